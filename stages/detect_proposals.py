@@ -1,0 +1,68 @@
+"""frames -> proposals/<video>.h5: the detector's regions in every sampled frame."""
+
+from functools import partial
+from pathlib import Path
+
+import click
+import numpy as np
+
+from vcma import artifact
+from vcma.cli import Run, stage
+from vcma.detector import cached_detector, load_detector
+from vcma.names import file_stem
+from vcma.runner import listed, per_video
+from vcma.video import decode
+
+
+@stage("jobs", "strict", "force", "device")
+@click.option("--top-k", type=click.IntRange(1), help="Most regions of one frame.")
+@click.option("--score-threshold", type=click.FloatRange(0, 1), help="Least detection score.")
+@click.option("--nms-threshold", type=click.FloatRange(0, 1), help="IoU beyond which the weaker region goes.")
+@click.option("--min-size", type=click.FloatRange(0), help="Least side of a region in stored pixels.")
+@click.option("--batch", type=click.IntRange(1), help="Frames in one forward pass.")
+def detect_proposals(run: Run, batch: int, **parameters: float) -> None:
+    """Find regions in every sampled frame with the data set's detector."""
+    settings = dict(run.block.get("detector") or {})
+    fingerprint = load_detector(settings, run.project.root, run.device).fingerprint
+    frames = run.artifact("frames")
+    videos = listed(run.artifact("samples.h5"), frames)
+    path = {video: frames / f"{file_stem(video)}.h5" for video in videos}
+
+    def inputs(video: str) -> dict[str, str]:
+        content = artifact.attributes(path[video], artifact.FRAMES)["content"]
+        return {"frames": content, "detector": fingerprint}
+
+    work = partial(_work, settings, run.project.root, run.device, path, batch, parameters)
+    done = per_video(run, artifact.PROPOSALS, videos, work, inputs, _count)
+    run.done(done.text(), run.artifact("proposals"))
+
+
+def _work(
+    settings: dict, root: Path, device: str, path: dict[str, Path], batch: int, parameters: dict, video: str
+) -> artifact.Columns:
+    detector = cached_detector(settings, root, device)
+    frames = artifact.read(artifact.FRAMES, path[video])
+    offset, found = frames["jpeg_offset"], []
+    for first in range(0, len(frames["frame"]), batch):
+        rows = range(first, min(first + batch, len(frames["frame"])))
+        pictures = [decode(frames["jpeg"][artifact.rows(offset, row)]) for row in rows]
+        native = [np.float32([frames["width"] / p.shape[1], frames["height"] / p.shape[0]] * 2) for p in pictures]
+        seen = detector.detect(pictures, **parameters)
+        found += [{**regions, "box": regions["box"] * scale} for regions, scale in zip(seen, native, strict=True)]
+    stacked = {name: np.concatenate([f[name] for f in found]) for name in artifact.REGION}
+    return {
+        **stacked,
+        **{name: frames[name] for name in ("frame", "time", "width", "height")},
+        "box_offset": artifact.offsets(len(f["box"]) for f in found),
+        "class_name": np.array(detector.class_names, dtype=object),
+        "attribute_name": np.array(detector.attribute_names, dtype=object),
+        "detector": detector.fingerprint,
+    }
+
+
+def _count(columns: artifact.Columns) -> dict[str, int]:
+    return {"regions": len(columns["box"]), "frames without": int((np.diff(columns["box_offset"]) == 0).sum())}
+
+
+if __name__ == "__main__":
+    detect_proposals()

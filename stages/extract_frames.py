@@ -1,0 +1,51 @@
+"""videos -> frames/<video>.h5: one time grid a video, the frames as JPEG."""
+
+from functools import partial
+
+import click
+import numpy as np
+
+from vcma import artifact
+from vcma.cli import Run, stage
+from vcma.names import video_root
+from vcma.runner import per_video
+from vcma.video import extract
+
+
+@stage("jobs", "strict", "force")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Sampled frames a second.")
+@click.option("--max-frames", type=click.IntRange(2), help="Most frames of one video; more are thinned evenly.")
+@click.option("--max-side", type=click.IntRange(16), help="Longest side of a stored frame in pixels.")
+@click.option("--quality", type=click.IntRange(1, 100), help="JPEG quality.")
+def extract_frames(run: Run, **parameters: float) -> None:
+    """Sample the frames of every video on one time grid and store them as JPEG."""
+    samples = artifact.read(artifact.SAMPLES, run.artifact("samples.h5"))
+    row = {video: i for i, video in enumerate(samples["video"])}
+    root = video_root(run.block, run.project.root)
+
+    def segments(video: str) -> list[tuple[int, int]]:
+        mine = samples["sample_video"] == row[video]
+        spans = np.stack([samples["segment_begin"][mine], samples["segment_end"][mine]], axis=1)
+        return sorted({(int(begin), int(end)) for begin, end in spans})
+
+    def inputs(video: str) -> dict[str, str]:
+        i = row[video]
+        file = f"{samples['video_bytes'][i]} bytes, modified {samples['video_modified'][i]}"
+        return {"video": f"{samples['video_path'][i]}, {file}", "segments": str(segments(video))}
+
+    paths = dict(zip(samples["video"], samples["video_path"], strict=True))
+    work = partial(_work, root, paths, {v: segments(v) for v in row}, parameters)
+    done = per_video(run, artifact.FRAMES, list(row), work, inputs, _count)
+    run.done(done.text(), run.artifact("frames"))
+
+
+def _work(root, paths, segments, parameters, video):
+    return extract(root / paths[video], segments[video], **parameters)
+
+
+def _count(columns: artifact.Columns) -> dict[str, int]:
+    return {"frames": len(columns["frame"])}
+
+
+if __name__ == "__main__":
+    extract_frames()

@@ -1,0 +1,45 @@
+"""samples, queries, tubes, model -> predictions.h5, predictions.json, references.h5: a tube and a span a sentence."""
+
+import click
+
+from vcma import artifact
+from vcma.checkpoint import load_model
+from vcma.cli import Run, progress, stage
+from vcma.corpus import Encoder, grouped, sentences
+from vcma.grounding import prediction_columns, reference_columns
+from vcma.inference import export, ground_all, reference_answers
+from vcma.loading import Clips
+
+
+@stage("device")
+@click.option("--split", type=click.Choice(["train", "val", "test"]), help="Which sentences.")
+@click.option("--posterior", type=click.Choice(["p", "q"]), help="p_theta(Z | E, R, V) or q_phi(Z | E, V).")
+@click.option("--seed", type=click.IntRange(0), help="Of the answers by chance.")
+def ground_queries(run: Run, split: str, posterior: str, seed: int) -> None:
+    """Ground every sentence of a split: which tube, over which span of native frames."""
+    samples = artifact.read(artifact.SAMPLES, run.artifact("samples.h5"))
+    queries = artifact.read(artifact.QUERIES, run.artifact("queries.h5"))
+    told = sentences(samples, queries, split)
+    clips = Clips(run.artifact("tubes"), 1)
+    detector = str(clips.describe()["detector"])
+    model, description = load_model(run.artifact("model"), detector)
+    contrast, simple = load_model(run.artifact("model") / "contrast", detector)
+    clips.max_frames = description["max_frames"]
+    encoder = Encoder(model.vocabulary)
+    encoder.learn(told)
+    with progress(None, len(grouped(told)), run.stage) as bar:
+        found = ground_all(model.to(run.device), clips, encoder, told, posterior, run.device, bar.update)
+    inputs = {name: artifact.attributes(run.artifact(f"{name}.h5"))["content"] for name in ("samples", "queries")}
+    columns = prediction_columns(found)
+    artifact.write(artifact.PREDICTIONS, run.artifact("predictions.h5"), columns, run.params, inputs)
+    answers = reference_answers(contrast.to(run.device), simple["window"], clips, encoder, told, seed, run.device)
+    artifact.write(
+        artifact.REFERENCES, run.artifact("references.h5"), reference_columns(answers), run.params, inputs
+    )
+    export(run.artifact("predictions.json"), found, told, clips)
+    flagged = sum(bool(p.flags) for p in found)
+    run.done(f"{len(found):,} sentences, {flagged:,} flagged", run.artifact("predictions.json"))
+
+
+if __name__ == "__main__":
+    ground_queries()

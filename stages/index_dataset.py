@@ -1,0 +1,32 @@
+"""annotation files -> samples.h5, truth_val.h5, truth_test.h5: sentences and videos apart from any truth."""
+
+from vcma import artifact
+from vcma.cli import Run, stage
+from vcma.datasets import READERS
+from vcma.errors import InputError
+
+
+@stage("strict")
+def index_dataset(run: Run) -> None:
+    """Read the chosen data set's annotation files into one index of samples, and the truth of what is evaluated."""
+    form = run.block.get("format")
+    if form not in READERS:
+        raise InputError(f"unknown format '{form}'", "pipeline.yaml", f"choose one of {', '.join(READERS)}")
+    index = READERS[form](run.project.data, run.block, run.project.root, strict=run.strict)
+    params = {"dataset": run.project.dataset, "format": form, "splits": run.block["splits"]}
+    content = artifact.write(artifact.SAMPLES, run.artifact("samples.h5"), index.samples, params, {})
+    for split in ("train", "val", "test"):
+        path = run.artifact(f"truth_{split}.h5")
+        path.unlink(missing_ok=True)
+        truth = index.truths.get(split)
+        if truth is None and split != "train":
+            # Validation and test have a file even where nothing is known, so that later stages can rely on it.
+            truth = artifact.empty(artifact.TRUTH, format=form)
+        if truth is not None:
+            artifact.write(artifact.TRUTH, path, truth, params, {"samples": content})
+    counts = f"{len(index.samples['video']):,} videos, {len(index.samples['sample']):,} sentences"
+    run.done(f"{counts}, {len(index.samples['skipped']):,} skipped", run.artifact("samples.h5"))
+
+
+if __name__ == "__main__":
+    index_dataset()

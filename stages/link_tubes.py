@@ -1,0 +1,46 @@
+"""proposals -> tubes/<video>.h5: regions linked over time."""
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from vcma import artifact
+from vcma.cli import Run, stage
+from vcma.names import file_stem
+from vcma.runner import listed, per_video
+from vcma.tubes import link
+
+
+@stage("jobs", "strict", "force")
+@click.option("--alpha", type=click.FloatRange(0, 1), help="Link score: alpha * cosine + (1 - alpha) * IoU.")
+@click.option("--max-tubes", type=click.IntRange(1), help="Most tubes of one video.")
+@click.option("--min-score", type=click.FloatRange(0), help="Least link score.")
+@click.option("--max-gap", type=click.FloatRange(0), help="Longest bridged gap in seconds.")
+@click.option("--max-overlap", type=click.FloatRange(0, 1), help="Tubes alike beyond this IoU are one.")
+@click.option("--smoothing", type=click.FloatRange(0, 1), help="Share of its neighbours in a smoothed box.")
+def link_tubes(run: Run, **parameters: float) -> None:
+    """Link the proposals of every video into tubes."""
+    proposals = run.artifact("proposals")
+    videos = listed(run.artifact("samples.h5"), proposals)
+    path = {video: proposals / f"{file_stem(video)}.h5" for video in videos}
+
+    def inputs(video: str) -> dict[str, str]:
+        return {"proposals": artifact.attributes(path[video], artifact.PROPOSALS)["content"]}
+
+    work = partial(_work, path, parameters)
+    done = per_video(run, artifact.TUBES, videos, work, inputs, _count)
+    run.done(done.text(), run.artifact("tubes"))
+
+
+def _work(path: dict[str, Path], parameters: dict, video: str) -> artifact.Columns:
+    return link(artifact.read(artifact.PROPOSALS, path[video]), **parameters)
+
+
+def _count(columns: artifact.Columns) -> dict[str, int]:
+    tubes = len(columns["tube_score"])
+    return {"tubes": tubes, "empty": int(tubes == 0)}
+
+
+if __name__ == "__main__":
+    link_tubes()

@@ -1,0 +1,54 @@
+"""samples -> queries.h5: every sentence as entities and relations."""
+
+import json
+from pathlib import Path
+
+import click
+
+from vcma import artifact
+from vcma.cli import Run, mode, stage
+from vcma.errors import InputError
+from vcma.language import Query, parse
+from vcma.queries import query_columns
+
+
+@stage()
+@click.option("--model", type=str, help="spaCy model; 'auto' takes the first installed of those the README names.")
+@mode("--text", type=click.Path(path_type=Path), help="Parse this file instead, one sentence a line.")
+@mode("--json", "out", type=click.Path(path_type=Path), help="With --text: where to, one JSON object a line.")
+def parse_queries(run: Run, model: str) -> None:
+    """Parse every sentence into its entities, its relations and the entity asked for."""
+    chosen = None if model == "auto" else model
+    if run.modes["text"] or run.modes["out"]:
+        return _parse_file(run.modes["text"], run.modes["out"], chosen)
+    path = run.artifact("samples.h5")
+    samples = artifact.read(artifact.SAMPLES, path, ("sample", "sentence"))
+    queries = list(parse(samples["sentence"].tolist(), chosen))
+    columns = {"sample": samples["sample"], **query_columns(queries)}
+    inputs = {"samples": artifact.attributes(path)["content"]}
+    artifact.write(artifact.QUERIES, run.artifact("queries.h5"), columns, run.params, inputs)
+    run.done(_counts(queries), run.artifact("queries.h5"))
+    return None
+
+
+def _parse_file(text: Path | None, out: Path | None, model: str | None) -> None:
+    if text is None or out is None:
+        raise click.UsageError("--text FILE and --json OUT go together")
+    try:
+        lines = text.read_text("utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", text, "name a text file") from error
+    queries = list(parse(lines, model))
+    content = "".join(json.dumps(query.to_json(), ensure_ascii=False) + "\n" for query in queries)
+    artifact.write_bytes(out, content.encode("utf-8", "replace"))
+    click.echo(f"parse_queries: {_counts(queries)} -> {out}", err=True)
+
+
+def _counts(queries: list[Query]) -> str:
+    entities, relations = sum(len(q.entities) for q in queries), sum(len(q.relations) for q in queries)
+    flagged = sum("fallback_entity" in q.flags for q in queries)
+    return f"{len(queries):,} sentences, {entities:,} entities, {relations:,} relations, {flagged:,} not understood"
+
+
+if __name__ == "__main__":
+    parse_queries()

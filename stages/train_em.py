@@ -1,0 +1,83 @@
+"""samples, tubes, queries, truth_val -> model/, em_history.json: variational EM from sentences and videos alone."""
+
+from collections.abc import Iterator
+
+import click
+
+from vcma import artifact
+from vcma.checkpoint import Rounds, save_model
+from vcma.cli import Run, progress, stage
+from vcma.corpus import Batch, Encoder, sentences, vocabulary
+from vcma.em import Settings, Trainer, build, fit, fit_contrast
+from vcma.errors import InputError
+from vcma.loading import Clips, batches
+from vcma.runner import run_key
+from vcma.text import static_vectors
+from vcma.validation import Validation
+
+
+@stage("force", "device")
+@click.option("--beta", type=click.FloatRange(0), help="Weight of the relation evidence; 0 reads no relation.")
+@click.option("--kappa", type=click.FloatRange(0, min_open=True), help="Independent frames of a clip.")
+@click.option("--label-prior", type=click.FloatRange(0), help="Weight of the detector's labels; 0 is the paper.")
+@click.option("--width", type=click.IntRange(8), help="Width of the networks.")
+@click.option("--bottleneck", type=click.IntRange(1), help="Appearance dimensions a relation may see.")
+@click.option("--dropout", type=click.FloatRange(0, 0.95), help="Dropout on those.")
+@click.option("--refinements", type=click.IntRange(0), help="Rounds of coordinate updates; 0: q_phi as it is.")
+@click.option("--none-weight", type=click.FloatRange(0), help="Weight of log p(none) on random pairs.")
+@click.option("--contrast-weight", type=click.FloatRange(0), help="Weight of the contrast after warm-up.")
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="AdamW's.")
+@click.option("--weight-decay", type=click.FloatRange(0), help="AdamW's.")
+@click.option("--batch-clips", type=click.IntRange(1), help="Clips in one step, with all their sentences.")
+@click.option("--warm-up", type=click.IntRange(0), help="Epochs of contrast before the first round.")
+@click.option("--rounds", type=click.IntRange(1), help="Most rounds of EM.")
+@click.option("--patience", type=click.IntRange(1), help="Rounds without a better score before the end.")
+@click.option("--stop", type=click.Choice(["val", "elbo", "rounds"]), help="What must rise; val reads truth_val.")
+@click.option("--max-frames", type=click.IntRange(2), help="Most sampled frames of one clip.")
+@click.option("--seed", type=click.IntRange(0), help="What every random choice follows from.")
+def train_em(run: Run, max_frames: int, **parameters: float) -> None:
+    """Learn the alignment by variational EM, watching p and q on validation."""
+    sources = [run.artifact("samples.h5"), run.artifact("queries.h5")]
+    samples, queries = artifact.read(artifact.SAMPLES, sources[0]), artifact.read(artifact.QUERIES, sources[1])
+    train = sentences(samples, queries, "train")
+    if not train:
+        raise InputError("no training sentence", sources[0], "name a 'train' file under 'splits:'")
+    clips = Clips(run.artifact("tubes"), max_frames)
+    known = clips.describe()
+    words = vocabulary(train, known["class_name"], known["attribute_name"], known["feature"].shape[1])
+    settings, encoder = Settings.of(parameters), Encoder(words)
+    encoder.learn(train)
+    model, contrast = (build(words, static_vectors, settings).to(run.device) for _ in range(2))
+    truth = artifact.read(artifact.TRUTH, run.artifact("truth_val.h5"))
+    validation = Validation(sentences(samples, queries, "val"), truth, clips, encoder, run.device)
+
+    def epoch(number: int) -> Iterator[Batch]:
+        return (
+            batch for *_, batch in batches(clips, encoder, train, settings.batch_clips, (settings.seed, number))
+        )
+
+    key = run_key(run, sources + sorted(clips.folder.glob("*.h5")))
+    rounds = Rounds(run.project.artifacts / ".ledger" / "train_em.safetensors", key, Trainer(model))
+    history = [] if run.force else rounds.resume()
+    with progress(None, settings.warm_up + settings.rounds, run.stage) as bar:
+        bar.update(len(history))
+
+        def keep(done: list[dict]) -> None:
+            rounds.keep(done)
+            bar.set_postfix(p=f"{done[-1]['score_p']:.3f}", q=f"{done[-1]['score_q']:.3f}")
+            bar.update()
+
+        history = fit(rounds.trainer, epoch, lambda: validation.score(model), keep, history, run.device)
+    rounds.finish()
+    fit_contrast(contrast, epoch, run.device)
+    detector = str(known["detector"])
+    save_model(run.artifact("model"), model, detector, {"max_frames": max_frames})
+    window = validation.window(contrast)
+    save_model(run.artifact("model") / "contrast", contrast, detector, {"max_frames": max_frames, "window": window})
+    artifact.write_json(run.artifact("em_history.json"), {"score": validation.metric, "rounds": history})
+    few = "; so few sentences only check the plumbing" if len(train) < 100 else ""
+    run.done(f"{len(train):,} sentences, {len(history)} epochs{few}", run.artifact("model"))
+
+
+if __name__ == "__main__":
+    train_em()

@@ -1,0 +1,46 @@
+"""Box arithmetic on arrays of boxes [..., 4]: continuous xyxy pixels, no "+1" anywhere.
+
+A box whose right or lower edge does not lie beyond its left or upper edge is empty: its area is 0, and so is its
+IoU with everything, itself included. Nothing here raises on NaN; a NaN box has IoU 0 with everything.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def area(boxes: np.ndarray) -> np.ndarray:
+    """Area [...] of boxes [..., 4], in px^2; 0 for an empty or NaN box."""
+    size = boxes[..., 2:] - boxes[..., :2]
+    return np.fmax(size[..., 0], 0) * np.fmax(size[..., 1], 0)
+
+
+def pairwise_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """IoU [...] of boxes a [..., 4] and b [..., 4] after broadcasting, in [0, 1]."""
+    width = np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0])
+    height = np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
+    inter = np.fmax(width, 0) * np.fmax(height, 0)
+    union = area(a) + area(b) - inter
+    return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0).clip(0, 1)
+
+
+def iou_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """IoU [..., n, m] of every box of a [..., n, 4] with every box of b [..., m, 4], in [0, 1]."""
+    return pairwise_iou(a[..., :, None, :], b[..., None, :, :])
+
+
+def clip(boxes: np.ndarray, width: float, height: float) -> np.ndarray:
+    """Boxes [..., 4] cut to the picture [0, width] x [0, height]; one outside of it becomes empty."""
+    return np.clip(boxes, 0, np.array([width, height, width, height], dtype=boxes.dtype))
+
+
+def interpolate(at: np.ndarray, known_at: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values [n, d] at the times at [n], linear between the knots known_at [m] (rising) with values [m, d].
+
+    Outside the knots the nearest one is repeated. m is at least 1.
+    """
+    right = np.searchsorted(known_at, at, side="right").clip(1, max(len(known_at) - 1, 1))
+    left, right = right - 1, np.minimum(right, len(known_at) - 1)
+    step = known_at[right] - known_at[left]
+    part = np.divide(at - known_at[left], step, out=np.zeros(len(at)), where=step > 0).clip(0, 1)[:, None]
+    return values[left] * (1 - part) + values[right] * part

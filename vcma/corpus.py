@@ -1,0 +1,306 @@
+"""Sentences as the model reads them: vocabulary, encoding, and batches of clips with their sentences.
+
+A batch holds V clips and all their sentences, flat: S sentences, M entities, K pair relations and L actions, each
+with the row of what it belongs to. That way a clip's pair features serve all its sentences.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from vcma.clip import Clip
+from vcma.text import attribute_weights, class_weights, label_prior, static_vectors
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One parsed sentence and where it is searched: native frames [begin, end) of a video, end -1: to its end."""
+
+    sample: str
+    video: str
+    begin: int
+    end: int
+    phrases: tuple[str, ...]
+    heads: tuple[str, ...]
+    attributes: tuple[tuple[str, ...], ...]
+    target: int
+    relations: tuple[tuple[int, str, int], ...]  # subject, predicate, object or -1
+
+    @property
+    def clip(self) -> tuple[str, int, int]:
+        return self.video, self.begin, self.end
+
+    def words(self, entity: int) -> list[str]:
+        """The words that carry an entity's meaning: attributes, then head."""
+        return " ".join([*self.attributes[entity], self.heads[entity]]).lower().split()
+
+
+def sentences(samples: Mapping[str, Any], queries: Mapping[str, Any], split: str) -> list[Sentence]:
+    """The parsed sentences of one split, from the SAMPLES and QUERIES columns, in the order of samples."""
+    parsed = {sample: row for row, sample in enumerate(queries["sample"])}
+    wanted = np.flatnonzero(samples["split"] == split)
+    return [_sentence(samples, queries, i, parsed[samples["sample"][i]]) for i in wanted]
+
+
+def _sentence(samples: Mapping[str, Any], queries: Mapping[str, Any], i: int, row: int) -> Sentence:
+    entity = slice(*queries["entity_offset"][row : row + 2])
+    relation = slice(*queries["relation_offset"][row : row + 2])
+    triples = zip(
+        queries["subject"][relation].tolist(),
+        queries["predicate"][relation],
+        queries["object"][relation].tolist(),
+        strict=True,
+    )
+    return Sentence(
+        sample=samples["sample"][i],
+        video=samples["video"][samples["sample_video"][i]],
+        begin=int(samples["segment_begin"][i]),
+        end=int(samples["segment_end"][i]),
+        phrases=tuple(queries["entity"][entity]),
+        heads=tuple(queries["head"][entity]),
+        attributes=tuple(tuple(a for a in text.split("; ") if a) for text in queries["attributes"][entity]),
+        target=int(queries["target"][row]),
+        # A thing in relation to itself says nothing about two tubes.
+        relations=tuple((s, p, o) for s, p, o in triples if s != o),
+    )
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What training sentences fix: words with a learned vector, predicates with their base rates, label names.
+
+    words and predicates are sorted; base rates are add-one-smoothed frequencies, pairs and actions apart, `none`
+    left out.
+    """
+
+    words: tuple[str, ...]
+    pairs: tuple[str, ...]
+    actions: tuple[str, ...]
+    pair_rate: tuple[float, ...]
+    action_rate: tuple[float, ...]
+    class_names: tuple[str, ...]
+    attribute_names: tuple[str, ...]
+    feature: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Vocabulary:
+        return cls(**{key: tuple(item) if isinstance(item, list) else item for key, item in value.items()})
+
+
+def vocabulary(
+    train: Sequence[Sentence], class_names: Iterable[str], attribute_names: Iterable[str], feature: int
+) -> Vocabulary:
+    """Count the training sentences. A word or predicate must occur twice to get a vector of its own."""
+    words = Counter(w for s in train for e in range(len(s.heads)) for w in s.words(e))
+    pairs = Counter(p for s in train for _, p, o in s.relations if o >= 0)
+    actions = Counter(p for s in train for _, p, o in s.relations if o < 0)
+    pair_names, action_names = (tuple(sorted(p for p, n in c.items() if n > 1)) for c in (pairs, actions))
+
+    def rates(names: tuple[str, ...], count: Counter) -> tuple[float, ...]:
+        total = sum(count[p] + 1 for p in names)
+        return tuple((count[p] + 1) / total for p in names)
+
+    return Vocabulary(
+        words=tuple(sorted(w for w, n in words.items() if n > 1)),
+        pairs=pair_names,
+        actions=action_names,
+        pair_rate=rates(pair_names, pairs),
+        action_rate=rates(action_names, actions),
+        class_names=tuple(class_names),
+        attribute_names=tuple(attribute_names),
+        feature=feature,
+    )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """V clips (N tubes, T frames, D appearance) and their S sentences; index columns are rows of this batch.
+
+    box float32 [V, N, T, 4] in picture heights; present bool [V, N, T]; time float32 [V, T] in s; frame bool
+    [V, T], tube bool [V, N]: what is no padding; feature float32 [V, N, T, D]; label float32 [V, N, C + A].
+    sentence_clip [S]; entity_sentence, entity_rank [M]; entity_words [M, W] (-1: none), entity_static [M, 256],
+    entity_label float32 [M, N]; target [S] (row of entity). pair_* [K] and action_* [L]: sentence, subject,
+    object, predicate (index in the vocabulary, -1: unseen) and static [., 256].
+    phrase [M]: equal numbers for equal phrases, for the contrast's false negatives.
+    """
+
+    box: np.ndarray
+    present: np.ndarray
+    time: np.ndarray
+    frame: np.ndarray
+    tube: np.ndarray
+    feature: np.ndarray
+    label: np.ndarray
+    sentence_clip: np.ndarray
+    target: np.ndarray
+    entity_sentence: np.ndarray
+    entity_rank: np.ndarray
+    entity_words: np.ndarray
+    entity_static: np.ndarray
+    entity_label: np.ndarray
+    phrase: np.ndarray
+    pair_sentence: np.ndarray
+    pair_subject: np.ndarray
+    pair_object: np.ndarray
+    pair_predicate: np.ndarray
+    pair_static: np.ndarray
+    action_sentence: np.ndarray
+    action_subject: np.ndarray
+    action_predicate: np.ndarray
+    action_static: np.ndarray
+
+
+class Encoder:
+    """Turns sentences and clips into batches; looks every distinct text up once."""
+
+    def __init__(self, vocabulary: Vocabulary):
+        self.vocabulary = vocabulary
+        self._word = {w: i for i, w in enumerate(vocabulary.words)}
+        self._pair = {p: i for i, p in enumerate(vocabulary.pairs)}
+        self._action = {p: i for i, p in enumerate(vocabulary.actions)}
+        self._static: dict[str, np.ndarray] = {}
+        self._class: dict[str, np.ndarray] = {}
+        self._attribute: dict[tuple[str, ...], np.ndarray] = {}
+
+    def learn(self, sentences: Iterable[Sentence]) -> None:
+        """Look up all texts of these sentences at once, much faster than one by one."""
+        texts, heads, attributes = set(), set(), set()
+        for s in sentences:
+            texts.update(" ".join(s.words(e)) for e in range(len(s.heads)))
+            texts.update(p for _, p, _ in s.relations)
+            heads.update(s.heads)
+            attributes.update(s.attributes)
+        new = sorted(texts - set(self._static))
+        self._static.update(zip(new, static_vectors(new), strict=True))
+        new = sorted(heads - set(self._class))
+        self._class.update(zip(new, class_weights(new, self.vocabulary.class_names), strict=True))
+        phrases = sorted(attributes - set(self._attribute))
+        rows = attribute_weights(phrases, self.vocabulary.attribute_names)
+        self._attribute.update(zip(phrases, rows, strict=True))
+
+    def label_prior(self, sentence: Sentence, clip: Clip) -> np.ndarray:
+        """label(e_i, n) of all entities of a sentence: float32 [entities, N]."""
+        rows = [
+            label_prior(self._class[head], self._attribute[attributes], clip.class_prob, clip.attribute_prob)
+            for head, attributes in zip(sentence.heads, sentence.attributes, strict=True)
+        ]
+        return np.stack(rows)
+
+    def batch(self, clips: Sequence[Clip], groups: Sequence[Sequence[Sentence]]) -> Batch:
+        """Clips and, for each, its sentences. Clips must have at least one tube and one frame."""
+        V, N, T = len(clips), max(len(c.tube) for c in clips), max(len(c.frame) for c in clips)
+        C, A, D = (
+            len(self.vocabulary.class_names),
+            len(self.vocabulary.attribute_names),
+            self.vocabulary.feature,
+        )
+        box, present = np.zeros((V, N, T, 4), np.float32), np.zeros((V, N, T), bool)
+        time, frame, tube = np.zeros((V, T), np.float32), np.zeros((V, T), bool), np.zeros((V, N), bool)
+        feature, label = np.zeros((V, N, T, D), np.float32), np.zeros((V, N, C + A), np.float32)
+        for v, clip in enumerate(clips):
+            n, t = clip.present.shape
+            box[v, :n, :t] = clip.box / max(clip.size[1], 1)
+            present[v, :n, :t] = clip.present
+            time[v, :t] = clip.time - clip.time[0]
+            time[v, t:] = time[v, t - 1]
+            frame[v, :t] = tube[v, :n] = True
+            feature[v, :n, :t] = clip.feature
+            label[v, :n] = np.concatenate([clip.class_prob, clip.attribute_prob], axis=1)
+        flat = _Flat()
+        for v, (clip, group) in enumerate(zip(clips, groups, strict=True)):
+            for sentence in group:
+                self._add(flat, v, clip, sentence, N)
+        return Batch(box, present, time, frame, tube, feature, label, **flat.arrays(N))
+
+    def _add(self, flat: _Flat, v: int, clip: Clip, sentence: Sentence, N: int) -> None:
+        s, first = len(flat.sentence_clip), len(flat.entity_sentence)
+        flat.sentence_clip.append(v)
+        flat.target.append(first + sentence.target)
+        label = np.zeros((len(sentence.heads), N), np.float32)
+        label[:, : len(clip.tube)] = self.label_prior(sentence, clip)
+        for rank in range(len(sentence.heads)):
+            words = sentence.words(rank)
+            flat.entity_sentence.append(s)
+            flat.entity_rank.append(rank)
+            flat.entity_words.append([self._word.get(w, -1) for w in words])
+            flat.entity_static.append(self._static[" ".join(words)])
+            flat.entity_label.append(label[rank])
+            flat.phrase.append(" ".join(words))
+        for subject, predicate, other in sentence.relations:
+            static = self._static[predicate]
+            if other >= 0:
+                flat.pairs.append((s, first + subject, first + other, self._pair.get(predicate, -1), static))
+            else:
+                flat.actions.append((s, first + subject, self._action.get(predicate, -1), static))
+
+
+class _Flat:
+    """The sentence side of a batch while it grows."""
+
+    def __init__(self) -> None:
+        self.sentence_clip: list[int] = []
+        self.target: list[int] = []
+        self.entity_sentence: list[int] = []
+        self.entity_rank: list[int] = []
+        self.entity_words: list[list[int]] = []
+        self.entity_static: list[np.ndarray] = []
+        self.entity_label: list[np.ndarray] = []
+        self.phrase: list[str] = []
+        self.pairs: list[tuple] = []
+        self.actions: list[tuple] = []
+
+    def arrays(self, N: int) -> dict[str, np.ndarray]:
+        width = max((len(w) for w in self.entity_words), default=1)
+        words = np.full((len(self.entity_words), max(width, 1)), -1)
+        for row, ids in enumerate(self.entity_words):
+            words[row, : len(ids)] = ids
+        number = {phrase: i for i, phrase in enumerate(dict.fromkeys(self.phrase))}
+
+        def column(rows: list[tuple], i: int) -> np.ndarray:
+            return np.array([row[i] for row in rows], np.int64)
+
+        def static(rows: list[tuple]) -> np.ndarray:
+            return np.array([row[-1] for row in rows], np.float32).reshape(len(rows), 256)
+
+        return {
+            "sentence_clip": np.array(self.sentence_clip, np.int64),
+            "target": np.array(self.target, np.int64),
+            "entity_sentence": np.array(self.entity_sentence, np.int64),
+            "entity_rank": np.array(self.entity_rank, np.int64),
+            "entity_words": words,
+            "entity_static": np.array(self.entity_static, np.float32).reshape(-1, 256),
+            "entity_label": np.array(self.entity_label, np.float32).reshape(-1, N),
+            "phrase": np.array([number[p] for p in self.phrase], np.int64),
+            "pair_sentence": column(self.pairs, 0),
+            "pair_subject": column(self.pairs, 1),
+            "pair_object": column(self.pairs, 2),
+            "pair_predicate": column(self.pairs, 3),
+            "pair_static": static(self.pairs),
+            "action_sentence": column(self.actions, 0),
+            "action_subject": column(self.actions, 1),
+            "action_predicate": column(self.actions, 2),
+            "action_static": static(self.actions),
+        }
+
+
+def grouped(sentences: Iterable[Sentence]) -> dict[tuple[str, int, int], list[Sentence]]:
+    """Sentences by the clip they are searched in, clips in order of first appearance."""
+    groups: dict[tuple[str, int, int], list[Sentence]] = {}
+    for sentence in sentences:
+        groups.setdefault(sentence.clip, []).append(sentence)
+    return groups
+
+
+def shuffled(keys: Sequence[Any], size: int, seed: tuple[int, ...]) -> Iterator[list[Any]]:
+    """Runs of `size` keys in a random order that follows from the seed alone; the last run may be shorter."""
+    order = np.random.default_rng(seed).permutation(len(keys))
+    for i in range(0, len(keys), size):
+        yield [keys[j] for j in order[i : i + size]]

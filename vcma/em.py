@@ -1,0 +1,540 @@
+"""Variational EM: the posterior q over which tube each entity is and which frames show the sentence.
+
+    q(Z)  = prod_i q(z_i) prod_t q(y_t)                                              [S, eq. 3]
+    F(q)  = sum_i { E_q[log p(z_i | E, V)] + H[q(z_i)] }                             [S, eq. 5]
+            + gamma sum_t { E_q[log p(y_t)] + H[q(y_t)] + beta q(y_t = 1) sum_k E_q[psi_k] }
+    log q(z_i = n)  = log p(z_i = n) + beta gamma sum_t q(y_t) E_{z_o}[psi_k] + const     [S, eq. 6]
+    log-odds q(y_t) = a + beta sum_k E[psi_k]                                        [S, eq. 7]
+
+with psi_k = log p(pi_k | n, m, t) - log p0(pi_k) and gamma = kappa / T, because neighbouring frames are no
+independent evidence. The offset a is measured against the video's own mean evidence, so that time is judged
+relative to the video; it is refreshed between E-steps and held within one, so that F stays an objective.
+[S] is the paper's supplement. This module reads top to bottom as the derivation: posterior, F, E-step, M-step, fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vcma.corpus import Batch, Vocabulary
+from vcma.model import NO_CANDIDATE, PSI_FLOOR, Phi, Tensors, Theta, unusable_pairs
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the model is built and trained; the keys of `train_em:` in pipeline.yaml, where each is explained."""
+
+    beta: float
+    kappa: float
+    label_prior: float
+    width: int
+    bottleneck: int
+    dropout: float
+    refinements: int
+    none_weight: float
+    contrast_weight: float
+    learning_rate: float
+    weight_decay: float
+    batch_clips: int
+    warm_up: int
+    rounds: int
+    patience: int
+    stop: str
+    seed: int
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Settings:
+        """Pick the settings out of a larger mapping."""
+        return cls(**{f.name: values[f.name] for f in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Model:
+    """theta and phi with the vocabulary they were built for."""
+
+    theta: Theta
+    phi: Phi
+    vocabulary: Vocabulary
+    settings: Settings
+
+    def to(self, device: str) -> Model:
+        return replace(self, theta=self.theta.to(device), phi=self.phi.to(device))
+
+
+def build(vocabulary: Vocabulary, static: Callable[[tuple[str, ...]], np.ndarray], settings: Settings) -> Model:
+    """A model with fresh parameters, which follow from settings.seed. static(texts) are their static vectors."""
+    torch.manual_seed(settings.seed)
+    theta = Theta(
+        vocabulary,
+        width=settings.width,
+        bottleneck=settings.bottleneck,
+        dropout=settings.dropout,
+        label_prior=settings.label_prior,
+    )
+    for emission, names in ((theta.pair, vocabulary.pairs), (theta.action, vocabulary.actions)):
+        emission.static.copy_(torch.as_tensor(static(names)))
+    return Model(
+        theta, Phi(vocabulary, width=settings.width, label_prior=settings.label_prior), vocabulary, settings
+    )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What theta says of a batch, with everything the updates need and no parameter of the model.
+
+    log_prior [M, N]; pair psi [K, N, N, T] and action psi [L, N, T] (nat); frame bool [S, T]; gamma [S].
+    """
+
+    log_prior: Tensor
+    pair: Tensor
+    action: Tensor
+    frame: Tensor
+    gamma: Tensor
+    beta: float
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """q(Z): log q(z_i = n) [M, N], the log-odds of q(y_t = 1) [S, T] and the offset a [S, 1] they were made with."""
+
+    log_z: Tensor
+    log_odds: Tensor
+    a: Tensor
+
+    @property
+    def z(self) -> Tensor:
+        return self.log_z.exp()
+
+    @property
+    def y(self) -> Tensor:
+        return torch.sigmoid(self.log_odds)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One forward pass of theta over a batch."""
+
+    similarity: Tensor
+    f: tuple[Tensor, Tensor]
+    pair: tuple[Tensor, Tensor]  # log p(pi | n, m, t) [K, N, N, T] and log p0 [K]
+    action: tuple[Tensor, Tensor]  # log p(pi | n, t) [L, N, T] and log p0 [L]
+    evidence: Evidence
+
+
+def look(model: Model, batch: Tensors) -> Seen:
+    """Run theta on a batch."""
+    theta, settings = model.theta, model.settings
+    similarity = theta.similarity(batch)
+    f = theta.features(batch)
+    clip = batch.sentence_clip
+    pair = theta.pair(f[0], clip[batch.pair_sentence], batch.pair_predicate, batch.pair_static)
+    action = theta.action(f[1], clip[batch.action_sentence], batch.action_predicate, batch.action_static)
+    absent = ~(batch.present & batch.frame[:, None])
+    frame = batch.frame[clip]
+    evidence = Evidence(
+        log_prior=theta.log_prior(batch, similarity),
+        pair=_psi(*pair, unusable_pairs(absent)[clip[batch.pair_sentence]]),
+        action=_psi(*action, absent[clip[batch.action_sentence]]),
+        frame=frame,
+        gamma=settings.kappa / frame.sum(1),
+        beta=settings.beta,
+    )
+    return Seen(similarity, f, pair, action, evidence)
+
+
+def _psi(log_p: Tensor, log_p0: Tensor, unusable: Tensor) -> Tensor:
+    psi = log_p - log_p0.view(-1, *[1] * (log_p.ndim - 1))
+    return psi.clamp(min=PSI_FLOOR).masked_fill(unusable, PSI_FLOOR)
+
+
+# --- the E-step ------------------------------------------------------------------------------------------------
+
+
+def expected(e: Evidence, batch: Tensors, z: Tensor) -> Tensor:
+    """sum_k E_q[psi_k] of every frame: [S, T] for q(z) [M, N]."""
+    total = torch.zeros_like(e.frame, dtype=z.dtype)
+    pair = torch.einsum("knmt,kn,km->kt", e.pair, z[batch.pair_subject], z[batch.pair_object])
+    action = torch.einsum("knt,kn->kt", e.action, z[batch.action_subject])
+    return total.index_add(0, batch.pair_sentence, pair).index_add(0, batch.action_sentence, action)
+
+
+def offset(e: Evidence, batch: Tensors, z: Tensor, learned: Tensor) -> Tensor:
+    """a [S, 1]: minus beta times the video's mean evidence under q(z), plus the learned offset."""
+    evidence = e.beta * expected(e, batch, z)
+    mean = (evidence * e.frame).sum(1, keepdim=True) / e.frame.sum(1, keepdim=True)
+    return learned - mean
+
+
+@dataclass(frozen=True)
+class Messages:
+    """Evidence summed over time under q(y): of pairs [K, N, N] and of actions [L, N], weighted by beta gamma."""
+
+    pair: Tensor
+    action: Tensor
+
+    @classmethod
+    def of(cls, e: Evidence, batch: Tensors, y: Tensor) -> Messages:
+        weighted = (e.beta * e.gamma)[:, None] * y * e.frame
+        return cls(
+            torch.einsum("knmt,kt->knm", e.pair, weighted[batch.pair_sentence]),
+            torch.einsum("knt,kt->kn", e.action, weighted[batch.action_sentence]),
+        )
+
+
+def update_z(e: Evidence, batch: Tensors, q: Posterior, messages: Messages, rank: int) -> Posterior:
+    """The coordinate update of entity number `rank` of every sentence [S, eq. 6]; no sentence's F falls.
+
+    messages are those of q(y), the same for every rank.
+    """
+    z, subject, other = q.z, batch.pair_subject, batch.pair_object
+    score = e.log_prior
+    score = score.index_add(0, subject, torch.einsum("knm,km->kn", messages.pair, z[other]))
+    score = score.index_add(0, other, torch.einsum("knm,kn->km", messages.pair, z[subject]))
+    score = score.index_add(0, batch.action_subject, messages.action)
+    fresh = score.masked_fill(~batch.candidates, NO_CANDIDATE).log_softmax(-1).clamp(min=NO_CANDIDATE)
+    return replace(q, log_z=torch.where((batch.entity_rank == rank)[:, None], fresh, q.log_z))
+
+
+def update_y(e: Evidence, batch: Tensors, q: Posterior) -> Posterior:
+    """The coordinate update of all y_t, which are independent given q(z) [S, eq. 7]; F never falls."""
+    return replace(q, log_odds=q.a + e.beta * expected(e, batch, q.z))
+
+
+def e_step(e: Evidence, batch: Tensors, start: Posterior, rounds: int) -> Posterior:
+    """`rounds` sweeps of coordinate updates from `start`, over every z_i and then all y_t, with a held fixed."""
+    q = start
+    ranks = int(batch.entity_rank.max()) + 1 if len(batch.entity_rank) else 0
+    for _ in range(rounds):
+        messages = Messages.of(e, batch, q.y)
+        for rank in range(ranks):
+            q = update_z(e, batch, q, messages, rank)
+        q = update_y(e, batch, q)
+    return q
+
+
+def objective(e: Evidence, batch: Tensors, q: Posterior) -> Tensor:
+    """F of every sentence [S], in nat: the tempered ELBO, up to log p0(R).
+
+    Its values compare only at equal beta, kappa and label prior. Exact ELBO at gamma = beta = 1.
+    """
+    z = q.z
+    about_z = (z * (e.log_prior - q.log_z)).masked_fill(~batch.candidates, 0).sum(1)
+    F_z = torch.zeros(len(e.frame), device=z.device).index_add(0, batch.entity_sentence, about_z)
+    y = q.y
+    about_y = (
+        y * (F.logsigmoid(q.a) - F.logsigmoid(q.log_odds))
+        + (1 - y) * (F.logsigmoid(-q.a) - F.logsigmoid(-q.log_odds))
+        + e.beta * y * expected(e, batch, z)
+    )
+    return F_z + e.gamma * (about_y * e.frame).sum(1)
+
+
+def infer(model: Model, batch: Tensors, seen: Seen) -> tuple[Posterior, Posterior]:
+    """(p, q): p_theta(Z | E, R, V) by coordinate updates from q_phi, and q_phi(Z | E, V) as it is. No gradient.
+
+    Mean-field has local optima: the updates start from q_phi and from the prior, and the higher F is kept.
+    """
+    with torch.no_grad():
+        e = seen.evidence
+        q = amortised(model, batch, seen)
+        if model.settings.refinements == 0:
+            return q, q
+        found = [_refined(model, batch, e, log_z) for log_z in (q.log_z, e.log_prior)]
+        better = objective(e, batch, found[1]) > objective(e, batch, found[0])
+        return _choose(better, batch, found[1], found[0]), q
+
+
+def _refined(model: Model, batch: Tensors, e: Evidence, log_z: Tensor) -> Posterior:
+    # Two halves, because a is refreshed between E-steps: the second judges time by the tubes the first has found.
+    q = None
+    for rounds in (model.settings.refinements, model.settings.refinements):
+        a = offset(e, batch, log_z.exp(), model.theta.offset)
+        flat = a.expand(-1, e.frame.shape[1])
+        q = update_y(e, batch, Posterior(log_z, flat, a))
+        q = e_step(e, batch, q, rounds)
+        log_z = q.log_z
+    assert q is not None
+    return q
+
+
+def _choose(first: Tensor, batch: Tensors, one: Posterior, other: Posterior) -> Posterior:
+    """For each sentence the one posterior where `first` [S] holds, else the other."""
+    sentence, entity = first[:, None], first[batch.entity_sentence][:, None]
+    return Posterior(
+        torch.where(entity, one.log_z, other.log_z),
+        torch.where(sentence, one.log_odds, other.log_odds),
+        torch.where(sentence, one.a, other.a),
+    )
+
+
+def amortised(model: Model, batch: Tensors, seen: Seen) -> Posterior:
+    """q_phi(Z | E, V), with gradient into phi alone."""
+    f = (seen.f[0].detach(), seen.f[1].detach())
+    log_z, log_odds = model.phi(batch, model.theta.appearance(batch), f)
+    return Posterior(log_z, log_odds, torch.zeros_like(log_odds[:, :1]))
+
+
+# --- the M-step ------------------------------------------------------------------------------------------------
+
+
+def expected_log_joint(seen: Seen, batch: Tensors, q: Posterior) -> Tensor:
+    """E_q[log p(Z | E, V) + log p(R | Z, E, V)] of the batch, up to what theta cannot change: a sum over sentences."""
+    e, z, y = seen.evidence, q.z, q.y * seen.evidence.frame
+    prior = (z * e.log_prior.clamp(min=-50)).sum()
+    weight = (e.beta * e.gamma)[:, None] * y
+    pair = torch.einsum("knmt,kn,km->kt", e.pair, z[batch.pair_subject], z[batch.pair_object])
+    action = torch.einsum("knt,kn->kt", e.action, z[batch.action_subject])
+    return prior + (pair * weight[batch.pair_sentence]).sum() + (action * weight[batch.action_sentence]).sum()
+
+
+def none_loss(model: Model, seen: Seen, batch: Tensors) -> Tensor:
+    """-log p(none) on random pairs and frames of the batch: what is not told of must be taught to say nothing."""
+    usable = batch.present & batch.frame[:, None]
+    pairs = ~unusable_pairs(~usable)
+    loss = torch.zeros((), device=batch.box.device)
+    for emission, f, mask in ((model.theta.pair, seen.f[0], pairs), (model.theta.action, seen.f[1], usable)):
+        rows = f[mask]
+        if len(rows) and len(emission.base):
+            some = torch.randint(len(rows), (min(len(rows), 2048),), device=rows.device)
+            loss = loss - emission.log_none(rows[some]).mean()
+    return loss
+
+
+def contrast_loss(similarity: Tensor, batch: Tensors, scale: Tensor) -> Tensor:
+    """Which clip of the batch does the phrase come from, by the log-mean-exp over its tubes (InfoNCE).
+
+    A clip where the same phrase occurs is no negative. 0 where the batch has one clip.
+    """
+    V = len(batch.tube)
+    score = (similarity * scale.exp()).masked_fill(~batch.tube[None], NO_CANDIDATE)
+    score = score.logsumexp(-1) - batch.tube.sum(1).log()
+    own = F.one_hot(batch.entity_clip, V).bool()
+    has = torch.zeros(int(batch.phrase.max()) + 1, V, dtype=torch.bool, device=score.device)
+    has[batch.phrase, batch.entity_clip] = True
+    score = score.masked_fill(has[batch.phrase] & ~own, NO_CANDIDATE)
+    return F.cross_entropy(score, batch.entity_clip)
+
+
+def amortisation_loss(model: Model, seen: Seen, batch: Tensors, q: Posterior, with_time: bool) -> Tensor:
+    """Cross-entropy from q* to q_phi, over entities and (unless warming up) over frames."""
+    guess = amortised(model, batch, seen)
+    loss = -(q.z * guess.log_z.clamp(min=-50)).sum(1).mean()
+    if with_time:
+        frame = seen.evidence.frame
+        loss = loss + F.binary_cross_entropy_with_logits(guess.log_odds[frame], q.y[frame])
+    return loss
+
+
+# --- the fit ---------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Trainer:
+    """The two optimisers; `state` and `load` make a killed run end as an uninterrupted one would."""
+
+    model: Model
+
+    def __post_init__(self) -> None:
+        s = self.model.settings
+        made = {"lr": s.learning_rate, "weight_decay": s.weight_decay}
+        self.theta = torch.optim.AdamW(self.model.theta.parameters(), **made)
+        self.phi = torch.optim.AdamW(self.model.phi.parameters(), **made)
+
+    def epoch(self, batches: Iterable[Batch], number: int, device: str) -> dict[str, float]:
+        """One pass of EM, or of warm-up while number < settings.warm_up; returns the mean of every term.
+
+        Its randomness follows from the seed and its number alone.
+        """
+        settings = self.model.settings
+        torch.manual_seed(settings.seed * 100_003 + number)
+        self.model.theta.train()
+        self.model.phi.train()
+        totals: dict[str, float] = {}
+        sentences = 0
+        for batch in batches:
+            terms = self._step(Tensors.of(batch, device), number < settings.warm_up)
+            for name, value in terms.items():
+                totals[name] = totals.get(name, 0.0) + float(value) * len(batch.sentence_clip)
+            sentences += len(batch.sentence_clip)
+        return {name: value / max(sentences, 1) for name, value in totals.items()}
+
+    def _step(self, batch: Tensors, warming_up: bool) -> dict[str, Tensor]:
+        model, s = self.model, self.model.settings
+        seen = look(model, batch)
+        contrast = contrast_loss(seen.similarity, batch, model.theta.tau)
+        none = none_loss(model, seen, batch)
+        if warming_up:
+            # Nothing to align yet: q* is the prior, which is what q_phi should start from.
+            e = seen.evidence
+            log_z = e.log_prior.detach()
+            q = Posterior(log_z, torch.zeros_like(e.frame, dtype=log_z.dtype), log_z.new_zeros(len(e.frame), 1))
+            loss = contrast
+        else:
+            q, _ = infer(model, batch, seen)
+            joint = expected_log_joint(seen, batch, q) / len(batch.sentence_clip)
+            loss = s.contrast_weight * contrast + s.none_weight * none - joint
+        amortisation = amortisation_loss(model, seen, batch, q, with_time=not warming_up)
+        self.theta.zero_grad()
+        self.phi.zero_grad()
+        (loss + amortisation).backward()
+        for optimiser, module in ((self.theta, model.theta), (self.phi, model.phi)):
+            torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+            optimiser.step()
+        with torch.no_grad():
+            elbo = objective(_detached(seen.evidence), batch, q).mean()
+        return {
+            "elbo": elbo,
+            "contrast": contrast.detach(),
+            "none": none.detach(),
+            "kl": amortisation.detach(),
+        }
+
+    def parameters(self) -> dict[str, Tensor]:
+        """A copy of the parameters as flat tensors."""
+        return {
+            f"{name}.model.{key}": value.detach().clone().contiguous()
+            for name, module, _ in self._parts()
+            for key, value in module.state_dict().items()
+        }
+
+    def state(self) -> dict[str, Tensor]:
+        """Parameters and optimiser moments as flat tensors."""
+        found = self.parameters()
+        for name, _, optimiser in self._parts():
+            for i, moments in optimiser.state_dict()["state"].items():
+                found |= {f"{name}.optimiser.{i}.{key}": value for key, value in moments.items()}
+        return found
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Go on from `state`; raises KeyError or RuntimeError if it belongs to another model."""
+        self.restore(state)
+        for name, _, optimiser in self._parts():
+            moments: dict[int, dict[str, Tensor]] = {}
+            for key, value in state.items():
+                if key.startswith(f"{name}.optimiser."):
+                    _, _, i, moment = key.split(".")
+                    moments.setdefault(int(i), {})[moment] = value
+            optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
+
+    def restore(self, parameters: dict[str, Tensor]) -> None:
+        """Set the parameters from a copy."""
+        for name, module, _ in self._parts():
+            head = f"{name}.model."
+            module.load_state_dict({k.removeprefix(head): v for k, v in parameters.items() if k.startswith(head)})
+
+    def _parts(self) -> Iterator[tuple[str, torch.nn.Module, torch.optim.Optimizer]]:
+        yield "theta", self.model.theta, self.theta
+        yield "phi", self.model.phi, self.phi
+
+
+def fit(
+    trainer: Trainer,
+    batches: Callable[[int], Iterable[Batch]],
+    score: Callable[[], tuple[float, float]],
+    keep: Callable[[list[dict[str, float]]], None],
+    history: list[dict[str, float]],
+    device: str,
+) -> list[dict[str, float]]:
+    """Train until the rounds are done or the score has not risen for `patience` rounds; returns the history.
+
+    batches(number) are the batches of one pass; score() is the validation score of p and of q, NaN where nothing is
+    known; keep(history) is called after every pass and stores what a resumed or finished run needs, the pass to
+    keep having `best` set. What must rise is p's score, or the ELBO (settings.stop `elbo`), or the round itself
+    (`rounds`). history: the passes that a killed run has done.
+    """
+    settings = trainer.model.settings
+    history = list(history)
+    while len(history) < settings.warm_up + settings.rounds and not _at_rest(history, settings):
+        number = len(history)
+        terms = trainer.epoch(batches(number), number, device)
+        p, q = score()
+        row = {"round": number - settings.warm_up + 1, "score_p": p, "score_q": q, **terms}
+        rising = {"val": p, "elbo": terms.get("elbo", np.nan), "rounds": float(number)}[settings.stop]
+        row["rising"] = float(number) if np.isnan(rising) else rising
+        before = [h["rising"] for h in history if h["round"] > 0]
+        row["best"] = number >= settings.warm_up and row["rising"] > max(before, default=-np.inf)
+        history.append(row)
+        keep(history)
+    return history
+
+
+def _at_rest(history: list[dict[str, float]], settings: Settings) -> bool:
+    rounds = [h for h in history if h["round"] > 0]
+    since = next((i for i, h in enumerate(reversed(rounds)) if h["best"]), 0)
+    return since >= settings.patience
+
+
+def fit_contrast(model: Model, batches: Callable[[int], Iterable[Batch]], device: str) -> None:
+    """The baseline without EM: theta's phrase-video contrast alone, for as many epochs as the full model."""
+    settings = model.settings
+    optimiser = torch.optim.AdamW(
+        model.theta.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    model.theta.train()
+    for number in range(settings.warm_up + settings.rounds):
+        torch.manual_seed(settings.seed * 100_003 + number)
+        for batch in batches(number):
+            tensors = Tensors.of(batch, device)
+            similarity = model.theta.similarity(tensors)
+            optimiser.zero_grad()
+            contrast_loss(similarity, tensors, model.theta.tau).backward()
+            torch.nn.utils.clip_grad_norm_(model.theta.parameters(), 1.0)
+            optimiser.step()
+
+
+def log_prior(model: Model, batch: Batch, device: str) -> list[np.ndarray]:
+    """log p(z_i = n | E, V) of every sentence of a batch, [M, N] each: what is known before any relation is read."""
+    model.theta.eval()
+    with torch.no_grad():
+        tensors = Tensors.of(batch, device)
+        prior = model.theta.log_prior(tensors, model.theta.similarity(tensors)).cpu().numpy()
+    tubes = batch.tube.sum(1)[batch.sentence_clip]
+    return [prior[batch.entity_sentence == s][:, :n] for s, n in enumerate(tubes)]
+
+
+def _detached(e: Evidence) -> Evidence:
+    return replace(e, log_prior=e.log_prior.detach(), pair=e.pair.detach(), action=e.action.detach())
+
+
+@dataclass(frozen=True)
+class Grounding:
+    """The posteriors of one sentence: log q(z_i = n) [M, N], log-odds of y_t [T], and for each relation, in the
+    order pairs then actions, psi under q(z) [relations, T]. NumPy, float32, without padding.
+    """
+
+    log_z: np.ndarray
+    log_odds: np.ndarray
+    evidence: np.ndarray
+
+
+def ground(model: Model, batch: Batch, device: str) -> Iterator[tuple[Grounding, Grounding]]:
+    """(p, q) for every sentence of a batch, in its order."""
+    model.theta.eval()
+    model.phi.eval()
+    with torch.no_grad():
+        tensors = Tensors.of(batch, device)
+        seen = look(model, tensors)
+        both = [_untangled(tensors, seen.evidence, q) for q in infer(model, tensors, seen)]
+    yield from zip(*both, strict=True)
+
+
+def _untangled(batch: Tensors, e: Evidence, q: Posterior) -> list[Grounding]:
+    z = q.z
+    pair = torch.einsum("knmt,kn,km->kt", e.pair, z[batch.pair_subject], z[batch.pair_object]).cpu().numpy()
+    action = torch.einsum("knt,kn->kt", e.action, z[batch.action_subject]).cpu().numpy()
+    log_z, log_odds = q.log_z.cpu().numpy(), q.log_odds.cpu().numpy()
+    owner = batch.entity_sentence.cpu().numpy()
+    pair_owner, action_owner = batch.pair_sentence.cpu().numpy(), batch.action_sentence.cpu().numpy()
+    found = []
+    for s, clip in enumerate(batch.sentence_clip.tolist()):
+        n, t = int(batch.tube[clip].sum()), int(batch.frame[clip].sum())
+        evidence = np.concatenate([pair[pair_owner == s], action[action_owner == s]])
+        found.append(Grounding(log_z[owner == s][:, :n], log_odds[s, :t], evidence[:, :t]))
+    return found

@@ -1,0 +1,18 @@
+"""The one exception that means "your input, not our bug": the command line prints it and exits with 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class InputError(Exception):
+    """Bad input or a bad artifact: what is wrong, where, and what mends it, in one line."""
+
+    def __init__(self, what: str, where: Path | str | None = None, remedy: str | None = None):
+        self.what, self.where, self.remedy = what, where, remedy
+        text = f"{where}: {what}" if where is not None else what
+        super().__init__(" ".join((f"{text}; {remedy}" if remedy else text).split()))
+
+    def __reduce__(self) -> tuple:
+        # Workers hand their errors over as pickles; the default would pass the joined text back as `what`.
+        return InputError, (self.what, self.where, self.remedy)

@@ -1,0 +1,84 @@
+"""Grounding a split: predictions in the order of its sentences, the answers of simpler methods, and the export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from vcma.artifact import write_chunks
+from vcma.corpus import Encoder, Sentence
+from vcma.em import Model, ground, log_prior
+from vcma.grounding import Answer, Prediction, exported, fallback, predict, windowed
+from vcma.loading import Clips, batches
+
+
+def ground_all(
+    model: Model,
+    clips: Clips,
+    encoder: Encoder,
+    sentences: Sequence[Sentence],
+    posterior: str,
+    device: str,
+    tick: Callable[[int], object],
+) -> list[Prediction]:
+    """Predictions of all sentences from p or q, in their order; those without a tube are flagged fallbacks."""
+    found: dict[str, Prediction] = {}
+    for owners, told, batch in batches(clips, encoder, sentences, model.settings.batch_clips, None):
+        for clip, sentence, (p, q) in zip(owners, told, ground(model, batch, device), strict=True):
+            g = p if posterior == "p" else q
+            found[sentence.sample] = predict(sentence, clip, g.log_z, g.log_odds, g.evidence)
+        tick(len(batch.tube))
+    return [found.get(s.sample) or _fallback(s, clips) for s in sentences]
+
+
+def _fallback(sentence: Sentence, clips: Clips) -> Prediction:
+    tubes = clips.tubes(sentence.video)
+    return fallback(sentence, np.zeros(0, np.int64) if tubes is None else tubes["frame"])
+
+
+def reference_answers(
+    contrast: Model,
+    window: tuple[float, float],
+    clips: Clips,
+    encoder: Encoder,
+    sentences: Sequence[Sentence],
+    seed: int,
+    device: str,
+) -> dict[str, list[Answer]]:
+    """What simpler methods answer, by name.
+
+    contrast: phrase-video contrast without EM, over the window tuned on validation or the whole segment, whichever
+    was better there. untrained: the label prior alone over the whole segment. chance: a random tube over it.
+    """
+    found: dict[str, list[Answer]] = {"contrast": [], "untrained": [], "chance": []}
+    random = np.random.default_rng(seed)
+    for owners, told, batch in batches(clips, encoder, sentences, contrast.settings.batch_clips, None):
+        for clip, sentence, log_z in zip(owners, told, log_prior(contrast, batch, device), strict=True):
+            label = encoder.label_prior(sentence, clip)
+            lottery = random.random(log_z.shape)
+            found["contrast"].append(windowed(sentence, clip, log_z, window))
+            found["untrained"].append(windowed(sentence, clip, label, (0.0, 1.0)))
+            found["chance"].append(windowed(sentence, clip, lottery, (0.0, 1.0)))
+    return found
+
+
+def export(path: Path, predictions: Sequence[Prediction], sentences: Sequence[Sentence], clips: Clips) -> None:
+    """Write the exchange format {sample: {span, boxes}}, video by video, so that memory stays flat."""
+
+    def chunks():
+        separator = "{\n"
+        by_video = sorted(zip(predictions, sentences, strict=True), key=lambda pair: pair[1].video)
+        for video, pairs in groupby(by_video, key=lambda pair: pair[1].video):
+            mine = list(pairs)
+            tubes = clips.tubes(video) or {}
+            segments = {s.sample: (s.begin, s.end) for _, s in mine}
+            for sample, value in exported([p.answer for p, _ in mine], segments, tubes):
+                yield f"{separator}{json.dumps(sample)}: {json.dumps(value)}".encode()
+                separator = ",\n"
+        yield b"{}\n" if separator == "{\n" else b"\n}\n"
+
+    write_chunks(path, chunks())

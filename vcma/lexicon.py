@@ -1,0 +1,268 @@
+"""Word lists of the sentence parser: closed classes, verbs and their forms, clothes, places, people.
+
+Lists only, no parsing. A word missing here is not an error: `language` then relies on the tagger alone.
+Everything is lower case; lemmas are singular.
+"""
+
+from __future__ import annotations
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+COLOURS = _words(
+    """red blue green yellow black white gray grey brown pink purple orange beige golden gold silver tan cyan
+    khaki navy maroon violet turquoise cream crimson magenta teal ivory scarlet blond blonde"""
+)
+SHADES = _words(
+    "dark light pale bright deep colorful colourful striped plaid checkered floral camouflage spotted"
+)
+
+CLOTHES = _words(
+    """clothes clothing cloth dress skirt shirt tshirt t-shirt blouse sweater coat jacket vest hoodie suit uniform
+    jersey kimono robe gown apron costume outfit pajamas swimsuit bikini diaper underwear trousers pants jeans shorts
+    short leggings sleeve socks sock shoe shoes boot boots slipper slippers sandal sneaker hat cap helmet headscarf
+    scarf hood glove gloves mask glasses sunglasses goggles eyeglasses earring necklace bracelet tie belt ribbon
+    wig headband bandana turban watch ring collar pocket button jumpsuit overalls cardigan tuxedo tights top
+    stripe stripes garment armor armour veil shawl cloak"""
+)
+BODY = _words(
+    """hair beard mustache moustache ponytail braid bun bang skin face head eye nose mouth lip ear cheek chin
+    neck shoulder arm elbow wrist hand finger fist chest breast stomach belly waist back hip leg thigh knee foot
+    toe tail body tattoo horn wing paw fur feather lap"""
+)
+SCENES = _words(
+    """room home house bedroom bathroom kitchen office classroom gym playground playgrounds yard garden park street
+    road path way lane outdoors outdoor indoors indoor outside inside grass lawn grassland ground floor field
+    court stage show theater theatre snow ice water sea ocean lake river stream pool beach shore sand bar shop
+    store mall market restaurant canteen cafe hall lobby corridor hallway party wedding birthday meeting contest
+    race dinner lunch breakfast night evening morning day daytime forest wood woods wild jungle desert mountain
+    mountains hill sky air city town village school kindergarten lab museum zoo church hospital airport station
+    building castle warehouse showroom playroom ballroom washroom restroom study dock slope competition concert
+    front middle center centre distance background scene video picture corner place area square karaoke
+    game gathering ceremony performance evening countryside farm basement balcony darkness rain sun sunshine
+    bank coast side library studio factory garage cellar attic campus shade crowd"""
+)
+POSITIONS = _words("left right middle center centre front back rear far side top bottom leftmost rightmost")
+
+MALE = _words(
+    "man boy male guy gentleman father dad grandfather uncle brother son groom husband king waiter actor"
+)
+FEMALE = _words(
+    "woman girl female lady mother mom grandmother aunt sister daughter bride wife queen waitress actress"
+)
+PERSONS = (
+    MALE
+    | FEMALE
+    | _words(
+        """adult child kid baby infant toddler person people human student teacher player worker doctor nurse
+    singer dancer soldier officer policeman cop driver rider skier skater performer audience couple family friend
+    somebody someone anyone everyone nobody audlt"""
+    )
+)
+ANIMALS = _words(
+    """animal dog puppy cat kitten horse pony cow cattle bull calf sheep goat pig elephant lion tiger leopard bear
+    panda monkey rabbit bird duck chicken hen goose penguin parrot fish shark turtle snake lizard crocodile camel
+    kangaroo deer fox wolf squirrel hamster mouse rat frog insect bee butterfly stingray crab antelope"""
+)
+OBJECTS = _words(
+    """ball bat bag backpack basket bed bench bicycle bike boat book bottle box bread bus cake camera car card cart cellphone
+    chair computer cup desk dish door faucet flag flower frisbee fruit guitar gun handbag knife lamp laptop letter
+    microphone microwave monitor motorcycle newspaper oven paper phone piano picture plate refrigerator rope
+    scooter screen seat ski skateboard snowboard sofa stool suitcase surfboard swing table toilet toy train tree truck
+    umbrella vase vegetable wall watercraft wheelchair window"""
+)
+PARTITIVES = _words("group pair couple piece kind number lot bunch slice set crowd bit")
+
+PRONOUNS = _words(
+    """i you he she it we they me him them us himself herself itself themselves someone somebody everyone everybody
+    anyone anybody something everything nothing nobody mine hers theirs"""
+)
+MASCULINE = _words("he him his himself")
+FEMININE = _words("she her hers herself")
+NEUTER = _words("it its itself")
+PLURAL = _words("they them their theirs themselves")
+SUBJECTIVE = _words("he she they his their himself herself themselves")  # these mean the subject, if they can
+POSSESSIVES = _words("his its their my your our whose")
+DETERMINERS = _words(
+    "a an the this these those some any each every both another other all no several many few two three four five"
+)
+WH_WORDS = _words("who what which whom whose where")
+SUBORDINATORS = _words("while as when before after until because if once since whilst")
+CONJUNCTIONS = _words("and or but then so & meanwhile") | (SUBORDINATORS - {"before", "after", "since", "once"})
+SEQUENCERS = _words("then finally afterwards afterward next")
+ADVERBS = _words(
+    """not never again still also just slowly quickly suddenly immediately together very too carefully gently directly
+    happily outdoors indoors upstairs downstairs back forward forwards backward backwards twice once apart aside
+    already first later continuously constantly"""
+)
+BE = _words("be is are was were been being 's am isn't aren't wasn't")
+DO = _words("do does did don't doesn't didn't")
+HAVE = _words("has have had having")
+MODALS = _words("can could will would shall should may might must")
+
+# Prepositions: each spelling, as words, with the canonical phrase that stands for it.
+_PREPOSITIONS = """
+in front of: in front of, in the front of, in fornt of, infront of, in front, front of, at the front of, ahead of
+behind: behind, at the back of, in the back of, on the back of, in back of, behind of
+next to: next to, next_to, next by, beside, besides, by the side of, at the side of, on the side of, adjacent to, nextto
+next to: alongside, next with
+close to: close to
+near: near, near to, nearby
+towards: towards to, towards, toward, toward to, in the direction of
+away from: away from, away of, away to, away, far from, far away from, far away
+above: above, up above, on the top of, on top of
+beneath: beneath, beneath of, below, under, underneath, at the bottom of
+inside: inside, inside of, within
+outside: outside of, outside
+left of: to the left of, on the left of, on the left side of, to the left side of, at the left of, left of
+right of: to the right of, on the right of, on the right side of, to the right side of, at the right of, right of
+in the middle of: in the middle of, in the center of, in the centre of
+out of: out of
+into: into, in to
+onto: onto, on to, unto
+off: off, off of
+up: up
+down: down
+out: out
+up to: up to
+over to: over to
+back to: back to
+down to: down to
+out to: out to
+across from: across from
+across: across
+opposite: opposite, opposite to
+around: around, round
+between: between
+among: among, amongst, amid
+through: through
+past: past
+along: along
+over: over
+against: against
+during: during
+without: without
+upon: upon
+with: with, along with, together with
+like: like
+about: about
+after: after
+before: before
+since: since
+for: for
+from: from
+of: of
+by: by
+at: at
+to: to
+on: on
+in: in
+"""
+PREPOSITIONS: dict[tuple[str, ...], str] = {
+    tuple(spelling.split()): canonical
+    for canonical, spellings in (line.split(": ") for line in _PREPOSITIONS.strip().splitlines())
+    for spelling in spellings.split(", ")
+}
+# Stative predicates: they stand as a relation of their own beside the verb ("stands in front of").
+SPATIAL = frozenset(
+    """in front of|behind|next to|close to|near|above|beneath|inside|outside|left of|right of|in the middle of
+    |between|among|opposite|across from""".replace("\n    ", "").split("|")
+)
+LOCATIVES = SPATIAL | _words(
+    "in at on by around along across over during outside for through from about among"
+)
+FOLLOWED = _words("to at for with against")  # after an object, these still belong to the verb: "throws it to her"
+CONTACT = _words("sit lie stand kneel fall step jump hop lean crawl land climb crouch squat lay")
+GIVING = _words("give hand throw pass show offer toss bring send feed teach tell")
+PARTICLES = _words(
+    """up down off on out around back over away in forward forwards backward backwards along apart together aside
+    through round about by past across upwards downwards inside outside home left right upstairs downstairs"""
+)
+
+_VERBS = """
+approach argue arrive ask back beat bend bite blow bounce bow box break bring brush bump burn bury button call caress
+carry catch chase check cheer chew chop clap clean clench climb close comb cook cover crash crawl cross crouch cry cuddle
+cut dance deliver dig dive drag draw drink drive drop eat embrace enter exit fall fasten feed feel fight fill finish fish
+fix flip float fly follow gallop get gesture give glance go grab greet grip guide hand hang head hear hit hold hop hug hunt
+insert jog join jump keep kick kill kiss kneel knock laugh lead lean leap leave let lick lie lift light listen live
+look loosen lower make march massage meet mop mount move nod nudge open operate paddle paint pass pat pause peel
+pet pick pinch place play point poke pour practice press pretend prop pull punch push put raise reach read release
+remove repair rest retreat return ride ring rise roll row rub run rush sail salute say scold scratch scream see
+seize sell send shake shave shoot shout show shut sing sip sit skate sketch ski slap sleep slide slip smash smell
+smile smoke sneeze sniff snatch speak spin splash spray squat squeeze stab stack stand stare start step stir
+stoop stop straighten stretch strike stroke stroll study sway sweep swim swing switch take talk tap teach tear
+tease tell throw tickle tie tilt tip toss touch tow trip try tug turn twist type unbutton unfold unlock untie use
+wait wake walk wander wash watch water wave wear whisper wink wipe work wrap wrestle write yawn yell shelter
+skip spread spit stumble surround swallow applaud collapse collide creep dodge drum duck escort fetch flee
+gather glide haul hesitate hide hurry interact inspect juggle kneel knit lay load lunge nap observe pack pace peek peer
+perform photograph pile plant plug pluck pounce pray protect quarrel recline rock rotate rummage saw scoop seat search
+select serve settle shift shove sigh slam snap sob soothe spank spill squash steal steer strum struggle support
+surf swat tackle talk taste trot tumble undress unload unwrap wade wag wield wobble worry zip zoom face change adjust
+circle continue begin drip dunk exercise film record iron mow nurse pitch pose ram scrub shuffle sprint stalk stomp stuff
+"""
+_IRREGULAR = """
+be was were been; beat beat beaten; begin began begun; bend bent bent; bite bit bitten; blow blew blown; break broke
+broken; bring brought brought; catch caught caught; cut cut cut; dig dug dug; draw drew drawn; drink drank drunk; drive
+drove driven; eat ate eaten; fall fell fallen; feed fed fed; feel felt felt; fight fought fought; flee fled fled; fly flew
+flown; get got gotten; give gave given; go went gone; hang hung hung; hear heard heard; hide hid hidden; hit hit hit; hold
+held held; keep kept kept; kneel knelt knelt; lay laid laid; lead led led; leave left left; let let let; lie lay
+lain; make made made; meet met met; put put put; read read read; ride rode ridden; ring rang rung; rise rose risen; run
+ran run; say said said; see saw seen; sell sold sold; send sent sent; shake shook shaken; shoot shot shot; shut shut
+shut; sing sang sung; sit sat sat; sleep slept slept; slide slid slid; speak spoke spoken; spin spun spun; spread spread
+spread; stand stood stood; steal stole stolen; strike struck struck; sweep swept swept; swim swam swum; swing swung
+swung; take took taken; teach taught taught; tear tore torn; tell told told; throw threw thrown; wake woke woken; wear
+wore worn; write wrote written
+"""
+_DOUBLING = _words(
+    """chop clap cut dig drag drop dunk get grab grip hit hop hug jog knit let mop nap nod pat pet pin plug put ram rub run
+    scrub set shut sip sit skip slap slip snap spin spit squat step stir stop strum swat swim tap tip trip tug wag wrap
+    zip drum flip win bat beg begin"""
+)
+
+
+def _third(verb: str) -> str:
+    if verb.endswith(("s", "sh", "ch", "x", "z", "go", "do")):
+        return verb + "es"
+    return verb[:-1] + "ies" if verb.endswith("y") and verb[-2] not in "aeiou" else verb + "s"
+
+
+def _past(verb: str) -> str:
+    if verb in _DOUBLING:
+        return verb + verb[-1] + "ed"
+    if verb.endswith("e"):
+        return verb + "d"
+    return verb[:-1] + "ied" if verb.endswith("y") and verb[-2] not in "aeiou" else verb + "ed"
+
+
+def _gerunds(verb: str) -> list[str]:
+    """The -ing form and its common misspellings: waving, waveing; sitting, siting."""
+    forms = [verb + "ing"]
+    if verb in _DOUBLING:
+        forms.append(verb + verb[-1] + "ing")
+    elif verb.endswith("ie"):
+        forms.append(verb[:-2] + "ying")
+    elif verb.endswith("e") and not verb.endswith("ee"):
+        forms.append(verb[:-1] + "ing")
+    return forms
+
+
+def _verb_forms() -> dict[str, tuple[str, str]]:
+    """Every inflected spelling -> (lemma, form), form one of base, s, ing, en (past or participle)."""
+    forms: dict[str, tuple[str, str]] = {}
+    for verb in sorted(_words(_VERBS)):
+        forms[_past(verb)] = (verb, "en")
+        forms.update({form: (verb, "ing") for form in _gerunds(verb)})
+        forms[_third(verb)] = (verb, "s")
+    for row in _IRREGULAR.replace("\n", " ").split("; "):
+        verb, *past = row.split()
+        forms.update({form: (verb, "en") for form in past if form not in forms})
+    forms.update({verb: (verb, "base") for verb in _words(_VERBS)})
+    return forms
+
+
+VERB_FORMS = _verb_forms()
+# Past forms that are far more often another word.
+for _other in ("left", "saw", "lay", "felt"):
+    VERB_FORMS.pop(_other, None)

@@ -1,0 +1,74 @@
+"""Clips from the tubes on disk: what training and grounding read, with memory bounded whatever the number of videos."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from vcma import artifact
+from vcma.clip import Clip, crop
+from vcma.corpus import Batch, Encoder, Sentence, grouped, shuffled
+from vcma.names import file_stem
+
+
+class Clips:
+    """The clips of a tubes folder by (video, begin, end), the latest kept in memory up to `cache_bytes`.
+
+    A clip without a tube is None: its sentences get a flagged fallback.
+    """
+
+    def __init__(self, folder: Path, max_frames: int, cache_bytes: int = 2 << 30):
+        self.folder, self.max_frames, self.cache_bytes = folder, max_frames, cache_bytes
+        self._kept: OrderedDict[tuple[str, int, int], tuple[Clip | None, int]] = OrderedDict()
+        self._bytes = 0
+
+    def path(self, video: str) -> Path:
+        return self.folder / f"{file_stem(video)}.h5"
+
+    def tubes(self, video: str) -> artifact.Columns | None:
+        """The TUBES columns of a video; None if the pipeline has none for it (its failure was reported)."""
+        path = self.path(video)
+        return artifact.read(artifact.TUBES, path) if path.exists() else None
+
+    def __call__(self, key: tuple[str, int, int]) -> Clip | None:
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key][0]
+        tubes = self.tubes(key[0])
+        clip = None if tubes is None else crop(tubes, key[1], key[2], self.max_frames)
+        if clip is not None and not len(clip.tube):
+            clip = None
+        self._keep(key, clip)
+        return clip
+
+    def _keep(self, key: tuple[str, int, int], clip: Clip | None) -> None:
+        size = 0 if clip is None else clip.feature.nbytes + clip.box.nbytes
+        self._kept[key] = (clip, size)
+        self._bytes += size
+        while self._bytes > self.cache_bytes and len(self._kept) > 1:
+            _, (_, freed) = self._kept.popitem(last=False)
+            self._bytes -= freed
+
+    def describe(self) -> artifact.Columns:
+        """class_name, attribute_name, detector and a feature column of any one of the videos."""
+        for path in sorted(self.folder.glob("*.h5")):
+            return artifact.read(artifact.TUBES, path, ("class_name", "attribute_name", "detector", "feature"))
+        raise artifact.InputError("holds no tubes", self.folder, "run python stages/link_tubes.py")
+
+
+def batches(
+    clips: Clips, encoder: Encoder, sentences: Iterable[Sentence], size: int, seed: tuple[int, ...] | None
+) -> Iterator[tuple[list[Clip], list[Sentence], Batch]]:
+    """Batches of `size` clips with all their sentences, shuffled by the seed if there is one; clips with tubes only.
+
+    Yields the clip of each sentence, the sentences in the batch's order, and the batch.
+    """
+    groups = grouped(sentences)
+    keys: Sequence = list(groups)
+    runs = (keys[i : i + size] for i in range(0, len(keys), size)) if seed is None else shuffled(keys, size, seed)
+    for run in runs:
+        found = [(clip, groups[key]) for key in run if (clip := clips(key)) is not None]
+        if found:
+            told = [(clip, s) for clip, group in found for s in group]
+            yield [c for c, _ in told], [s for _, s in told], encoder.batch(*map(list, zip(*found, strict=True)))

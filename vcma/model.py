@@ -1,0 +1,357 @@
+"""p_theta and q_phi: the alignment prior, the relation emission, and the amortised variational distribution.
+
+Axes: V clips, N tubes, T frames, S sentences, M entities, K pair relations, L actions, H width. Symbols as in the
+paper: z_i is the tube of entity i, y_t says whether frame t shows the sentence, pi is a predicate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vcma.corpus import Batch, Vocabulary
+
+PSI_FLOOR = -4.0  # lower bound of psi (nat); an absent tube or a tube in relation to itself has it
+NO_CANDIDATE = -1e9  # log-probability of padding
+_LAGS = (1, 3)  # sampled frames either side over which motion is measured
+_WINDOW = 3  # sampled frames either side over which unrest is measured
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """A Batch as tensors on one device; same fields."""
+
+    box: Tensor
+    present: Tensor
+    time: Tensor
+    frame: Tensor
+    tube: Tensor
+    feature: Tensor
+    label: Tensor
+    sentence_clip: Tensor
+    target: Tensor
+    entity_sentence: Tensor
+    entity_rank: Tensor
+    entity_words: Tensor
+    entity_static: Tensor
+    entity_label: Tensor
+    phrase: Tensor
+    pair_sentence: Tensor
+    pair_subject: Tensor
+    pair_object: Tensor
+    pair_predicate: Tensor
+    pair_static: Tensor
+    action_sentence: Tensor
+    action_subject: Tensor
+    action_predicate: Tensor
+    action_static: Tensor
+
+    @classmethod
+    def of(cls, batch: Batch, device: str) -> Tensors:
+        return cls(*(torch.as_tensor(getattr(batch, f.name), device=device) for f in fields(cls)))
+
+    @property
+    def entity_clip(self) -> Tensor:
+        return self.sentence_clip[self.entity_sentence]
+
+    @property
+    def candidates(self) -> Tensor:
+        """Which tubes each entity may be: bool [M, N]."""
+        return self.tube[self.entity_clip]
+
+
+def single_features(box: Tensor, time: Tensor) -> Tensor:
+    """Geometry and motion of each tube: float [V, N, T, 22] from boxes [V, N, T, 4] and times [V, T].
+
+    Place, size and shape; velocity in body lengths a second and growth over two lags; unrest of place and shape.
+    """
+    centre = (box[..., :2] + box[..., 2:]) / 2
+    extent = (box[..., 2:] - box[..., :2]).clamp(min=1e-3)
+    size = extent.prod(-1).sqrt()
+    shape = [centre[..., 0] - 0.65, centre[..., 1] - 0.5, size.log(), (extent[..., 0] / extent[..., 1]).log()]
+    motion = []
+    for lag in _LAGS:
+        velocity = _rate(centre, time, lag) / size[..., None]
+        growth = _rate(extent.log(), time, lag)
+        speed = velocity.norm(dim=-1)
+        motion += [*velocity.unbind(-1), speed, *growth.unbind(-1), growth.abs().sum(-1)]
+    place = torch.cat([centre / size[..., None], extent.log()], -1)
+    unrest = [*_deviation(place).unbind(-1), *(_deviation(place, centred=True)[..., :2]).unbind(-1)]
+    return torch.stack([*shape, *(torch.tanh(m / 2) for m in motion), *unrest], -1)
+
+
+def _shift(x: Tensor, by: int, dim: int) -> Tensor:
+    """x moved by `by` steps along dim, the end held."""
+    index = (torch.arange(x.shape[dim], device=x.device) + by).clamp(0, x.shape[dim] - 1)
+    return x.index_select(dim, index)
+
+
+def _rate(x: Tensor, time: Tensor, lag: int) -> Tensor:
+    """Central difference of x [V, N, T, c] over `lag` frames either side, per second."""
+    seconds = (_shift(time, lag, 1) - _shift(time, -lag, 1)).clamp(min=1e-2)
+    return (_shift(x, lag, 2) - _shift(x, -lag, 2)) / seconds[:, None, :, None]
+
+
+def _deviation(x: Tensor, centred: bool = False) -> Tensor:
+    """Standard deviation of x [V, N, T, c] in a window of frames; centred: of its second differences."""
+    if centred:
+        x = x - (_shift(x, 1, 2) + _shift(x, -1, 2)) / 2
+    near = torch.stack([_shift(x, k, 2) for k in range(-_WINDOW, _WINDOW + 1)])
+    return near.var(0, unbiased=False).add(1e-6).sqrt()
+
+
+def pair_features(box: Tensor, time: Tensor) -> Tensor:
+    """Geometry and motion of each ordered pair of tubes: float [V, N, N, T, 21], first axis N the subject."""
+    centre = (box[..., :2] + box[..., 2:]) / 2
+    extent = (box[..., 2:] - box[..., :2]).clamp(min=1e-3)
+    size = extent.prod(-1).sqrt()
+    n, m = (slice(None), slice(None), None), (slice(None), None)
+    scale = ((size[n] + size[m]) / 2)[..., None]
+    apart = (centre[m] - centre[n]) / scale
+    distance = apart.norm(dim=-1).clamp(min=1e-3)
+    direction = apart / distance[..., None]
+    inner = torch.minimum(box[n][..., 2:], box[m][..., 2:]) - torch.maximum(box[n][..., :2], box[m][..., :2])
+    meet = inner.clamp(min=0).prod(-1)
+    area = extent.prod(-1)
+    edges = (box[m] - box[n])[..., 1::2] / scale  # of the upper and lower edges: who stands above, who in front
+    found = [
+        *torch.tanh(apart).unbind(-1),
+        torch.tanh(apart[..., 0].abs()),
+        torch.tanh(distance / 2),
+        *torch.tanh(edges).unbind(-1),
+        *torch.tanh(-inner / scale).unbind(-1),
+        (size[m] / size[n]).log(),
+        meet / (area[n] + area[m] - meet),
+        meet / area[n].expand_as(meet),
+        meet / area[m].expand_as(meet),
+    ]
+    for lag in _LAGS:
+        velocity = _rate(centre, time, lag)
+        vn, vm = velocity[n] / scale, velocity[m] / scale
+        along_n, along_m = (vn * direction).sum(-1), (vm * direction).sum(-1)
+        approach, together = along_n - along_m, (vn - vm).norm(dim=-1)
+        found += [torch.tanh(x / 2) for x in (along_n, along_m, approach, together)]
+    found.append(torch.tanh((vn * vm).sum(-1)))
+    return torch.stack(torch.broadcast_tensors(*found), -1)
+
+
+SINGLE, PAIR = 22, 21
+
+
+def _mlp(*widths: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for a, b in zip(widths, widths[1:], strict=False):
+        layers += [nn.Linear(a, b), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+class Words(nn.Module):
+    """text(.): static vectors, projected, plus learned vectors of the words seen in training."""
+
+    def __init__(self, words: int, width: int):
+        super().__init__()
+        self.learned = nn.Embedding(words + 1, width, padding_idx=0)  # row 0: a word without a vector
+        nn.init.normal_(self.learned.weight, std=0.1)
+        with torch.no_grad():
+            self.learned.weight[0] = 0
+        self.project = nn.Linear(256, width)
+        self.drop = nn.Dropout(0.1)
+
+    def forward(self, ids: Tensor, static: Tensor) -> Tensor:
+        """ids int64 [M, W] (-1: none or unseen), static float [M, 256] -> float [M, H]."""
+        known = (ids >= 0).sum(1, keepdim=True).clamp(min=1)
+        return self.project(static) + self.drop(self.learned(ids + 1).sum(1) / known)
+
+
+class Emission(nn.Module):
+    """p(pi | n, m, t): softmax over the training predicates and `none` of cos(f, text(pi)).
+
+    The same class serves actions, where f sees one tube.
+    """
+
+    def __init__(self, rates: tuple[float, ...], width: int):
+        super().__init__()
+        self.learned = nn.Parameter(torch.randn(len(rates), width) * 0.5)
+        self.none = nn.Parameter(torch.randn(1, width) * 0.5)
+        self.project = nn.Linear(256, width)
+        self.log_scale = nn.Parameter(torch.tensor(1.6))
+        self.static: Tensor
+        self.base: Tensor
+        self.register_buffer("static", torch.zeros(len(rates), 256))
+        self.register_buffer("base", torch.tensor(rates).clamp(min=1e-6).log() if rates else torch.zeros(0))
+
+    def _vectors(self) -> Tensor:
+        return F.normalize(torch.cat([self.project(self.static) + self.learned, self.none]), dim=-1)
+
+    def log_none(self, f: Tensor) -> Tensor:
+        """log p(none | .) for f [..., H]."""
+        return self._logits(f).log_softmax(-1)[..., -1]
+
+    def _logits(self, f: Tensor) -> Tensor:
+        return F.normalize(f, dim=-1) @ self._vectors().T * self.log_scale.exp()
+
+    def forward(self, f: Tensor, clip: Tensor, predicate: Tensor, static: Tensor) -> tuple[Tensor, Tensor]:
+        """log p(pi_k | .) and log p0(pi_k) of each relation: f [V, ..., H], the rest [K] -> [K, ...] and [K].
+
+        A predicate unseen in training (-1) joins the softmax through its static vector, with the smallest p0.
+        """
+        logits = self._logits(f)
+        total = logits.logsumexp(-1)
+        seen = predicate.clamp(min=0)
+        if len(self.base):
+            own = logits.movedim(-1, 1)[clip, seen]
+            base = self.base[seen]
+        else:
+            own, base = torch.zeros_like(total[clip]), torch.zeros_like(predicate, dtype=f.dtype)
+        new = (predicate < 0).nonzero()[:, 0]
+        norm = total[clip]
+        if len(new):
+            text = F.normalize(self.project(static[new]), dim=-1)
+            fresh = torch.einsum("k...h,kh->k...", F.normalize(f[clip[new]], dim=-1), text) * self.log_scale.exp()
+            own = own.index_copy(0, new, fresh)
+            norm = norm.index_copy(0, new, torch.logaddexp(norm[new], fresh))
+            least = self.base.min() if len(self.base) else torch.zeros((), device=f.device)
+            base = base.index_fill(0, new, float(least))
+        return own - norm, base
+
+
+class Theta(nn.Module):
+    """p_theta: the alignment prior p(z, y | E, V) and the relation emission p(R | z, y, E, V)."""
+
+    def __init__(self, vocabulary: Vocabulary, *, width: int, bottleneck: int, dropout: float, label_prior: float):
+        super().__init__()
+        labels = len(vocabulary.class_names) + len(vocabulary.attribute_names)
+        self.label_prior = label_prior
+        self.words = Words(len(vocabulary.words), width)
+        self.vis = _mlp(vocabulary.feature + labels, width, width)
+        self.tau = nn.Parameter(torch.tensor(1.0))
+        self.offset = nn.Parameter(torch.tensor(0.0))
+        self.drop = nn.Dropout(dropout)
+        self.narrow = nn.Linear(vocabulary.feature + labels, bottleneck)
+        self.change = nn.Linear(vocabulary.feature, bottleneck)
+        inner = width // 2
+        self.as_subject = nn.Linear(SINGLE + bottleneck, width)
+        self.as_object = nn.Linear(SINGLE + bottleneck, width)
+        self.between = nn.Linear(PAIR, width)
+        self.pair_out = _mlp(width, width, inner)
+        self.alone = _mlp(SINGLE + 2 * bottleneck, width, width, inner)
+        self.pair = Emission(vocabulary.pair_rate, inner)
+        self.action = Emission(vocabulary.action_rate, inner)
+
+    def appearance(self, batch: Tensors) -> Tensor:
+        """Pooled appearance and labels of each tube: float [V, N, D + C + A]; the feature has unit length."""
+        count = batch.present.sum(-1, keepdim=True).clamp(min=1)
+        return torch.cat([F.normalize(batch.feature.sum(2) / count, dim=-1), batch.label], -1)
+
+    def similarity(self, batch: Tensors) -> Tensor:
+        """cos(text(e), vis(n)) of every entity with every tube of every clip: float [M, V, N]."""
+        text = F.normalize(self.words(batch.entity_words, batch.entity_static), dim=-1)
+        vis = F.normalize(self.vis(self.appearance(batch)), dim=-1)
+        return torch.einsum("mh,vnh->mvn", text, vis)
+
+    def log_prior(self, batch: Tensors, similarity: Tensor) -> Tensor:
+        """log p(z_i = n | E, V): float [M, N], NO_CANDIDATE for padding."""
+        own = similarity[torch.arange(len(similarity), device=similarity.device), batch.entity_clip]
+        score = self.tau.exp() * own + self.label_prior * batch.entity_label
+        return score.masked_fill(~batch.candidates, NO_CANDIDATE).log_softmax(-1).clamp(min=NO_CANDIDATE)
+
+    def features(self, batch: Tensors) -> tuple[Tensor, Tensor]:
+        """f(n, m, t) and f(n, t): float [V, N, N, T, H / 2] and [V, N, T, H / 2]."""
+        single = single_features(batch.box, batch.time)
+        look = self.drop(self.narrow(self.appearance(batch)))[:, :, None].expand(-1, -1, single.shape[2], -1)
+        seen = torch.cat([single, look], -1)
+        hidden = (
+            self.as_subject(seen)[:, :, None]
+            + self.as_object(seen)[:, None]
+            + self.between(pair_features(batch.box, batch.time))
+        )
+        mean = batch.feature.sum(2) / batch.present.sum(-1, keepdim=True).clamp(min=1)
+        moved = (batch.feature - mean[:, :, None]) * batch.present[..., None]
+        alone = self.alone(torch.cat([seen, self.drop(self.change(moved))], -1))
+        return self.pair_out(F.relu(hidden)), alone
+
+
+class Phi(nn.Module):
+    """q_phi(Z | E, V): one amortised pass. Every entity reads its sentence, attends to the tubes of the clip, and
+    through theta's pair representation (no gradient into theta) to the tubes and frames of its relations.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, *, width: int, label_prior: float):
+        super().__init__()
+        labels = len(vocabulary.class_names) + len(vocabulary.attribute_names)
+        inner = width // 2
+        self.words = Words(len(vocabulary.words), width)
+        self.predicate = nn.Linear(256, width)
+        self.context = nn.ModuleDict({role: nn.Linear(2 * width, width) for role in ("subject", "object", "alone")})
+        self.vis = _mlp(vocabulary.feature + labels + 2 * SINGLE, width, width)
+        self.label_prior = nn.Parameter(torch.tensor(label_prior))
+        self.pair_text = nn.Parameter(torch.zeros(len(vocabulary.pairs) + 1, inner))
+        self.action_text = nn.Parameter(torch.zeros(len(vocabulary.actions) + 1, inner))
+        self.pair_static = nn.Linear(256, inner)
+        self.action_static = nn.Linear(256, inner)
+        self.weight = nn.Parameter(torch.tensor([1.0, 1.0, 0.0]))  # relation on z, relation on y, offset of y
+        self.scale = width**-0.5
+
+    def forward(self, batch: Tensors, appearance: Tensor, f: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """log q(z_i = n) [M, N] and the log-odds of q(y_t) [S, T]."""
+        text = self._context(batch)
+        single = single_features(batch.box, batch.time)
+        spread = torch.cat([single.mean(2), single.std(2, unbiased=False)], -1)
+        vis = self.vis(torch.cat([appearance, spread], -1))
+        score = torch.einsum("mh,mnh->mn", text, vis[batch.entity_clip]) * self.scale
+        score = (score + self.label_prior * batch.entity_label).masked_fill(~batch.candidates, NO_CANDIDATE)
+        first = score.log_softmax(-1)
+
+        pair, action = self._evidence(batch, f)
+        s, o = batch.pair_subject, batch.pair_object
+        over_time = pair.logsumexp(-1)
+        extra = torch.zeros_like(score)
+        extra = extra.index_add(0, s, (over_time + first[o][:, None]).logsumexp(-1))
+        extra = extra.index_add(0, o, (over_time + first[s][:, :, None]).logsumexp(1))
+        extra = extra.index_add(0, batch.action_subject, action.logsumexp(-1))
+        log_z = (score + self.weight[0] * extra).masked_fill(~batch.candidates, NO_CANDIDATE).log_softmax(-1)
+
+        z = log_z.exp()
+        time = torch.zeros(len(batch.sentence_clip), pair.shape[-1], device=z.device)
+        time = time.index_add(0, batch.pair_sentence, torch.einsum("knmt,kn,km->kt", pair, z[s], z[o]))
+        time = time.index_add(0, batch.action_sentence, torch.einsum("knt,kn->kt", action, z[batch.action_subject]))
+        return log_z.clamp(min=NO_CANDIDATE), self.weight[1] * centred(time, batch) + self.weight[2]
+
+    def _context(self, batch: Tensors) -> Tensor:
+        own = self.words(batch.entity_words, batch.entity_static)
+        pair, action = self.predicate(batch.pair_static), self.predicate(batch.action_static)
+        s, o = batch.pair_subject, batch.pair_object
+        heard = torch.zeros_like(own)
+        heard = heard.index_add(0, s, self.context["subject"](torch.cat([pair, own[o]], -1)))
+        heard = heard.index_add(0, o, self.context["object"](torch.cat([pair, own[s]], -1)))
+        alone = batch.action_subject
+        heard = heard.index_add(0, alone, self.context["alone"](torch.cat([action, own[alone]], -1)))
+        return own + F.relu(heard)
+
+    def _evidence(self, batch: Tensors, f: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        pair_f, action_f = (F.normalize(x.detach(), dim=-1) for x in f)
+        absent = ~(batch.present & batch.frame[:, None])
+        pair_text = self.pair_text[batch.pair_predicate + 1] + self.pair_static(batch.pair_static)
+        action_text = self.action_text[batch.action_predicate + 1] + self.action_static(batch.action_static)
+        clip = batch.sentence_clip[batch.pair_sentence]
+        pair = torch.einsum("knmth,kh->knmt", pair_f[clip], pair_text)
+        pair = pair.masked_fill(unusable_pairs(absent)[clip], PSI_FLOOR)
+        clip = batch.sentence_clip[batch.action_sentence]
+        action = torch.einsum("knth,kh->knt", action_f[clip], action_text)
+        return pair, action.masked_fill(absent[clip], PSI_FLOOR)
+
+
+def centred(evidence: Tensor, batch: Tensors) -> Tensor:
+    """Evidence [S, T] measured against its own mean over the clip's frames."""
+    frame = batch.frame[batch.sentence_clip]
+    mean = (evidence * frame).sum(1, keepdim=True) / frame.sum(1, keepdim=True)
+    return evidence - mean
+
+
+def unusable_pairs(absent: Tensor) -> Tensor:
+    """Pairs of tubes [V, N, N, T] of which one is absent or both are the same."""
+    same = torch.eye(absent.shape[1], dtype=torch.bool, device=absent.device)
+    return absent[:, :, None] | absent[:, None] | same[..., None]

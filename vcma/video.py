@@ -1,0 +1,172 @@
+"""Video files in and out: OpenCV to read (its wheel decodes everything FFmpeg does), PyAV to write H.264 and VP9."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vcma.errors import InputError
+
+
+def _cv2() -> Any:
+    # Broken files are reported by us, in one line; FFmpeg's own chatter would bury it.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    import cv2
+
+    cv2.setNumThreads(1)
+    return cv2
+
+
+def time_grid(
+    segments: Iterable[tuple[int, int]], frame_count: int, fps: float, rate: float, max_frames: int
+) -> np.ndarray:
+    """Native indices (int64) of the frames to keep: one grid a video, over all segments its samples use.
+
+    A frame is taken whenever floor(frame * rate / fps) grows, and at the first frame of a segment (protocol
+    `tubedetr`). segments are half-open [begin, end) in native frames, an end of -1 is the video's end. Of more
+    than max_frames, the j-th kept is number floor(j * n / max_frames).
+    """
+    step = min(1.0, rate / fps) if fps > 0 else 1.0
+    wanted = set()
+    for begin, end in segments:
+        stop = frame_count if end < 0 else min(end, frame_count)
+        frame = np.arange(max(0, begin), max(0, stop))
+        slot = np.floor(frame * step + 1e-9)
+        wanted.update(frame[np.diff(slot, prepend=-1) > 0].tolist())
+    grid = np.array(sorted(wanted), dtype=np.int64)
+    if len(grid) > max_frames:
+        grid = grid[np.arange(max_frames) * len(grid) // max_frames]
+    return grid
+
+
+def read_frames(path: Path, wanted: np.ndarray) -> Iterator[tuple[int, float, np.ndarray]]:
+    """Yield (native index, time in s, picture uint8 HxWx3 BGR) of the wanted frames, in rising order.
+
+    Decodes in sequence, so indices are exact whatever the container says; ends early where the stream ends.
+    Raises InputError if the file is missing or cannot be opened.
+    """
+    cv2 = _cv2()
+    capture = _open(path)
+    try:
+        position = 0
+        for index in wanted.tolist():
+            while position <= index:
+                if not capture.grab():
+                    return
+                position += 1
+            time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            decoded, picture = capture.retrieve()
+            if decoded:
+                yield index, time, picture
+    finally:
+        capture.release()
+
+
+def _open(path: Path) -> Any:
+    cv2 = _cv2()
+    if not path.is_file():
+        raise InputError("no such video", path, "put it there or leave it out of the annotations")
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    if not capture.isOpened():
+        raise InputError("cannot be decoded as video", path, "fetch it again; it may be truncated")
+    return capture
+
+
+def probe(path: Path) -> tuple[int, float, int, int]:
+    """(frame count, frames per second, width, height) of a video; counts frames where the container does not.
+
+    The count may be wrong (containers lie); `read_frames` ends where the stream does. Raises InputError.
+    """
+    cv2 = _cv2()
+    capture = _open(path)
+    try:
+        count, fps, width, height = (
+            capture.get(p)
+            for p in (
+                cv2.CAP_PROP_FRAME_COUNT,
+                cv2.CAP_PROP_FPS,
+                cv2.CAP_PROP_FRAME_WIDTH,
+                cv2.CAP_PROP_FRAME_HEIGHT,
+            )
+        )
+        if not count >= 1:
+            count = 0
+            while capture.grab():
+                count += 1
+        return int(count), float(fps) if np.isfinite(fps) and fps > 0 else 0.0, int(width), int(height)
+    finally:
+        capture.release()
+
+
+def extract(
+    path: Path,
+    segments: Iterable[tuple[int, int]],
+    *,
+    rate: float,
+    max_frames: int,
+    max_side: int,
+    quality: int,
+) -> dict[str, Any]:
+    """The FRAMES columns of one video: the frames of its time grid as JPEG, scaled so that no side exceeds max_side.
+
+    rate is in frames a second, quality is JPEG's 1..100. Raises InputError if no wanted frame can be decoded.
+    """
+    cv2 = _cv2()
+    count, fps, width, height = probe(path)
+    grid = time_grid(segments, count, fps, rate, max_frames)
+    frames, times, files = [], [], []
+    for index, time, picture in read_frames(path, grid):
+        height, width = picture.shape[:2]
+        scale = max_side / max(width, height)
+        if scale < 1:
+            size = max(1, round(width * scale)), max(1, round(height * scale))
+            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        coded, file = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        if coded:
+            frames.append(index)
+            times.append(time)
+            files.append(file.ravel())
+    if not frames:
+        raise InputError(f"none of {len(grid)} wanted frames could be decoded", path, "fetch the video again")
+    return {
+        "frame": np.array(frames, dtype=np.int64),
+        "time": np.array(times, dtype=np.float64),
+        "jpeg_offset": np.cumsum([0, *map(len, files)], dtype=np.int64),
+        "jpeg": np.concatenate(files).astype(np.uint8),
+        "width": np.int64(width),
+        "height": np.int64(height),
+        "fps": np.float64(fps),
+        "frame_count": np.int64(count),
+    }
+
+
+def decode(file: np.ndarray) -> np.ndarray:
+    """One JPEG (uint8 bytes) as a picture, uint8 HxWx3 BGR. Raises InputError if it is none."""
+    cv2 = _cv2()
+    picture = cv2.imdecode(np.ascontiguousarray(file), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise InputError("a stored frame is no readable JPEG", remedy="run extract_frames --force")
+    return picture
+
+
+def write_video(
+    path: Path, pictures: Iterable[np.ndarray], fps: float, codec: str, options: dict[str, str]
+) -> None:
+    """Encode pictures (uint8 HxWx3 BGR, all of one even size) with one thread: the same input, the same bytes."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001))
+        stream.options = options
+        stream.pix_fmt = "yuv420p"
+        stream.thread_count = 1
+        for picture in pictures:
+            stream.height, stream.width = picture.shape[:2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        container.mux(stream.encode())
