@@ -2,17 +2,19 @@
 
     python bench/evaluate_parse.py --json val_annotations.json [--failures 20] [--out scores.json]
 
-The key of a sentence is its record's `used_relation`, the categories of its two ends and `target_id`. Reported for
-two halves of the *videos*, split by a hash of their id: `development`, which the rules were written on, and `held-back`.
+The key of a sentence is its record's `used_relation`, the categories of its two ends and its `target_id`. Reported
+for two halves of the *videos*, split by a hash of their ids: `development`, which the rules were written on, and
+`held-back`.
 
-- predicate: some relation of the parse states the annotated predicate (SYNONYMS) or its inverse (INVERSES).
-- directed: such a relation also has the right ends, the right way round. An end matches if its head (or, for compounds,
-  an attribute) is a name of the annotated category (NAMES). The end that is asked for must be the target of the parse:
-  so that a pair of one category is scored by grammatical role, as names cannot tell.
-- target: of a caption, the annotated subject: its category's name, and the first one named where both ends share the
-  category; of a question, the wh-word.
+- predicate: a relation of the parse states the annotated predicate (SYNONYMS) or its inverse (INVERSES).
+- directed: such a relation also has the right ends, the right way round. An end is right if its head, or a word
+  before it ("adult woman"), is a name of the annotated category (NAMES), and if the end that is asked for is the
+  target of the parse: where both ends share a category, names cannot tell and this scores the grammatical role.
+- target: of a caption, the annotated subject: a name of its category, and the first one named where both ends
+  share it; of a question, the wh-word.
 - no relation: sentences read without any relation.
-- unmentioned: no spelling of the annotated predicate or its inverse occurs in the sentence: no reader can find it.
+- unmentioned: no word of the annotated predicate or its inverse stands in the sentence.
+- wrong key: found, by reading every failure, to contradict its own sentence (WRONG_KEYS).
 """
 
 from __future__ import annotations
@@ -20,12 +22,12 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vcma.language import Query, parse
+from vcma.language import Query, draw, parse
 
 # What a person may call a thing of each category; the category's own words always count.
 NAMES = {
@@ -53,31 +55,18 @@ NAMES = {
     "laptop": "computer",
     "refrigerator": "fridge",
 }
-# Other ways to say each predicate; "next to" stands for "next_to", "beside", ... already in the parse.
+# Other ways to say a predicate. The parse itself writes "next to" for "next_to" and "beside", and so on.
 SYNONYMS = {
-    "above": "above|over|on",
-    "beneath": "beneath",
-    "away": "away from|away",
-    "towards": "towards",
-    "next_to": "next to|near|close to|by",
-    "in_front_of": "in front of",
-    "behind": "behind",
-    "inside": "inside|in",
+    "away": "away from",
     "play(instrument)": "play",
-    "speak_to": "speak to|talk to|speak with|talk with|speak|talk",
-    "hold_hand_of": "hold hand of|hold hand",
-    "shake_hand_with": "shake hand with|shake hand of|shake hand",
-    "wave_hand_to": "wave hand to|wave to|wave hand",
-    "lean_on": "lean on|lean against|lean",
-    "get_on": "get on|get onto",
-    "get_off": "get off",
-    "point_to": "point to|point at|point",
-    "shout_at": "shout at|shout to|shout",
+    "speak_to": "speak to|talk to",
     "watch": "watch|watch at|look at",
+    "lean_on": "lean on|lean against",
+    "get_on": "get on|get onto",
+    "point_to": "point to|point at",
+    "shout_at": "shout at|shout to",
+    "wave_hand_to": "wave hand to|wave to",
     "caress": "caress|stroke",
-    "carry": "carry",
-    "hit": "hit|beat",
-    "use": "use",
 }
 INVERSES = {
     "above": "beneath",
@@ -95,16 +84,36 @@ INVERSES = {
 }
 
 
+# Sentences of the official validation file whose key contradicts them, with the predicate of the key and the end it
+# asks for: "who is behind the adult?" cannot ask for the one that the adult is behind.
+WRONG_KEYS = {
+    ("there is a little child in front of the table.", "in_front_of", "subject"),
+    ("who are the adults in red clothes watching at?", "watch", "subject"),
+    ("what is point to by the adult man in black?", "point_to", "subject"),
+    ("who is watch by the surfing adult man?", "watch", "subject"),
+    ("who is the baby watching at?", "watch", "subject"),
+    ("who is the adult in purple clothes speaking to?", "speak_to", "subject"),
+    ("who is the child wearing black sunglasses speaking to?", "speak_to", "subject"),
+    ("who are the adults in long-sleeved clothes speaking to?", "speak_to", "subject"),
+    ("what is the child towards to the yellow dress?", "towards", "subject"),
+    ("who is behind the adult in pink?", "behind", "object"),
+    ("who is behind the adult in white clothes?", "behind", "object"),
+    ("who is behind the child riding the bicycle?", "behind", "object"),
+    ("who is behind an adult standing in the middle?", "behind", "object"),
+    ("who is behind the adult?", "behind", "object"),
+}
+
+
 @dataclass(frozen=True)
 class Case:
-    """One sentence and its key; `asked` is the end of the relation that is asked for."""
+    """One sentence and its key; object None: an action on its own; `asked`: the end that is asked for."""
 
     text: str
     video: str
     query_type: str
     predicate: str
     subject: str
-    object: str
+    object: str | None
     asked: str
 
 
@@ -115,6 +124,10 @@ class Score:
     target: bool
     related: bool
     mentioned: bool
+    wrong_key: bool
+
+
+Scored = tuple[Case, Query, Score]
 
 
 def cases(path: Path) -> Iterator[Case]:
@@ -131,7 +144,7 @@ def cases(path: Path) -> Iterator[Case]:
                     query_type,
                     relation["predicate"],
                     category[relation["subject_tid"]],
-                    category[relation["object_tid"]],
+                    category.get(relation["object_tid"]),
                     asked,
                 )
 
@@ -146,18 +159,22 @@ def spellings(predicate: str) -> set[str]:
 
 
 def states(found: str, predicate: str) -> bool:
-    """Whether a parsed predicate says the annotated one: alone, or behind a verb ("walk towards", "sit on")."""
+    """Whether a parsed predicate says the annotated one: alone, or behind a verb ("walk towards")."""
     return any(found == s or found.endswith(" " + s) for s in spellings(predicate))
 
 
 def names(category: str) -> set[str]:
-    return set(NAMES.get(category, "").split()) | {category, *category.replace("_", " ").split("/"), category.split("_")[-1]}
+    return set(NAMES.get(category, "").split()) | {
+        category,
+        *category.replace("_", " ").split("/"),
+        category.split("_")[-1],
+    }
 
 
-def is_named(query: Query, index: int | None, category: str) -> bool:
+def is_named(query: Query, index: int | None, category: str | None) -> bool:
     """Whether an entity is called by a name of the category, by head or by a word before it ("adult woman")."""
-    if index is None:
-        return False
+    if index is None or category is None:
+        return index is category
     entity = query.entities[index]
     if "wh" in entity.flags:
         return True
@@ -190,16 +207,17 @@ def target_right(case: Case, query: Query) -> bool:
 
 
 def mentioned(case: Case) -> bool:
-    """Whether a spelling of the predicate, or of its inverse, occurs in the sentence."""
-    text = case.text.lower().replace("_", " ")
-    stems = {s for p in (case.predicate, INVERSES.get(case.predicate, case.predicate)) for s in spellings(p)}
-    extra = {"next to": "beside", "towards": "toward", "beneath": "under"}
-    return any(stem in text or extra.get(stem, stem) in text for s in stems for stem in [_stem(s)])
+    """Whether the chief word of the predicate, or of its inverse, stands in the sentence in some inflection."""
+    predicates = {case.predicate, INVERSES.get(case.predicate, case.predicate)}
+    chief = {s.split()[-1 if s.startswith("in ") else 0] for p in predicates for s in spellings(p)}
+    chief = {"front" if s == "of" else s for s in chief} | ({"beside"} if "next" in chief else set())
+    words = case.text.lower().replace("_", " ").split()
+    return any(word.startswith(s.rstrip("ey")) for s in chief for word in words)
 
 
-def _stem(spelling: str) -> str:
-    word = spelling.split()[0] if spelling not in ("in front of", "next to", "close to", "away from") else spelling
-    return word[:-1] if word.endswith(("e", "y")) and len(word) > 3 else word
+def is_wrong(case: Case) -> bool:
+    """Whether the key is known to contradict its sentence."""
+    return (case.text.strip(), case.predicate, case.asked) in WRONG_KEYS
 
 
 def score(case: Case, query: Query) -> Score:
@@ -208,7 +226,14 @@ def score(case: Case, query: Query) -> Score:
         states(r.predicate, case.predicate) or (inverse is not None and states(r.predicate, inverse))
         for r in query.relations
     )
-    return Score(found, directed(case, query), target_right(case, query), bool(query.relations), mentioned(case))
+    return Score(
+        found,
+        directed(case, query),
+        target_right(case, query),
+        bool(query.relations),
+        mentioned(case),
+        is_wrong(case),
+    )
 
 
 def summary(scores: list[Score]) -> dict[str, float]:
@@ -225,6 +250,7 @@ def summary(scores: list[Score]) -> dict[str, float]:
         "target": share("target"),
         "no relation": share("related", False),
         "unmentioned": share("mentioned", False),
+        "wrong key": share("wrong_key"),
     }
 
 
@@ -234,43 +260,39 @@ def main() -> None:
     parser.add_argument("--failures", type=int, default=0, help="wrong sentences of the development half to print")
     parser.add_argument("--out", type=Path, help="write the scores to this JSON file as well")
     options = parser.parse_args()
-    all_cases = list(cases(options.json))
-    queries = parse(case.text for case in all_cases)
-    halves: defaultdict[tuple[str, str], list[Score]] = defaultdict(list)
-    wrong = []
-    for case, query in zip(all_cases, queries, strict=True):
-        result = score(case, query)
-        shared = case.subject == case.object
-        for half in ("held-back" if held_back(case.video) else "development", "all"):
-            halves[half, case.query_type].append(result)
-            if shared:
-                halves[half + ", ends of one category", case.query_type].append(result)
-        if not held_back(case.video) and not (result.directed and result.target):
-            wrong.append((case, query, result))
-    table = {f"{half}: {query_type}": summary(s) for (half, query_type), s in sorted(halves.items())}
+    everything = list(cases(options.json))
+    queries = list(parse(case.text for case in everything))
+    scored = [(case, query, score(case, query)) for case, query in zip(everything, queries, strict=True)]
+    table = tabulate(scored)
     for name, row in table.items():
-        print(f"{name:48s}" + "  ".join(f"{k} {v}" for k, v in row.items()))
-    print_failures(wrong, options.failures)
+        print(f"{name:46s}" + "  ".join(f"{k} {v}" for k, v in row.items()))
+    print_failures(scored, options.failures)
     if options.out:
         options.out.write_text(json.dumps(table, indent=1) + "\n", "utf-8")
 
 
-def print_failures(wrong: list[tuple[Case, Query, Score]], limit: int) -> None:
-    """The most frequent wrong sentences of the development half."""
-    counts = Counter(case.text for case, _, _ in wrong)
-    seen: set[str] = set()
-    for case, query, result in sorted(wrong, key=lambda w: -counts[w[0].text]):
-        if case.text in seen or len(seen) >= limit:
-            continue
-        seen.add(case.text)
+def tabulate(scored: list[Scored]) -> dict[str, dict[str, float]]:
+    """A row of percentages for each half and query type, and for the sentences whose ends share a category."""
+    halves: defaultdict[str, list[Score]] = defaultdict(list)
+    for case, _, result in scored:
+        for half in ("held-back" if held_back(case.video) else "development", "all"):
+            halves[f"{half}: {case.query_type}"].append(result)
+            if case.subject == case.object:
+                halves[f"{half}, one category: {case.query_type}"].append(result)
+    return {name: summary(scores) for name, scores in sorted(halves.items())}
+
+
+def print_failures(scored: list[Scored], limit: int) -> None:
+    """Wrong sentences of the development half, each once."""
+    wrong = {
+        case.text: (case, query, result)
+        for case, query, result in scored
+        if not held_back(case.video) and not (result.directed and result.target)
+    }
+    for case, query, result in list(wrong.values())[:limit]:
         failed = [f for f in ("predicate", "directed", "target") if not getattr(result, f)]
-        found = "; ".join(
-            f"{query.entities[r.subject].head} {r.predicate} "
-            + (query.entities[r.object].head if r.object is not None else "-")
-            for r in query.relations
-        )
-        key = f"{case.subject} {case.predicate} {case.object}, asked {case.asked}"
-        print(f"{counts[case.text]}x {case.text}\n     key: {key}\n     read: {found}\n     wrong: {', '.join(failed)}")
+        print(f"{case.text}\n    key: {case.subject} {case.predicate} {case.object}, asked: {case.asked}")
+        print(f"    wrong: {', '.join(failed)}\n    " + draw(query).replace("\n", "\n    "))
 
 
 if __name__ == "__main__":

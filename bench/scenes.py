@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from vcma import boxes
+
 CLASSES = ("person", "dog", "car", "ball")
 
 
 @dataclass(frozen=True)
 class Scene:
-    """data: PROPOSALS columns; identity [box]: the thing each detection shows, -1 clutter, -2 - k a poorer repeat of
-    thing k; truth [K, T, 4], NaN where the thing is not in the video."""
+    """data: PROPOSALS columns; identity [box]: the thing each detection shows, -1 clutter, -2 - k a poorer
+    repeat of thing k; truth [K, T, 4], NaN where the thing is not in the video."""
 
     data: dict[str, Any]
     identity: np.ndarray
@@ -42,8 +44,8 @@ def crossing(seed: int, noisy: bool, frames: int = 64, detections: int = 20, thi
 def moving(seed: int, frames: int = 64, detections: int = 20) -> Scene:
     """As `crossing`, harder: a panning and shaking camera, look-alike features, occlusions of 6 to 12 frames.
 
-    Four things in two look-alike pairs (cosine about 0.9 before noise, 0.6 to the others and to clutter), five fixed
-    things of the background that are detected on and off, the rest clutter.
+    Four things in two look-alike pairs (cosine about 0.9 before noise, 0.6 to the others and to clutter), five
+    fixed things of the background that are detected on and off, the rest clutter.
     """
     rng = np.random.default_rng([seed, 1])
     lean, pair = _unit(rng.normal(size=(1, 64))), _unit(rng.normal(size=(2, 64)))
@@ -60,7 +62,13 @@ def moving(seed: int, frames: int = 64, detections: int = 20) -> Scene:
     camera = np.tile(_camera(rng, frames), 2)
     found = _detect(rng, truth + camera, seen, features, jitter=8.0, noise=0.06, score=(0.3, 0.95))
     still = _detect(
-        rng, background + camera, background_seen, background_features, jitter=8.0, noise=0.06, score=(0.1, 0.7)
+        rng,
+        background + camera,
+        background_seen,
+        background_features,
+        jitter=8.0,
+        noise=0.06,
+        score=(0.1, 0.7),
     )
     still["identity"][:] = -1
     count = np.maximum(detections - seen.sum(0) - background_seen.sum(0), 0)
@@ -104,7 +112,17 @@ def chase(seed: int) -> Scene:
         parts[-1]["identity"] = -2 - parts[-1]["identity"]
     fixed = _boxes(np.repeat(rng.uniform(0, [320, 240], (4, 1, 2)), frames, axis=1), rng.uniform(20, 90, (4, 2)))
     fixed_features = _unit(0.75 * lean + 0.66 * _unit(rng.normal(size=(4, 64))))
-    parts.append(_detect(rng, fixed + np.tile(camera, 2), rng.random((4, frames)) < 0.5, fixed_features, 2.0, 0.04, (0.1, 0.6)))
+    parts.append(
+        _detect(
+            rng,
+            fixed + np.tile(camera, 2),
+            rng.random((4, frames)) < 0.5,
+            fixed_features,
+            2.0,
+            0.04,
+            (0.1, 0.6),
+        )
+    )
     parts[-1]["identity"][:] = -1
     count = np.maximum(20 - sum(np.bincount(p["position"], minlength=frames) for p in parts), 0)
     parts.append(_clutter(rng, frames, count, 300.0, (12, 90), lean, score=(0.05, 0.4)))
@@ -132,7 +150,9 @@ def _crossing_paths(rng: np.random.Generator, things: int, frames: int, side: fl
     along = np.linspace(-1, 1, frames)[None, :, None] + rng.uniform(-0.1, 0.1, (things, 1, 1))
     across = np.stack([-far[:, 1], far[:, 0]], axis=-1)
     bend = 0.2 * np.sin(np.pi * along * rng.uniform(0.3, 1, (things, 1, 1)))
-    return middle[:, None] + far[:, None] * along + across[:, None] * bend
+    path = middle[:, None] + far[:, None] * along + across[:, None] * bend - side / 2
+    reach = np.abs(path).max(axis=(1, 2), keepdims=True)
+    return side / 2 + path * np.minimum(0.4 * side / reach, 1)  # within the picture
 
 
 def _wander(rng: np.random.Generator, frames: int, speed: float) -> np.ndarray:
@@ -216,13 +236,16 @@ def _scene(
 ) -> Scene:
     rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.lexsort((-rows["score"], rows["position"]))
+    order = order[boxes.area(boxes.clip(rows["box"], *size))[order] > 0]
     rows = {name: column[order] for name, column in rows.items()}
     count = np.bincount(rows["position"], minlength=frames)
+    truth = boxes.clip(truth, *size)
+    truth = np.where(boxes.area(truth)[..., None] > 0, truth, np.nan)
     data = {
         "frame": np.arange(frames) * 5,
         "time": np.arange(frames) / fps,
         "box_offset": np.concatenate([[0], np.cumsum(count)]),
-        "box": rows["box"].astype(np.float32),
+        "box": boxes.clip(rows["box"], *size).astype(np.float32),
         "score": rows["score"].astype(np.float32),
         "class_prob": rows["class_prob"].astype(np.float16),
         "attribute_prob": rng.random((len(order), 3)).astype(np.float16),

@@ -18,10 +18,14 @@ from vcma.world import SIZES, VERSION, draw_world
 def main(root: Path, size: str, seed: int, jobs: int) -> None:
     """Draw the data set SIZE below ROOT, replacing what is there."""
     start = time.perf_counter()
-    if root.exists():
-        shutil.rmtree(root)
-    root.mkdir(parents=True)
-    counts = draw_world(root, size, seed, jobs)
+    if root.exists() and any(root.iterdir()) and not (root / "world.json").exists():
+        raise click.ClickException(f"{root} holds something else than a drawn world: name another folder.")
+    partial = root.with_name(f"{root.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    counts = draw_world(partial, size, seed, jobs)
+    shutil.rmtree(root, ignore_errors=True)
+    partial.rename(root)
     videos, records = sum(SIZES[size].values()), sum(counts.values())
     seconds = time.perf_counter() - start
     print(f"world {VERSION}: {videos} videos, {records} records, {seconds:.0f} s -> {root}", file=sys.stderr)

@@ -14,8 +14,7 @@ from vcma.loading import Clips
 @stage("device")
 @click.option("--split", type=click.Choice(["train", "val", "test"]), help="Which sentences.")
 @click.option("--posterior", type=click.Choice(["p", "q"]), help="p_theta(Z | E, R, V) or q_phi(Z | E, V).")
-@click.option("--seed", type=click.IntRange(0), help="Of the answers by chance.")
-def ground_queries(run: Run, split: str, posterior: str, seed: int) -> None:
+def ground_queries(run: Run, split: str, posterior: str) -> None:
     """Ground every sentence of a split: which tube, over which span of native frames."""
     samples = artifact.read(artifact.SAMPLES, run.artifact("samples.h5"))
     queries = artifact.read(artifact.QUERIES, run.artifact("queries.h5"))
@@ -32,7 +31,7 @@ def ground_queries(run: Run, split: str, posterior: str, seed: int) -> None:
     inputs = {name: artifact.attributes(run.artifact(f"{name}.h5"))["content"] for name in ("samples", "queries")}
     columns = prediction_columns(found)
     artifact.write(artifact.PREDICTIONS, run.artifact("predictions.h5"), columns, run.params, inputs)
-    answers = reference_answers(contrast.to(run.device), simple["window"], clips, encoder, told, seed, run.device)
+    answers = reference_answers(contrast.to(run.device), simple["window"], clips, encoder, told, run.device)
     artifact.write(
         artifact.REFERENCES, run.artifact("references.h5"), reference_columns(answers), run.params, inputs
     )

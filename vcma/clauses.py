@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from vcma import lexicon as lx
-from vcma.phrases import Chunk, Word
+from vcma.phrases import Chunk
+from vcma.words import Word
 
-_HANDED = {"hold": "of", "shake": "with", "wave": "to"}  # "holds hands with" is "hold hand of"
+_HANDED = {"hold": "of", "shake": "with", "wave": "to", "put": "on"}  # "holds hands with" is "hold hand of"
 _NO_PERSONS = (lx.OBJECTS | lx.CLOTHES | lx.BODY | lx.SCENES | lx.ANIMALS | lx.COLOURS) - lx.PERSONS
 
 
@@ -34,6 +35,7 @@ class Event:
     objects: list[int] = field(default_factory=list)
     verb: str = ""
     participle: str = ""  # of a passive whose agent is not told
+    direct: bool = False  # its objects follow the verb without a preposition
     open: bool = False  # still takes an object or a preposition
     setting: bool = False
 
@@ -60,11 +62,12 @@ class Clauses:
         self.event: Event | None = None
         self.last: list[int] = []  # the newest entities, which a preposition or participle describes
         self.gap: int | None = None  # the wh-word, until its place is found
+        self.fronted = ""  # the preposition of "to whom ..."
         self.gap_at: int | None = None  # the chunk of the preposition that lacks its noun phrase
         self._open_question()
         while self.at < len(chunks):
             getattr(self, f"_on_{chunks[self.at].kind}", self._skip)(chunks[self.at])
-        if self.gap is not None:
+        if self.gap is not None or self.fronted:
             self._close_question()
         if self.target is None and self.things:
             self.target = 0
@@ -91,7 +94,9 @@ class Clauses:
         if self.chunks[self.at].head not in ("and", "or", ",", "&"):
             return False
         opening = self._kind(-2) in ("", "cc", "stop", "there")
-        return opening or self._kind(2) not in ("verb", "be", "do") or self.chunks[self.at + 2].form in ("ing", "en")
+        return (
+            opening or self._kind(2) not in ("verb", "be", "do") or self.chunks[self.at + 2].form in ("ing", "en")
+        )
 
     def _entity(self, chunk: Chunk, excluded: Sequence[int] = ()) -> int:
         """Index of the entity that the noun phrase names: an older one for a pronoun or a second mention."""
@@ -112,19 +117,19 @@ class Clauses:
         return self._antecedent(owner, ()) if owner.pronoun else self._entity(owner)
 
     def _antecedent(self, pronoun: Chunk, excluded: Sequence[int]) -> int | None:
-        """The entity meant: subjects for "he" and "his", else the newest; its own gender first."""
-        heads = {i: thing.chunk for i, thing in enumerate(self.things)}
-        agreeing = [i for i in reversed(heads) if i not in excluded and self._agrees(pronoun.head, heads[i])]
-        subjective = pronoun.head in lx.SUBJECTIVE
+        """The entity meant: the best that agrees, the newest of equals."""
+        things = [i for i in reversed(range(len(self.things))) if i not in excluded]
+        agreeing = [i for i in things if self._agrees(pronoun.head, self.things[i].chunk)]
         gendered = lx.FEMALE if pronoun.head in lx.FEMININE else lx.MALE
-        agreeing.sort(
-            key=lambda i: (
-                subjective and i not in self.chain,
-                heads[i].head in lx.SCENES,
-                heads[i].head not in gendered,
-            )
-        )
-        return agreeing[0] if agreeing else None
+        told = [e for e in self.events if e.verb and e is not self.event]
+        handled = told[-1].objects if told and told[-1].direct and pronoun.head in lx.NEUTER else []
+
+        def doubt(i: int) -> tuple[bool, ...]:
+            head = self.things[i].chunk.head
+            subject = pronoun.head in lx.SUBJECTIVE and i not in self.chain
+            return (subject, head in lx.SCENES, i not in handled, head not in gendered)
+
+        return min(agreeing, key=doubt, default=None)
 
     def _agrees(self, pronoun: str, chunk: Chunk) -> bool:
         if chunk.pronoun:
@@ -163,13 +168,17 @@ class Clauses:
         if asked is None:
             return
         self.target = self._entity(self.chunks[asked])
+        if asked and self.chunks[asked - 1].kind == "prep":
+            self.fronted = self.chunks[asked - 1].head
         self.at = asked + 1
         self._begin([self.target])
-        if self._kind() in ("be", "do") and self._kind(1) == "np":
+        if self._kind() in ("be", "do") and self._kind(1) == "np" and not self.chunks[self.at + 1].form:
             self.copula = self._kind() == "be"
             self.at += 1
             self._begin(self._list())
-            self.gap, self.gap_at = self.target, self._stranded()
+            self.chain = self.subject
+            if not self.fronted:
+                self.gap, self.gap_at = self.target, self._stranded()
 
     def _stranded(self) -> int | None:
         """Where "who is he sitting behind in the room" lacks a noun phrase: the first preposition without one."""
@@ -180,11 +189,17 @@ class Clauses:
         return None
 
     def _close_question(self) -> None:
-        """No word lacked an object: give the wh-word to the last event that has none."""
-        assert self.gap is not None
-        free = [e for e in self.events if not e.objects and e.subjects == self.chain]
-        if free:
-            free[-1].objects = [self.gap]
+        """ "to whom does he give it", or no word lacked an object: the last verb without one takes the wh-word."""
+        assert self.target is not None
+        asked, verbs = [self.target], [e for e in self.events if e.verb and e.subjects == self.chain]
+        last = verbs[-1] if verbs else None
+        if self.fronted in lx.SPATIAL or (self.fronted and last is None):
+            self._emit(self.chain, self.fronted, objects=asked)
+        elif last is not None and not last.objects:
+            last.words += [self.fronted] if self.fronted else []
+            last.objects = asked
+        elif last is not None and self.fronted:
+            self._emit(self.chain, last.verb, self.fronted, objects=asked)
 
     # the walk
 
@@ -205,7 +220,10 @@ class Clauses:
     def _on_np(self, chunk: Chunk) -> None:
         event = self.event
         clause = self._kind(-1) == "cc" and self._kind(1) in ("verb", "be")
-        if event is not None and event.open and chunk.head in lx.MEASURES:
+        if event is not None and event.open and self._says_how(chunk, event):
+            self.at += 1
+        elif self.copula and chunk.form == "adj" and self.subject:
+            self.things[self.subject[0]].chunk.attributes.append(chunk.head)  # "is red"
             self.at += 1
         elif event is None or clause or event.participle or not (event.open or self._is_second_object()):
             self.copula = False
@@ -214,8 +232,12 @@ class Clauses:
             event.objects, recipient = self._list(event.subjects), event.objects
             self._emit(event.subjects, event.verb, "to", objects=recipient)
         else:
-            event.objects, event.open = self._list(event.subjects), False
+            event.objects, event.open, event.direct = self._list(event.subjects), False, True
             self._own_hand(event)
+
+    def _says_how(self, chunk: Chunk, event: Event) -> bool:
+        """ "goes two steps", "covers himself with a blanket": no second party."""
+        return chunk.head in lx.REFLEXIVES or (chunk.head in lx.MEASURES and event.verb != "take")
 
     def _is_second_object(self) -> bool:
         """ "gives the woman a flower"."""
@@ -225,7 +247,7 @@ class Clauses:
     def _own_hand(self, event: Event) -> None:
         """ "holds the child's hand" is an event between the two people."""
         hand = event.objects[0]
-        if event.verb in _HANDED and self.things[hand].chunk.head == "hand":
+        if event.verb in _HANDED and event.verb != "put" and self.things[hand].chunk.head == "hand":
             owners = [e.objects[0] for e in self.events if e.predicate == "of" and e.subjects == [hand]]
             if owners:
                 event.words, event.objects = [event.verb, "hand", _HANDED[event.verb]], owners
@@ -271,6 +293,8 @@ class Clauses:
     def _verb_subject(self, chunk: Chunk) -> list[int]:
         if self.fresh and (self.event is None or self.copula):
             return self.subject
+        if self._kind(-1) == "inf" and self.event is not None:
+            return self.event.subjects  # "squats down to pick it up"
         behind = self._kind(-1) == "np" and bool(self.last)
         if chunk.form in ("ing", "en", "passive"):
             return self.last if behind and self._animate(self.last[0]) else self.subject
@@ -279,6 +303,10 @@ class Clauses:
         return self.chain or self.subject
 
     def _on_verb(self, chunk: Chunk) -> None:
+        if chunk.head == "go" and self._kind(-1) == "verb" and self.event is not None and self.event.verb == "let":
+            self._add_particle("go")
+            self.at += 1
+            return
         subjects = self._verb_subject(chunk)
         asking = self.gap is not None and (self.copula or chunk.form != "ing")
         self.at += 1
@@ -294,13 +322,19 @@ class Clauses:
             self._fill_gap(event)
 
     def _take_hand(self, event: Event) -> None:
-        """ "holds hand of", "shakes hands with", "waves hand to": one predicate."""
-        if event.verb not in _HANDED or self._kind() != "np" or self._kind(1) != "prep":
+        """ "holds hand of", "shakes hands with", "waves hand to", "puts a hand on", "waves": one predicate."""
+        if event.verb not in _HANDED or self._kind() != "np":
             return
-        noun, prep = self.chunks[self.at], self.chunks[self.at + 1]
-        if noun.head in ("hand", "hands") and noun.owner is None and prep.head in ("of", "with", "to", "at"):
+        noun = self.chunks[self.at]
+        if noun.head not in ("hand", "hands") or (noun.owner is not None and not noun.owner.pronoun):
+            return
+        prep = self.chunks[self.at + 1].head if self._kind(1) == "prep" else ""
+        if prep in ("of", "with", "to", "at", "on") and (prep == "on") == (event.verb == "put"):
             event.words = [event.verb, "hand", _HANDED[event.verb]]
             self.at += 2
+        elif event.verb == "wave":
+            event.words, event.open = ["wave", "hand"], False
+            self.at += 1
 
     def _fill_gap(self, event: Event) -> None:
         """In "what does he lean on on the stage" a preposition lacks its noun phrase; else the verb its object."""
@@ -321,8 +355,15 @@ class Clauses:
     def _on_part(self, chunk: Chunk) -> None:
         """ "turns around", "picks the cup up"."""
         self.at += 1
-        if self.event is not None and self.event.verb and chunk.head in lx.PARTICLES:
-            self.event.words.insert(1, chunk.head) if self.event.objects else self.event.words.append(chunk.head)
+        if chunk.head in lx.PARTICLES:
+            self._add_particle(chunk.head)
+
+    def _add_particle(self, *words: str) -> None:
+        event = self.event
+        if event is not None and event.verb and not event.objects:
+            event.words += words
+        elif event is not None and len(event.words) == 1:
+            event.words[1:] = words
 
     # prepositions
 
@@ -362,26 +403,33 @@ class Clauses:
             self._emit(self._list(), chunk.head, objects=self.subject)
             self.copula = False
         elif self.event is not None and self.event.verb and self._kind(-2) in ("verb", "part", "prep", "np"):
-            particle = [w.lower for w in self.words[chunk.begin : chunk.end]]
-            where = 1 if self.event.objects else len(self.event.words)
-            self.event.words[where:where] = particle
+            self._add_particle(*(w.lower for w in self.words[chunk.begin : chunk.end]))
 
     def _attach(self, prep: str, noun: Chunk) -> None:
         """Join a prepositional phrase to the open event, the subject or the newest entity."""
         event = self.event
         if self.copula or event is None or not event.verb:
             self._state(prep, noun, self.subject if self.copula else self.last)
-        elif event.open and noun.head in lx.POSITIONS and not noun.attributes:
+        elif event.open and noun.head in lx.POSITIONS - {"side"} and not noun.attributes:
             event.words += [prep, noun.head]  # "walks from the left to the right"
             self.at += 1
         elif event.open and self.words[self.chunks[self.at - 1].end - 1].lower == "away":
             event.words.append("away")  # "pushes away the man"
+        elif event.objects and self._is_touched_part(noun):
+            self.at += 1
         elif event.open and not event.objects:
             self._complement(event, prep, noun)
-        elif prep in lx.FOLLOWED and noun.head not in lx.SCENES - {"ground", "floor"}:
+        elif (
+            prep in lx.FOLLOWED and self.last == event.objects and noun.head not in lx.SCENES - {"ground", "floor"}
+        ):
             self._emit(event.subjects, event.verb, prep, objects=self._list(event.subjects))
         else:
             self._state(prep, noun, self.last or event.subjects)
+
+    def _is_touched_part(self, noun: Chunk) -> bool:
+        """ "pats him on the shoulder", "carries her on his back": no third party."""
+        owned = (noun.owner is not None and not noun.owner.pronoun) or self._kind(1) == "prep"
+        return noun.head in lx.BODY and not owned
 
     def _state(self, prep: str, noun: Chunk, subjects: list[int]) -> None:
         """ "X is behind Y", "X behind Y": leaves the clause's subject as it is."""
@@ -392,7 +440,7 @@ class Clauses:
             return
         state = self._emit(subjects, prep, objects=objects)
         state.setting = prep in lx.LOCATIVES and noun.head in lx.SCENES
-        self.last = subjects if state.setting else objects
+        self.last = subjects if state.setting or prep == "of" else objects
         self.subject, self.fresh, self.copula = subject, fresh, False
 
     def _complement(self, event: Event, prep: str, noun: Chunk) -> None:

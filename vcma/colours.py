@@ -23,7 +23,9 @@ _LEVELS = 32  # levels of each channel in the tables below
 
 # Where one hue ends and the next begins, in degrees; the last entry wraps around to red.
 _HUE_END = np.array([14.0, 42.0, 68.0, 165.0, 255.0, 290.0, 345.0, 360.0])
-_HUE_NAME = np.array([COLOURS.index(c) for c in "red orange yellow green blue purple pink red".split()])
+_HUE_NAME = np.array(
+    [COLOURS.index(c) for c in ("red", "orange", "yellow", "green", "blue", "purple", "pink", "red")]
+)
 
 
 def named_colours(picture: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -35,7 +37,7 @@ def named_colours(picture: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def lab_histograms(picture: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Joint Lab histogram of the upper and lower half of each box: (k, HISTOGRAM_DIM) float32, a half adds up to 1."""
+    """Joint Lab histogram of each half of each box: (k, HISTOGRAM_DIM) float32, a half adds up to 1."""
     return _shares(_lab_table()[_codes(picture, boxes)], int(np.prod(LAB_BINS)))
 
 
@@ -54,10 +56,11 @@ def _codes(picture: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 def _shares(labels: np.ndarray, count: int) -> np.ndarray:
     """Histogram of labels (k, 2, points) over [0, count) in each half, normalised: (k, 2 * count) float32."""
-    rows = labels.shape[0] * labels.shape[1]
-    flat = labels.reshape(rows, -1) + count * np.arange(rows)[:, None]
-    shares = np.bincount(flat.ravel(), minlength=rows * count) / labels.shape[2]
-    return shares.reshape(labels.shape[0], labels.shape[1] * count).astype(np.float32)
+    regions, halves, points = labels.shape
+    rows = regions * halves
+    flat = labels.reshape(rows, points) + count * np.arange(rows)[:, None]
+    shares = np.bincount(flat.ravel(), minlength=rows * count) / points
+    return shares.reshape(regions, halves * count).astype(np.float32)
 
 
 def _table_colours() -> np.ndarray:

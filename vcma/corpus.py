@@ -7,7 +7,7 @@ with the row of what it belongs to. That way a clip's pair features serve all it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -38,6 +38,10 @@ class Sentence:
     def words(self, entity: int) -> list[str]:
         """The words that carry an entity's meaning: attributes, then head."""
         return " ".join([*self.attributes[entity], self.heads[entity]]).lower().split()
+
+    def traits(self, entity: int) -> tuple[str, ...]:
+        """What a detector's attributes might say of an entity: its attributes, and its head ('woman', 'boy')."""
+        return *self.attributes[entity], self.heads[entity]
 
 
 def sentences(samples: Mapping[str, Any], queries: Mapping[str, Any], split: str) -> list[Sentence]:
@@ -167,30 +171,32 @@ class Encoder:
         self._pair = {p: i for i, p in enumerate(vocabulary.pairs)}
         self._action = {p: i for i, p in enumerate(vocabulary.actions)}
         self._static: dict[str, np.ndarray] = {}
-        self._class: dict[str, np.ndarray] = {}
+        self._class: dict[tuple[str, ...], np.ndarray] = {}
         self._attribute: dict[tuple[str, ...], np.ndarray] = {}
 
     def learn(self, sentences: Iterable[Sentence]) -> None:
         """Look up all texts of these sentences at once, much faster than one by one."""
-        texts, heads, attributes = set(), set(), set()
+        texts, phrases, traits = set(), set(), set()
         for s in sentences:
-            texts.update(" ".join(s.words(e)) for e in range(len(s.heads)))
+            for e in range(len(s.heads)):
+                texts.add(" ".join(s.words(e)))
+                phrases.add(tuple(s.words(e)))
+                traits.add(s.traits(e))
             texts.update(p for _, p, _ in s.relations)
-            heads.update(s.heads)
-            attributes.update(s.attributes)
-        new = sorted(texts - set(self._static))
-        self._static.update(zip(new, static_vectors(new), strict=True))
-        new = sorted(heads - set(self._class))
-        self._class.update(zip(new, class_weights(new, self.vocabulary.class_names), strict=True))
-        phrases = sorted(attributes - set(self._attribute))
-        rows = attribute_weights(phrases, self.vocabulary.attribute_names)
-        self._attribute.update(zip(phrases, rows, strict=True))
+        _extend(self._static, texts, static_vectors)
+        _extend(self._class, phrases, lambda new: class_weights(new, self.vocabulary.class_names))
+        _extend(self._attribute, traits, lambda new: attribute_weights(new, self.vocabulary.attribute_names))
 
     def label_prior(self, sentence: Sentence, clip: Clip) -> np.ndarray:
         """label(e_i, n) of all entities of a sentence: float32 [entities, N]."""
         rows = [
-            label_prior(self._class[head], self._attribute[attributes], clip.class_prob, clip.attribute_prob)
-            for head, attributes in zip(sentence.heads, sentence.attributes, strict=True)
+            label_prior(
+                self._class[tuple(sentence.words(e))],
+                self._attribute[sentence.traits(e)],
+                clip.class_prob,
+                clip.attribute_prob,
+            )
+            for e in range(len(sentence.heads))
         ]
         return np.stack(rows)
 
@@ -208,6 +214,7 @@ class Encoder:
         for v, clip in enumerate(clips):
             n, t = clip.present.shape
             box[v, :n, :t] = clip.box / max(clip.size[1], 1)
+            box[v, :n, t:] = box[v, :n, t - 1 : t]  # held, so that motion at the end is that of the clip alone
             present[v, :n, :t] = clip.present
             time[v, :t] = clip.time - clip.time[0]
             time[v, t:] = time[v, t - 1]
@@ -240,6 +247,11 @@ class Encoder:
                 flat.pairs.append((s, first + subject, first + other, self._pair.get(predicate, -1), static))
             else:
                 flat.actions.append((s, first + subject, self._action.get(predicate, -1), static))
+
+
+def _extend(table: dict, keys: Iterable, look_up: Callable[[list], Iterable]) -> None:
+    new = sorted(set(keys) - set(table))
+    table.update(zip(new, look_up(new), strict=True))
 
 
 class _Flat:

@@ -63,9 +63,7 @@ def load_detector(settings: Mapping[str, Any], root: Path, device: str = "cpu") 
     """Build the detector that a `detector:` block describes; raises InputError with what is wrong in it."""
     backend = settings.get("backend")
     if backend not in DETECTORS:
-        raise InputError(
-            f"detector backend {backend!r} is unknown", "detector", f"use one of {_listed(DETECTORS)}"
-        )
+        raise InputError(f"detector backend {backend!r} is unknown", "detector", f"use one of {_listed(DETECTORS)}")
     required, optional = _KEYS[backend]
     missing, unknown = (
         sorted(required - set(settings)),
@@ -77,10 +75,18 @@ def load_detector(settings: Mapping[str, Any], root: Path, device: str = "cpu") 
         )
     if unknown:
         known = _listed(sorted(required | optional))
-        raise InputError(
-            f"{_listed(unknown)} is no setting of {backend}", "detector", f"its settings are {known}"
-        )
+        raise InputError(f"{_listed(unknown)} is no setting of {backend}", "detector", f"its settings are {known}")
     return DETECTORS[backend](settings, Path(root), device)
+
+
+def cached_detector(settings: Mapping[str, Any], root: Path, device: str = "cpu") -> Detector:
+    """Like `load_detector`, built once a process: for workers that are handed one video after another."""
+    return _cached(json.dumps(settings, sort_keys=True), Path(root), device)
+
+
+@lru_cache(maxsize=1)
+def _cached(settings: str, root: Path, device: str) -> Detector:
+    return load_detector(json.loads(settings), root, device)
 
 
 def _load_detectron2(settings: Mapping[str, Any], root: Path, device: str) -> Detector:
@@ -146,13 +152,3 @@ def fingerprint(backend: str, description: str, weights: Path) -> str:
 
 def _listed(names: Sequence[str] | Mapping[str, Any]) -> str:
     return ", ".join(names)
-
-
-@lru_cache(maxsize=1)
-def _loaded(settings: str, root: Path, device: str) -> Detector:
-    return load_detector(json.loads(settings), root, device)
-
-
-def cached_detector(settings: Mapping[str, Any], root: Path, device: str = "cpu") -> Detector:
-    """`load_detector`, once a process: a worker loads its detector for its first video and keeps it."""
-    return _loaded(json.dumps(dict(settings), sort_keys=True), root, device)

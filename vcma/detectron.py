@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import json
 import logging
-import pickle
 import sys
 import types
 import warnings
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,15 +28,9 @@ import numpy as np
 from vcma.colours import COLOUR_ATTRIBUTES, named_colours
 from vcma.detector import Regions, existing_file, fingerprint, read_names, resolve
 from vcma.errors import InputError
+from vcma.weights import read_checkpoint
 
 _VERSION = 1  # part of the fingerprint: raise it when the same weights would give other answers
-
-# Public Visual Genome weights name the attribute head's layers in two ways; the parts in vcma.rcnn bear the first.
-_RENAMED = {
-    "roi_heads.attribute_predictor.obj_embed.": "roi_heads.box_predictor.cls_embedding.",
-    "roi_heads.attribute_predictor.fc.0.": "roi_heads.box_predictor.fc_attr.",
-    "roi_heads.attribute_predictor.attr_score.": "roi_heads.box_predictor.attr_score.",
-}
 
 
 def import_detectron2() -> types.ModuleType:
@@ -46,9 +39,10 @@ def import_detectron2() -> types.ModuleType:
 
     try:
         import detectron2
+        import torch  # noqa: F401 - detectron2's C++ part needs its libraries loaded
     except ImportError as error:
         raise InputError(
-            f"detectron2 cannot be imported: {error}", "detector", "install it as the README says"
+            f"detectron2 or torch cannot be imported: {error}", "detector", "install it as the README says"
         ) from error
     try:
         importlib.import_module("detectron2._C")
@@ -109,12 +103,8 @@ class DetectronDetector:
             for _, run in itertools.groupby(pictures, key=lambda picture: picture.shape):
                 same = list(run)
                 for picture, found in zip(same, self._forward(same), strict=True):
-                    kept = _keep(
-                        found["box"], found["score"], top_k, score_threshold, nms_threshold, min_size
-                    )
-                    answers.append(
-                        self._describe(picture, {key: value[kept] for key, value in found.items()})
-                    )
+                    kept = _keep(found["box"], found["score"], top_k, score_threshold, nms_threshold, min_size)
+                    answers.append(self._describe(picture, {key: value[kept] for key, value in found.items()}))
         return answers
 
     def _forward(self, pictures: list[np.ndarray]) -> Iterator[dict[str, Any]]:
@@ -136,8 +126,10 @@ class DetectronDetector:
         rows = zip(boxes, predictions[0].split(counts), features.split(counts), strict=True)
         for box, logits, feature in rows:
             score, label = logits.softmax(1)[:, :-1].max(1)
-            per_class = box.view(len(box), -1, 4)  # one box a region, or one a class
-            box = per_class[torch.arange(len(box)), label if per_class.shape[1] > 1 else 0] * scale
+            per_class = box.view(len(box), box.shape[1] // 4, 4)  # one box a region, or one a class
+            box = (
+                per_class[torch.arange(len(box), device=box.device), label if per_class.shape[1] > 1 else 0] * scale
+            )
             box = torch.minimum(box.clamp(min=0), scale.new_tensor([width, height] * 2))
             yield {"box": box, "score": score, "logits": logits, "feature": feature}
 
@@ -173,9 +165,7 @@ def _box_features(heads: Any, maps: dict[str, Any], boxes: list) -> Any:
     return heads.box_head(heads.box_pooler([maps[name] for name in heads.box_in_features], boxes)).flatten(1)
 
 
-def _keep(
-    box: Any, score: Any, top_k: int, score_threshold: float, nms_threshold: float, min_size: float
-) -> Any:
+def _keep(box: Any, score: Any, top_k: int, score_threshold: float, nms_threshold: float, min_size: float) -> Any:
     """Rows kept by score, size and class-agnostic non-maximum suppression, best first."""
     from torchvision.ops import nms
 
@@ -196,9 +186,9 @@ def load(settings: Mapping[str, Any], root: Path, device: str) -> DetectronDetec
     classes = _names(settings, "classes", root) or checkpoint["class_names"] or _catalogued(cfg)
     attributes = _names(settings, "attributes", root) or checkpoint["attribute_names"]
     if not classes:
-        raise InputError(
-            "names no classes", weights, "add classes: FILE, one name a line, to the detector: block"
-        )
+        raise InputError("names no classes", weights, "add classes: FILE, one name a line, to the detector: block")
+    # Many detectors exist in both kinds: what the weights hold decides.
+    cfg.MODEL.ATTRIBUTE_ON &= any(".attr_score." in name for name in checkpoint["model"])
     if cfg.MODEL.ATTRIBUTE_ON and not attributes:
         raise InputError("names no attributes", weights, "add attributes: FILE to the detector: block")
     cfg.MODEL.ROI_HEADS.NUM_CLASSES = len(classes)
@@ -208,8 +198,8 @@ def load(settings: Mapping[str, Any], root: Path, device: str) -> DetectronDetec
     _fuse_norms(model)
     if device == "cpu":
         model.to(memory_format=torch.channels_last)  # a quarter faster there
-    cfg.MODEL.DEVICE, cfg.MODEL.WEIGHTS = "", ""  # where it runs and where it lies do not change its answers
-    identity = fingerprint("detectron2", repr((_VERSION, cfg.dump(), classes, attributes)), weights)
+    description = _described(settings["config"], root, cfg) + repr((classes, attributes))
+    identity = fingerprint("detectron2", description, weights)
     return DetectronDetector(model.eval(), cfg, classes, attributes, identity)
 
 
@@ -219,30 +209,34 @@ def read_config(config: str, root: Path) -> Any:
     from detectron2.config import get_cfg
 
     rcnn = import_detectron2()
-    path = resolve(config, root)
-    zoo = None if path.is_file() else _zoo_config(config)
+    file, from_zoo = _config_file(config, root)
     cfg = get_cfg()
     rcnn.add_keys(cfg)
+    problems = (KeyError, ValueError, AssertionError, TypeError, AttributeError, OSError, yaml.YAMLError)
     try:
-        cfg.merge_from_file(
-            str(zoo or existing_file(config, root, "detectron2 configuration")), allow_unsafe=False
-        )
-    except (
-        KeyError,
-        ValueError,
-        AssertionError,
-        TypeError,
-        AttributeError,
-        OSError,
-        yaml.YAMLError,
-    ) as error:
+        cfg.merge_from_file(str(file), allow_unsafe=False)
+    except problems as error:
         raise InputError(
-            f"not a detectron2 configuration: {error}", zoo or path, "start from one of envs/detectors"
+            f"not a detectron2 configuration: {error}", file, "start from one of envs/detectors"
         ) from error
-    if zoo and not cfg.MODEL.WEIGHTS.startswith("detectron2://COCO"):
-        cfg.MODEL.WEIGHTS = _zoo_weights(config) or cfg.MODEL.WEIGHTS
+    if from_zoo:
+        cfg.MODEL.WEIGHTS = _zoo_weights(config)  # the file itself names those the training began with
     cfg.MODEL.MASK_ON = cfg.MODEL.KEYPOINT_ON = False  # only boxes are wanted: their weights are left unread
     return cfg
+
+
+def _config_file(config: str, root: Path) -> tuple[Path, bool]:
+    """The file of a configuration, and whether it is the zoo's."""
+    zoo = None if resolve(config, root).is_file() else _zoo_config(config)
+    return (Path(zoo), True) if zoo else (existing_file(config, root, "detectron2 configuration"), False)
+
+
+def _described(config: str, root: Path, cfg: Any) -> str:
+    """What of a configuration decides the answers, whichever detectron2 reads it (defaults come and go)."""
+    file = cfg.load_yaml_with_base(str(_config_file(config, root)[0]), allow_unsafe=False)
+    model = {key: value for key, value in file.get("MODEL", {}).items() if key not in ("WEIGHTS", "DEVICE")}
+    size = (cfg.INPUT.FORMAT, cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST)
+    return json.dumps([_VERSION, model, size], sort_keys=True)
 
 
 def _zoo() -> types.ModuleType:
@@ -257,11 +251,11 @@ def _zoo_config(name: str) -> str | None:
         return None
 
 
-def _zoo_weights(name: str) -> str | None:
+def _zoo_weights(name: str) -> str:
     try:
         return _zoo().get_checkpoint_url(name)
     except RuntimeError:
-        return None
+        return ""
 
 
 def _weights_file(weights: str, root: Path) -> Path:
@@ -278,68 +272,6 @@ def _weights_file(weights: str, root: Path) -> Path:
         raise InputError(
             f"cannot be fetched: {error}", weights, "fetch it yourself and name the file under weights:"
         ) from error
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads NumPy arrays and plain containers, and nothing else: a pickle of weights need not run code."""
-
-    _ADMITTED = frozenset(
-        [("collections", "OrderedDict"), ("_codecs", "encode"), ("numpy", "ndarray"), ("numpy", "dtype")]
-        + [
-            (f"numpy.{core}.multiarray", name)
-            for core in ("core", "_core")
-            for name in ("_reconstruct", "scalar")
-        ]
-    )
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in self._ADMITTED:
-            return super().find_class(module.replace("numpy.core", "numpy._core"), name)
-        raise pickle.UnpicklingError(
-            f"it holds {module}.{name}, which is neither an array nor a plain container"
-        )
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Weights and names of a .pth or .pkl file: model (name -> array), class_names, attribute_names, caffe2."""
-    import torch
-
-    try:
-        if path.suffix == ".pkl":
-            with path.open("rb") as file:
-                data = _PlainUnpickler(file, encoding="latin1").load()
-        else:
-            data = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, LookupError, TypeError) as error:
-        raise InputError(
-            f"cannot read these weights: {_first_line(error)}", path, "fetch the file again"
-        ) from error
-    except (OSError, zipfile.BadZipFile, AttributeError, ImportError) as error:
-        raise InputError(f"damaged weights: {_first_line(error)}", path, "fetch the file again") from error
-    state = data.get("model", data.get("blobs", data)) if isinstance(data, dict) else None
-    if not isinstance(state, dict) or not any(hasattr(value, "shape") for value in state.values()):
-        raise InputError("holds no weights", path, "name a detectron2 checkpoint, .pth or .pkl")
-    return {
-        "model": {_renamed(str(name)): value for name, value in state.items() if hasattr(value, "shape")},
-        "class_names": tuple(data.get("class_names", ())),
-        "attribute_names": tuple(data.get("attribute_names", ())),
-        # Detectron2's own zoo signs its pickles; older ones are Caffe2's, named by its scheme.
-        "caffe2": path.suffix == ".pkl" and "__author__" not in data,
-        "heuristic": bool(
-            data.get("matching_heuristics", path.suffix == ".pkl" and "__author__" not in data)
-        ),
-    }
-
-
-def _renamed(name: str) -> str:
-    for old, new in _RENAMED.items():
-        if name.startswith(old):
-            return new + name.removeprefix(old)
-    return name
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _names(settings: Mapping[str, Any], key: str, root: Path) -> tuple[str, ...]:
@@ -368,10 +300,9 @@ def build_model(cfg: Any, device: str) -> Any:
         raise InputError(
             f"detectron2 cannot build this configuration: {error}", "detector", "correct it"
         ) from error
-    heads = getattr(model, "roi_heads", None)
-    if not (hasattr(heads, "box_pooler") or hasattr(heads, "res5")) or not hasattr(
-        heads.box_predictor, "cls_score"
-    ):
+    heads: Any = getattr(model, "roi_heads", None)
+    predictor = getattr(heads, "box_predictor", None)
+    if not (hasattr(heads, "box_pooler") or hasattr(heads, "res5")) or not hasattr(predictor, "cls_score"):
         raise InputError(
             f"{cfg.MODEL.META_ARCHITECTURE} with {cfg.MODEL.ROI_HEADS.NAME} is no Faster R-CNN",
             "detector",
@@ -384,12 +315,11 @@ def fill(model: Any, checkpoint: dict[str, Any], path: Path) -> None:
     """Load the weights as detectron2's checkpointer does, but let nothing be missing or of another shape."""
     from detectron2.checkpoint import DetectionCheckpointer
 
-    state = {
-        name: np.asarray(value, np.float32) if _half(value) else value
-        for name, value in checkpoint["model"].items()
+    content = {
+        "model": dict(checkpoint["model"]),
+        "__author__": "Caffe2" if checkpoint["caffe2"] else "",
+        "matching_heuristics": checkpoint["heuristic"],
     }
-    content = {"model": state, "__author__": "Caffe2" if checkpoint["caffe2"] else ""}
-    content["matching_heuristics"] = checkpoint["heuristic"]
     logging.getLogger("detectron2.checkpoint.c2_model_loading").setLevel(logging.ERROR)
     result = DetectionCheckpointer(model)._load_model(content)
     if result.incorrect_shapes:
@@ -408,10 +338,6 @@ def fill(model: Any, checkpoint: dict[str, Any], path: Path) -> None:
         )
 
 
-def _half(value: Any) -> bool:
-    return str(value.dtype).endswith("float16")
-
-
 def _shape(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
 
@@ -421,10 +347,10 @@ def _fuse_norms(model: Any) -> None:
     import torch
 
     for layer in model.modules():
-        norm = getattr(layer, "norm", None)
+        norm: Any = getattr(layer, "norm", None)
         if isinstance(layer, torch.nn.Conv2d) and hasattr(norm, "running_var"):
             scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
             bias = layer.bias if layer.bias is not None else 0
             layer.bias = torch.nn.Parameter((norm.bias + (bias - norm.running_mean) * scale).detach())
             layer.weight = torch.nn.Parameter((layer.weight * scale[:, None, None, None]).detach())
-            layer.norm = None
+            layer.norm = None  # type: ignore[assignment]

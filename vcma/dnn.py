@@ -92,9 +92,7 @@ LAYOUTS = {
     "fastestdet": Layout(
         decode_fastestdet, "1 x (5 + C) x H x W", lambda s, c: len(s) == 4 and s[1] == 5 + c, swap_rb=False
     ),
-    "yolov8": Layout(
-        decode_yolov8, "1 x (4 + C) x N", lambda s, c: len(s) == 3 and s[1] == 4 + c, letterbox=True
-    ),
+    "yolov8": Layout(decode_yolov8, "1 x (4 + C) x N", lambda s, c: len(s) == 3 and s[1] == 4 + c, letterbox=True),
     "ssd": Layout(
         decode_ssd,
         "1 x 1 x N x 7",
@@ -245,7 +243,7 @@ def _blob(picture: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
         # The picture keeps its proportions in the upper left corner; the rest is the grey of the training.
         ratio = size / max(height, width)
         inner = (max(round(width * ratio), 1), max(round(height * ratio), 1))
-        square = np.full((size, size, 3), 114, np.uint8)
+        square: Any = np.full((size, size, 3), 114, np.uint8)
         square[: inner[1], : inner[0]] = cv2.resize(picture, inner, interpolation=cv2.INTER_LINEAR)
         extent = extent * size / np.array(inner)
     else:

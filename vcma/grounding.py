@@ -12,6 +12,7 @@ from vcma.clip import Clip
 from vcma.corpus import Sentence
 from vcma.decode import assign, best_span, native_span
 from vcma.metrics import Predictions
+from vcma.references import tube_boxes
 
 
 @dataclass(frozen=True)
@@ -102,21 +103,6 @@ def windowed(sentence: Sentence, clip: Clip, log_z: np.ndarray, window: tuple[fl
 WINDOWS = tuple((a / 10, b / 10) for a in range(10) for b in range(a + 2, 11))  # what a tuned window chooses from
 
 
-def native_boxes(tubes: dict[str, Any], tube: int, begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes of one tube for every native frame [begin, end): frames int64 [F] and float32 [F, 4] in pixels.
-
-    Linear between sampled frames and held before the first and behind the last, because the field's evaluators
-    ask for boxes there too. Nothing for tube -1.
-    """
-    if tube < 0:
-        return np.zeros(0, np.int64), np.zeros((0, 4), np.float32)
-    points = slice(int(tubes["point_offset"][tube]), int(tubes["point_offset"][tube + 1]))
-    known, box = tubes["frame"][tubes["position"][points]], tubes["box"][points]
-    wanted = np.arange(begin, end)
-    found = np.stack([np.interp(wanted, known, box[:, side]) for side in range(4)], axis=1)
-    return wanted, found.astype(np.float32)
-
-
 def boxes_of(
     answers: Sequence[Answer], tubes_of: Callable[[str], dict[str, Any] | None], video: dict[str, str]
 ) -> Predictions:
@@ -124,12 +110,9 @@ def boxes_of(
     frames, boxes = [np.zeros(0, np.int64)], [np.zeros((0, 4), np.float32)]
     for answer in answers:
         tubes = tubes_of(video[answer.sample]) if answer.tube >= 0 else None
-        if tubes is None:
-            frame, box = native_boxes({}, -1, 0, 0)
-        else:
-            frame, box = native_boxes(tubes, answer.tube, answer.begin, answer.end)
+        frame = np.arange(answer.begin, answer.end) if tubes is not None else frames[0]
         frames.append(frame)
-        boxes.append(box)
+        boxes.append(boxes[0] if tubes is None else tube_boxes(tubes, answer.tube, frame).astype(np.float32))
     return Predictions(
         sample=np.array([a.sample for a in answers], dtype=object),
         span=np.array([(a.begin, a.end) for a in answers], np.int64).reshape(-1, 2),
@@ -188,6 +171,14 @@ def reference_columns(methods: dict[str, Sequence[Answer]]) -> dict[str, Any]:
     }
 
 
+def answers_of(columns: dict[str, Any], rows: Iterable[int]) -> list[Answer]:
+    """Rows of the PREDICTIONS or REFERENCES columns as answers."""
+    return [
+        Answer(columns["sample"][i], int(columns["tube"][i]), int(columns["span_begin"][i]), int(columns["span_end"][i]))
+        for i in rows
+    ]
+
+
 def exported(answers: Iterable[Answer], segments: dict[str, tuple[int, int]], tubes: dict[str, Any]) -> Iterator:
     """(sample, {"span": [begin, end), "boxes": {frame: box}}) of one video's answers: the exchange format.
 
@@ -195,8 +186,7 @@ def exported(answers: Iterable[Answer], segments: dict[str, tuple[int, int]], tu
     """
     for answer in answers:
         begin, end = segments[answer.sample]
-        end = max(end, answer.end)
-        frames, boxes = native_boxes(tubes, answer.tube, min(begin, answer.begin), end)
-        rounded = np.round(boxes.astype(np.float64), 1).tolist()
-        listed = {str(f): box for f, box in zip(frames.tolist(), rounded, strict=True)}
+        frames = np.arange(min(begin, answer.begin), max(end, answer.end)) if answer.tube >= 0 else np.zeros(0, int)
+        boxes = np.round(tube_boxes(tubes, answer.tube, frames), 1) if len(frames) else np.zeros((0, 4))
+        listed = {str(f): box for f, box in zip(frames.tolist(), boxes.tolist(), strict=True)}
         yield answer.sample, {"span": [answer.begin, answer.end], "boxes": listed}

@@ -46,23 +46,19 @@ def reference_answers(
     clips: Clips,
     encoder: Encoder,
     sentences: Sequence[Sentence],
-    seed: int,
     device: str,
 ) -> dict[str, list[Answer]]:
     """What simpler methods answer, by name.
 
     contrast: phrase-video contrast without EM, over the window tuned on validation or the whole segment, whichever
-    was better there. untrained: the label prior alone over the whole segment. chance: a random tube over it.
+    was better there. untrained: the label prior alone over the whole segment.
     """
-    found: dict[str, list[Answer]] = {"contrast": [], "untrained": [], "chance": []}
-    random = np.random.default_rng(seed)
+    found: dict[str, list[Answer]] = {"contrast": [], "untrained": []}
     for owners, told, batch in batches(clips, encoder, sentences, contrast.settings.batch_clips, None):
         for clip, sentence, log_z in zip(owners, told, log_prior(contrast, batch, device), strict=True):
             label = encoder.label_prior(sentence, clip)
-            lottery = random.random(log_z.shape)
             found["contrast"].append(windowed(sentence, clip, log_z, window))
             found["untrained"].append(windowed(sentence, clip, label, (0.0, 1.0)))
-            found["chance"].append(windowed(sentence, clip, lottery, (0.0, 1.0)))
     return found
 
 

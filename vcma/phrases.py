@@ -1,7 +1,6 @@
-"""Words to chunks: noun phrases with their attributes, verb groups, prepositions, conjunctions.
+"""Classified words to chunks: noun phrases with their attributes, verb groups, prepositions, conjunctions.
 
-A chunk grammar read once from left to right, so its cost is linear and any string has an answer. The tagger's
-parts of speech are repaired first: in short, rough sentences it takes "pats", "hugs" or "watch" for nouns.
+A chunk grammar, read once from left to right without going back, so that any string has an answer.
 """
 
 from __future__ import annotations
@@ -10,22 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from vcma import lexicon as lx
-
-
-@dataclass
-class Word:
-    """One token: its text, lemma and Penn tag, its characters [begin, end), and the class `classify` gives it."""
-
-    text: str
-    lemma: str
-    tag: str
-    begin: int
-    end: int
-    kind: str = ""
-    lower: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.lower = _respelled(self.text.lower().replace("’", "'"))
+from vcma.words import Word, form_of
 
 
 @dataclass
@@ -36,181 +20,12 @@ class Chunk:
     begin: int
     end: int
     head: str = ""  # lemma of a noun or verb, canonical phrase of a preposition
-    form: str = ""  # verb: fin, base, ing, en, passive
+    form: str = ""  # verb: fin, base, ing, en, passive; np: adj if it has no noun
     attributes: list[str] = field(default_factory=list)
     plural: bool = False
     pronoun: bool = False
     wh: bool = False
     owner: Chunk | None = None  # "the woman" of "the woman's hand"
-
-
-_CLOSED = {
-    **dict.fromkeys(lx.ADVERBS, "adv"),
-    **dict.fromkeys(lx.CONJUNCTIONS | lx.SEQUENCERS, "cc"),
-    **dict.fromkeys(lx.DETERMINERS, "det"),
-    **dict.fromkeys(lx.PRONOUNS, "pron"),
-    **dict.fromkeys(lx.POSSESSIVES, "poss"),
-    **dict.fromkeys(lx.WH_WORDS, "wh"),
-    **dict.fromkeys(lx.BE, "be"),
-    **dict.fromkeys(lx.DO, "do"),
-    **dict.fromkeys(lx.HAVE, "have"),
-    **dict.fromkeys(lx.MODALS, "modal"),
-    **dict.fromkeys((".", "!", "?", ";", ":", "…"), "stop"),
-    ",": "cc",
-}
-_TAGS = {
-    "JJ": "adj",
-    "CD": "adj",
-    "NN": "noun",
-    "PR": "pron",
-    "RB": "adv",
-    "DT": "det",
-    "PO": "gen",
-    "CC": "cc",
-}
-_PREPOSITION_WORDS = frozenset(spelling[0] for spelling in lx.PREPOSITIONS if len(spelling) == 1)
-_SCRAMBLED = {(w[0], w[-1], "".join(sorted(w))): w for w in sorted(_PREPOSITION_WORDS) if len(w) > 4}
-_NEVER_VERBS = (lx.PERSONS | lx.ANIMALS | lx.CLOTHES | lx.SCENES | lx.OBJECTS) - set(lx.VERB_FORMS)
-
-
-def _respelled(word: str) -> str:
-    """Prepositions as people mistype them: "insdie", "besidethe"."""
-    if word.endswith("the") and word[:-3] in _PREPOSITION_WORDS:
-        return word[:-3]
-    return _SCRAMBLED.get((word[0], word[-1], "".join(sorted(word))), word) if 4 < len(word) < 10 else word
-
-
-def classify(words: Sequence[Word]) -> None:
-    """Set the `kind` of every word, left to right; each decision sees the kinds before it and the tags after it."""
-    doing = False  # an auxiliary "does" still waits for its bare verb
-    for i, word in enumerate(words):
-        word.kind = _kind(words, i, doing)
-        if word.kind == "do":
-            doing = True
-        elif word.kind == "stop" or (word.kind == "verb" and _form(word) != "ing"):
-            doing = False
-
-
-def _form(word: Word) -> str:
-    """Inflection: base, s, ing, en (past or participle)."""
-    if word.lower in lx.VERB_FORMS:
-        return lx.VERB_FORMS[word.lower][1]
-    return {"VBG": "ing", "VBN": "en", "VBD": "en", "VBZ": "s"}.get(word.tag, "base")
-
-
-def _kind(words: Sequence[Word], i: int, doing: bool) -> str:
-    """The class of word i."""
-    word = words[i]
-    after = words[i + 1] if i + 1 < len(words) else None
-    before = next((w for w in reversed(words[:i]) if w.kind != "other"), None)
-    previous = before.kind if before else ""
-    later = words[i + 2] if i + 2 < len(words) else None
-    kind = _closed_kind(word, before, after, later)
-    if kind:
-        return kind
-    if _is_verb(words, i, previous, after, doing):
-        return "verb"
-    if word.lower in lx.COLOURS or word.lower in lx.SHADES or word.tag in ("VBN", "VBG"):
-        return "adj"
-    if not any(c.isalnum() for c in word.text):
-        return "join" if word.text in "-/" else "other"
-    kind = _TAGS.get(word.tag[:2], "noun")
-    # The tagger's guess at a closed class is worth little: those words are listed.
-    return kind if kind in ("adj", "noun", "adv") and previous != "det" or kind == "adj" else "noun"
-
-
-def _closed_kind(word: Word, before: Word | None, after: Word | None, later: Word | None) -> str:
-    """The class of a function word, "" for all others."""
-    previous = before.kind if before else ""
-    lower = word.lower
-    if lower in ("'s", "'"):
-        return _genitive(word, before)
-    if lower == "there":
-        return "there" if word.tag == "EX" or (after and after.lower in lx.BE) else "adv"
-    if lower == "that":
-        return "wh" if previous in ("noun", "adj") and after and not _starts_noun(after) else "det"
-    if lower == "her":
-        return "poss" if after and _starts_noun(after) else "pron"
-    if lower == "an" and previous == "adj" and after and after.lower in lx.COLOURS:
-        return "cc"  # "in black an gray"
-    if lower in ("left", "right") and previous == "verb":
-        return "adv"
-    if previous in ("det", "poss", "adj") and lower in ("round", "back", "inside", "outside", "past"):
-        return "adj" if after and _starts_noun(after) else "noun"
-    if lower == "to" and after and previous not in ("wh", "prep") and _is_infinitive(after, later):
-        return "inf"
-    if lower in _PREPOSITION_WORDS and lower not in _CLOSED:
-        return "prep"
-    return _CLOSED.get(lower, "")
-
-
-def _is_infinitive(word: Word, after: Word | None) -> bool:
-    """Whether a word behind "to" is a verb: tagged so, or followed by what only a verb takes."""
-    if lx.VERB_FORMS.get(word.lower, ("", ""))[1] != "base" or word.lower in lx.OBJECTS:
-        return False
-    return word.tag == "VB" or (after is not None and _CLOSED.get(after.lower) in ("det", "pron", "poss"))
-
-
-def _genitive(word: Word, before: Word | None) -> str:
-    if before is None or before.kind not in ("noun", "pron", "adj"):
-        return "be" if word.lower == "'s" else "other"
-    if word.lower == "'":
-        return "gen" if before.lower.endswith("s") else "other"
-    return "gen" if word.tag == "POS" else "be"
-
-
-def _starts_noun(word: Word) -> bool:
-    return (
-        word.tag[:2] in ("NN", "JJ", "CD")
-        and word.lower not in _PREPOSITION_WORDS
-        and word.lower not in _CLOSED
-    )
-
-
-def _is_verb(words: Sequence[Word], i: int, previous: str, after: Word | None, doing: bool) -> bool:
-    """Whether an open-class word is a verb: the tagger's word where the neighbours allow it, repaired by known forms."""
-    word = words[i]
-    tagged = word.tag.startswith("VB")
-    if previous in ("det", "poss", "gen") or word.lower in _NEVER_VERBS or word.lemma in _NEVER_VERBS:
-        return False
-    if word.lower in ("hand", "hands") and previous == "verb":
-        return False
-    if word.lower not in lx.VERB_FORMS:
-        return tagged and word.tag != "VBN"
-    nominal_next = after is not None and _starts_noun(after)
-    if previous == "adj" and _in_colour(words, i):
-        previous = "noun"
-    form = _form(word)
-    if form == "ing":
-        return tagged or not (nominal_next and previous in ("adj", "prep"))
-    if form == "en":
-        return tagged and not (previous in ("adj", "prep", "cc", "") and nominal_next)
-    if tagged and previous != "prep" and not (previous == "adj" and nominal_next and not doing):
-        return True
-    if form == "s":
-        return previous in ("noun", "pron", "wh", "adv", "cc", "be") or (
-            previous == "adj" and not nominal_next
-        )
-    if doing:
-        return previous in ("noun", "pron", "adj", "adv")
-    if previous in ("be", "wh", "inf", "modal", "there"):
-        return True
-    return previous == "noun" and (words[i - 1].tag in ("NNS", "NNPS") or _only_verb(words, i))
-
-
-def _only_verb(words: Sequence[Word], i: int) -> bool:
-    """Whether the sentence has no verb but word i, which has an object: "there is adult hold hand of the adult"."""
-    after = words[i + 1].lower if i + 1 < len(words) else ""
-    verbs = any(w.kind == "verb" for w in words[:i]) or any(w.tag.startswith("VB") for w in words[i + 1 :])
-    return not verbs and (after in lx.DETERMINERS or after in ("hand", "hands"))
-
-
-def _in_colour(words: Sequence[Word], i: int) -> bool:
-    """Whether the words before i end a phrase such as "in white" or "in red and black"."""
-    i -= 1
-    while i > 0 and (words[i].kind in ("adj", "join") or words[i].lower in ("and", "an")):
-        i -= 1
-    return words[i].lower in ("in", "with")
 
 
 class Reader:
@@ -301,6 +116,7 @@ class Reader:
         attributes = [dressed] if dressed else []
         attributes += [w.lower for w in self.words[start : i - 1] if w.kind in ("adj", "noun")]
         phrase = Chunk("np", begin, i, head=head, attributes=attributes)
+        phrase.form = "adj" if self._kind(i - 1) == "adj" and not determined else ""
         phrase.plural = last.tag in ("NNS", "NNPS") or last.lower in ("people", "children", "men", "women")
         if owner is not None:
             phrase.owner = Chunk("np", begin, begin + 1, head=owner.lower, pronoun=True)
@@ -338,20 +154,19 @@ class Reader:
 
     def _attributes(self, phrase: Chunk) -> None:
         """Consume "in white", "with glasses", "wearing a hat", "who wears a hat", "on the left", "red and big"."""
-        while True:
-            found = (
-                self._postposed(phrase.end)
-                or self._dressed(phrase.end)
-                or self._position(phrase.end)
-                or self._worn(phrase.end)
-            )
-            if found is None:
-                return
+        while found := self._attribute(phrase.end):
             text, phrase.end = found
             phrase.attributes.append(text)
 
+    def _attribute(self, i: int) -> tuple[str, int] | None:
+        """The attribute that begins at word i, as text, and its end."""
+        if self._kind(i) == "cc" and i + 1 < len(self.words) and self.words[i].lower == "and":
+            return self._worn(i + 1) or self._dressed(i + 1)
+        return self._worn(i) or self._postposed(i) or self._dressed(i) or self._position(i)
+
     def _text(self, begin: int, end: int) -> str:
-        return " ".join(w.lower for w in self.words[begin:end] if w.kind not in ("det", "poss"))
+        text = " ".join(w.lower for w in self.words[begin:end] if w.kind not in ("det", "poss"))
+        return text.replace(" - ", "-")
 
     def _postposed(self, i: int) -> tuple[str, int] | None:
         """Adjectives behind their noun: "a toy red and yellow"."""
@@ -362,9 +177,7 @@ class Reader:
 
     def _posed(self, i: int) -> tuple[str, int] | None:
         """A participle behind a part of the body: "with hands crossed"."""
-        posed = (
-            self._kind(i) == "verb" and _form(self.words[i]) == "en" and self._kind(i + 1) in ("verb", "be")
-        )
+        posed = self._kind(i) == "verb" and form_of(self.words[i]) == "en" and self._kind(i + 1) in ("verb", "be")
         return (self._text(i, i + 1), i + 1) if posed else None
 
     def _dressed(self, i: int) -> tuple[str, int] | None:
@@ -384,10 +197,7 @@ class Reader:
         if behind:
             end = behind[1]
         if self._kind(end) == "cc":
-            more = self._garments(end + 1, colours, bodies)
-            follows = self._kind(more) if more else ""
-            if more and follows not in ("verb", "be"):
-                return more
+            return self._garments(end + 1, colours, bodies) or end
         return end
 
     def _is_garment(self, phrase: Chunk, colours: bool, bodies: bool) -> bool:
@@ -457,9 +267,7 @@ class Reader:
             return self._bare_auxiliary(begin, auxiliaries)
         word = self.words[i]
         lemma = lx.VERB_FORMS.get(word.lower, (word.lemma.lower(), ""))[0]
-        return Chunk(
-            "verb", begin, i + 1, head=lemma, form=self._voice(auxiliaries, _form(word), word, i + 1)
-        )
+        return Chunk("verb", begin, i + 1, head=lemma, form=self._voice(auxiliaries, form_of(word), word, i + 1))
 
     def _bare_auxiliary(self, begin: int, auxiliaries: list[str]) -> Chunk:
         end = begin + 1
@@ -484,7 +292,7 @@ class Reader:
         return "fin"
 
     def _by_follows(self, i: int) -> bool:
-        """ "by" right behind the verb, or behind the few words that belong to it: "hold hand of by", "speak to by"."""
+        """ "by" right behind the verb or the few words that belong to it: "hold hand of by", "speak to by"."""
         for word in self.words[i : i + 3]:
             if word.lower == "by":
                 return True

@@ -23,7 +23,7 @@ from torch.nn import functional as F  # noqa: N812 - its customary name
 
 
 def add_keys(cfg: CfgNode) -> None:
-    """Add the keys that the parts below read to a detectron2 configuration; the attribute keys bear public names."""
+    """Add the keys that the parts below read to a detectron2 configuration; attribute keys bear public names."""
     cfg.MODEL.ATTRIBUTE_ON = False
     cfg.MODEL.ROI_ATTRIBUTE_HEAD = CfgNode()
     cfg.MODEL.ROI_ATTRIBUTE_HEAD.NUM_CLASSES = 400
@@ -80,9 +80,7 @@ class AttributeOutputLayers(FastRCNNOutputLayers):
         classes = torch.cat([p.gt_classes for p in proposals])
         thing = classes < self.num_classes
         logits = self.attribute_logits(x[thing], classes[thing])
-        losses["loss_attr"] = self.attribute_weight * self._attribute_loss(
-            logits, _truth(proposals, logits)[thing]
-        )
+        losses["loss_attr"] = self.attribute_weight * self._attribute_loss(logits, _truth(proposals, logits)[thing])
         return losses
 
     def _attribute_loss(self, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
@@ -155,9 +153,7 @@ class CaffeStem(BasicStem):
 def build_caffe_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
     """detectron2's ResNet with CaffeStem."""
     backbone = build_resnet_backbone(cfg, input_shape)
-    backbone.stem = CaffeStem(
-        input_shape.channels, cfg.MODEL.RESNETS.STEM_OUT_CHANNELS, cfg.MODEL.RESNETS.NORM
-    )
+    backbone.stem = CaffeStem(input_shape.channels, cfg.MODEL.RESNETS.STEM_OUT_CHANNELS, cfg.MODEL.RESNETS.NORM)
     return backbone.freeze(cfg.MODEL.BACKBONE.FREEZE_AT)
 
 

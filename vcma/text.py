@@ -15,27 +15,13 @@ COLOURS = {
     "pink": "pink", "brown": "brown", "beige": "brown", "tan": "brown", "golden": "yellow", "crimson": "red",
     "scarlet": "red", "silver": "grey",
 }  # fmt: skip
-# Which part of a thing a garment covers; the parts are those that attribute names begin with ('upper:red').
+# Which part of a thing a garment covers; named colours of a picture's pixels know 'upper' and 'lower'.
 GARMENTS = {
     **dict.fromkeys(
-        [
-            "shirt",
-            "t-shirt",
-            "top",
-            "jacket",
-            "coat",
-            "sweater",
-            "hoodie",
-            "vest",
-            "blouse",
-            "jersey",
-            "upper",
-            "pullover",
-        ],
-        "upper",
+        "shirt tshirt top jacket coat sweater hoodie vest blouse jersey upper pullover".split(), "upper"
     ),
-    **dict.fromkeys(["pants", "trousers", "jeans", "shorts", "skirt", "legging", "leggings", "lower"], "lower"),
-    **dict.fromkeys(["hat", "cap", "helmet", "beanie", "bonnet", "headgear"], "hat"),
+    **dict.fromkeys("pants trousers jeans shorts skirt legging leggings lower".split(), "lower"),
+    **dict.fromkeys("hat cap helmet beanie bonnet headgear".split(), "hat"),
 }
 # What a head stands for among the classes of detectors (COCO, Visual Genome, VidOR): any of these, by name.
 PEOPLE = ("adult", "child", "baby", "person", "man", "woman", "boy", "girl", "people", "lady", "guy", "kid")
@@ -67,6 +53,9 @@ HYPERNYMS = {
     "animal": ("dog", "cat", "horse", "bird", "cow", "sheep", "elephant", "bear", "zebra", "giraffe", "rabbit"),
 }  # fmt: skip
 
+# Words of an attribute that name no trait themselves.
+_IDLE = frozenset("in with wearing wears wear dressed and a an the who clothes clothing is are of on".split())
+
 _SIMILAR = 0.15  # temperature of the softmax that turns cosines of static vectors into class weights
 
 
@@ -96,26 +85,27 @@ def static_vectors(words: Sequence[str]) -> np.ndarray:
     return np.where(length > 1e-6, vectors / np.maximum(length, 1e-6), 0).astype(np.float32)
 
 
-def class_weights(heads: Sequence[str], class_names: Sequence[str]) -> np.ndarray:
-    """How far each detector class answers to each head: float32 [len(heads), C] in [0, 1].
+def class_weights(phrases: Sequence[tuple[str, ...]], class_names: Sequence[str]) -> np.ndarray:
+    """How far each detector class answers to each phrase: float32 [len(phrases), C] in [0, 1].
 
-    By name or known kind where there is one, else by the likeness of static vectors, which guesses softly.
+    A phrase is its words, the head last. By name or known kind of the head, else of another word ('toy bear'), else
+    by the likeness of static vectors, which guesses softly.
     """
     names = [_parts(name) for name in class_names]
-    weights = np.zeros((len(heads), len(names)), np.float32)
+    weights = np.zeros((len(phrases), len(names)), np.float32)
     unknown = []
-    for row, head in enumerate(heads):
-        kinds = {head, *HYPERNYMS.get(head, ())}
-        weights[row] = [bool(kinds & parts) for parts in names]
-        if head == "what":
-            weights[row] = [not parts & set(PEOPLE) for parts in names]
-        if not weights[row].any():
+    for row, words in enumerate(phrases):
+        for word in reversed(words):
+            weights[row] = [bool(({word} | set(HYPERNYMS.get(word, ()))) & parts) for parts in names]
+            if word == "what":
+                weights[row] = [not parts & set(PEOPLE) for parts in names]
+            if weights[row].any():
+                break
+        else:
             unknown.append(row)
     if unknown and names:
-        cosine = (
-            static_vectors([heads[row] for row in unknown])
-            @ static_vectors([" ".join(sorted(parts)) for parts in names]).T
-        )
+        heads = static_vectors([phrases[row][-1] for row in unknown])
+        cosine = heads @ static_vectors([" ".join(sorted(parts)) for parts in names]).T
         likely = np.exp((cosine - cosine.max(axis=1, keepdims=True)) / _SIMILAR)
         weights[unknown] = likely / likely.max(axis=1, keepdims=True) * 0.5
     return weights
@@ -126,30 +116,58 @@ def _parts(name: str) -> set[str]:
     return {part.replace("_", " ").strip().lower() for part in name.split("/")}
 
 
-def attribute_weights(attributes: Sequence[Iterable[str]], attribute_names: Sequence[str]) -> list[np.ndarray]:
-    """For each phrase, one row an attribute that the detector knows: float32 [k, A], which names satisfy it.
+def attribute_weights(phrases: Sequence[Iterable[str]], attribute_names: Sequence[str]) -> list[np.ndarray]:
+    """For each phrase's attributes, one row a demand that the detector can judge: float32 [k, A] of 0 and 1.
 
-    'red' is satisfied by red anywhere ('upper:red', 'lower:red', 'red'), 'blue hat' only by 'hat:blue' where such
-    names exist, else by blue anywhere; 'in white' by white. An attribute the detector does not know says nothing.
+    'red' is met by red anywhere, 'in a blue hat' by a blue hat, 'green shirt and red skirt' are two demands, 'man'
+    is met by an attribute of that name. A demand that no attribute name can meet says nothing and has no row.
     """
-    names = [(*reversed(name.lower().rsplit(":", 1)),) for name in attribute_names]
-    return [
-        np.array([row for text in phrase if (row := _satisfied(text, names)) is not None], np.float32).reshape(
-            -1, len(names)
-        )
-        for phrase in attributes
-    ]
+    names = [_traits(name) for name in attribute_names]
+    found = []
+    for phrase in phrases:
+        rows = [row for text in phrase for demand in _demands(text) if any(row := _met(demand, names))]
+        found.append(np.array(rows, np.float32).reshape(-1, len(names)))
+    return found
 
 
-def _satisfied(text: str, names: list[tuple[str, ...]]) -> list[bool] | None:
-    words = text.lower().replace("-", " ").split()
-    colours = {COLOURS[word] for word in words if word in COLOURS}
-    parts = {GARMENTS[word] for word in words if word in GARMENTS}
-    wanted = colours or set(words)
-    row = [name[0] in wanted and (not parts or name[-1] in parts) for name in names]
-    if not any(row) and parts:
-        row = [name[0] in wanted or (not colours and name[0] in parts) for name in names]
-    return row if any(row) else None
+Demand = tuple[str, str, str]  # colour, part, word; each may be empty
+
+
+def _traits(name: str) -> Demand:
+    """'upper:red' and 'red top' -> (red, upper, ''); 'hat' -> ('', hat, hat); 'wooden' -> ('', '', wooden)."""
+    return next(iter(_demands(name.replace(":", " "))), ("", "", name.lower()))
+
+
+def _demands(text: str) -> list[Demand]:
+    """What a text asks for: a colour with the garment it belongs to, a garment alone, or any other word."""
+    demands: list[Demand] = []
+    colours: list[str] = []
+    part = ""
+    for word in text.lower().replace("-", "").replace(",", " ").split():
+        if word in COLOURS:
+            colours.append(COLOURS[word])
+        elif word in GARMENTS:
+            part = GARMENTS[word]
+            demands += [(colour, part, "") for colour in colours] or [("", part, word)]
+            colours = []
+        elif word not in _IDLE:
+            demands.append(("", "", word))
+    # 'upper:red' names the part before the colour.
+    trailing = part if demands and not demands[-1][0] and part in ("upper", "lower") else ""
+    if colours and trailing:
+        demands.pop()
+    return demands + [(colour, trailing, "") for colour in colours]
+
+
+def _met(demand: Demand, names: list[Demand]) -> list[bool]:
+    colour, part, word = demand
+    if not colour:
+        return [not name[0] and name[2] == word for name in names]
+    exact = [name[0] == colour and name[1] == part for name in names]
+    if part and any(exact):
+        return exact
+    # Without a part, or of a part the detector does not tell: the colour anywhere but on the head.
+    return [name[0] == colour and name[1] != "hat" for name in names]
 
 
 def label_prior(

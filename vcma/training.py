@@ -7,143 +7,23 @@ carries the names of its classes and attributes.
 
 from __future__ import annotations
 
-import json
+import io
 import os
 import random
 import time
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
-from vcma.detector import Detector, load_detector
+from vcma.appraisal import evaluate
+from vcma.detector import load_detector
 from vcma.errors import InputError
+from vcma.stills import Still, coco_stills, decoded, vidor_stills, world_stills
 
-_JPEG_QUALITY = 95  # of the pictures kept in memory
 _VISIBLE = 0.35  # a thing of which a crop leaves less is no thing any more
-_EVALUATED = {"top_k": 20, "score_threshold": 0.02, "nms_threshold": 0.6, "min_size": 4}
-
-
-@dataclass(frozen=True)
-class Still:
-    """A picture with boxes. source: a file, or the bytes of one. boxes: (n, 4) xyxy px; labels and attributes: n."""
-
-    source: bytes | Path
-    boxes: np.ndarray
-    labels: tuple[str, ...]
-    attributes: tuple[tuple[str, ...], ...]
-
-    def picture(self) -> np.ndarray:
-        """The picture, (H, W, 3) uint8 BGR."""
-        import cv2
-
-        data = self.source if isinstance(self.source, bytes) else self.source.read_bytes()
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise InputError("no picture can be decoded from it", str(self.source)[:200], "replace or remove it")
-        return picture
-
-
-def world_stills(seed: int, count: int) -> Iterator[Still]:
-    """Still pictures of the drawn world."""
-    from vcma.world import still_pictures
-
-    for picture, things in still_pictures(seed, count):
-        yield Still(
-            _encoded(picture),
-            np.array([thing["box"] for thing in things], np.float32).reshape(-1, 4),
-            tuple(thing["category"] for thing in things),
-            tuple(tuple(thing["attributes"]) for thing in things),
-        )
-
-
-def coco_stills(annotations: Path, pictures: Path) -> Iterator[Still]:
-    """Pictures of a COCO annotation file; an annotation may carry `attributes`, a list of names."""
-    data = _json(annotations)
-    try:
-        names = {category["id"]: category["name"] for category in data["categories"]}
-        things = defaultdict(list)
-        for thing in data["annotations"]:
-            if not thing.get("iscrowd"):
-                x, y, width, height = thing["bbox"]
-                things[thing["image_id"]].append(
-                    ([x, y, x + width, y + height], names[thing["category_id"]], tuple(thing.get("attributes", ())))
-                )
-        files = [(pictures / image["file_name"], things[image["id"]]) for image in data["images"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"not a COCO annotation file: {error!r}", annotations, "give COCO instances JSON") from error
-    for file, found in files:
-        if not file.is_file():
-            raise InputError("picture not found", file, "correct --pictures")
-        yield _still(file, found)
-
-
-def vidor_stills(annotations: Path, videos: Path, step: int) -> Iterator[Still]:
-    """Every step-th annotated frame of the videos that VidOR JSON files below a folder describe."""
-    files = sorted(annotations.rglob("*.json"))
-    if not files:
-        raise InputError("holds no VidOR annotation (*.json)", annotations, "correct --vidor")
-    for file in files:
-        data = _json(file)
-        try:
-            category = {thing["tid"]: thing["category"] for thing in data["subject/objects"]}
-            boxes = {
-                frame: [
-                    ([thing["bbox"][side] for side in ("xmin", "ymin", "xmax", "ymax")], category[thing["tid"]], ())
-                    for thing in things
-                ]
-                for frame, things in enumerate(data["trajectories"])
-                if frame % step == 0
-            }
-            video = videos / data.get("video_path", f"{file.stem}.mp4")
-        except (KeyError, TypeError) as error:
-            raise InputError(f"not a VidOR annotation: {error!r}", file, "give VidOR's JSON files") from error
-        for frame, picture in _frames(video, set(boxes)):
-            yield _still(_encoded(picture), boxes[frame])
-
-
-def _still(source: bytes | Path, things: Sequence[tuple]) -> Still:
-    return Still(
-        source,
-        np.array([box for box, _, _ in things], np.float32).reshape(-1, 4),
-        tuple(label for _, label, _ in things),
-        tuple(attributes for _, _, attributes in things),
-    )
-
-
-def _frames(video: Path, wanted: set[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """The wanted frames of a video, decoded in order."""
-    import cv2
-
-    capture = cv2.VideoCapture(str(video))
-    if not capture.isOpened():
-        raise InputError("video not found or not readable", video, "correct --videos")
-    frame = 0
-    while capture.grab():
-        if frame in wanted:
-            yield frame, capture.retrieve()[1]
-        frame += 1
-    capture.release()
-
-
-def _encoded(picture: np.ndarray) -> bytes:
-    import cv2
-
-    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
-
-
-def _json(file: Path) -> dict:
-    try:
-        data = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read as JSON: {error}", file, "correct the path or the file") from error
-    if not isinstance(data, dict):
-        raise InputError("is no JSON object", file, "give an annotation file")
-    return data
 
 
 class _Prepare:
@@ -175,7 +55,7 @@ class _Prepare:
         picture = _compressed(given.image)
         height, width = picture.shape[:2]
         boxes = given.boxes.clip(0, [width, height, width, height])
-        area, whole = _area(boxes), _area(given.boxes)
+        area, whole = _areas(boxes), _areas(given.boxes)
         kept = np.flatnonzero(area > _VISIBLE * whole)
         truth = Instances((height, width))
         truth.gt_boxes = Boxes(torch.from_numpy(boxes[kept].astype(np.float32)))
@@ -189,10 +69,6 @@ class _Prepare:
         return {"image": image, "instances": truth}
 
 
-def _area(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-
-
 def _compressed(picture: np.ndarray) -> np.ndarray:
     """The picture as a video frame may show it: half of them blurred a little, all with coding noise."""
     import cv2
@@ -201,7 +77,11 @@ def _compressed(picture: np.ndarray) -> np.ndarray:
     if np.random.rand() < 0.5:
         picture = cv2.GaussianBlur(picture, (0, 0), np.random.uniform(0.3, 1.0))
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(np.random.randint(35, 96))]
-    return cv2.imdecode(cv2.imencode(".jpg", picture, quality)[1], cv2.IMREAD_COLOR)
+    return decoded(cv2.imencode(".jpg", picture, quality)[1])
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[:, 2:] - boxes[:, :2]).prod(1)
 
 
 def fit(cfg: Any, stills: Sequence[Still], class_names: Sequence[str], attribute_names: Sequence[str]) -> Any:
@@ -252,7 +132,9 @@ def _progress(cfg: Any) -> Any:
             done, total = self.trainer.iter + 1, cfg.SOLVER.MAX_ITER
             if done % max(total // 40, 1) == 0 or done == total:
                 losses = self.trainer.storage.latest_with_smoothing_hint(50)
-                shown = "  ".join(f"{k.removeprefix('loss_')} {v:.3f}" for k, (v, _) in losses.items() if "loss" in k)
+                shown = "  ".join(
+                    f"{k.removeprefix('loss_')} {v:.3f}" for k, (v, _) in losses.items() if "loss" in k
+                )
                 seconds = time.monotonic() - self.start
                 left = seconds / done * (total - done)
                 click.echo(f"{done}/{total} iterations, {seconds:.0f} s, {left:.0f} s left  {shown}", err=True)
@@ -269,122 +151,13 @@ def save(model: Any, class_names: Sequence[str], attribute_names: Sequence[str],
         for name, value in model.state_dict().items()
         if not name.endswith("num_batches_tracked")  # counts the training's steps; nothing reads it
     }
+    names = {"class_names": list(class_names), "attribute_names": list(attribute_names)}
+    buffer = io.BytesIO()  # written to a path, the archive would hold its name
+    torch.save({"model": state, **names}, buffer)
     partial = path.with_name(f".{path.name}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"model": state, "class_names": list(class_names), "attribute_names": list(attribute_names)}, partial)
-    os.replace(partial, path)
-
-
-def evaluate(detector: Detector, stills: Iterable[Still]) -> dict[str, Any]:
-    """AP (COCO's), recall at IoU 0.5 over all and by category, and how well classes and attributes are told.
-
-    Keys: ap, ap50, recall, recall_by_category, class_accuracy and attribute_auc (over true things that are found).
-    """
-    truth, found, told = [], [], _Told(detector)
-    for still in stills:
-        regions = detector.detect([still.picture()], **_EVALUATED)[0]
-        truth.append(still)
-        found.append(regions)
-        told.add(still, regions)
-    return {**_average_precision(detector.class_names, truth, found), **told.summary()}
-
-
-class _Told:
-    """Counts what the best box of each true thing says about it."""
-
-    def __init__(self, detector: Detector):
-        self._detector = detector
-        self._all, self._hit, self._right = Counter[str](), Counter[str](), Counter[str]()
-        self._strength: list[np.ndarray] = []
-        self._holds: list[np.ndarray] = []
-
-    def add(self, still: Still, regions: dict[str, np.ndarray]) -> None:
-        overlap = _iou_matrix(still.boxes, regions["box"])
-        self._all.update(still.labels)
-        for i, label in enumerate(still.labels):
-            if overlap.shape[1] == 0 or overlap[i].max() < 0.5:
-                continue
-            best = int(overlap[i].argmax())
-            self._hit[label] += 1
-            self._right[label] += self._detector.class_names[int(regions["class_prob"][best].argmax())] == label
-            self._strength.append(regions["attribute_prob"][best].astype(np.float32))
-            self._holds.append(np.isin(self._detector.attribute_names, still.attributes[i]))
-
-    def summary(self) -> dict[str, Any]:
-        total, hit = max(self._all.total(), 1), max(self._hit.total(), 1)
-        return {
-            "recall": self._hit.total() / total,
-            "recall_by_category": {name: self._hit[name] / n for name, n in sorted(self._all.items())},
-            "class_accuracy": self._right.total() / hit,
-            "attribute_auc": self._attribute_auc(),
-        }
-
-    def _attribute_auc(self) -> dict[str, float]:
-        """Of each attribute that some thing has: how often a thing that has it outranks one that has not."""
-        from scipy.stats import rankdata
-
-        auc = {}
-        strength, holds = np.array(self._strength), np.array(self._holds)
-        for column, name in enumerate(self._detector.attribute_names if len(holds) else ()):
-            yes = int(holds[:, column].sum())
-            if 0 < yes < len(holds):
-                ranks = rankdata(strength[:, column])[holds[:, column]].sum() - yes * (yes + 1) / 2
-                auc[name] = float(ranks / (yes * (len(holds) - yes)))
-        return auc
-
-
-def _iou_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """IoU of boxes (n, 4) and (m, 4): (n, m)."""
-    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
-    common = sides.clip(0).prod(2)
-    return common / np.maximum(_area(a)[:, None] + _area(b)[None] - common, 1e-9)
-
-
-def _average_precision(
-    class_names: Sequence[str], truth: Sequence[Still], found: Sequence[dict[str, np.ndarray]]
-) -> dict[str, float]:
-    """COCO's AP (mean over IoU 0.5 to 0.95) and AP50 of the regions, each counted for its best class."""
-    import contextlib
-    import io
-
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    number = {name: i + 1 for i, name in enumerate(class_names)}
-    things = [
-        (image, box, number[label])
-        for image, still in enumerate(truth)
-        for box, label in zip(still.boxes, still.labels, strict=True)
-    ]
-    answers = [
-        {"image_id": image, "category_id": int(p.argmax()) + 1, "bbox": _xywh(box), "score": float(score)}
-        for image, regions in enumerate(found)
-        for box, score, p in zip(regions["box"], regions["score"], regions["class_prob"], strict=True)
-    ]
-    if not things or not answers:
-        return {"ap": 0.0, "ap50": 0.0}
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools tells its progress on stdout
-        coco = COCO()
-        coco.dataset = {
-            "images": [{"id": image} for image in range(len(truth))],
-            "categories": [{"id": i, "name": name} for name, i in number.items()],
-            "annotations": [
-                {"id": i + 1, "image_id": image, "category_id": c, "bbox": _xywh(b), "area": _xywh(b)[2] * _xywh(b)[3]}
-                | {"iscrowd": 0}
-                for i, (image, b, c) in enumerate(things)
-            ],
-        }
-        coco.createIndex()
-        result = COCOeval(coco, coco.loadRes(answers), "bbox")
-        result.evaluate()
-        result.accumulate()
-        result.summarize()
-    return {"ap": float(result.stats[0]), "ap50": float(result.stats[1])}
-
-
-def _xywh(box: np.ndarray) -> list[float]:
-    x1, y1, x2, y2 = map(float, box)
-    return [x1, y1, x2 - x1, y2 - y1]
+    partial.write_bytes(buffer.getvalue())
+    partial.replace(path)
 
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -415,6 +188,8 @@ def train_detector(
     threads: int | None,
 ) -> None:
     """Train a detector with boxes: on stills of the drawn world, or on your own in COCO or VidOR format."""
+    # Threads that spin while they wait lose to whatever else the machine does; torch reads this when it loads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 
     from vcma.detectron import read_config
@@ -444,7 +219,7 @@ def _split(
     """Stills to train on and stills held out: other seeds of the drawn world, every tenth of a user's."""
     if coco is None and vidor is None:
         sets = cfg.DATASETS
-        return list(world_stills(cfg.SEED, sets.STILLS_TRAIN)), list(world_stills(cfg.SEED + 1, sets.STILLS_TEST))
+        return world_stills(cfg.SEED, sets.STILLS_TRAIN), world_stills(cfg.SEED + 1, sets.STILLS_TEST)
     if coco is not None:
         stills = list(coco_stills(coco, pictures))  # type: ignore[arg-type]
     else:
@@ -461,7 +236,9 @@ def _report(config: Path, output: Path, held_out: Sequence[Still], parameters: i
     result = evaluate(load_detector(settings, Path()), held_out)
     auc = list(result["attribute_auc"].values())
     click.echo(f"AP {result['ap']:.3f}, AP50 {result['ap50']:.3f}, recall@0.5 {result['recall']:.3f}, ", nl=False)
-    click.echo(f"class {result['class_accuracy']:.3f}, attributes (AUC) {np.mean(auc) if auc else float('nan'):.3f}")
+    click.echo(
+        f"class {result['class_accuracy']:.3f}, attributes (AUC) {np.mean(auc) if auc else float('nan'):.3f}"
+    )
     for name, recall in result["recall_by_category"].items():
         click.echo(f"  {name}: recall {recall:.3f}")
     size = output.stat().st_size / 1e6

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from vcma.world_acts import PREDICATES
 from vcma.world_cast import ATTRIBUTES, CATEGORIES, VIDOR_NAMES, WHO
-from vcma.world_plan import Record, Video, clipped, plan_video, random_of, stage_video
-from vcma.world_relations import IMPLIED
-from vcma.world_scene import HEIGHT, PREDICATES, WIDTH
+from vcma.world_plan import clipped, plan_video, random_of, stage_video
+from vcma.world_records import Record, Video
+from vcma.world_stage import HEIGHT, WIDTH
 
 __all__ = ["ATTRIBUTES", "CATEGORIES", "PREDICATES", "SIZES", "VERSION", "draw_world", "still_pictures"]
 
@@ -61,12 +62,12 @@ def _still(seed: int, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, n
 
     rng = random_of(seed, VERSION, _STILLS, index)
     video = stage_video(rng, index, PREDICATES[index % len(PREDICATES)], film=False)
-    painter, t = Painter(video, rng), int(rng.integers(video.frames))
-    image = painter.frame(t)
+    painter = Painter(video, rng, rng.integers(video.frames, size=1))
+    image = painter.frame(0)
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(55, 92))]
-    image = cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR)
-    keep = np.flatnonzero(painter.visible(t) >= 0.34)
-    boxes = clipped(painter.boxes(t)[keep])
+    image = np.asarray(cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR))
+    keep = np.flatnonzero(painter.visible(0) >= 0.34)
+    boxes = clipped(painter.boxes[keep, 0])
     keep, boxes = keep[(boxes[:, 2:] - boxes[:, :2]).min(1) >= 5], boxes[(boxes[:, 2:] - boxes[:, :2]).min(1) >= 5]
     things = [video.actors[k].thing for k in keep]
     classes = np.array([CATEGORIES.index(t.category) for t in things], dtype=np.int64)
@@ -74,7 +75,7 @@ def _still(seed: int, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, n
     return image, boxes.astype(np.float32), classes, attributes.reshape(len(things), len(ATTRIBUTES))
 
 
-# --- the annotation files --------------------------------------------------------------------------------------------
+# --- the annotation files --------------------------------------------------------------------------
 
 
 def _category(name: str) -> str:
@@ -117,7 +118,8 @@ def vidor_annotation(video: Video, vid: str, group: str) -> dict:
     """Trajectories and relations as VidOR writes them; boxes in whole pixels, hidden ones included."""
     boxes = np.round(clipped(video.geometry.boxes)).astype(int)
     trajectories = [
-        [_box(tid, boxes[tid, t]) for tid in range(len(video.things)) if video.seen[tid, t]] for t in range(video.frames)
+        [_box(tid, boxes[tid, t]) for tid in range(len(video.things)) if video.seen[tid, t]]
+        for t in range(video.frames)
     ]
     return {
         "version": f"drawn world {VERSION}",
@@ -154,14 +156,15 @@ def _instances(video: Video) -> list[dict]:
     ]
 
 
-# --- writing ---------------------------------------------------------------------------------------------------------
+# --- writing ---------------------------------------------------------------------------------------
 
 
 def encode(path: Path, frames: Iterator[np.ndarray], fps: int) -> None:
     """Write an H.264 file, the same bytes for the same frames."""
     import av
 
-    options = {"crf": "23", "preset": "veryfast", "threads": "1", "g": "48", "x264-params": "threads=1:lookahead-threads=1"}
+    # x264's macroblock tree reads memory that nobody wrote: with it the bytes differ from run to run.
+    options = {"crf": "23", "preset": "veryfast", "threads": "1", "g": "48", "x264-params": "mbtree=0"}
     with av.open(str(path), "w", format="mp4", container_options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(fps), options=options)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
@@ -234,5 +237,8 @@ def _by_sample(records: list[dict], hard: list[list[dict]]) -> Iterator[tuple[st
         seen = {"captions": 0, "questions": 0}
         for facts in sentences:
             kind = "questions" if facts["question"] else "captions"
-            yield f"{record['vid']}/{number}/{kind}/{seen[kind]}", {k: v for k, v in facts.items() if k != "question"}
+            yield (
+                f"{record['vid']}/{number}/{kind}/{seen[kind]}",
+                {k: v for k, v in facts.items() if k != "question"},
+            )
             seen[kind] += 1

@@ -47,7 +47,7 @@ COLOURS: dict[str, tuple[int, int, int]] = {  # BGR
 }
 _PARTS = ("top", "trousers", "hat")
 _KINDS = ("hat", "skirt", "man", "woman", "boy", "girl")
-#: Attribute words of the still pictures: a colour of the whole thing, of its upper or lower clothes, of its hat; kinds.
+#: Attributes of the still pictures: a colour of the whole thing, of its upper or lower clothes, of its hat; kinds.
 ATTRIBUTES = (*COLOURS, *(f"{colour} {part}" for part in _PARTS for colour in COLOURS), *_KINDS)
 
 HEIGHTS = {
@@ -150,8 +150,7 @@ def draw_cast(rng: np.random.Generator, categories: Sequence[str]) -> list[Thing
     """Things with looks, tids in order. Same-category things share a small pool of colours, so that a
     colour is often not enough to tell them apart, and sometimes is."""
     pools = {
-        category: _pool(rng, category, list(categories).count(category))
-        for category in set_in_order(categories)
+        category: _pool(rng, category, list(categories).count(category)) for category in set_in_order(categories)
     }
     return [_look(rng, tid, category, pools[category]) for tid, category in enumerate(categories)]
 
@@ -170,7 +169,7 @@ def _pool(rng: np.random.Generator, category: str, count: int) -> list[str]:
 
 def _look(rng: np.random.Generator, tid: int, category: str, pool: list[str]) -> Thing:
     colour = pool.pop()
-    size = float(rng.uniform(0.94, 1.08))
+    size = float(rng.uniform(0.94, 1.08)) * (0.86 if category == "horse" else 1.0)
     if category not in PERSONS:
         skin = int(rng.integers(len(SKINS))) if category == "baby" else 0
         return Thing(tid, category, colour, size=size, skin=skin)

@@ -1,4 +1,4 @@
-"""Painting the drawn world: grounds, things, light and sensor, with OpenCV. Pictures are uint8 (height, width, 3) BGR."""
+"""Painting the drawn world: grounds, things, light, sensor. OpenCV; pictures are uint8 (height, width, 3) BGR."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
-from vcma.world_plan import Video
-from vcma.world_scene import HEIGHT, WIDTH, figure, ground_at, scale_at
+from vcma.world_records import Video
 from vcma.world_shapes import Part, shade
+from vcma.world_stage import HEIGHT, WIDTH, figure, ground_at, scale_at
 
 _MARGIN = 16  # of ground beyond the picture, for the camera's motion
 _HORIZON = 96 + _MARGIN
@@ -57,11 +57,15 @@ def paint_ground(rng: np.random.Generator, setting: str) -> np.ndarray:
 
 
 def _rect(canvas: np.ndarray, x0: float, y0: float, x1: float, y1: float, colour: Sequence[float]) -> None:
-    cv2.rectangle(canvas, (round(x0), round(y0)), (round(x1), round(y1)), tuple(map(float, colour)), -1, cv2.LINE_AA)
+    cv2.rectangle(
+        canvas, (round(x0), round(y0)), (round(x1), round(y1)), tuple(map(float, colour)), -1, cv2.LINE_AA
+    )
 
 
 def _poly(canvas: np.ndarray, points: Sequence[tuple[float, float]], colour: Sequence[float]) -> None:
-    cv2.fillPoly(canvas, [np.round(np.array(points) * 16).astype(np.int32)], tuple(map(float, colour)), cv2.LINE_AA, 4)
+    cv2.fillPoly(
+        canvas, [np.round(np.array(points) * 16).astype(np.int32)], tuple(map(float, colour)), cv2.LINE_AA, 4
+    )
 
 
 def _trees(rng: np.random.Generator, canvas: np.ndarray, count: int, leaf: tuple[int, int, int]) -> None:
@@ -70,7 +74,9 @@ def _trees(rng: np.random.Generator, canvas: np.ndarray, count: int, leaf: tuple
         _rect(canvas, x - 3, _HORIZON - size, x + 3, _HORIZON + 3, (45, 70, 95))
         for dx, dy, r in ((-0.5, 1.1, 0.6), (0.5, 1.15, 0.6), (0, 1.6, 0.75)):
             tone = shade(leaf, rng.uniform(0.8, 1.1))
-            cv2.circle(canvas, (round(x + dx * size), round(_HORIZON - dy * size)), round(r * size), tone, -1, cv2.LINE_AA)
+            cv2.circle(
+                canvas, (round(x + dx * size), round(_HORIZON - dy * size)), round(r * size), tone, -1, cv2.LINE_AA
+            )
 
 
 def _hills(rng: np.random.Generator, canvas: np.ndarray, colour: tuple[int, int, int], height: float) -> None:
@@ -94,9 +100,18 @@ def _houses(rng: np.random.Generator, canvas: np.ndarray) -> None:
 def _grass(rng: np.random.Generator, canvas: np.ndarray) -> None:
     _hills(rng, canvas, (110, 150, 120), 22)
     _trees(rng, canvas, int(rng.integers(2, 6)), (60, 120, 70))
-    for x, y in zip(rng.uniform(0, canvas.shape[1], 160), rng.uniform(_HORIZON + 4, canvas.shape[0], 160), strict=True):
+    for x, y in zip(
+        rng.uniform(0, canvas.shape[1], 160), rng.uniform(_HORIZON + 4, canvas.shape[0], 160), strict=True
+    ):
         tone = shade((60, 130, 90), rng.uniform(0.8, 1.15))
-        cv2.line(canvas, (int(x), int(y)), (int(x + rng.uniform(-2, 2)), int(y - rng.uniform(2, 5))), tone, 1, cv2.LINE_AA)
+        cv2.line(
+            canvas,
+            (int(x), int(y)),
+            (int(x + rng.uniform(-2, 2)), int(y - rng.uniform(2, 5))),
+            tone,
+            1,
+            cv2.LINE_AA,
+        )
 
 
 def _street(rng: np.random.Generator, canvas: np.ndarray) -> None:
@@ -136,118 +151,152 @@ def _snow(rng: np.random.Generator, canvas: np.ndarray) -> None:
         s = rng.uniform(20, 40)
         for k in range(3):
             y = _HORIZON - k * 0.35 * s
-            _poly(canvas, [(x - 0.4 * s * (1 - 0.22 * k), y), (x + 0.4 * s * (1 - 0.22 * k), y), (x, y - 0.55 * s)], (95, 110, 70))
+            _poly(
+                canvas,
+                [(x - 0.4 * s * (1 - 0.22 * k), y), (x + 0.4 * s * (1 - 0.22 * k), y), (x, y - 0.55 * s)],
+                (95, 110, 70),
+            )
 
 
 def _playground(rng: np.random.Generator, canvas: np.ndarray) -> None:
     w = canvas.shape[1]
     _trees(rng, canvas, 3, (75, 130, 85))
-    for x in np.arange(0, w, 14):
+    for x in range(0, w, 14):
         _rect(canvas, x, _HORIZON - 22, x + 3, _HORIZON, (150, 165, 175))
     _rect(canvas, 0, _HORIZON - 19, w, _HORIZON - 17, (150, 165, 175))
     cx, cy = rng.uniform(60, w - 60), rng.uniform(170, 230)
     cv2.ellipse(canvas, (round(cx), round(cy)), (70, 22), 0, 0, 360, (130, 175, 212), -1, cv2.LINE_AA)
 
 
-_SCENERY = {"grass": _grass, "street": _street, "room": _room, "beach": _beach, "snow": _snow, "playground": _playground}
+_SCENERY = {
+    "grass": _grass,
+    "street": _street,
+    "room": _room,
+    "beach": _beach,
+    "snow": _snow,
+    "playground": _playground,
+}
 
 
-def paint_parts(picture: np.ndarray, parts: Sequence[Part], colour: int | None = None) -> None:
-    """Paint a thing onto a picture; with `colour`, its silhouette in one value without anti-aliasing."""
-    kind = cv2.LINE_AA if colour is None else cv2.LINE_8
-    for part in parts:
-        points = np.round(part.points * (1 << _SHIFT)).astype(np.int32)
-        tone = part.colour if colour is None else colour
-        if part.width:
-            cv2.polylines(picture, [points], False, tone, max(1, round(part.width)), kind, _SHIFT)
+#: A part ready for OpenCV: outlines of all frames in fixed point, colour, stroke width in pixels (0: filled).
+_Outline = tuple[np.ndarray, tuple[int, int, int], int]
+
+
+def _outlines(parts: Sequence[Part]) -> list[_Outline]:
+    return [
+        (
+            np.round(p.points * (1 << _SHIFT)).astype(np.int32, order="C"),
+            p.colour,
+            max(1, round(p.width)) if p.width else 0,
+        )
+        for p in parts
+    ]
+
+
+def _paint(picture: np.ndarray, outlines: Sequence[_Outline], k: int, value: int | None = None) -> None:
+    """Paint a thing of the k-th frame onto a picture; with `value`, its silhouette in it, without anti-aliasing."""
+    kind = cv2.LINE_AA if value is None else cv2.LINE_8
+    for points, colour, width in outlines:
+        tone = colour if value is None else value
+        if width:
+            cv2.polylines(picture, [points[k]], False, tone, width, kind, _SHIFT)
         else:
-            cv2.fillConvexPoly(picture, points, tone, kind, _SHIFT)
+            cv2.fillConvexPoly(picture, points[k], tone, kind, _SHIFT)
 
 
 class Painter:
-    """Paints the frames of a planned video; `rng` gives its ground, light and noise."""
+    """Paints frames of a planned video; `rng` gives its ground, light and noise.
 
-    def __init__(self, video: Video, rng: np.random.Generator) -> None:
-        self.video = video
+    `at` are the frames it is to paint; its methods take positions in `at`.
+    """
+
+    def __init__(self, video: Video, rng: np.random.Generator, at: np.ndarray) -> None:
+        self.video, self.at = video, at
         self.ground = paint_ground(rng, video.setting)
-        u = np.arange(video.frames) / video.frames
+        u = at / video.frames
         swing = rng.uniform(0, 0.09) * np.sin(2 * np.pi * (rng.uniform(0.3, 1.5) * u + rng.random()))
         self.gain = rng.uniform(0.82, 1.1) * (1 + swing)
         self.cast = 1 + rng.normal(0, 0.025, 3)
-        self.noise = np.clip(rng.normal(8, rng.uniform(1.2, 3.0), (HEIGHT + 40, WIDTH + 40, 3)), 0, 255).astype(np.uint8)
-        self.offsets = rng.integers(0, 40, (video.frames, 2))
+        self.noise = np.clip(rng.normal(8, rng.uniform(1.2, 3.0), (HEIGHT + 40, WIDTH + 40, 3)), 0, 255).astype(
+            np.uint8
+        )
+        self.offsets = rng.integers(0, 40, (len(at), 2))
+        figures = [figure(actor, video.camera, at) for actor in video.actors]
+        self.outlines = [_outlines(parts) for parts, _ in figures]
+        #: Boxes (things, frames, 4), not clipped.
+        self.boxes = np.array([boxes for _, boxes in figures])
+        tracks = [actor.tracks for actor in video.actors]
+        depth = np.array([t["d"][at] - t["over"][at] for t in tracks])
+        self.order = np.argsort(-depth, axis=0, kind="stable").T
+        self.cords = np.array([t["cord"][at] for t in tracks]).astype(int)
+        self.shadows = self._shadows()
 
-    def frame(self, t: int) -> np.ndarray:
-        """The picture of frame t."""
-        v = self.video
-        picture = self._empty(t)
-        order = sorted(range(len(v.actors)), key=lambda k: -self._depth(k, t))
-        figures = {k: figure(v.actors[k], t, v.camera, *v.gaits[k]) for k in order}
-        self._shadows(picture, figures, t)
-        for k in order:
-            paint_parts(picture, figures[k][0])
-            self._cord(picture, figures, k, t)
-        return self._sensor(picture, t)
+    def frame(self, k: int) -> np.ndarray:
+        """The k-th picture."""
+        picture = self._empty(k)
+        shadow = np.zeros((HEIGHT, WIDTH), np.uint8)
+        for centre, axes in zip(*self.shadows, strict=True):
+            cv2.ellipse(shadow, centre[k].tolist(), axes[k].tolist(), 0, 0, 360, 44, -1, cv2.LINE_AA, _SHIFT)
+        cv2.subtract(picture, cv2.merge([shadow] * 3), dst=picture)
+        for thing in self.order[k]:
+            _paint(picture, self.outlines[thing], k)
+            self._cord(picture, thing, k)
+        return self._sensor(picture, k)
 
-    def visible(self, t: int) -> np.ndarray:
-        """Share of each thing's silhouette (things,) that is in the picture and not hidden, in frame t."""
-        v, share = self.video, np.zeros(len(self.video.actors))
-        ids = np.full((HEIGHT, WIDTH), 255, np.uint8)
-        for k in sorted(range(len(v.actors)), key=lambda k: -self._depth(k, t)):
-            parts = figure(v.actors[k], t, v.camera, *v.gaits[k])[0]
-            paint_parts(ids, parts, k)
+    def visible(self, k: int) -> np.ndarray:
+        """Share of each thing's silhouette (things,) that is in the picture and not hidden, in the k-th frame."""
+        ids, share = np.full((HEIGHT, WIDTH), 255, np.uint8), np.zeros(len(self.outlines))
+        for thing in self.order[k]:
+            _paint(ids, self.outlines[thing], k, int(thing))
             whole = np.zeros((3 * HEIGHT, 3 * WIDTH), np.uint8)
-            paint_parts(whole, [Part(p.points + (WIDTH, HEIGHT), p.colour, p.width) for p in parts], 1)
-            share[k] = max(1, int(whole.sum()))
+            moved = [(p + np.array([WIDTH, HEIGHT], np.int32) * 16, c, w) for p, c, w in self.outlines[thing]]
+            _paint(whole, moved, k, 1)
+            share[thing] = max(1, int(whole.sum()))
         return np.bincount(ids.ravel(), minlength=256)[: len(share)] / share
 
-    def boxes(self, t: int) -> np.ndarray:
-        """Boxes (things, 4) in frame t, not clipped."""
-        v = self.video
-        return np.array([figure(a, t, v.camera, *g)[1] for a, g in zip(v.actors, v.gaits, strict=True)])
+    def _shadows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Centres and half axes (things, frames, 2) of the shadows on the ground, in fixed point."""
+        centres, axes = [], []
+        for actor, box in zip(self.video.actors, self.boxes, strict=True):
+            k = {name: track[self.at] for name, track in actor.tracks.items()}
+            x, y = self.video.camera.see(k["x"], ground_at(k["d"]), self.at)
+            x = np.where(k["tilt"] == 0, x, 0.5 * (box[:, 0] + box[:, 2]))
+            wide = 0.5 * (box[:, 2] - box[:, 0]) / (1 + 0.012 * k["lift"])
+            centres.append(np.stack([x, y], axis=1))
+            axes.append(np.stack([wide, (3 + 0.09 * wide) * scale_at(k["d"])], axis=1))
+        fixed = lambda values: np.round(np.array(values) * (1 << _SHIFT)).astype(int)  # noqa: E731
+        return fixed(centres), fixed(axes)
 
-    def _depth(self, k: int, t: int) -> float:
-        tracks = self.video.actors[k].tracks
-        return float(tracks["d"][t] - tracks["over"][t])
-
-    def _empty(self, t: int) -> np.ndarray:
-        c, z = self.video.camera, self.video.camera.zoom[t]
+    def _empty(self, k: int) -> np.ndarray:
+        c, t = self.video.camera, self.at[k]
+        z = c.zoom[t]
         x = WIDTH / 2 - (WIDTH / 2 + _MARGIN) * z + c.dx[t]
         y = HEIGHT / 2 - (HEIGHT / 2 + _MARGIN) * z + c.dy[t]
         matrix = np.array([[z, 0, x], [0, z, y]])
-        return cv2.warpAffine(self.ground, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return cv2.warpAffine(
+            self.ground, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
 
-    def _shadows(self, picture: np.ndarray, figures: dict, t: int) -> None:
-        v, shadow = self.video, np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-        for k, (_, box) in figures.items():
-            tracks = v.actors[k].tracks
-            x, y = v.camera.see(float(tracks["x"][t]), float(ground_at(tracks["d"][t])), t)
-            wide = 0.5 * (box[2] - box[0]) / (1 + 0.012 * tracks["lift"][t])
-            tone = (46, 46, 46) if v.setting != "room" else (34, 34, 34)
-            x = 0.5 * (box[0] + box[2]) if tracks["tilt"][t] else x
-            axes = (round(16 * wide), round(16 * (3 + 0.09 * wide) * float(scale_at(tracks["d"][t]))))
-            cv2.ellipse(shadow, (round(16 * x), round(16 * y)), axes, 0, 0, 360, tone, -1, cv2.LINE_AA, _SHIFT)
-        cv2.subtract(picture, shadow, dst=picture)
-
-    def _cord(self, picture: np.ndarray, figures: dict, k: int, t: int) -> None:
-        tid = int(self.video.actors[k].tracks["cord"][t])
-        if tid < 0:
+    def _cord(self, picture: np.ndarray, thing: int, k: int) -> None:
+        """The cord from a hand to the thing that is pulled by it."""
+        pulled = self.cords[thing, k]
+        if pulled < 0:
             return
-        mine, its = figures[k][1], figures[tid][1]
+        mine, its = self.boxes[thing, k], self.boxes[pulled, k]
         left = its[0] > mine[0]
         hand = (mine[2] if left else mine[0], mine[1] + 0.45 * (mine[3] - mine[1]))
         knot = (its[0] + 3 if left else its[2] - 3, its[1] + 0.5 * (its[3] - its[1]))
-        ends = np.round(np.array([hand, knot]) * 16).astype(np.int32)
+        ends = np.round(np.array([hand, knot]) * (1 << _SHIFT)).astype(np.int32)
         cv2.polylines(picture, [ends], False, (50, 60, 70), 1, cv2.LINE_AA, _SHIFT)
 
-    def _sensor(self, picture: np.ndarray, t: int) -> np.ndarray:
-        table = np.clip(np.arange(256)[:, None] * (self.gain[t] * self.cast) - 8, 0, 255).astype(np.uint8)[None]
-        dy, dx = self.offsets[t]
+    def _sensor(self, picture: np.ndarray, k: int) -> np.ndarray:
+        table = np.clip(np.arange(256)[:, None] * (self.gain[k] * self.cast) - 8, 0, 255).astype(np.uint8)[None]
+        dy, dx = self.offsets[k]
         return cv2.add(cv2.LUT(picture, table), self.noise[dy : dy + HEIGHT, dx : dx + WIDTH])
 
 
 def frames_of(video: Video, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """All the pictures of a video, in order."""
-    painter = Painter(video, rng)
-    for t in range(video.frames):
-        yield painter.frame(t)
+    painter = Painter(video, rng, np.arange(video.frames))
+    for k in range(video.frames):
+        yield painter.frame(k)

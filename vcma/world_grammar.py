@@ -1,4 +1,4 @@
-"""Sentences of the drawn world, patterned on VidSTG's: captions and questions, with words that occur in test only."""
+"""Sentences of the drawn world, patterned on VidSTG's: captions and questions; some words occur in test only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vcma.world_cast import Thing
+from vcma.world_cast import WHO, Thing
 
 #: base form, third person, gerund
 Verb = tuple[str, str, str]
@@ -28,12 +28,15 @@ VERBS: dict[str, tuple[Verb, ...]] = {
     "wave": (("wave", "waves", "waving"), ("wave a hand", "waves a hand", "waving a hand")),
     "spin": (("spin", "spins", "spinning"), ("turn around", "turns around", "turning around")),
     "fall": (("fall", "falls", "falling"), ("fall down", "falls down", "falling down")),
-    "towards": (("walk towards", "walks towards", "walking towards"), ("come up to", "comes up to", "coming up to")),
+    "towards": (
+        ("walk towards", "walks towards", "walking towards"),
+        ("come up to", "comes up to", "coming up to"),
+    ),
     "away": (("walk away from", "walks away from", "walking away from"),),
 }
 TEST_VERBS: dict[str, tuple[Verb, ...]] = {
     "chase": (("pursue", "pursues", "pursuing"),),
-    "follow": (("walk behind", "walks behind", "walking behind"),),
+    "follow": (("trail", "trails", "trailing"),),
     "hold": (("grip", "grips", "gripping"),),
     "lift": (("hoist", "hoists", "hoisting"),),
     "throw": (("toss", "tosses", "tossing"),),
@@ -57,7 +60,13 @@ PREPOSITIONS = {
 }
 TEST_PREPOSITIONS = {"beneath": ("below", "underneath"), "next_to": ("beside",)}
 NOUNS = {"ball": ("ball", "ball", "sports ball"), "toy": ("toy", "toy", "toy bear")}
-TEST_NOUNS = {"child": ("kid",), "bicycle": ("bike",), "car": ("automobile",), "toy": ("teddy bear",), "backpack": ("rucksack",)}
+TEST_NOUNS = {
+    "child": ("kid",),
+    "bicycle": ("bike",),
+    "car": ("automobile",),
+    "toy": ("teddy bear",),
+    "backpack": ("rucksack",),
+}
 SCENES = {
     "grass": ("on the grass", "outdoors", "in the park"),
     "street": ("on the street", "on the road", "outdoors"),
@@ -69,12 +78,13 @@ SCENES = {
 TEST_SCENES = {"grass": ("on the lawn",), "room": ("inside a room",), "street": ("on the pavement",)}
 #: Of the places where a test sentence could use a word that training never does, the share that does.
 _NEW_WORDS = 0.2
+_WALKERS = (*WHO, "dog", "cat", "horse")
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 @dataclass(frozen=True)
 class Description:
-    """A thing as a sentence names it: which of its attributes are told ("top", "trousers", "hat", "kind", "colour")."""
+    """A thing as a sentence names it; `told` are some of "top", "trousers", "hat", "kind", "colour"."""
 
     thing: Thing
     told: tuple[str, ...] = ()
@@ -113,7 +123,7 @@ class Writer:
     rng: np.random.Generator
     test: bool
 
-    def _pick(self, usual: Sequence, new: Sequence = ()):  # noqa: ANN202
+    def _pick(self, usual: Sequence, new: Sequence = ()):
         options = new if new and self.test and self.rng.random() < _NEW_WORDS else usual
         return options[int(self.rng.integers(len(options)))]
 
@@ -143,9 +153,19 @@ class Writer:
         low = self._colour(thing.trousers or "gray")
         garment = f"{_with_article(low)} skirt" if thing.woman else f"{low} {self._pick(('pants', 'trousers'))}"
         if "top" in told and "trousers" in told:
-            return [f"in {top} clothes and {garment}" if not thing.woman else f"in {_with_article(top)} shirt and {garment}"]
+            return [
+                f"in {top} clothes and {garment}"
+                if not thing.woman
+                else f"in {_with_article(top)} shirt and {garment}"
+            ]
         if "top" in told:
-            plain = (f"in {top}", f"in {top}", f"in {top} clothes", f"in {_with_article(top)} shirt", f"wearing {_with_article(top)} shirt")
+            plain = (
+                f"in {top}",
+                f"in {top}",
+                f"in {top} clothes",
+                f"in {_with_article(top)} shirt",
+                f"wearing {_with_article(top)} shirt",
+            )
             words.append(self._pick(plain, (f"dressed in {top}",)))
         if "trousers" in told:
             words.append(self._pick((f"in {garment}", f"with {garment}", f"who wears {garment}")))
@@ -171,7 +191,7 @@ class Writer:
 
     def _predicate(self, predicate: str, subject: Thing) -> tuple[Verb | None, str | None]:
         """A verb, or the preposition of a relation in space."""
-        moving = predicate in ("towards", "away") and subject.category not in ("car",) and self._likely(0.6)
+        moving = predicate in ("towards", "away") and subject.category in _WALKERS and self._likely(0.6)
         if predicate in PREPOSITIONS and not moving:
             return None, self._pick(PREPOSITIONS[predicate], TEST_PREPOSITIONS.get(predicate, ()))
         verb = self._pick(VERBS[predicate], TEST_VERBS.get(predicate, ()))
@@ -179,7 +199,12 @@ class Writer:
         return tuple(w.replace("walk", "crawl") for w in verb) if crawls else verb, None  # type: ignore[return-value]
 
     def caption(
-        self, predicate: str, subject: Description, other: Description | None, setting: str, extra: tuple[int, str] | None
+        self,
+        predicate: str,
+        subject: Description,
+        other: Description | None,
+        setting: str,
+        extra: tuple[int, str] | None,
     ) -> str:
         """A declarative sentence. `extra`: how many more things of a category stand around, to be mentioned."""
         verb, preposition = self._predicate(predicate, subject.thing)
@@ -204,7 +229,7 @@ class Writer:
         asked = subject.thing if asks_subject or other is None else other.thing
         word, place = "who" if asked.is_person else "what", self._scene(setting)
         if asks_subject or other is None:
-            whom = "" if other is None else " " + self._named(other, subject.thing if _who_is_known(word, subject.thing) else None, "the")
+            whom = "" if other is None else f" {self._named(other, subject.thing, 'the')}"
             does = f"is {preposition}" if verb is None else (f"is {verb[2]}" if self._likely(0.3) else verb[1])
             return f"{word} {does}{whom}{place}?"
         who = f"the {self.noun(subject)}"
@@ -213,11 +238,6 @@ class Writer:
         if self._likely(0.3):
             return f"{word} is {who} {verb[2]}{place}?"
         return f"{word} does {who} {verb[0]}{place}?"
-
-
-def _who_is_known(word: str, thing: Thing) -> bool:
-    """ "who ... the other adult" presupposes an adult; VidSTG says so, and of people only."""
-    return word == "who" and thing.category == "adult"
 
 
 def _a(noun: str) -> str:

@@ -1,7 +1,7 @@
 """What holds between the things of a drawn video, told from boxes, ground depth and motion. NumPy only.
 
-Two readings of every relation: *strict* (everybody would say so) verifies what was played; *loose* (somebody might say
-so) finds what else a sentence could mean. Arrays are (things, things, frames): [subject, other, frame].
+Two readings of every relation: *strict* (everybody would say so) verifies what was played; *loose* (somebody might
+say so) finds what else a sentence could mean. Arrays are (things, things, frames): [subject, other, frame].
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vcma.world_cast import WHO, Thing
-from vcma.world_scene import Event
+from vcma.world_stage import Event
 
 ALONE = ("jump", "wave", "spin", "fall")
 SPATIAL = ("above", "beneath", "next_to", "in_front_of", "behind", "towards", "away")
@@ -38,7 +38,8 @@ IMPLIED_BACK = {"hug": ("hug", "touch"), "chase": ("away",), "follow": ("away",)
 
 @dataclass(frozen=True)
 class Geometry:
-    """Boxes (things, frames, 4) xyxy in picture pixels; ground point x, row and lift in pixels, depth: (things, frames)."""
+    """Boxes (things, frames, 4) xyxy in picture pixels; of the ground point x, row, depth, and the lift over it in
+    pixels: (things, frames)."""
 
     boxes: np.ndarray
     x: np.ndarray
@@ -61,7 +62,8 @@ def _pairs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _gaps(g: Geometry) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Horizontal gap in pixels (negative: overlap), overlap over the narrower width, vertical overlap over the lower height."""
+    """Horizontal gap in pixels (negative: overlap), overlap by the narrower width, vertical overlap by the lower
+    height."""
     x0, y0, x1, y1 = np.moveaxis(g.boxes, -1, 0)
     shared = np.minimum(*_pairs(x1)) - np.maximum(*_pairs(x0))
     tall = np.minimum(*_pairs(y1)) - np.maximum(*_pairs(y0))
@@ -69,7 +71,7 @@ def _gaps(g: Geometry) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _headings(g: Geometry) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Speed of the subject, cosine of its way with the direction to the other, closing speed of the pair, distance."""
+    """Speed of the subject, cosine of its way to the other, closing speed of the pair, distance."""
     v = g.velocity
     point = np.stack([g.x, g.y], axis=-1)
     to = point[None] - point[:, None]
@@ -99,7 +101,7 @@ def relations(g: Geometry, things: Sequence[Thing], strict: bool) -> dict[str, n
         & (tall > (0.3 if strict else 0.1))
     )
     out["behind"] = np.swapaxes(out["in_front_of"], 0, 1)
-    straight, fast, change = (0.95, 16, 10) if strict else (0.82, 9, 5)
+    straight, fast, change = (0.95, 16, 10) if strict else (0.6, 8, 4)
     out["towards"] = (cosine > straight) & (speed > fast) & (closing > change)
     out["away"] = (cosine < -straight) & (speed > fast) & (closing < -change)
     out["follow"], out["chase"] = _trails(g, things, speed, cosine, far, strict)
@@ -142,9 +144,7 @@ def possible(g: Geometry, things: Sequence[Thing], events: Sequence[Event]) -> d
         there = [(event.predicate, i, j)] + [(p, i, j) for p in IMPLIED.get(event.predicate, ())]
         there += [(p, j, i) for p in IMPLIED_BACK.get(event.predicate, ())]
         for predicate, a, b in there:
-            out.setdefault(predicate, np.zeros((n, n, frames), dtype=bool))[a, b, event.begin : event.end] = (
-                True
-            )
+            out.setdefault(predicate, np.zeros((n, n, frames), dtype=bool))[a, b, event.begin : event.end] = True
     return out
 
 
@@ -158,7 +158,7 @@ def bridged(mask: np.ndarray, gap: int) -> np.ndarray:
     """The mask with holes of at most `gap` frames filled."""
     out = mask.copy()
     for begin, end in runs(~mask):
-        if 0 < begin and end < len(mask) and end - begin <= gap:
+        if begin > 0 and end < len(mask) and end - begin <= gap:
             out[begin:end] = True
     return out
 
@@ -209,16 +209,12 @@ def _mostly(mask: np.ndarray, share: float = 0.8) -> bool:
 _AGREE = {
     "hold": lambda p: _mostly(p.gap < 4) and _mostly(p.speed < 12) and _mostly(p.lift > 8, 0.6),
     "carry": lambda p: _mostly(p.gap < 4) and _mostly(p.speed > 12, 0.4) and _mostly(p.lift > 8, 0.6),
-    "lift": lambda p: (
-        _mostly(p.gap < 6) and _mostly(p.o[:, 3] < p.s[:, 1] + 0.3 * (p.s[:, 3] - p.s[:, 1]), 0.3)
-    ),
+    "lift": lambda p: _mostly(p.gap < 6) and _mostly(p.o[:, 3] < p.s[:, 1] + 0.3 * (p.s[:, 3] - p.s[:, 1]), 0.3),
     "throw": lambda p: p.gap[0] < 4 and p.speed_o.max() > 60 and p.gap.max() > 25,
     "kick": lambda p: p.gap.min() < 6 and p.speed_o.max() > 40 and p.gap.max() > 18,
     "push": lambda p: _mostly(p.gap < 10) and _mostly(p.speed_o > 8, 0.7) and _mostly(p.ahead > 0, 0.7),
     "pull": lambda p: _mostly(p.gap < 30) and _mostly(p.speed_o > 8, 0.7) and _mostly(p.ahead < 0, 0.7),
-    "ride": lambda p: (
-        _mostly(p.gap == 0) and _mostly(p.speed_o > 20, 0.8) and _mostly(p.s[:, 1] < p.o[:, 1] + 4)
-    ),
+    "ride": lambda p: _mostly(p.gap == 0) and _mostly(p.speed_o > 20, 0.8) and _mostly(p.s[:, 1] < p.o[:, 1] + 4),
     "touch": lambda p: _mostly(p.gap < 4) and _mostly(p.speed < 12),
     "hug": lambda p: _mostly(p.gap == 0) and _mostly(p.speed < 12),
 }

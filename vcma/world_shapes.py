@@ -1,5 +1,6 @@
 """The shapes of the drawn world: a thing in a pose becomes convex polygons and strokes. NumPy only.
 
+A pose is one (numbers) or one a frame (arrays (frames,)); outlines are (points, 2) or (frames, points, 2).
 Local coordinates: x ahead (the thing looks to +x), y up from the ground under its middle, units of world_cast.
 """
 
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,13 +16,14 @@ import numpy as np
 from vcma.world_cast import COLOURS, HAIRS, HEIGHTS, SKINS, Thing
 
 Colour = tuple[int, int, int]
+Value = float | np.ndarray  # a number, or one a frame: (frames,)
 _CIRCLE = np.stack([np.cos(np.arange(20) * np.pi / 10), np.sin(np.arange(20) * np.pi / 10)], axis=1)
 _HALF = np.stack([np.cos(np.arange(7) * np.pi / 6), np.sin(np.arange(7) * np.pi / 6)], axis=1)
 _DARK: Colour = (35, 32, 30)
 
 
 class Part(NamedTuple):
-    """A filled convex polygon (`width` 0) or an open stroke of that width; `points` is (n, 2)."""
+    """A filled convex polygon (`width` 0) or an open stroke of that width; `points` is ([frames,] n, 2)."""
 
     points: np.ndarray
     colour: Colour
@@ -31,14 +34,14 @@ class Part(NamedTuple):
 class Pose:
     """How a thing holds itself. Angles in degrees; `arm` 0 hangs down, 90 points ahead, 180 up."""
 
-    gait: float = 0.0  # phase of the walk, radians
-    stride: float = 0.0  # 0 stands, 1 runs
-    arm: float = 8.0
-    arm_far: float = -6.0
-    bend: float = 0.0  # forward lean of the trunk, degrees
-    sit: float = 0.0  # 0 stands, 1 sits astride
-    kick: float = 0.0  # forward swing of the near leg, degrees
-    roll: float = 0.0  # rotation of round things and wheels, radians
+    gait: Value = 0.0  # phase of the walk, radians
+    stride: Value = 0.0  # 0 stands, 1 runs
+    arm: Value = 8.0
+    arm_far: Value = -6.0
+    bend: Value = 0.0  # forward lean of the trunk, degrees
+    sit: Value = 0.0  # 0 stands, 1 sits astride
+    kick: Value = 0.0  # forward swing of the near leg, degrees
+    roll: Value = 0.0  # rotation of round things and wheels, radians
 
 
 def shade(colour: Colour, factor: float) -> Colour:
@@ -46,30 +49,40 @@ def shade(colour: Colour, factor: float) -> Colour:
     return tuple(int(min(255, max(0, c * factor))) for c in colour)  # type: ignore[return-value]
 
 
-def ellipse(x: float, y: float, rx: float, ry: float, angle: float = 0.0) -> np.ndarray:
-    points = _CIRCLE * (rx, ry)
-    if angle:
-        c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-        points = points @ np.array([[c, s], [-s, c]])
-    return points + (x, y)
+def ellipse(x: Value, y: Value, rx: Value, ry: Value, angle: float = 0.0) -> np.ndarray:
+    c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    px, py = _CIRCLE[:, 0] * _column(rx), _CIRCLE[:, 1] * _column(ry)
+    return _points(c * px - s * py + _column(x), s * px + c * py + _column(y))
 
 
-def capsule(x0: float, y0: float, x1: float, y1: float, r0: float, r1: float | None = None) -> np.ndarray:
+def capsule(x0: Value, y0: Value, x1: Value, y1: Value, r0: Value, r1: Value | None = None) -> np.ndarray:
     """A limb: two half circles and what lies between them."""
     r1 = r0 if r1 is None else r1
-    angle = np.arctan2(y1 - y0, x1 - x0) - np.pi / 2
+    angle = _column(np.arctan2(np.subtract(y1, y0), np.subtract(x1, x0)) - np.pi / 2)
     c, s = np.cos(angle), np.sin(angle)
-    half = _HALF @ np.array([[c, s], [-s, c]])
-    return np.concatenate([half * r1 + (x1, y1), -half * r0 + (x0, y0)])
+    hx, hy = c * _HALF[:, 0] - s * _HALF[:, 1], s * _HALF[:, 0] + c * _HALF[:, 1]
+    ends = [(hx * _column(r1) + _column(x1), hy * _column(r1) + _column(y1))]
+    ends.append((-hx * _column(r0) + _column(x0), -hy * _column(r0) + _column(y0)))
+    (ax, ay), (bx, by) = ends
+    return np.concatenate([_points(ax, ay), _points(bx, by)], axis=-2)
 
 
-def polygon(*points: tuple[float, float]) -> np.ndarray:
-    return np.array(points, dtype=np.float64)
+def polygon(*points: tuple[Value, Value]) -> np.ndarray:
+    columns = [_points(_column(x), _column(y)) for x, y in points]
+    frames = np.broadcast_shapes(*(c.shape[:-2] for c in columns))
+    return np.concatenate([np.broadcast_to(c, (*frames, 1, 2)) for c in columns], axis=-2)
 
 
-def hand_of(
-    height: float, arm: np.ndarray | float, bend: np.ndarray | float
-) -> tuple[np.ndarray, np.ndarray]:
+def _column(value: Value) -> np.ndarray:
+    """A number as (1,), an array (frames,) as (frames, 1): to broadcast over the points of an outline."""
+    return np.asarray(value, dtype=np.float64)[..., None]
+
+
+def _points(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.stack(np.broadcast_arrays(x, y), axis=-1)
+
+
+def hand_of(height: float, arm: np.ndarray | float, bend: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
     """Where a person's hand is (ahead, up), for arm and bend in degrees; broadcasts."""
     b, a = np.radians(bend), np.radians(arm)
     x = 0.32 * height * np.sin(b) + 0.34 * height * np.sin(a)
@@ -83,10 +96,12 @@ def _person(thing: Thing, pose: Pose) -> list[Part]:
     top, low = COLOURS[thing.colour], COLOURS[thing.trousers or "gray"]
     skin, hair = SKINS[thing.skin], HAIRS[thing.hair]
     hip = (0.0, 0.47 * h)
-    b = np.radians(pose.bend)
-    up = np.array([np.sin(b), np.cos(b)])
-    ahead = np.array([np.cos(b), -np.sin(b)])
-    at = lambda along, forward: tuple(np.array(hip) + up * along * h + ahead * forward * h)  # noqa: E731
+    c, s = np.cos(np.radians(pose.bend)), np.sin(np.radians(pose.bend))
+
+    def at(along: float, forward: float) -> tuple[Value, Value]:
+        """A point of the trunk, from the hip up and ahead, in heights."""
+        return h * (s * along + c * forward), hip[1] + h * (c * along - s * forward)
+
     parts = _arm(h, at(0.31, -0.02), pose.arm_far, shade(top, 0.72), shade(skin, 0.85))
     parts += _leg(h, hip, pose, np.pi, low, skin, thing.woman, 0.75)
     parts += _leg(h, hip, pose, 0.0, low, skin, thing.woman, 1.0)
@@ -99,25 +114,23 @@ def _person(thing: Thing, pose: Pose) -> list[Part]:
             (-0.16 * h + sway, 0.27 * h),
         )
         parts.append(Part(skirt, low))
-    trunk = np.array(
-        [
-            at(-0.03, -0.085),
-            at(0.33, -0.115),
-            at(0.36, -0.05),
-            at(0.36, 0.06),
-            at(0.32, 0.12),
-            at(-0.03, 0.095),
-        ]
+    trunk = polygon(
+        at(-0.03, -0.085),
+        at(0.33, -0.115),
+        at(0.36, -0.05),
+        at(0.36, 0.06),
+        at(0.32, 0.12),
+        at(-0.03, 0.095),
     )
     parts.append(Part(trunk, top))
-    back = np.array([at(-0.03, -0.085), at(0.33, -0.115), at(0.35, -0.06), at(-0.03, -0.045)])
+    back = polygon(at(-0.03, -0.085), at(0.33, -0.115), at(0.35, -0.06), at(-0.03, -0.045))
     parts.append(Part(back, shade(top, 0.8)))
     parts += _head(h, at, skin, hair, thing, child)
     parts += _arm(h, at(0.31, 0.0), pose.arm, shade(top, 0.9), skin)
     return parts
 
 
-def _arm(h: float, shoulder: tuple[float, ...], angle: float, sleeve: Colour, skin: Colour) -> list[Part]:
+def _arm(h: float, shoulder: tuple[Value, Value], angle: Value, sleeve: Colour, skin: Colour) -> list[Part]:
     a = np.radians(angle)
     x, y = shoulder
     ex, ey = x + 0.18 * h * np.sin(a), y - 0.18 * h * np.cos(a)
@@ -139,8 +152,8 @@ def _leg(
     skirt: bool,
     light: float,
 ) -> list[Part]:
-    swing = np.sin(pose.gait + lag) * (10 + 26 * pose.stride) * min(1.0, pose.stride * 3)
-    knee = max(0.0, np.cos(pose.gait + lag)) * 55 * pose.stride
+    swing = np.sin(pose.gait + lag) * (10 + 26 * pose.stride) * np.minimum(1.0, 3 * pose.stride)
+    knee = np.maximum(0.0, np.cos(pose.gait + lag)) * 55 * pose.stride
     swing += 0.0 if lag else pose.kick
     swing, knee = swing * (1 - pose.sit) + 62 * pose.sit, knee * (1 - pose.sit) + 52 * pose.sit
     spread = 0.035 * h * (1 - pose.stride) * (1 if lag else -1)
@@ -162,18 +175,19 @@ def _head(
     r = (0.098 if child else 0.075) * h
     x, y = at(0.36, 0.012)
     y += r * 0.9
-    parts = [Part(capsule(*at(0.33, 0.0), x, y, 0.03 * h), shade(skin, 0.85))]
+    neck = at(0.33, 0.0)
+    parts = [Part(capsule(neck[0], neck[1], x, y, 0.03 * h), shade(skin, 0.85))]
     if thing.woman:
-        parts.append(
-            Part(capsule(x - 0.45 * r, y + 0.2 * r, x - 0.75 * r, y - 1.5 * r, 0.75 * r, 0.5 * r), hair)
-        )
+        parts.append(Part(capsule(x - 0.45 * r, y + 0.2 * r, x - 0.75 * r, y - 1.5 * r, 0.75 * r, 0.5 * r), hair))
     parts.append(Part(ellipse(x - 0.12 * r, y + 0.12 * r, 1.1 * r, 1.12 * r), hair))
     parts.append(Part(ellipse(x + 0.22 * r, y - 0.12 * r, 0.86 * r, 0.92 * r), skin))
     parts.append(Part(ellipse(x + 0.55 * r, y + 0.08 * r, 0.13 * r, 0.17 * r), _DARK))
     parts.append(Part(capsule(x + 0.4 * r, y - 0.5 * r, x + 0.75 * r, y - 0.45 * r, 0.08 * r), (60, 60, 150)))
     if thing.hat:
         cap = COLOURS[thing.hat]
-        crown = np.concatenate([_HALF * (1.12 * r, 1.05 * r)]) + (x - 0.08 * r, y + 0.42 * r)
+        crown = _points(
+            _HALF[:, 0] * 1.12 * r + _column(x - 0.08 * r), _HALF[:, 1] * 1.05 * r + _column(y + 0.42 * r)
+        )
         parts.append(Part(crown, cap))
         parts.append(
             Part(capsule(x - 1.3 * r, y + 0.42 * r, x + 1.65 * r, y + 0.42 * r, 0.2 * r), shade(cap, 0.78))
@@ -200,15 +214,13 @@ def _baby(thing: Thing, pose: Pose) -> list[Part]:
     return parts
 
 
-def _legs4(
-    xs: tuple[float, ...], y: float, pose: Pose, width: float, colour: Colour, reach: float
-) -> list[Part]:
+def _legs4(xs: tuple[float, ...], y: float, pose: Pose, width: float, colour: Colour, reach: float) -> list[Part]:
     """Four legs from (x, y) to the ground; the far pair is darker and half a step late."""
     parts = []
     for i, x in enumerate(xs):
         swing = np.sin(pose.gait + (0.0, np.pi, np.pi * 0.85, np.pi * 0.15)[i]) * reach * pose.stride
         lift = (
-            max(0.0, np.cos(pose.gait + (0.0, np.pi, np.pi * 0.85, np.pi * 0.15)[i]))
+            np.maximum(0.0, np.cos(pose.gait + (0.0, np.pi, np.pi * 0.85, np.pi * 0.15)[i]))
             * reach
             * 0.5
             * pose.stride
@@ -245,10 +257,10 @@ def _cat(thing: Thing, pose: Pose) -> list[Part]:
     legs = _legs4((-11, 8, -9, 10), 10, pose, 2.0, body, 7)
     sway = 3 * np.sin(pose.roll * 2)
     hx, hy = 15.5, 21.5
-    tail = [(-15, 15), (-21, 19), (-22 + sway * 0.5, 26), (-18 + sway, 31)]
+    tail: list[tuple[Value, Value]] = [(-15, 15), (-21, 19), (-22 + sway * 0.5, 26), (-18 + sway, 31)]
     inner = (150, 150, 235)
     parts = [*legs[:2]]
-    parts += [Part(capsule(*a, *b, 2.2), shade(body, 0.85)) for a, b in zip(tail[:-1], tail[1:], strict=True)]
+    parts += [Part(capsule(a[0], a[1], b[0], b[1], 2.2), shade(body, 0.85)) for a, b in pairwise(tail)]
     parts += [Part(capsule(-11, 13, 9, 14, 6.2, 5.6), body)]
     parts += [Part(capsule(x, 11, x + 1, 18, 1.1), shade(body, 0.7)) for x in (-9, -4, 1)]
     parts += legs[2:]
@@ -260,9 +272,7 @@ def _cat(thing: Thing, pose: Pose) -> list[Part]:
                 shade(body, 0.9),
             )
         )
-        parts.append(
-            Part(polygon((base - 1.6, hy + 4), (base + 1.8, hy + 4), (base + side * 1.2, hy + 9)), inner)
-        )
+        parts.append(Part(polygon((base - 1.6, hy + 4), (base + 1.8, hy + 4), (base + side * 1.2, hy + 9)), inner))
     parts += [
         Part(ellipse(hx, hy, 8.2, 7.0), body),
         Part(ellipse(hx - 2.6, hy + 1, 1.5, 1.7), eye),
@@ -282,7 +292,7 @@ def _horse(thing: Thing, pose: Pose) -> list[Part]:
     body = COLOURS[thing.colour]
     mane = (40, 55, 75) if thing.colour in ("white", "black") else shade(body, 0.5)
     legs = _legs4((-22, 17, -19, 20), 34, pose, 3.0, body, 13)
-    hooves = [Part(ellipse(*(p.points[3]), 4.2, 2.6), _DARK) for p in legs]
+    hooves = [Part(ellipse(p.points[..., 3, 0], p.points[..., 3, 1], 4.2, 2.6), _DARK) for p in legs]
     wag = 3 * np.sin(pose.roll * 2)
     return [
         *legs[:2],
@@ -326,8 +336,8 @@ def _ball(thing: Thing, pose: Pose) -> list[Part]:
     parts = [Part(ellipse(0, r, r, r), body)]
     for k in range(3):
         a = turn + k * 2 * np.pi / 3
-        wedge = [(0.0, 0.0), *[(0.86 * np.cos(a + d), 0.86 * np.sin(a + d)) for d in (0.0, 0.2, 0.4)]]
-        parts.append(Part(np.array(wedge) * r + (0, r), stripe))
+        rim = [(0.86 * r * np.cos(a + d), r + 0.86 * r * np.sin(a + d)) for d in (0.0, 0.2, 0.4)]
+        parts.append(Part(polygon((0.0, r), *rim), stripe))
     parts += [
         Part(ellipse(0, r, 0.24 * r, 0.24 * r), body),
         Part(ellipse(-4, r + 5, 2.4, 1.6, 40), shade(body, 1.5)),
@@ -392,10 +402,7 @@ def _table(thing: Thing, pose: Pose) -> list[Part]:
     dark = shade(wood, 0.65)
     legs = [(-27, 5, 0.5), (26, 5, 0.5), (-33, 0, 0.65), (29.5, 0, 0.65)]
     return [
-        *[
-            Part(polygon((x, y), (x + 3.6, y), (x + 3.6, 36), (x, 36)), shade(wood, tone))
-            for x, y, tone in legs
-        ],
+        *[Part(polygon((x, y), (x + 3.6, y), (x + 3.6, 36), (x, 36)), shade(wood, tone)) for x, y, tone in legs],
         Part(polygon((-35, 35), (35, 35), (30, 43.5), (-30, 43.5)), wood),
         Part(polygon((-35, 31.5), (35, 31.5), (35, 35.4), (-35, 35.4)), dark),
     ]
@@ -410,11 +417,11 @@ def _bicycle(thing: Thing, pose: Pose) -> list[Part]:
         parts.append(Part(np.concatenate([rim, rim[:1]]), _DARK, 2.6))
         for k in range(3):
             a = -pose.roll + k * np.pi / 3
-            d = np.array([np.cos(a), np.sin(a)]) * (r - 2)
-            parts.append(Part(np.array([(cx, cy) - d, (cx, cy) + d]), (165, 165, 165), 0.8))
+            dx, dy = (r - 2) * np.cos(a), (r - 2) * np.sin(a)
+            parts.append(Part(polygon((cx - dx, cy - dy), (cx + dx, cy + dy)), (165, 165, 165), 0.8))
     head = (12.0, 33.0)
-    for a, b in ((rear, pedal), (rear, saddle), (pedal, saddle), (pedal, head), (saddle, head), (bar, front)):
-        parts.append(Part(polygon(a, b), frame, 3.2))
+    tubes = (rear, pedal), (rear, saddle), (pedal, saddle), (pedal, head), (saddle, head), (bar, front)
+    parts += [Part(polygon(*tube), frame, 3.2) for tube in tubes]
     parts.append(Part(capsule(-15, 38, -6, 38, 2.4, 1.8), _DARK))
     parts.append(Part(polygon((14, 38), (13, 44), (8, 45)), _DARK, 2.2))
     a = -pose.roll
@@ -429,9 +436,7 @@ def _car(thing: Thing, pose: Pose) -> list[Part]:
         Part(polygon((-30, 28), (24, 28), (13, 48), (-22, 48)), body),
         Part(polygon((-26, 30), (-4, 30), (-4, 45), (-19.5, 45)), glass),
         Part(polygon((-0.5, 30), (19, 30), (11, 45), (-0.5, 45)), glass),
-        Part(
-            polygon((-55, 10), (55, 10), (56, 20), (50, 27), (26, 30), (-32, 30), (-53, 28), (-56, 20)), body
-        ),
+        Part(polygon((-55, 10), (55, 10), (56, 20), (50, 27), (26, 30), (-32, 30), (-53, 28), (-56, 20)), body),
         Part(polygon((-55, 9), (55, 9), (55.5, 14.5), (-55.5, 14.5)), dark),
         Part(capsule(-2, 24, 4, 24, 0.9), dark),
         Part(ellipse(52.5, 22, 2.8, 2.6), (170, 240, 250)),
@@ -445,9 +450,7 @@ def _car(thing: Thing, pose: Pose) -> list[Part]:
         a = -pose.roll
         parts.append(
             Part(
-                polygon(
-                    (cx - 4.6 * np.cos(a), 11 - 4.6 * np.sin(a)), (cx + 4.6 * np.cos(a), 11 + 4.6 * np.sin(a))
-                ),
+                polygon((cx - 4.6 * np.cos(a), 11 - 4.6 * np.sin(a)), (cx + 4.6 * np.cos(a), 11 + 4.6 * np.sin(a))),
                 (90, 90, 90),
                 1.6,
             )
@@ -475,32 +478,38 @@ _SHAPES: dict[str, Callable[[Thing, Pose], list[Part]]] = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where a thing is: foot in picture pixels, pixels a unit, `turn` (mirror and narrowing, -1..1), tilt in degrees."""
+    """Where a thing is, each an array (frames,): foot in picture pixels, pixels a unit, `turn` (mirrors and
+    narrows, -1..1), tilt in degrees."""
 
-    x: float
-    y: float
-    scale: float
-    turn: float = 1.0
-    tilt: float = 0.0
+    x: np.ndarray
+    y: np.ndarray
+    scale: np.ndarray
+    turn: np.ndarray
+    tilt: np.ndarray
 
 
 def shape(thing: Thing, pose: Pose, place: Place) -> tuple[list[Part], np.ndarray]:
-    """The thing's parts in picture pixels, from back to front, and its box (4,) xyxy."""
+    """The thing's parts in picture pixels, back to front, points (frames, n, 2), and its boxes (frames, 4) xyxy.
+
+    The width of a stroke is that of the first frame's scale, in pixels.
+    """
     parts = _SHAPES[thing.category](thing, pose)
-    points = np.concatenate([p.points for p in parts])
+    frames = len(place.x)
+    counts = [p.points.shape[-2] for p in parts]
+    points = np.concatenate(
+        [np.broadcast_to(p.points, (frames, n, 2)) for p, n in zip(parts, counts, strict=True)], axis=1
+    )
     points = _to_picture(points, thing, place)
-    pad = np.repeat([p.width for p in parts], [len(p.points) for p in parts])[:, None] * 0.5 * place.scale
-    box = np.concatenate([(points - pad).min(0), (points + pad).max(0)])
-    ends = np.cumsum([len(p.points) for p in parts])
-    pieces = np.split(points, ends[:-1])
-    width = place.scale * thing.size
-    return [Part(q, p.colour, p.width * width) for p, q in zip(parts, pieces, strict=True)], box
+    width = float(place.scale[0]) * thing.size
+    pad = np.repeat([0.5 * width * p.width for p in parts], counts)[:, None]
+    boxes = np.concatenate([(points - pad).min(1), (points + pad).max(1)], axis=1)
+    pieces = np.split(points, np.cumsum(counts)[:-1], axis=1)
+    return [Part(q, p.colour, p.width * width) for p, q in zip(parts, pieces, strict=True)], boxes
 
 
 def _to_picture(points: np.ndarray, thing: Thing, place: Place) -> np.ndarray:
-    points = points * (place.turn, 1.0)
-    if place.tilt:
-        a = np.radians(place.tilt)
-        c, s = np.cos(a), np.sin(a)
-        points = points @ np.array([[c, -s], [s, c]])
-    return points * (place.scale * thing.size) * (1.0, -1.0) + (place.x, place.y)
+    x, y = points[..., 0] * place.turn[:, None], points[..., 1]
+    a = np.radians(place.tilt)[:, None]
+    x, y = x * np.cos(a) + y * np.sin(a), y * np.cos(a) - x * np.sin(a)
+    unit = (place.scale * thing.size)[:, None]
+    return _points(place.x[:, None] + unit * x, place.y[:, None] - unit * y)

@@ -1,6 +1,6 @@
 """Your own videos: a CSV or JSON-lines file of `video,sentence`, and no annotation at all.
 
-`video` is a path below the data set's `videos:` folder and is also the video's id; the whole video is searched.
+`video` is a path below the data set's `videos:` folder and also the video's id; the whole video is searched.
 Sample ids are `<video>/<line>`, the line of the file on which the entry ends, counted from 1 with the header.
 """
 
@@ -9,11 +9,23 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vcma.datasets.index import Collector, Index, Sample, UnusableError, Video, VideoFolder, is_inside, split_files
+from vcma.datasets.index import (
+    SPLITS,
+    Entry,
+    Index,
+    Problem,
+    UnusableError,
+    Video,
+    VideoFolder,
+    build,
+    inner_path,
+    split_files,
+    unique,
+)
 from vcma.errors import InputError
 from vcma.names import video_root
 
@@ -21,40 +33,45 @@ _REMEDY = 'begin it with the line "video,sentence", or write one {"video": ..., 
 
 
 def index(annotations: Path, block: Mapping[str, Any], project_root: Path, *, strict: bool = False) -> Index:
-    """Index videos with sentences only; there is no truth.
+    """Index videos with sentences only; truth is empty.
 
     annotations: folder of the files named under `splits:`. Raises InputError where a file or folder is missing or
     no such table, if no sample is usable, and under `strict` at the first skip.
     """
-    collector = Collector(annotations, VideoFolder(video_root(block, project_root)), "clips", strict)
+    folder = VideoFolder(video_root(block, project_root))
+    return build("clips", walk(annotations, block, ()), SPLITS[:2], folder, annotations, strict)
+
+
+def walk(annotations: Path, block: Mapping[str, Any], known: Container[str]) -> Iterator[Entry | Problem]:
+    """Every sentence of every split; there is no truth, whatever is `known`. Raises InputError like `index`."""
+    return unique(_walk(annotations, block))
+
+
+def _walk(annotations: Path, block: Mapping[str, Any]) -> Iterator[Entry | Problem]:
     for split, file in split_files(annotations, block).items():
-        for line, entry in _entries(file):
-            video, sentence = entry.get("video"), entry.get("sentence")
-            name = collector.unique(f"{video}/{line}" if isinstance(video, str) else f"{file.name}/{line}", split)
+        rows = _json_lines if file.suffix.lower() in (".jsonl", ".ndjson") else _csv_rows
+        for line, row in rows(file, _content(file)):
+            video, sentence = row.get("video"), row.get("sentence")
             try:
                 if not isinstance(video, str) or not isinstance(sentence, str):
-                    raise UnusableError("entry has no video or no sentence")
-                if not is_inside(video):
-                    raise UnusableError("video is outside the video folder")
-                sample = Sample(name, split, sentence, "unknown", (0, -1))
-                collector.add(sample, Video(video), video, None)
-            except UnusableError as reason:
-                collector.skip(name, reason)
-    return collector.index(annotations)
+                    raise UnusableError("malformed record", "no video or no sentence")
+                path = inner_path(video)
+                yield Entry(f"{video}/{line}", split, Video(video), path, path, sentence, "unknown", (0, -1))
+            except UnusableError as error:
+                yield Problem(f"{file.name}#{line}", split, error)
 
 
-def _entries(file: Path) -> Iterator[tuple[int, dict]]:
-    """(line, entry) of each entry of a CSV or JSON-lines file; raises InputError if it is neither."""
+def _content(file: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InputError("no such file", file, "put it there or set 'splits:' in pipeline.yaml") from None
     except (OSError, ValueError) as error:
         raise InputError(f"not readable as UTF-8 text ({error})", file, _REMEDY) from error
-    yield from (_json_lines(file, text) if file.suffix.lower() in (".jsonl", ".ndjson") else _csv_rows(file, text))
 
 
 def _csv_rows(file: Path, text: str) -> Iterator[tuple[int, dict]]:
+    """(line, row) of each row of a CSV file with a header; raises InputError if it is none."""
     rows = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
     try:
         if not {"video", "sentence"} <= set(rows.fieldnames or ()):
@@ -66,11 +83,12 @@ def _csv_rows(file: Path, text: str) -> Iterator[tuple[int, dict]]:
 
 
 def _json_lines(file: Path, text: str) -> Iterator[tuple[int, dict]]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    """(line, row) of each line of a JSON-lines file; raises InputError if it is none."""
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            entry = json.loads(line)
+            row = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise InputError(f"line {number} is no JSON ({error})", file, _REMEDY) from error
-        yield number, entry if isinstance(entry, dict) else {}
+        yield number, row if isinstance(row, dict) else {}

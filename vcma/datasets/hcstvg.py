@@ -1,30 +1,33 @@
 """HC-STVG v1 and v2: one sentence about one person in a clip of 20 s (Tang et al., TCSVT 2021).
 
 A file is an object keyed by video name: `bbox` [[x, y, w, h], ...] of the true span only, `st_frame` from 1,
-`img_num`, `caption` (v1) or `English` (v2), and `width` and `height` or `img_size` [height, width]. In our terms
-the span is [st_frame - 1, st_frame - 1 + number of boxes). A sample's id is the video's key.
+`img_num`, `caption` (v1) or `English` (v2), and `width` and `height` or `img_size` [height, width]. In our
+terms the span is [st_frame - 1, st_frame - 1 + number of boxes). A sample's id is the video's key.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vcma.datasets.index import (
-    Collector,
+    Entry,
     Index,
-    Sample,
+    Problem,
     Truth,
     UnusableError,
     Video,
     VideoFolder,
-    is_inside,
+    build,
+    inner_path,
+    known_splits,
     read_json,
     split_files,
+    unique,
     whole,
 )
 from vcma.errors import InputError
@@ -39,35 +42,33 @@ def index(annotations: Path, block: Mapping[str, Any], project_root: Path, *, st
     """Index a data set in HC-STVG's format.
 
     annotations: folder of its files; block: its block of pipeline.yaml. If `splits:` says `val: null`, a
-    validation split is carved out of train by source video: the share `val_share`, by the seed `val_seed`. Raises
-    InputError where a file or folder is missing or another format, if no sample is usable, and under `strict` at
-    the first skip.
+    validation split is carved out of train by source video: the share `val_share`, by the seed `val_seed`.
+    Raises InputError where a file or folder is missing or of another format, if no sample is usable, and under
+    `strict` at the first skip.
     """
-    collector = Collector(annotations, VideoFolder(video_root(block, project_root)), "hcstvg", strict)
+    folder = VideoFolder(video_root(block, project_root))
+    known = known_splits(block)
+    return build("hcstvg", walk(annotations, block, known), known, folder, annotations, strict)
+
+
+def walk(annotations: Path, block: Mapping[str, Any], known: Container[str]) -> Iterator[Entry | Problem]:
+    """The sentence of every video of every split, those of `known` splits with truth; reads no video.
+
+    Raises InputError where an annotation file is missing or of another format.
+    """
+    return unique(_walk(annotations, block, known))
+
+
+def _walk(annotations: Path, block: Mapping[str, Any], known: Container[str]) -> Iterator[Entry | Problem]:
     for split, records in _split_records(annotations, block).items():
-        known = split != "train" or bool(block.get("train_truth"))
-        if known:
-            collector.open_split(split)
         for key, record in records.items():
-            sample_id = collector.unique(key, split)
             try:
-                _add(collector, sample_id, key, split, record, known)
-            except UnusableError as reason:
-                collector.skip(sample_id, reason)
-    return collector.index(annotations)
-
-
-def read_records(file: Path) -> dict[str, Any]:
-    """The raw records of an annotation file by video key; raises InputError if none of them is HC-STVG's."""
-    records = read_json(file, dict, _WHAT)
-    if not any(isinstance(r, dict) and {"bbox", "st_frame", "img_num"} <= set(r) for r in records.values()):
-        raise InputError(f"is not {_WHAT}", file, "name another file under 'splits:' in pipeline.yaml")
-    return records
-
-
-def source_video(key: str) -> str:
-    """The film a clip was cut from: keys are `<number>_<film>.<suffix>`."""
-    return Path(key).stem.split("_", 1)[-1]
+                video, sentence, path = _parse_video(key, record), _sentence(record), inner_path(key)
+                truth = _parse_truth(record) if split in known else None
+                segment = (0, video.frames)
+                yield Entry(key, split, video, Path(key).name, path, sentence, "declarative", segment, truth)
+            except UnusableError as error:
+                yield Problem(key, split, error, "declarative")
 
 
 def carve(keys: Iterable[str], share: float, seed: int) -> set[str]:
@@ -88,40 +89,13 @@ def carve(keys: Iterable[str], share: float, seed: int) -> set[str]:
     return chosen
 
 
-def parse_video(key: str, record: Any) -> Video:
-    """The video of one record; raises UnusableError."""
-    if not isinstance(record, dict):
-        raise UnusableError("record is no object")
-    frames = whole(record.get("img_num"), "img_num")
-    if frames < 1:
-        raise UnusableError("video has no frames")
-    size = record.get("img_size")
-    height, width = (
-        size if isinstance(size, list) and len(size) == 2 else (record.get("height"), record.get("width"))
-    )
-    return Video(key, frames / SECONDS, frames, whole(width, "width"), whole(height, "height"))
-
-
-def parse_truth(record: Mapping) -> Truth:
-    """The truth of one record; raises UnusableError."""
-    start = whole(record.get("st_frame"), "st_frame") - 1
-    if start < 0:
-        raise UnusableError("st_frame is below 1")
-    try:
-        box = np.array(record.get("bbox"), np.float64).reshape(-1, 4)
-    except (TypeError, ValueError, OverflowError):
-        raise UnusableError("bbox is no list of [x, y, w, h]") from None
-    if not len(box):
-        raise UnusableError("zero-length span: no box")
-    if not (np.abs(box) < _FAR).all():
-        raise UnusableError("a box is not finite")
-    box[:, 2:] += box[:, :2]
-    frame = np.arange(start, start + len(box), dtype=np.int64)
-    return Truth((start, start + len(box)), frame, box.astype(np.float32), category="person")
+def source_video(key: str) -> str:
+    """The film a clip was cut from: keys are `<number>_<film>.<suffix>`."""
+    return Path(key).stem.split("_", 1)[-1]
 
 
 def _split_records(annotations: Path, block: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    records = {split: read_records(file) for split, file in split_files(annotations, block).items()}
+    records = {split: _records(file) for split, file in split_files(annotations, block).items()}
     if "val" in block["splits"] and "val" not in records and "train" in records:
         share, seed = block.get("val_share"), block.get("val_seed")
         if not isinstance(share, float) or not 0 < share < 1 or not isinstance(seed, int):
@@ -130,19 +104,51 @@ def _split_records(annotations: Path, block: Mapping[str, Any]) -> dict[str, dic
                 "pipeline.yaml",
                 "e.g. val_share: 0.1 and val_seed: 0 in the data set's block",
             )
-        carved = carve(list(records["train"]), share, seed)
-        records["val"] = {k: r for k, r in records["train"].items() if k in carved}
-        records["train"] = {k: r for k, r in records["train"].items() if k not in carved}
+        carved = carve(records["train"], share, seed)
+        train = records.pop("train")
+        records["val"] = {k: r for k, r in train.items() if k in carved}
+        records["train"] = {k: r for k, r in train.items() if k not in carved}
     return records
 
 
-def _add(collector: Collector, sample_id: str, key: str, split: str, record: Any, known: bool) -> None:
-    video = parse_video(key, record)
-    sentence = record.get("English", record.get("caption"))
-    if not isinstance(sentence, str):
-        raise UnusableError("record has no caption")
-    if not is_inside(key):
-        raise UnusableError("video is outside the video folder")
-    truth = parse_truth(record) if known else None
-    sample = Sample(sample_id, split, sentence, "declarative", (0, video.frames))
-    collector.add(sample, video, collector.folder.find(Path(key).name, key), truth)
+def _records(file: Path) -> dict[str, Any]:
+    records = read_json(file, dict, _WHAT)
+    if not any(isinstance(r, dict) and {"bbox", "st_frame", "img_num"} <= set(r) for r in records.values()):
+        raise InputError(f"is not {_WHAT}", file, "name another file under 'splits:' in pipeline.yaml")
+    return records
+
+
+def _parse_video(key: str, record: Any) -> Video:
+    if not isinstance(record, dict):
+        raise UnusableError("malformed record", "no object")
+    frames = whole(record.get("img_num"), "img_num")
+    if frames < 1:
+        raise UnusableError("malformed record", "video has no frames")
+    size = record.get("img_size") or [record.get("height"), record.get("width")]
+    if not isinstance(size, list) or len(size) != 2:
+        raise UnusableError("malformed record", "img_size is no [height, width]")
+    return Video(key, frames / SECONDS, frames, whole(size[1], "width"), whole(size[0], "height"))
+
+
+def _sentence(record: Mapping) -> str:
+    text = record.get("English", record.get("caption"))
+    if not isinstance(text, str):
+        raise UnusableError("malformed record", "no caption")
+    return text
+
+
+def _parse_truth(record: Mapping) -> Truth:
+    start = whole(record.get("st_frame"), "st_frame") - 1
+    if start < 0:
+        raise UnusableError("malformed record", "st_frame is below 1")
+    try:
+        box = np.array(record.get("bbox"), np.float64).reshape(-1, 4)
+    except (TypeError, ValueError, OverflowError):
+        raise UnusableError("malformed record", "bbox is no list of [x, y, w, h]") from None
+    if not len(box):
+        raise UnusableError("zero-length span", "no box")
+    if not (np.abs(box) < _FAR).all():
+        raise UnusableError("malformed record", "a box is not finite")
+    box[:, 2:] += box[:, :2]
+    frame = np.arange(start, start + len(box), dtype=np.int64)
+    return Truth((start, start + len(box)), frame, box.astype(np.float32), category="person")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,20 @@ from vcma.errors import InputError
 # Where files of several splits hold the same sample, the first split here keeps the plain id.
 SPLITS = ("test", "val", "train")
 SKIP_FILE = "skip.json"  # beside the annotations: {sample or video id: reason}, written by `vcma check --fix-index`
+SKIP_LISTED = f"listed in {SKIP_FILE}"
+NOT_OFFICIAL = "not in the official list"
+_CHOSEN = (SKIP_LISTED, NOT_OFFICIAL)  # left out on purpose: no reason for a strict run to end
 _LARGEST = 1 << 31
 _SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v", ".mpg", ".flv", ".wmv", ".ts")
 
 
 class UnusableError(Exception):
-    """One item cannot be used; the text says why. It is skipped and counted, and ends a strict run."""
+    """One item cannot be used: what kind of trouble, and the particulars. It is skipped and counted, and ends a
+    strict run."""
+
+    def __init__(self, kind: str, detail: str = ""):
+        self.kind, self.detail = kind, detail
+        super().__init__(f"{kind}: {detail}" if detail else kind)
 
 
 @dataclass(frozen=True)
@@ -42,19 +50,11 @@ class Video:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """A sentence and the segment [begin, end) of native frames it is searched in; end -1: the video's end."""
-
-    id: str
-    split: str
-    sentence: str
-    query_type: str
-    segment: tuple[int, int]
-
-
-@dataclass(frozen=True)
 class Truth:
-    """The truth of one sample in native frames: span [begin, end), box_frame int64 [n], box float32 [n, 4]."""
+    """The truth of one sample in native frames: span [begin, end), box_frame int64 [n], box float32 [n, 4].
+
+    rivals: track ids of the others of the target's category; distractors: how many of them matter, -1 if unknown.
+    """
 
     span: tuple[int, int]
     box_frame: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -62,27 +62,66 @@ class Truth:
     target_id: int = -1
     category: str = ""
     predicate: str = ""
+    rivals: tuple[int, ...] = ()
     distractors: int = -1
 
 
 @dataclass(frozen=True)
+class Entry:
+    """A sentence of an annotation file and the segment [begin, end) of native frames that is searched for it.
+
+    An end of -1 is the video's end. file: the video's file name, with or without suffix; path: where below the
+    video root it is said to be. truth is None where it may not be known or there is none.
+    """
+
+    id: str
+    split: str
+    video: Video
+    file: str
+    path: str | None
+    sentence: str
+    query_type: str
+    segment: tuple[int, int]
+    truth: Truth | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An entry that cannot be used, under its sample id or `<file>#<record number>`, and why."""
+
+    id: str
+    split: str
+    error: UnusableError
+    query_type: str = ""
+
+
+@dataclass(frozen=True)
 class Index:
-    """A data set: the SAMPLES columns, and the TRUTH columns of each split whose truth may be known."""
+    """A data set: the SAMPLES columns, and the TRUTH columns of val, test and any other split it may be known of.
+
+    Where there is no truth the columns are empty.
+    """
 
     samples: Columns
     truths: dict[str, Columns]
 
 
 class VideoFolder:
-    """The videos below a root, at most one folder deep; listed once."""
+    """The videos below a root, at most one folder deep; listed once. Raises InputError if that is refused."""
 
     def __init__(self, root: Path):
         self.root = root
         self._by_name: dict[str, list[str]] = {}
-        for path in self._files():
-            self._by_name.setdefault(Path(path).name, []).append(path)
+        try:
+            listed = self._files()
+        except OSError as error:
+            raise InputError(f"cannot be listed ({error.strerror})", root, "mend its permissions") from error
+        for path in listed:
+            names = {path, path.rpartition("/")[2]}
             if path.lower().endswith(_SUFFIXES):
-                self._by_name.setdefault(Path(path).stem, []).append(path)
+                names |= {name.rpartition(".")[0] for name in names}
+            for name in names:
+                self._by_name.setdefault(name, []).append(path)
 
     def _files(self) -> list[str]:
         found = []
@@ -96,7 +135,7 @@ class VideoFolder:
         return sorted(found, key=lambda path: (path.count("/"), path))
 
     def find(self, name: str, hint: str | None = None) -> str:
-        """Path below the root of a video named by its file name, with or without suffix; raises UnusableError.
+        """Path below the root of a video named with or without folder and suffix; raises UnusableError.
 
         hint: a path below the root to prefer. Of several videos of one name the least deep, then first, is taken.
         """
@@ -107,17 +146,25 @@ class VideoFolder:
             raise UnusableError("video missing")
         return found[0]
 
-    def describe(self, path: str) -> tuple[int, int]:
-        """(bytes, modification time in s) of a video; raises UnusableError if missing, empty or unreadable."""
-        try:
-            status = (self.root / path).stat()
-        except (OSError, ValueError):
-            raise UnusableError("video missing") from None
-        if not stat.S_ISREG(status.st_mode) or not os.access(self.root / path, os.R_OK):
-            raise UnusableError("video not readable")
-        if status.st_size == 0:
-            raise UnusableError("video is an empty file")
-        return status.st_size, int(status.st_mtime)
+
+def file_facts(path: Path) -> tuple[int, int]:
+    """(bytes, modification time in s) of a video; raises UnusableError if missing, empty or unreadable."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        raise UnusableError("video missing") from None
+    if not stat.S_ISREG(status.st_mode) or not os.access(path, os.R_OK):
+        raise UnusableError("video unreadable", "no permission, or no file")
+    if status.st_size == 0:
+        raise UnusableError("video unreadable", "empty file")
+    return status.st_size, int(status.st_mtime)
+
+
+def inner_path(path: str) -> str:
+    """The path itself if, joined to a folder, it stays below it; else raises UnusableError."""
+    if not is_inside(path):
+        raise UnusableError("video outside its folder", path)
+    return path
 
 
 def is_inside(path: str) -> bool:
@@ -126,65 +173,68 @@ def is_inside(path: str) -> bool:
     return bool(parts) and not Path(path).is_absolute() and ".." not in parts and "\0" not in path
 
 
-class Collector:
-    """Gathers samples, truths and skips of one data set into an Index.
+def build(
+    form: str,
+    entries: Iterable[Entry | Problem],
+    known: Iterable[str],
+    folder: VideoFolder,
+    annotations: Path,
+    strict: bool,
+) -> Index:
+    """The Index of all entries whose video and text are of use.
 
-    annotations: folder of the data set's files, whose skip list is honoured. strict: the first skip raises
-    InputError instead. folder: where its videos are.
+    known: the splits whose truth is given. annotations: folder of the data set's files, whose skip list is
+    honoured. Raises InputError if nothing usable is left and, under `strict`, at the first skip.
     """
+    unwanted = _skip_list(annotations / SKIP_FILE)
+    used: list[Entry] = []
+    videos: dict[str, tuple] = {}
+    skipped: list[tuple[str, str]] = []
+    for entry in entries:
+        try:
+            if isinstance(entry, Problem):
+                raise entry.error
+            _check(entry, unwanted)
+            if entry.video.id not in videos:
+                path = folder.find(entry.file, entry.path)
+                videos[entry.video.id] = (entry.video, path, *file_facts(folder.root / path))
+            used.append(entry)
+        except UnusableError as error:
+            if strict and error.kind not in _CHOSEN:
+                raise InputError(str(error), entry.id, "mend or remove it, or run without --strict") from None
+            skipped.append((entry.id, str(error)))
+    if not used:
+        first = f"; the first: {': '.join(skipped[0])}" if skipped else ""
+        raise InputError(
+            f"none of {len(skipped)} samples is usable{first}", annotations, "check 'videos:' in pipeline.yaml"
+        )
+    truths = {split: _truth_columns(form, [e for e in used if e.truth and e.split == split]) for split in known}
+    return Index(_sample_columns(videos, used, skipped), truths)
 
-    def __init__(self, annotations: Path, folder: VideoFolder, form: str, strict: bool):
-        self.folder, self.form, self.strict = folder, form, strict
-        self.unwanted = _skip_list(annotations / SKIP_FILE)
-        self._videos: dict[str, tuple] = {}
-        self._samples: list[tuple[Sample, str]] = []
-        self._truths: dict[str, list[tuple[Sample, Video, Truth]]] = {}
-        self._skipped: list[tuple[str, str]] = []
-        self._taken: set[str] = set()
 
-    def unique(self, sample_id: str, split: str) -> str:
-        """The id itself or, where another split already has it, the id with `@split` behind it."""
-        if sample_id in self._taken:
-            sample_id = f"{sample_id}@{split}"
-        self._taken.add(sample_id)
-        return sample_id
+def known_splits(block: Mapping[str, Any]) -> tuple[str, ...]:
+    """The splits whose truth may be known: train only where the block says `train_truth: true`."""
+    return SPLITS if block.get("train_truth") is True else SPLITS[:2]
 
-    def skip(self, what: str, reason: object) -> None:
-        if self.strict:
-            raise InputError(str(reason), what, "mend or remove it, or run without --strict")
-        self._skipped.append((what, str(reason)))
 
-    def open_split(self, split: str) -> None:
-        """Say that the truth of this split is known, even if no sample of it turns out to be usable."""
-        self._truths.setdefault(split, [])
+def unique(entries: Iterable[Entry | Problem]) -> Iterator[Entry | Problem]:
+    """The entries under ids that occur once: where an earlier split has the id, `@split` is put behind it."""
+    taken: set[str] = set()
+    for entry in entries:
+        if entry.id in taken:
+            entry = replace(entry, id=f"{entry.id}@{entry.split}")
+        taken.add(entry.id)
+        yield entry
 
-    def add(self, sample: Sample, video: Video, path: str, truth: Truth | None) -> None:
-        """Take one sample, with its truth if it may be known; raises UnusableError if its video or text is bad.
 
-        path: the video below the root.
-        """
-        for key in (sample.id, video.id):
-            if key in self.unwanted:
-                raise UnusableError(f"listed in {SKIP_FILE}: {self.unwanted[key]}")
-        if not sample.sentence.strip():
-            raise UnusableError("empty sentence")
-        if any(text != _storable(text) for text in (sample.id, sample.sentence, video.id, path)):
-            raise UnusableError("id, sentence or file name is no valid text")
-        if video.id not in self._videos:
-            self._videos[video.id] = (video, path, *self.folder.describe(path))
-        self._samples.append((sample, video.id))
-        if truth is not None:
-            self._truths[sample.split].append((sample, video, truth))
-
-    def index(self, where: Path) -> Index:
-        """The finished index; raises InputError if nothing usable is left."""
-        if not self._samples:
-            first = f"; the first skipped: {': '.join(self._skipped[0])}" if self._skipped else ""
-            raise InputError(
-                f"no usable sample among {len(self._skipped)}{first}", where, "check 'videos:' in pipeline.yaml"
-            )
-        samples = _sample_columns(self._videos, self._samples, self._skipped)
-        return Index(samples, {split: _truth_columns(self.form, rows) for split, rows in self._truths.items()})
+def _check(entry: Entry, unwanted: Mapping[str, str]) -> None:
+    for key in (entry.id, entry.video.id):
+        if key in unwanted:
+            raise UnusableError(SKIP_LISTED, unwanted[key])
+    if not entry.sentence.strip():
+        raise UnusableError("empty sentence")
+    if any(text != _storable(text) for text in (entry.id, entry.sentence, entry.video.id, entry.path or "")):
+        raise UnusableError("id, sentence or file name is no valid text")
 
 
 def split_files(annotations: Path, block: Mapping[str, Any]) -> dict[str, Path]:
@@ -214,14 +264,14 @@ def read_json(path: Path, kind: type, what: str) -> Any:
 def whole(value: object, what: str) -> int:
     """A whole number of an annotation, at most 2^31 in size; raises UnusableError."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST or value % 1:
-        raise UnusableError(f"{what} is no whole number")
+        raise UnusableError("malformed record", f"{what} is no whole number")
     return int(value)
 
 
 def positive(value: object, what: str) -> float:
     """A positive number of an annotation, at most 2^31; raises UnusableError."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LARGEST:
-        raise UnusableError(f"{what} is no positive number")
+        raise UnusableError("malformed record", f"{what} is no positive number")
     return float(value)
 
 
@@ -241,10 +291,9 @@ def _text(values: Iterable[str]) -> np.ndarray:
     return np.array([_storable(v) for v in values], dtype=object)
 
 
-def _sample_columns(videos: dict[str, tuple], samples: list, skipped: list) -> Columns:
+def _sample_columns(videos: dict[str, tuple], entries: list[Entry], skipped: list[tuple[str, str]]) -> Columns:
     row = {video: i for i, video in enumerate(videos)}
     video, path, size, modified = zip(*videos.values(), strict=True)
-    segment = np.array([s.segment for s, _ in samples], dtype=np.int64)
     return {
         "video": _text(v.id for v in video),
         "video_path": _text(path),
@@ -254,40 +303,36 @@ def _sample_columns(videos: dict[str, tuple], samples: list, skipped: list) -> C
         "video_height": np.array([v.height for v in video], np.int64),
         "video_bytes": np.array(size, np.int64),
         "video_modified": np.array(modified, np.int64),
-        "sample": _text(s.id for s, _ in samples),
-        "sample_video": np.array([row[v] for _, v in samples], np.int64),
-        "split": _text(s.split for s, _ in samples),
-        "sentence": _text(s.sentence for s, _ in samples),
-        "query_type": _text(s.query_type for s, _ in samples),
-        "segment_begin": segment[:, 0].copy(),
-        "segment_end": segment[:, 1].copy(),
+        "sample": _text(e.id for e in entries),
+        "sample_video": np.array([row[e.video.id] for e in entries], np.int64),
+        "split": _text(e.split for e in entries),
+        "sentence": _text(e.sentence for e in entries),
+        "query_type": _text(e.query_type for e in entries),
+        "segment_begin": np.array([e.segment[0] for e in entries], np.int64),
+        "segment_end": np.array([e.segment[1] for e in entries], np.int64),
         "skipped": _text(what for what, _ in skipped),
         "skipped_reason": _text(reason for _, reason in skipped),
     }
 
 
-def _truth_columns(form: str, rows: list[tuple[Sample, Video, Truth]]) -> Columns:
-    def numbers(values: Iterable[float], dtype: type) -> np.ndarray:
-        return np.array(list(values), dtype=dtype)
-
-    boxes = [np.zeros((0, 4), np.float32), *(t.box for _, _, t in rows)]
-    frames = [np.zeros(0, np.int64), *(t.box_frame for _, _, t in rows)]
+def _truth_columns(form: str, entries: list[Entry]) -> Columns:
+    truths = [e.truth for e in entries if e.truth]
     return {
         "format": form,
-        "sample": _text(s.id for s, _, _ in rows),
-        "video": _text(v.id for _, v, _ in rows),
-        "query_type": _text(s.query_type for s, _, _ in rows),
-        "span_begin": numbers((t.span[0] for _, _, t in rows), np.int64),
-        "span_end": numbers((t.span[1] for _, _, t in rows), np.int64),
-        "segment_begin": numbers((s.segment[0] for s, _, _ in rows), np.int64),
-        "segment_end": numbers((s.segment[1] for s, _, _ in rows), np.int64),
-        "frame_count": numbers((v.frames for _, v, _ in rows), np.int64),
-        "fps": numbers((v.fps for _, v, _ in rows), np.float64),
-        "target_id": numbers((t.target_id for _, _, t in rows), np.int64),
-        "category": _text(t.category for _, _, t in rows),
-        "predicate": _text(t.predicate for _, _, t in rows),
-        "distractors": numbers((t.distractors for _, _, t in rows), np.int64),
-        "box_offset": offsets(len(t.box) for _, _, t in rows),
-        "box_frame": np.concatenate(frames).astype(np.int64),
-        "box": np.concatenate(boxes).astype(np.float32),
+        "sample": _text(e.id for e in entries),
+        "video": _text(e.video.id for e in entries),
+        "query_type": _text(e.query_type for e in entries),
+        "span_begin": np.array([t.span[0] for t in truths], np.int64),
+        "span_end": np.array([t.span[1] for t in truths], np.int64),
+        "segment_begin": np.array([e.segment[0] for e in entries], np.int64),
+        "segment_end": np.array([e.segment[1] for e in entries], np.int64),
+        "frame_count": np.array([e.video.frames for e in entries], np.int64),
+        "fps": np.array([e.video.fps for e in entries], np.float64),
+        "target_id": np.array([t.target_id for t in truths], np.int64),
+        "category": _text(t.category for t in truths),
+        "predicate": _text(t.predicate for t in truths),
+        "distractors": np.array([t.distractors for t in truths], np.int64),
+        "box_offset": offsets(len(t.box) for t in truths),
+        "box_frame": np.concatenate([np.zeros(0, np.int64), *(t.box_frame for t in truths)]),
+        "box": np.concatenate([np.zeros((0, 4), np.float32), *(t.box for t in truths)]),
     }

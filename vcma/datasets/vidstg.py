@@ -8,49 +8,87 @@ below `boxes:` of the data set's block; without them truth has spans only. Sampl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vcma.datasets.index import (
-    Collector,
+    NOT_OFFICIAL,
+    Entry,
     Index,
-    Sample,
+    Problem,
     Truth,
     UnusableError,
     Video,
     VideoFolder,
+    build,
+    known_splits,
     positive,
     read_json,
     split_files,
+    unique,
     whole,
 )
 from vcma.errors import InputError
 from vcma.names import root_folder, video_root
 
 QUERY_TYPES = {"captions": "declarative", "questions": "interrogative"}
-_WHAT = "a VidSTG annotation file (a list of records with vid, used_segment, captions and questions)"
-
-
-@dataclass(frozen=True)
-class Record:
-    """What every split may know of one record: the video, the segment [begin, end) and the sentences' items."""
-
-    number: int
-    video: Video
-    segment: tuple[int, int]
-    sentences: tuple[tuple[str, int, Any], ...]  # (captions or questions, index, item)
-
-
 Tracks = Mapping[int, tuple[np.ndarray, np.ndarray]]  # track id -> frame int64 [n], box float32 [n, 4]
+
+_WHAT = "a VidSTG annotation file (a list of records with vid, used_segment, captions and questions)"
+_NO_TRACK = (np.zeros(0, np.int64), np.zeros((0, 4), np.float32))
+
+
+def index(annotations: Path, block: Mapping[str, Any], project_root: Path, *, strict: bool = False) -> Index:
+    """Index a data set in VidSTG's format.
+
+    annotations: folder of its files; block: its block of pipeline.yaml (videos, boxes, splits, and optionally
+    files, the official id lists, and train_truth). Raises InputError where a file or folder is missing or of
+    another format, if no sample is usable, and under `strict` at the first skip.
+    """
+    folder = VideoFolder(video_root(block, project_root))
+    known = known_splits(block)
+    entries: Iterable[Entry | Problem] = walk(annotations, block, known)
+    if block.get("boxes"):
+        entries = _with_boxes(entries, VidorFolder(root_folder(block, "boxes", project_root)))
+    return build("vidstg", entries, known, folder, annotations, strict)
+
+
+def walk(annotations: Path, block: Mapping[str, Any], known: Container[str]) -> Iterator[Entry | Problem]:
+    """Every sentence of every split, those of `known` splits with their truth but no boxes; reads no video.
+
+    Raises InputError where an annotation file is missing or of another format.
+    """
+    return unique(_walk(annotations, block, known))
+
+
+def _walk(annotations: Path, block: Mapping[str, Any], known: Container[str]) -> Iterator[Entry | Problem]:
+    for split, file in split_files(annotations, block).items():
+        listed = _official_ids(annotations, block, split)
+        for number, raw in enumerate(_records(file)):
+            try:
+                video, segment, sentences = _parse_record(raw)
+            except UnusableError as error:
+                yield Problem(f"{file.name}#{number}", split, error)
+                continue
+            for kind, i, item in sentences:
+                sample = f"{video.id}/{number}/{kind}/{i}"
+                try:
+                    if listed is not None and video.id not in listed:
+                        raise UnusableError(NOT_OFFICIAL, f"of {split}")
+                    text = _sentence(item)
+                    truth = _parse_truth(raw, item, segment) if split in known else None
+                    yield Entry(sample, split, video, video.id, None, text, QUERY_TYPES[kind], segment, truth)
+                except UnusableError as error:
+                    yield Problem(sample, split, error, QUERY_TYPES[kind])
 
 
 @dataclass(frozen=True)
 class Trajectories:
-    """One video of VidOR: where it says its file is, and its tracks."""
+    """One video of VidOR: where below the video root it says its file is, and its tracks."""
 
     video_path: str | None
     tracks: Tracks
@@ -60,197 +98,161 @@ class VidorFolder:
     """VidOR's annotations below a root, `training/<group>/<vid>.json` or less deep; listed once."""
 
     def __init__(self, root: Path):
-        self.root = root
         self._paths = {path.stem: path for path in sorted(root.rglob("*.json"), reverse=True)}
 
-    def read(self, vid: str) -> Trajectories:
-        """The trajectories of one video; raises UnusableError if its file is missing or broken."""
-        if vid not in self._paths:
-            raise UnusableError("no VidOR annotation of the video")
-        try:
-            content = read_json(self._paths[vid], dict, "a VidOR annotation")
-            path = content.get("video_path")
-            return Trajectories(path if isinstance(path, str) else None, _tracks(content["trajectories"]))
-        except (InputError, KeyError, TypeError, ValueError, OverflowError) as error:
-            raise UnusableError(f"VidOR annotation of the video is broken ({error})") from error
+    def path(self, vid: str) -> Path | None:
+        return self._paths.get(vid)
 
 
-def index(annotations: Path, block: Mapping[str, Any], project_root: Path, *, strict: bool = False) -> Index:
-    """Index a data set in VidSTG's format.
+def read_trajectories(path: Path | None) -> Trajectories:
+    """VidOR's annotation of one video; raises UnusableError if it is missing or broken."""
+    if path is None:
+        raise UnusableError("no boxes", "VidOR has no annotation of the video")
+    try:
+        content = read_json(path, dict, "a VidOR annotation")
+        place = content.get("video_path")
+        return Trajectories(place if isinstance(place, str) else None, _tracks(content["trajectories"]))
+    except (InputError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UnusableError("no boxes", f"VidOR's annotation of the video is broken ({error})") from error
 
-    annotations: folder of its files; block: its block of pipeline.yaml (videos, boxes, splits, and optionally
-    files, the official id lists, and train_truth). Raises InputError where a file or folder is missing or another
-    format, if no sample is usable, and under `strict` at the first skip.
+
+def boxed(truth: Truth, segment: tuple[int, int], tracks: Tracks) -> Truth:
+    """The truth with its target's boxes in its span; distractors are then the rivals seen in the segment.
+
+    Raises UnusableError if the target has no box there.
     """
-    collector = Collector(annotations, VideoFolder(video_root(block, project_root)), "vidstg", strict)
-    vidor = VidorFolder(root_folder(block, "boxes", project_root)) if block.get("boxes") else None
-    for name, file in split_files(annotations, block).items():
-        known = name != "train" or bool(block.get("train_truth"))
-        split = _Split(name, official_ids(annotations, block, name), known, vidor if known else None)
-        _read_split(collector, split, file)
-    return collector.index(annotations)
+    frame, box = tracks.get(truth.target_id, _NO_TRACK)
+    inside = (frame >= truth.span[0]) & (frame < truth.span[1])
+    if not inside.any():
+        raise UnusableError("no boxes", f"object {truth.target_id} has none in its span")
+    seen = [tracks.get(tid, _NO_TRACK)[0] for tid in truth.rivals]
+    distractors = sum(bool(((f >= segment[0]) & (f < segment[1])).any()) for f in seen)
+    return replace(truth, box_frame=frame[inside], box=box[inside], distractors=distractors)
 
 
-def read_records(file: Path) -> list:
-    """The raw records of an annotation file; raises InputError if none of them is VidSTG's."""
+def _with_boxes(entries: Iterable[Entry | Problem], vidor: VidorFolder) -> Iterator[Entry | Problem]:
+    """The entries with the boxes of those whose truth is known; each video's file is read once."""
+    cache: dict[str, Trajectories | UnusableError] = {}
+    for entry in entries:
+        if isinstance(entry, Problem) or entry.truth is None:
+            yield entry
+            continue
+        vid = entry.video.id
+        try:
+            if vid not in cache:
+                cache[vid] = _read_or_error(vidor.path(vid))
+            found = cache[vid]
+            if isinstance(found, UnusableError):
+                raise found
+            yield replace(entry, path=found.video_path, truth=boxed(entry.truth, entry.segment, found.tracks))
+        except UnusableError as error:
+            yield Problem(entry.id, entry.split, error, entry.query_type)
+
+
+def _read_or_error(path: Path | None) -> Trajectories | UnusableError:
+    try:
+        return read_trajectories(path)
+    except UnusableError as error:
+        return error
+
+
+def _records(file: Path) -> list:
     records = read_json(file, list, _WHAT)
     if not any(isinstance(r, dict) and {"vid", "used_segment", "captions"} <= set(r) for r in records):
         raise InputError(f"is not {_WHAT}", file, "name another file under 'splits:' in pipeline.yaml")
     return records
 
 
-def official_ids(annotations: Path, block: Mapping[str, Any], split: str) -> set[str] | None:
-    """The official list of a split's videos, where the block names one under `files:`."""
+def _official_ids(annotations: Path, block: Mapping[str, Any], split: str) -> set[str] | None:
     name = (block.get("files") or {}).get(split)
     if not name:
         return None
     return set(map(str, read_json(annotations / str(name), list, "a list of video ids")))
 
 
-def parse_record(record: Any, number: int) -> Record:
-    """The untruthful part of a record: nothing here looks at spans, targets or relations; raises UnusableError."""
+def _parse_record(record: Any) -> tuple[Video, tuple[int, int], list[tuple[str, int, Any]]]:
+    """What every split may know: video, segment [begin, end), and (captions or questions, index, item) each.
+
+    Nothing here looks at spans, targets or relations.
+    """
     if not isinstance(record, dict):
-        raise UnusableError("record is no object")
+        raise UnusableError("malformed record", "no object")
     vid = record.get("vid")
     if not isinstance(vid, str | int) or not str(vid):
-        raise UnusableError("record has no vid")
+        raise UnusableError("malformed record", "no vid")
     frames = whole(record.get("frame_count"), "frame_count")
-    begin, last = (
-        whole(_part(record, "used_segment").get(k), f"used_segment.{k}") for k in ("begin_fid", "end_fid")
-    )
+    begin, last = _range(record, "used_segment")
     if not 0 <= begin <= last or begin >= frames:
-        raise UnusableError(f"used_segment {begin}..{last} is empty or outside the video's {frames} frames")
+        raise UnusableError("malformed record", f"used_segment {begin}..{last} is empty or not in {frames} frames")
     size = whole(record.get("width"), "width"), whole(record.get("height"), "height")
     video = Video(str(vid), positive(record.get("fps"), "fps"), frames, *size)
-    return Record(number, video, (begin, min(last + 1, frames)), tuple(_sentences(record)))
+    return video, (begin, min(last + 1, frames)), list(_sentences(record))
 
 
-def parse_truth(record: Mapping, item: Any, segment: tuple[int, int]) -> Truth:
+def _parse_truth(record: Mapping, item: Mapping, segment: tuple[int, int]) -> Truth:
     """The truth of one sentence without its boxes; raises UnusableError for what no evaluation could use."""
-    if not isinstance(item, dict):
-        raise UnusableError("sentence is no object")
-    begin, end = (whole(_part(record, "temporal_gt").get(k), f"temporal_gt.{k}") for k in ("begin_fid", "end_fid"))
+    begin, end = _range(record, "temporal_gt")
     if end <= begin:
-        raise UnusableError(f"zero-length span {begin}..{end}")
+        raise UnusableError("zero-length span", f"{begin}..{end}")
     if end <= segment[0] or begin >= segment[1]:
-        raise UnusableError(f"span {begin}..{end} is outside its segment")
-    category = {o["tid"]: str(o.get("category", "")) for o in _objects(record)}
+        raise UnusableError("span outside its segment", f"{begin}..{end}")
+    category = _categories(record)
     relation = _part(record, "used_relation")
     target = _known(item.get("target_id"), category)
     _known(relation.get("subject_tid"), category)
     if relation.get("object_tid") is not None:  # an action alone has no object
         _known(relation["object_tid"], category)
+    rivals = tuple(tid for tid, c in category.items() if c == category[target] and tid != target)
+    predicate = str(relation.get("predicate", ""))
     return Truth(
         (begin, end),
         target_id=target,
         category=category[target],
-        predicate=str(relation.get("predicate", "")),
-        distractors=sum(c == category[target] for c in category.values()) - 1,
+        predicate=predicate,
+        rivals=rivals,
+        distractors=len(rivals),
     )
 
 
-def with_boxes(truth: Truth, raw: Mapping, segment: tuple[int, int], tracks: Tracks) -> Truth:
-    """The truth with its target's boxes in its span; distractors are then those seen in the segment."""
-    frame, box = tracks.get(truth.target_id, _NO_TRACK)
-    inside = (frame >= truth.span[0]) & (frame < truth.span[1])
-    if not inside.any():
-        raise UnusableError("target has no box in its span")
-    rivals = {o["tid"] for o in _objects(raw) if o.get("category") == truth.category} - {truth.target_id}
-    seen = [tracks.get(tid, _NO_TRACK)[0] for tid in rivals]
-    distractors = sum(bool(((f >= segment[0]) & (f < segment[1])).any()) for f in seen)
-    return replace(truth, box_frame=frame[inside], box=box[inside], distractors=distractors)
-
-
-_NO_TRACK = (np.zeros(0, np.int64), np.zeros((0, 4), np.float32))
-
-
-@dataclass
-class _Split:
-    """What reading one split needs: vidor only where truth may be known and there are boxes."""
-
-    name: str
-    listed: set[str] | None
-    known: bool
-    vidor: VidorFolder | None
-    cache: dict[str, Trajectories | UnusableError] = field(default_factory=dict)
-
-
-def _read_split(collector: Collector, split: _Split, file: Path) -> None:
-    if split.known:
-        collector.open_split(split.name)
-    for number, raw in enumerate(read_records(file)):
-        try:
-            record = parse_record(raw, number)
-        except UnusableError as reason:
-            collector.skip(f"{file.name}#{number}", reason)
-            continue
-        for kind, i, item in record.sentences:
-            sample_id = collector.unique(f"{record.video.id}/{number}/{kind}/{i}", split.name)
-            try:
-                if split.listed is not None and record.video.id not in split.listed:
-                    raise UnusableError(f"video not in the official list of {split.name}")
-                truth, hint = _truth(split, raw, item, record) if split.known else (None, None)
-                path = collector.folder.find(record.video.id, hint)
-                sample = Sample(sample_id, split.name, _text(item), QUERY_TYPES[kind], record.segment)
-                collector.add(sample, record.video, path, truth)
-            except UnusableError as reason:
-                collector.skip(sample_id, reason)
-
-
-def _truth(split: _Split, raw: Mapping, item: Any, record: Record) -> tuple[Truth, str | None]:
-    """The truth of one sentence, and where VidOR says its video is."""
-    truth = parse_truth(raw, item, record.segment)
-    if split.vidor is None:
-        return truth, None
-    found = _cached(split.vidor, record.video.id, split.cache)
-    return with_boxes(truth, raw, record.segment, found.tracks), found.video_path
-
-
-def _text(item: Any) -> str:
+def _sentence(item: Any) -> str:
     text = item.get("description") if isinstance(item, dict) else None
     if not isinstance(text, str):
-        raise UnusableError("sentence has no description")
+        raise UnusableError("malformed record", "sentence without description")
     return text
-
-
-def _cached(vidor: VidorFolder, vid: str, cache: dict[str, Trajectories | UnusableError]) -> Trajectories:
-    if vid not in cache:
-        try:
-            cache[vid] = vidor.read(vid)
-        except UnusableError as reason:
-            cache[vid] = reason
-    found = cache[vid]
-    if isinstance(found, UnusableError):
-        raise found
-    return found
 
 
 def _part(record: Mapping, key: str) -> Mapping:
     part = record.get(key)
     if not isinstance(part, dict):
-        raise UnusableError(f"record has no {key}")
+        raise UnusableError("malformed record", f"no {key}")
     return part
 
 
-def _known(tid: object, category: Mapping[int, str]) -> int:
-    if isinstance(tid, bool) or not isinstance(tid, int) or tid not in category:
-        raise UnusableError(f"names the absent object {tid}")
-    return tid
+def _range(record: Mapping, key: str) -> tuple[int, int]:
+    part = _part(record, key)
+    return whole(part.get("begin_fid"), f"{key}.begin_fid"), whole(part.get("end_fid"), f"{key}.end_fid")
 
 
 def _sentences(record: Mapping) -> Iterator[tuple[str, int, Any]]:
     for kind in QUERY_TYPES:
         items = record.get(kind, [])
         if not isinstance(items, list):
-            raise UnusableError(f"{kind} is no list")
+            raise UnusableError("malformed record", f"{kind} is no list")
         yield from ((kind, i, item) for i, item in enumerate(items))
 
 
-def _objects(record: Mapping) -> list[dict]:
+def _categories(record: Mapping) -> dict[int, str]:
+    """Category of each object of the record by track id."""
     found = record.get("subject/objects")
     if not isinstance(found, list) or not all(isinstance(o, dict) and isinstance(o.get("tid"), int) for o in found):
-        raise UnusableError("record has no valid subject/objects")
-    return found
+        raise UnusableError("malformed record", "no valid subject/objects")
+    return {o["tid"]: str(o.get("category", "")) for o in found}
+
+
+def _known(tid: object, category: Mapping[int, str]) -> int:
+    if isinstance(tid, bool) or not isinstance(tid, int) or tid not in category:
+        raise UnusableError("names an absent object", str(tid))
+    return tid
 
 
 def _tracks(trajectories: list) -> Tracks:

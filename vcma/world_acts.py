@@ -1,196 +1,36 @@
-"""How things move in the drawn world: tracks, acts and the play of a whole video. NumPy only.
+"""What things do in the drawn world: a script for each predicate, and who may play it. NumPy only.
 
-Units: frames for time, picture pixels for x, depth 0 (near) to 1 (far), lifts in units of world_cast, degrees.
-Scripts write a channel from a frame on to the end of the video, so that whatever follows starts where the last ended.
+A script plays from frame t on: it brings the actors into place, acts for about `length` frames, records the event,
+lets them part, and returns the frame at which they are free. Where time or place do not suffice: NoRoomError.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from vcma.world_cast import PERSONS, Thing
-from vcma.world_shapes import Place, Pose, hand_of, shape
+from vcma.world_cast import PERSONS
+from vcma.world_shapes import hand_of
+from vcma.world_stage import (
+    EDGE,
+    WALK,
+    WIDTH,
+    Actor,
+    NoRoomError,
+    Stage,
+    approach,
+    beside,
+    inside,
+    look_at,
+    move,
+    retreat,
+    scale_at,
+    side_of,
+)
 
-WIDTH, HEIGHT = 320, 240
-_NEAR_Y, _FAR_Y = 229.0, 133.0
-_NEAR_SCALE, _FAR_SCALE = 1.06, 0.8
-_EDGE = 14.0
-_WALK, _RUN = 40.0, 88.0  # pixels a second
-_CHANNELS = {
-    "x": 0.0,
-    "d": 0.5,
-    "lift": 0.0,
-    "face": 1.0,
-    "spin": 0.0,
-    "tilt": 0.0,
-    "arm": 8.0,
-    "arm_far": -6.0,
-    "bend": 0.0,
-    "sit": 0.0,
-    "kick": 0.0,
-    "stride": 0.0,
-    "flap": 0.0,
-    "over": 0.0,  # drawn as if nearer by this much depth
-    "cord": -1.0,  # tid of what the hand pulls by a cord
-}
-
-
-class NoRoomError(Exception):
-    """An act does not fit into the time or the place that is left."""
-
-
-def scale_at(depth: np.ndarray | float) -> np.ndarray | float:
-    """Picture pixels a unit at a depth."""
-    return _NEAR_SCALE + (_FAR_SCALE - _NEAR_SCALE) * depth
-
-
-def ground_at(depth: np.ndarray | float) -> np.ndarray | float:
-    """Picture row of the ground at a depth."""
-    return _NEAR_Y + (_FAR_Y - _NEAR_Y) * depth
-
-
-@dataclass(frozen=True)
-class Event:
-    """Somebody does something: half-open frames [begin, end). `other` is None for what is done alone."""
-
-    predicate: str
-    subject: int
-    other: int | None
-    begin: int
-    end: int
-
-
-class Actor:
-    """A thing with its channels over the frames of a video, each an array (frames,)."""
-
-    def __init__(self, thing: Thing, frames: int, x: float, depth: float, face: float) -> None:
-        self.thing = thing
-        self.tracks = {name: np.full(frames, value) for name, value in _CHANNELS.items()}
-        for name, value in (("x", x), ("d", depth), ("face", face)):
-            self.tracks[name][:] = value
-
-    def at(self, name: str, t: int) -> float:
-        return float(self.tracks[name][min(t, len(self.tracks[name]) - 1)])
-
-    def put(self, name: str, t0: int, values: np.ndarray | float, t1: int | None = None) -> None:
-        """Write values over [t0, t1) (t1: their number, or a constant to the end); the last one stays."""
-        track = self.tracks[name]
-        if np.ndim(values) == 0:
-            track[t0:] = values
-            return
-        values = np.asarray(values)
-        if t0 >= len(track) or not len(values):
-            raise NoRoomError
-        track[t0 : t0 + len(values)] = values[: max(0, len(track) - t0)]
-        track[t0 + len(values) :] = values[-1]
-
-    def ramp(self, name: str, t0: int, t1: int, target: float) -> None:
-        """Go smoothly from the value at t0 to the target at t1."""
-        u = np.linspace(0, 1, max(2, t1 - t0 + 1))[1:]
-        start = self.at(name, t0)
-        self.put(name, t0, start + (target - start) * u * u * (3 - 2 * u))
-
-    def save(self) -> dict[str, np.ndarray]:
-        return {name: track.copy() for name, track in self.tracks.items()}
-
-    @property
-    def reach(self) -> float:
-        """Half width in picture pixels at its depth of the first frame."""
-        return float(self.thing.half_width * scale_at(self.tracks["d"][0]))
-
-
-@dataclass
-class Stage:
-    """A video in the making: its actors, its events, its clock."""
-
-    frames: int
-    fps: int
-    rng: np.random.Generator
-    actors: list[Actor] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-
-    def span(self, seconds: float) -> int:
-        return max(1, round(seconds * self.fps))
-
-    def note(self, predicate: str, subject: Actor, other: Actor | None, begin: int, end: int) -> None:
-        """Record an event; it must end a little before the video does."""
-        if end > self.frames - 1 or end - begin < self.span(0.7):
-            raise NoRoomError
-        tid = None if other is None else other.thing.tid
-        self.events.append(Event(predicate, subject.thing.tid, tid, begin, end))
-
-
-# --- moves -----------------------------------------------------------------------------------------------------------
-
-
-def _inside(x: float, reach: float) -> bool:
-    return _EDGE + 0.6 * reach <= x <= WIDTH - _EDGE - 0.6 * reach
-
-
-def move(stage: Stage, actor: Actor, t: int, x: float, depth: float, speed: float, turn: bool = True) -> int:
-    """Walk (or run, roll, drive) to a place; returns the frame of arrival."""
-    x0, d0 = actor.at("x", t), actor.at("d", t)
-    far = np.hypot(x - x0, (depth - d0) * (_FAR_Y - _NEAR_Y))
-    if far < 2:
-        return t
-    t1 = t + max(2, round(far / speed * stage.fps))
-    u = np.linspace(0, 1, t1 - t + 1)[1:]
-    u = 0.85 * u + 0.15 * u * u * (3 - 2 * u)
-    actor.put("x", t, x0 + (x - x0) * u)
-    actor.put("d", t, d0 + (depth - d0) * u)
-    if turn and abs(x - x0) > 3:
-        actor.put("face", t, float(np.sign(x - x0)))
-    actor.put("stride", t, 1.0 if speed > 60 else 0.55)
-    actor.put("stride", t1, 0.0)
-    return t1
-
-
-def look_at(actor: Actor, other: Actor, t: int) -> None:
-    actor.put("face", t, float(np.sign(other.at("x", t) - actor.at("x", t))) or 1.0)
-
-
-def _side(stage: Stage, s: Actor, o: Actor, t: int, apart: float, room: float = 0.0) -> float:
-    """Which side of o (-1 left, 1 right) s goes to: where it is, unless there is no place; `room` more is needed beyond."""
-    here = float(np.sign(s.at("x", t) - o.at("x", t))) or 1.0
-    for side in (here, -here):
-        x = o.at("x", t) + side * apart
-        if _inside(x, s.reach) and _inside(o.at("x", t) - side * room, o.reach):
-            return side
-    raise NoRoomError
-
-
-def approach(
-    stage: Stage, s: Actor, o: Actor, t: int, apart: float, room: float = 0.0, speed: float = _WALK
-) -> int:
-    """Come to stand beside o, middles `apart` pixels, facing it; `room` pixels must be free behind o."""
-    side = _side(stage, s, o, t, apart, room)
-    x, crosses = o.at("x", t) + side * apart, side * (s.at("x", t) - o.at("x", t)) < 0
-    depth = o.at("d", t) - 0.012
-    if crosses:
-        t = move(stage, s, t, o.at("x", t), max(-0.05, depth - 0.14), speed)
-    t = move(stage, s, t, x, depth, speed)
-    look_at(s, o, t)
-    return t
-
-
-def retreat(stage: Stage, s: Actor, o: Actor, t: int, gap: float = 46.0) -> int:
-    """Step away from o until the two are `gap` pixels apart, to whichever side has room."""
-    here = float(np.sign(s.at("x", t) - o.at("x", t))) or 1.0
-    for side in (here, -here):
-        x = o.at("x", t) + side * (s.reach + o.reach + gap)
-        if _inside(x, s.reach):
-            return move(stage, s, t, x, o.at("d", t) - 0.01, _WALK)
-    return t
-
-
-def _beside(s: Actor, o: Actor, gap: float) -> float:
-    return s.reach + o.reach + gap
-
-
-# --- things in the hand ----------------------------------------------------------------------------------------------
+# --- things in the hand ----------------------------------------------------------------------------
 
 
 def _hand(s: Actor) -> tuple[np.ndarray, np.ndarray]:
@@ -253,9 +93,7 @@ def carry(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
     taken, up = _take(stage, s, o, t, 52.0, both=True)
     distance = max(45.0, length / stage.fps * 30.0)
     x = s.at("x", up)
-    ways = [
-        x + w * distance for w in (s.at("face", up), -s.at("face", up)) if _inside(x + w * distance, 40.0)
-    ]
+    ways = [x + w * distance for w in (s.at("face", up), -s.at("face", up)) if inside(x + w * distance, 40.0)]
     if not ways:
         raise NoRoomError
     there = move(stage, s, up, ways[0], s.at("d", up), 30.0)
@@ -277,10 +115,10 @@ def throw(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
     taken, up = _take(stage, s, o, t, 52.0, both=False)
     face = s.at("face", up)
     far = stage.rng.uniform(95, 130)
-    if not _inside(s.at("x", up) + face * (far + 30), o.reach):
+    if not inside(s.at("x", up) + face * (far + 30), o.reach):
         face = -face
         s.put("face", up, face)
-        if not _inside(s.at("x", up) + face * (far + 30), o.reach):
+        if not inside(s.at("x", up) + face * (far + 30), o.reach):
             raise NoRoomError
     back = _rise(stage, s, up, 215.0, -6.0, 0.6)
     release = _rise(stage, s, back, 115.0, -6.0, 0.25)
@@ -312,7 +150,7 @@ def kick(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
     begin, ends, kicks = None, t, 0
     while begin is None or (ends - begin < length and kicks < 3):
         far = stage.rng.uniform(48, 78)
-        t = approach(stage, s, o, t, near, room=far + 8, speed=_WALK if kicks == 0 else 62.0)
+        t = approach(stage, s, o, t, near, room=far + 8, speed=WALK if kicks == 0 else 62.0)
         begin = t if begin is None else begin
         swing, hit = t + stage.span(0.25), t + stage.span(0.45)
         s.ramp("kick", t, swing, -32.0)
@@ -329,7 +167,7 @@ def kick(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
     return ends
 
 
-# --- contact that moves ----------------------------------------------------------------------------------------------
+# --- contact that moves ----------------------------------------------------------------------------
 
 
 def _shove(stage: Stage, s: Actor, o: Actor, t: int, length: int, ahead: bool) -> tuple[int, int]:
@@ -340,8 +178,8 @@ def _shove(stage: Stage, s: Actor, o: Actor, t: int, length: int, ahead: bool) -
     side = -way if ahead else way
     x = o.at("x", t) + side * apart
     if side * (s.at("x", t) - o.at("x", t)) < 0:
-        t = move(stage, s, t, o.at("x", t), o.at("d", t) - 0.16, _WALK)
-    t = move(stage, s, t, x, o.at("d", t) - 0.012, _WALK)
+        t = move(stage, s, t, o.at("x", t), o.at("d", t) - 0.16, WALK)
+    t = move(stage, s, t, x, o.at("d", t) - 0.012, WALK)
     s.put("face", t, way)
     ready = t + stage.span(0.3)
     s.ramp("arm", t, ready, 82.0 if ahead else -72.0)
@@ -371,7 +209,7 @@ def _way_for(stage: Stage, s: Actor, o: Actor, t: int, apart: float, distance: f
     for way in (here, -here) if ahead else (-here, here):
         sx = o.at("x", t) - way * apart if ahead else o.at("x", t) + way * apart
         ends = (sx, sx + way * distance), (o.at("x", t), o.at("x", t) + way * distance)
-        if all(_inside(x, s.reach) for x in ends[0]) and all(_inside(x, o.reach) for x in ends[1]):
+        if all(inside(x, s.reach) for x in ends[0]) and all(inside(x, o.reach) for x in ends[1]):
             return way
     raise NoRoomError
 
@@ -392,7 +230,7 @@ def ride(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
     speed = stage.rng.uniform(38, 50)
     distance = length / stage.fps * speed
     x = o.at("x", t)
-    ways = [w for w in (o.at("face", t), -o.at("face", t)) if _inside(x + w * distance, o.reach)]
+    ways = [w for w in (o.at("face", t), -o.at("face", t)) if inside(x + w * distance, o.reach)]
     if not ways:
         raise NoRoomError
     way, unit = ways[0], float(scale_at(o.at("d", t)))
@@ -417,7 +255,7 @@ def ride(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
     return retreat(stage, s, o, off, 24.0)
 
 
-# --- contact at rest -------------------------------------------------------------------------------------------------
+# --- contact at rest -------------------------------------------------------------------------------
 
 
 def touch(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
@@ -452,51 +290,38 @@ def hug(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
     return retreat(stage, s, o, end + stage.span(0.3), 34.0)
 
 
-# --- one after the other ---------------------------------------------------------------------------------------------
+# --- one after the other ---------------------------------------------------------------------------
 
 
-def _trail(
-    stage: Stage, s: Actor, o: Actor, t: int, length: int, speed: float, gap: float
-) -> tuple[int, int]:
-    """o goes ahead and s after it on the same path; at the edge both turn, a little nearer to us."""
-    apart = _beside(s, o, gap)
-    t = approach(stage, s, o, t, apart, speed=_WALK if speed < 60 else 55.0)
+def _trail(stage: Stage, s: Actor, o: Actor, t: int, length: int, speed: float, gap: float) -> tuple[int, int]:
+    """o goes straight ahead and s after it, `gap` pixels behind, until the edge is near; returns begin and end."""
+    apart = beside(s, o, gap)
+    t = approach(stage, s, o, t, apart, room=1.7 * speed, speed=WALK if speed < 60 else 55.0)
     way = s.at("face", t)
-    lag = max(1, round(apart / speed * stage.fps))
-    low, high = _EDGE + 0.6 * o.reach, WIDTH - _EDGE - 0.6 * o.reach
-    x, d, xs, ds = o.at("x", t), o.at("d", t), [], []
-    while len(xs) < length:
-        if not low < x + way * speed / stage.fps < high:
-            way = -way
-        x += way * speed / stage.fps
-        xs.append(x)
-        ds.append(d)
-    turned = np.flatnonzero(np.diff(np.sign(np.diff([o.at("x", t), *xs]))))
-    if len(turned) > (1 if speed > 60 else 0):
-        raise NoRoomError
-    depths = np.array(ds)
-    for k in turned:
-        depths[k:] = d - 0.14 * np.minimum(1.0, np.arange(len(depths) - k) / stage.span(0.5))
-    start = np.linspace(s.at("x", t), o.at("x", t), lag + 1)[1:]
-    o.put("x", t, np.array(xs))
-    o.put("d", t, depths)
-    s.put("x", t, np.concatenate([start, xs])[:length])
-    s.put("d", t, np.concatenate([np.full(lag, d), depths])[:length])
+    edge = EDGE + 0.6 * o.reach
+    room = (WIDTH - edge - o.at("x", t)) if way > 0 else (o.at("x", t) - edge)
+    length = min(length, int(room / speed * stage.fps))
+    steps = way * speed / stage.fps * np.arange(1, length + 1)
     for who in (s, o):
-        steps = np.sign(np.diff(who.tracks["x"][t - 1 if t else 0 : t + length]))[-length:]
-        who.put("face", t, np.where(steps == 0, who.at("face", t), steps)[:length])
+        who.put("x", t, who.at("x", t) + steps)
+        who.put("face", t, way)
         who.put("stride", t, 1.0 if speed > 60 else 0.55)
         who.put("stride", t + length, 0.0)
         if speed > 60 and who.thing.is_person:
-            who.put("arm", t, 40.0 * np.sin(np.arange(length) * 1.4) + 25)
-            who.put("arm_far", t, -40.0 * np.sin(np.arange(length) * 1.4) + 25)
-            who.put("bend", t, 12.0)
-            _rise(stage, who, t + length, 8.0, -6.0, 0.25)
+            _run_arms(stage, who, t, length)
     return t, t + length
 
 
+def _run_arms(stage: Stage, who: Actor, t: int, length: int) -> None:
+    swing = 40.0 * np.sin(1.4 * np.arange(length))
+    who.put("arm", t, 25 + swing)
+    who.put("arm_far", t, 25 - swing)
+    who.put("bend", t, 12.0)
+    _rise(stage, who, t + length, 8.0, -6.0, 0.25)
+
+
 def chase(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
-    begin, end = _trail(stage, s, o, t, length, stage.rng.uniform(80, 96), stage.rng.uniform(14, 26))
+    begin, end = _trail(stage, s, o, t, length, stage.rng.uniform(74, 90), stage.rng.uniform(14, 26))
     stage.note("chase", s, o, begin, end)
     return end + stage.span(0.3)
 
@@ -507,7 +332,7 @@ def follow(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
     return end + stage.span(0.3)
 
 
-# --- alone -----------------------------------------------------------------------------------------------------------
+# --- alone -----------------------------------------------------------------------------------------
 
 
 def wave(stage: Stage, s: Actor, o: Actor | None, t: int, length: int) -> int:
@@ -545,7 +370,7 @@ def spin(stage: Stage, s: Actor, o: Actor | None, t: int, length: int) -> int:
 
 def fall(stage: Stage, s: Actor, o: Actor | None, t: int, length: int) -> int:
     x = s.at("x", t)
-    back = [w for w in (-s.at("face", t), s.at("face", t)) if _inside(x + w * 0.9 * s.thing.height, 10)]
+    back = [w for w in (-s.at("face", t), s.at("face", t)) if inside(x + w * 0.9 * s.thing.height, 10)]
     if not back:
         raise NoRoomError
     down = t + stage.span(0.5)
@@ -561,11 +386,11 @@ def fall(stage: Stage, s: Actor, o: Actor | None, t: int, length: int) -> int:
     return up
 
 
-# --- where things are ------------------------------------------------------------------------------------------------
+# --- where things are ------------------------------------------------------------------------------
 
 
 def next_to(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
-    t = approach(stage, s, o, t, _beside(s, o, stage.rng.uniform(2, 7)))
+    t = approach(stage, s, o, t, beside(s, o, stage.rng.uniform(2, 7)))
     stage.note("next_to", s, o, t, t + length)
     return retreat(stage, s, o, t + length, stage.rng.uniform(48, 70))
 
@@ -573,21 +398,21 @@ def next_to(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
 def _overlap(stage: Stage, s: Actor, o: Actor, t: int, length: int, nearer: float) -> tuple[int, int]:
     x = o.at("x", t) + stage.rng.uniform(-0.35, 0.35) * min(s.reach, o.reach)
     depth = o.at("d", t) - nearer
-    if not -0.06 <= depth <= 1.08 or not _inside(x, s.reach):
+    if not -0.08 <= depth <= 1.12 or not inside(x, s.reach):
         raise NoRoomError
-    t = move(stage, s, t, s.at("x", t), depth, _WALK)
-    t = move(stage, s, t, x, depth, _WALK)
+    t = move(stage, s, t, s.at("x", t), depth, WALK)
+    t = move(stage, s, t, x, depth, WALK)
     return t, t + length
 
 
 def in_front_of(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
-    begin, end = _overlap(stage, s, o, t, length, stage.rng.uniform(0.15, 0.24))
+    begin, end = _overlap(stage, s, o, t, length, stage.rng.uniform(0.14, 0.21))
     stage.note("in_front_of", s, o, begin, end)
     return retreat(stage, s, o, end, stage.rng.uniform(40, 60))
 
 
 def behind(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
-    begin, end = _overlap(stage, s, o, t, length, -stage.rng.uniform(0.15, 0.24))
+    begin, end = _overlap(stage, s, o, t, length, -stage.rng.uniform(0.14, 0.21))
     stage.note("behind", s, o, begin, end)
     return retreat(stage, s, o, end, stage.rng.uniform(40, 60))
 
@@ -607,8 +432,8 @@ def above(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
     s.put("over", t, 0.04)
     end = up + length
     stage.note("above", s, o, up, end)
-    side = _side(stage, s, o, end, _beside(s, o, 20))
-    _leap(stage, s, end, end + stage.span(0.5), o.at("x", end) + side * _beside(s, o, 20), 0.0)
+    side = side_of(stage, s, o, end, beside(s, o, 20))
+    _leap(stage, s, end, end + stage.span(0.5), o.at("x", end) + side * beside(s, o, 20), 0.0)
     s.put("over", end + stage.span(0.5), 0.0)
     return retreat(stage, s, o, end + stage.span(0.5), 40.0)
 
@@ -634,10 +459,10 @@ def _hover(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
     end = there + length
     s.put("lift", there, over + 2 * np.sin(np.arange(length) * 0.6))
     stage.note("above", s, o, there, end)
-    side = _side(stage, s, o, end, _beside(s, o, 50))
+    side = side_of(stage, s, o, end, beside(s, o, 50))
     off = end + stage.span(1.0)
     s.put("face", end, side)
-    s.ramp("x", end, off, o.at("x", end) + side * _beside(s, o, 50))
+    s.ramp("x", end, off, o.at("x", end) + side * beside(s, o, 50))
     s.ramp("lift", end, off, 0.0)
     s.put("flap", t, 1.0)
     s.put("flap", off, 0.0)
@@ -648,14 +473,14 @@ def beneath(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
     """s goes under a table and comes out again."""
     depth = o.at("d", t) + 0.012
     x = o.at("x", t) + stage.rng.uniform(-0.3, 0.3) * (o.reach - s.reach)
-    t = move(stage, s, t, s.at("x", t), depth, _WALK)
-    t = move(stage, s, t, x, depth, _WALK)
+    t = move(stage, s, t, s.at("x", t), depth, WALK)
+    t = move(stage, s, t, x, depth, WALK)
     stage.note("beneath", s, o, t, t + length)
     return retreat(stage, s, o, t + length, stage.rng.uniform(35, 55))
 
 
 def towards(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
-    apart = _beside(s, o, stage.rng.uniform(10, 18))
+    apart = beside(s, o, stage.rng.uniform(10, 18))
     if abs(s.at("x", t) - o.at("x", t)) - apart < 62:
         raise NoRoomError
     begin, t = t, approach(stage, s, o, t, apart, speed=stage.rng.uniform(28, 38))
@@ -664,24 +489,24 @@ def towards(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
 
 
 def away(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
-    apart = _beside(s, o, 0)
+    apart = beside(s, o, 0)
     if abs(s.at("x", t) - o.at("x", t)) - apart > 26:
         t = approach(stage, s, o, t, apart + 8) + stage.span(0.4)
     side = float(np.sign(s.at("x", t) - o.at("x", t))) or 1.0
     x = s.at("x", t) + side * stage.rng.uniform(72, 110)
-    if not _inside(x, s.reach):
+    if not inside(x, s.reach):
         raise NoRoomError
     end = move(stage, s, t, x, s.at("d", t), stage.rng.uniform(28, 38))
     stage.note("away", s, o, t, end)
     return end + stage.span(0.3)
 
 
-# --- who may do what -------------------------------------------------------------------------------------------------
+# --- who may do what -------------------------------------------------------------------------------
 
-_WALKERS = (*PERSONS, "dog", "cat", "horse")
+WALKERS = (*PERSONS, "dog", "cat", "horse")
 _LOOSE = ("ball", "toy", "backpack")
 _BIG = ("chair", "table", "bicycle", "car", "horse")
-_ANY = (*_WALKERS, *_LOOSE, "baby", "chair", "table", "bicycle", "car")
+_ANY = (*WALKERS, *_LOOSE, "baby", "chair", "table", "bicycle", "car")
 
 
 @dataclass(frozen=True)
@@ -699,13 +524,13 @@ ACTS: dict[str, Act] = {
         above, ("bird", "cat", "child"), ("table", "chair", "car", "horse", "child", "bicycle"), (1.8, 3.6)
     ),
     "beneath": Act(beneath, ("cat", "dog", "ball", "toy", "baby"), ("table",), (1.8, 3.6)),
-    "next_to": Act(next_to, (*_WALKERS, "baby"), _ANY, (1.8, 3.4)),
+    "next_to": Act(next_to, (*WALKERS, "baby"), _ANY, (1.8, 3.4)),
     "in_front_of": Act(in_front_of, (*PERSONS, "dog", "cat", "baby"), ("adult", "child", *_BIG), (1.8, 3.4)),
     "behind": Act(behind, (*PERSONS, "dog", "horse"), ("adult", "child", *_BIG), (1.8, 3.4)),
-    "towards": Act(towards, (*_WALKERS, "car", "baby"), _ANY, (1.8, 3.0)),
-    "away": Act(away, (*_WALKERS, "car", "baby"), _ANY, (1.8, 3.0)),
+    "towards": Act(towards, (*WALKERS, "car", "baby"), _ANY, (1.8, 3.0)),
+    "away": Act(away, (*WALKERS, "car", "baby"), _ANY, (1.8, 3.0)),
     "chase": Act(chase, (*PERSONS, "dog", "cat"), (*PERSONS, "dog", "cat", "horse"), (1.8, 3.0)),
-    "follow": Act(follow, (*_WALKERS, "baby"), (*_WALKERS, "baby"), (2.0, 3.4)),
+    "follow": Act(follow, (*WALKERS, "baby"), (*WALKERS, "baby"), (2.0, 3.4)),
     "hold": Act(hold, PERSONS, _LOOSE, (1.8, 3.4)),
     "carry": Act(carry, PERSONS, _LOOSE, (2.0, 3.2)),
     "lift": Act(lift, PERSONS, _LOOSE, (2.4, 3.2)),
@@ -741,61 +566,10 @@ def perform(stage: Stage, predicate: str, s: Actor, o: Actor | None, t: int, len
     kept = [(a, a.save()) for a in (s, o) if a is not None]
     events = len(stage.events)
     try:
-        end = ACTS[predicate].play(stage, s, o, t, length)
-        if end <= stage.frames:
-            return end
+        return ACTS[predicate].play(stage, s, o, t, length)
     except NoRoomError:
         pass
     for actor, tracks in kept:
         actor.tracks = tracks
     del stage.events[events:]
     return None
-
-
-# --- from tracks to pictures -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Camera:
-    """Where the camera looks: shift in pixels and zoom, per frame (frames,)."""
-
-    dx: np.ndarray
-    dy: np.ndarray
-    zoom: np.ndarray
-
-    def see(self, x: float, y: float, t: int) -> tuple[float, float]:
-        z = self.zoom[t]
-        return (x - WIDTH / 2) * z + WIDTH / 2 + self.dx[t], (y - HEIGHT / 2) * z + HEIGHT / 2 + self.dy[t]
-
-
-def gait_of(actor: Actor) -> tuple[np.ndarray, np.ndarray]:
-    """Phase of the legs and rotation of the wheels, in radians (frames,), from the way travelled."""
-    dx = np.diff(actor.tracks["x"], prepend=actor.tracks["x"][0])
-    dy = np.diff(actor.tracks["d"], prepend=actor.tracks["d"][0]) * (_FAR_Y - _NEAR_Y)
-    unit = scale_at(actor.tracks["d"]) * np.sqrt(actor.thing.height / 60)
-    gait = np.cumsum(np.hypot(dx, dy) / (unit * 7.5))
-    if actor.thing.category == "bird":
-        gait = np.where(actor.tracks["flap"] > 0, np.arange(len(dx)) * 1.9, -0.6)
-    return gait, np.cumsum(dx * actor.tracks["face"] / (unit * 13)) + actor.thing.tid
-
-
-def figure(actor: Actor, t: int, camera: Camera, gait: np.ndarray, roll: np.ndarray):  # noqa: ANN201
-    """Parts and box of an actor in frame t, in picture pixels (see world_shapes.shape)."""
-    k = {name: float(track[t]) for name, track in actor.tracks.items()}
-    scale = float(scale_at(k["d"])) * camera.zoom[t]
-    x, y = camera.see(k["x"], float(ground_at(k["d"])), t)
-    turn = np.cos(k["spin"])
-    turn = float(np.copysign(max(abs(turn), 0.3), turn))
-    swing = 26 * k["stride"] * np.sin(gait[t])
-    pose = Pose(
-        gait=float(gait[t]),
-        stride=k["stride"],
-        arm=k["arm"] - swing if abs(k["arm"]) < 20 else k["arm"],
-        arm_far=k["arm_far"] + swing if abs(k["arm_far"]) < 20 else k["arm_far"],
-        bend=k["bend"],
-        sit=k["sit"],
-        kick=k["kick"],
-        roll=float(roll[t]) * (k["face"] if actor.thing.category == "ball" else 1.0),
-    )
-    place = Place(x, y - k["lift"] * scale, scale, k["face"] * turn, k["tilt"])
-    return shape(actor.thing, pose, place)

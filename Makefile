@@ -1,0 +1,25 @@
+# Everything starts from `make demo` and `make test`; both build .venv first if it is not there.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+.PHONY: env demo test check format clean
+
+env:
+	@envs/build.sh
+
+demo: env  ## the whole pipeline on the data set that pipeline.yaml chooses, then its metrics and report
+	@dvc repro --quiet || dvc repro
+	@vcma summary
+
+test: env  ## all tests
+	@python -m pytest -q
+
+check: env  ## format, lint and types
+	@ruff format --check .
+	@ruff check .
+	@mypy
+
+format: env
+	@ruff format .
+	@ruff check --fix .
+
+clean:  ## undo `make demo`: artifacts, drawn data, DVC's cache, and the environment
+	rm -rf artifacts data/demo data/demo_full .venv .dvc/cache .dvc/tmp

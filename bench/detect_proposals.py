@@ -1,0 +1,114 @@
+"""Frames per second of the detector as the pipeline runs it, of the bare model, and of detectron2's predictor.
+
+All three see the same frames at the same size with the same threads, in turns; the fastest of the repeats counts.
+
+    python bench/detect_proposals.py --config envs/detectors/demo.yaml --weights demo/detector.pth
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from vcma.detector import load_detector
+from vcma.detectron import build_model, fill, import_detectron2, read_config, without_old_warnings
+from vcma.stills import world_stills
+from vcma.weights import read_checkpoint
+
+_WANTED: dict[str, Any] = {"top_k": 20, "score_threshold": 0.05, "nms_threshold": 0.6, "min_size": 4}
+
+
+def configured(config: str, weights: str) -> tuple[Any, dict[str, Any]]:
+    """The configuration with the number of classes and attributes of its weights, and the weights."""
+    cfg = read_config(config, Path())
+    checkpoint = read_checkpoint(Path(weights))
+    cfg.MODEL.ROI_HEADS.NUM_CLASSES = len(checkpoint["class_names"])
+    cfg.MODEL.ROI_ATTRIBUTE_HEAD.NUM_CLASSES = len(checkpoint["attribute_names"])
+    cfg.MODEL.WEIGHTS, cfg.MODEL.DEVICE = weights, "cpu"
+    cfg.TEST.DETECTIONS_PER_IMAGE = _WANTED["top_k"]
+    cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = _WANTED["score_threshold"]
+    return cfg, checkpoint
+
+
+def bare_loop(cfg: Any, checkpoint: dict[str, Any], frames: list[np.ndarray], batch: int) -> Callable[[], None]:
+    """The model's own batched forward on tensors made beforehand."""
+    import torch
+
+    model = build_model(cfg, "cpu").eval()
+    fill(model, checkpoint, Path(cfg.MODEL.WEIGHTS))
+    tensors = [{"image": torch.from_numpy(np.float32(frame.transpose(2, 0, 1)))} for frame in frames]
+
+    def run() -> None:
+        with torch.no_grad():
+            for first in range(0, len(tensors), batch):
+                model(tensors[first : first + batch])
+
+    return run
+
+
+def predictor_loop(cfg: Any, frames: list[np.ndarray]) -> Callable[[], None]:
+    """detectron2's DefaultPredictor, one frame after another."""
+    from detectron2.engine import DefaultPredictor
+
+    predictor = DefaultPredictor(cfg)
+    return lambda: [predictor(frame) for frame in frames] and None
+
+
+def our_loop(config: str, weights: str, frames: list[np.ndarray], batch: int) -> Callable[[], None]:
+    """`detect` as the stage calls it."""
+    detector = load_detector({"backend": "detectron2", "config": config, "weights": weights}, Path())
+
+    def run() -> None:
+        for first in range(0, len(frames), batch):
+            detector.detect(frames[first : first + batch], **_WANTED)
+
+    return run
+
+
+@click.command()
+@click.option("--config", default="envs/detectors/demo.yaml", show_default=True, help="detectron2 configuration")
+@click.option("--weights", default="demo/detector.pth", show_default=True, help="its weights, with names")
+@click.option("--frames", "count", default=32, show_default=True, help="frames to detect in, 320 x 240")
+@click.option("--batch", default=8, show_default=True, help="frames in one forward pass")
+@click.option("--threads", default=1, show_default=True, help="threads of torch")
+@click.option("--repeats", default=5, show_default=True, help="turns of each")
+@click.option("--json", "output", type=click.Path(path_type=Path), help="also write the numbers to this file")
+def main(
+    config: str, weights: str, count: int, batch: int, threads: int, repeats: int, output: Path | None
+) -> None:
+    """Compare the speed of the three ways."""
+    import torch
+
+    import_detectron2()
+    torch.set_num_threads(threads)
+    frames = [still.picture() for still in world_stills(11, count)]
+    cfg, checkpoint = configured(config, weights)
+    with without_old_warnings():
+        loops = {
+            "ours": our_loop(config, weights, frames, batch),
+            "bare": bare_loop(cfg, checkpoint, frames, batch),
+            "default_predictor": predictor_loop(cfg, frames),
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in loops}
+        for _ in range(repeats + 1):  # the first turn warms up
+            for name, run in loops.items():
+                start = time.perf_counter()
+                run()
+                seconds[name].append(time.perf_counter() - start)
+    speed = {name: count / min(times[1:]) for name, times in seconds.items()}
+    for name, value in speed.items():
+        click.echo(f"{name:18s} {value:7.1f} frames/s  {1e3 / value:6.1f} ms")
+    click.echo(f"ours / bare {speed['ours'] / speed['bare']:.2f}", nl=False)
+    click.echo(f", ours / default_predictor {speed['ours'] / speed['default_predictor']:.2f}")
+    if output:
+        output.write_text(json.dumps({"frames_per_second": speed, "batch": batch, "threads": threads}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

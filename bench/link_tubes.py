@@ -1,0 +1,251 @@
+# ruff: noqa: E402 (the number of threads is read when NumPy is imported)
+"""The linker against its competitors on the same generated scenes: quality and speed, one thread.
+
+    python bench/link_tubes.py [--seeds 8] [--kind KIND ...] [--scaling] [--json FILE]
+
+Quality is the mean over true things of the best tube's frame IoU: the IoU with the true box summed over the frames
+in both, by the number of frames in either. Competitors get every advantage: their parameters were chosen on other
+seeds, they may return any number of tracks, and of each the better is taken of its own estimates and of its
+detections with the gaps filled like ours. The ceilings link by the true identities, gaps unfilled and filled; a
+linker that smooths boxes can pass both. Time is the best of 3 runs a video, wall clock, median over the videos.
+"""
+
+from __future__ import annotations
+
+import os
+
+for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_threads] = "1"
+
+import argparse
+import json
+import sys
+import time
+import tracemalloc
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
+
+import scenes
+
+from vcma import boxes, tubes
+
+OURS = dict(alpha=0.5, max_tubes=20, min_score=0.2, max_gap=4.0, max_overlap=0.3, smoothing=1.0)
+KINDS: dict[str, Callable[[int], scenes.Scene]] = {
+    "stable": lambda seed: scenes.crossing(seed, noisy=False),
+    "noisy": lambda seed: scenes.crossing(seed, noisy=True),
+    "moving": scenes.moving,
+    "chase": scenes.chase,
+}
+INSTALL = (
+    "python -m venv BENCH_ENV && BENCH_ENV/bin/pip install -r envs/bench.txt, then BENCH_ENV/bin/python "
+    + sys.argv[0]
+)
+
+Track = tuple[np.ndarray, np.ndarray]  # position [P] of its frames, rising; box [P, 4]
+
+
+def quality(truth: np.ndarray, tracks: Iterable[Track]) -> float:
+    """Mean over the things of truth [K, T, 4], NaN where absent, of the best frame IoU of a track."""
+    present = np.isfinite(truth[..., 0])
+    best = np.zeros(len(truth))
+    for position, box in tracks:
+        iou = np.where(present[:, position], boxes.pairwise_iou(truth[:, position], box[None].astype(float)), 0)
+        either = present.sum(1) + len(position) - present[:, position].sum(1)
+        best = np.maximum(best, iou.sum(1) / np.maximum(either, 1))
+    return float(best[present.any(1)].mean())
+
+
+def ours(data: dict, **changes: float) -> list[list[Track]]:
+    linked = tubes.link(data, **{**OURS, **changes})
+    spans = zip(linked["point_offset"][:-1], linked["point_offset"][1:], strict=True)
+    return [[(linked["position"][a:b], linked["box"][a:b]) for a, b in spans]]
+
+
+def positions(data: dict) -> np.ndarray:
+    return np.repeat(np.arange(len(data["frame"])), np.diff(data["box_offset"]))
+
+
+def tracks_of(data: dict, label: np.ndarray, fill: bool) -> list[Track]:
+    """Tracks of the detections with the same label >= 0, at most one a frame."""
+    position, tracks = positions(data), []
+    for k in np.unique(label[label >= 0]):
+        rows = np.flatnonzero(label == k)
+        known = position[rows]
+        at = np.arange(known[0], known[-1] + 1) if fill else known
+        tracks.append((at, boxes.interpolate(data["time"][at], data["time"][known], data["box"][rows])))
+    return tracks
+
+
+def norfair_tracks(data: dict, distance: object | None, threshold: float, patience: int) -> list[list[Track]]:
+    import norfair
+
+    tracker = norfair.Tracker("iou", threshold, hit_counter_max=patience, initialization_delay=0)
+    tracker.distance_function = distance or tracker.distance_function  # its constructor takes no vectorised one
+    label, estimates = np.full(len(data["box"]), -1), {}
+    for t, (a, b) in enumerate(zip(data["box_offset"][:-1], data["box_offset"][1:], strict=True)):
+        found = [
+            norfair.Detection(data["box"][i].reshape(2, 2), embedding=data["feature"][i], data=i)
+            for i in range(a, b)
+        ]
+        for thing in tracker.update(found):
+            if a <= thing.last_detection.data < b:
+                label[thing.last_detection.data] = thing.id
+            estimates.setdefault(thing.id, []).append((t, thing.estimate.ravel()))
+    estimated = [(np.array([t for t, _ in e]), np.array([box for _, box in e])) for e in estimates.values()]
+    return [tracks_of(data, label, fill=True), estimated]
+
+
+def norfair_cosine_iou() -> object:
+    """0.5 cosine + 0.5 IoU as norfair's vectorised distance: of the last detection's feature and the estimate."""
+    from norfair.distances import VectorizedDistance
+
+    class CosineIoU(VectorizedDistance):
+        def __init__(self) -> None:
+            super().__init__(lambda candidates, things: 1 - boxes.iou_matrix(candidates, things))
+
+        def get_distances(self, objects: list, candidates: list | None = None) -> np.ndarray:
+            if not objects or not candidates:
+                return np.ones((len(candidates or ()), len(objects)))
+            estimate = np.array([thing.estimate.ravel() for thing in objects])
+            box = np.array([c.points.ravel() for c in candidates])
+            was = _unit(np.array([thing.last_detection.embedding for thing in objects], dtype=np.float32))
+            now = _unit(np.array([c.embedding for c in candidates], dtype=np.float32))
+            return 1 - 0.5 * (now @ was.T) - 0.5 * boxes.iou_matrix(box, estimate)
+
+    return CosineIoU()
+
+
+def _unit(x: np.ndarray) -> np.ndarray:
+    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-6)
+
+
+def bytetrack(data: dict, activation: float, matching: float, patience: int) -> list[list[Track]]:
+    import supervision
+
+    tracker = supervision.ByteTrack(
+        track_activation_threshold=activation,
+        minimum_matching_threshold=matching,
+        lost_track_buffer=patience,
+        frame_rate=30,
+    )
+    label = np.full(len(data["box"]), -1)
+    for a, b in zip(data["box_offset"][:-1], data["box_offset"][1:], strict=True):
+        found = supervision.Detections(
+            xyxy=data["box"][a:b], confidence=data["score"][a:b], data={"row": np.arange(a, b)}
+        )
+        tracked = tracker.update_with_detections(found)
+        if len(tracked):
+            label[tracked.data["row"]] = tracked.tracker_id
+    return [tracks_of(data, label, fill=True)]
+
+
+def competitors() -> dict[str, Callable[[dict], list[list[Track]]]]:
+    """What is installed of them; a line on stderr for what is missing."""
+    found: dict[str, Callable[[dict], list[list[Track]]]] = {}
+    try:
+        import norfair  # noqa: F401
+
+        found["norfair_cos_iou"] = lambda data: norfair_tracks(data, norfair_cosine_iou(), 0.5, 10)
+        found["norfair_iou"] = lambda data: norfair_tracks(data, None, 0.7, 5)
+    except ImportError:
+        print(f"norfair is not installed, left out; to have it: {INSTALL}", file=sys.stderr)
+    try:
+        import supervision  # noqa: F401
+
+        warnings.filterwarnings("ignore", module="supervision")
+        found["bytetrack"] = lambda data: bytetrack(data, 0.25, 0.8, 30)
+    except ImportError:
+        print(f"supervision is not installed, left out; to have it: {INSTALL}", file=sys.stderr)
+    return found
+
+
+def race(kind: str, seeds: Iterable[int]) -> dict[str, dict[str, float]]:
+    """{name: {iou, ms}} of every linker on the scenes of a kind, and {iou} of the ceilings."""
+    shown = [KINDS[kind](seed) for seed in seeds]
+    linkers = {"ours": ours, "ours_unsmoothed": lambda data: ours(data, smoothing=0.0), **competitors()}
+    result = {}
+    for name, linker in linkers.items():
+        scores, times = [], []
+        for scene in shown:
+            spent = []
+            for _ in range(3):
+                begin = time.perf_counter()
+                answers = linker(scene.data)
+                spent.append(time.perf_counter() - begin)
+            scores.append([quality(scene.truth, tracks) for tracks in answers])
+            times.append(min(spent) * 1e3)
+        result[name] = {"iou": float(np.mean(scores, axis=0).max()), "ms": float(np.median(times))}
+    for name, fill in (("ceiling_unfilled", False), ("ceiling_filled", True)):
+        scores = [quality(s.truth, tracks_of(s.data, s.identity, fill)) for s in shown]
+        result[name] = {"iou": float(np.mean(scores))}
+    return result
+
+
+def alphas(kind: str, seeds: Iterable[int]) -> dict[str, float]:
+    """Our quality over alpha."""
+    shown = [KINDS[kind](seed) for seed in seeds]
+    values = (0.0, 0.25, 0.5, 0.75, 1.0)
+    return {str(a): float(np.mean([quality(s.truth, ours(s.data, alpha=a)[0]) for s in shown])) for a in values}
+
+
+def scaling() -> dict[str, object]:
+    """Cost in T (at N = 100) and in N (at T = 256): ms, exponents, and peak memory beyond the input."""
+    by_frames = {t: _cost(t, 100) for t in (64, 128, 256)}
+    by_detections = {n: _cost(256, n) for n in (25, 50)} | {100: by_frames[256]}
+    return {
+        "ms_by_T": {t: ms for t, (ms, _) in by_frames.items()},
+        "ms_by_N": {n: ms for n, (ms, _) in by_detections.items()},
+        "exponent_T": _slope({t: ms for t, (ms, _) in by_frames.items()}),
+        "exponent_N": _slope({n: ms for n, (ms, _) in by_detections.items()}),
+        "peak_MB_by_T": {t: mb for t, (_, mb) in by_frames.items()},
+    }
+
+
+def _cost(frames: int, detections: int) -> tuple[float, float]:
+    """Best of 3, ms, and peak memory, MB."""
+    data = scenes.crossing(0, noisy=True, frames=frames, detections=detections).data
+    spent = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        tubes.link(data, **OURS)
+        spent.append(time.perf_counter() - begin)
+    tracemalloc.start()
+    tubes.link(data, **OURS)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return min(spent) * 1e3, peak / 1e6
+
+
+def _slope(cost: dict[int, float]) -> float:
+    return float(np.polyfit(np.log(list(cost)), np.log(list(cost.values())), 1)[0])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=8, help="scenes of each kind, seeds 0, 1, ...")
+    parser.add_argument("--kind", action="append", choices=list(KINDS), help="only these kinds of scene")
+    parser.add_argument("--scaling", action="store_true", help="also T = 256, N = 100 (some seconds)")
+    parser.add_argument("--json", type=Path, help="write the numbers here")
+    args = parser.parse_args()
+    results: dict[str, object] = {}
+    for kind in args.kind or KINDS:
+        results[kind] = raced = race(kind, range(args.seeds))
+        print(f"\n{kind}: {args.seeds} videos")
+        for name, row in raced.items():
+            print(f"  {name:18s} IoU {row['iou']:.3f}" + (f"  {row['ms']:7.1f} ms" if "ms" in row else ""))
+        raced["ours"]["alpha"] = alphas(kind, range(args.seeds))
+        print("  over alpha         " + "  ".join(f"{a}: {v:.3f}" for a, v in raced["ours"]["alpha"].items()))
+    if args.scaling:
+        results["scaling"] = found = scaling()
+        print("\nscaling\n" + "\n".join(f"  {name}: {value}" for name, value in found.items()))
+    if args.json:
+        args.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

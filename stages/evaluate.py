@@ -1,0 +1,64 @@
+"""predictions, truth -> metrics.json, reference_points.json: the field's metrics beside what they must be read against."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from vcma import artifact
+from vcma.cli import Run, mode, stage
+from vcma.datasets.predictions import read_predictions
+from vcma.errors import InputError
+from vcma.grounding import answers_of, boxes_of
+from vcma.loading import Clips
+from vcma.metrics import PROTOCOLS, compare, evaluate as evaluate_by, protocols_for
+from vcma.references import chance, oracle
+from vcma.tables import comparison_table, metrics_table
+
+
+@stage()
+@click.option("--split", type=click.Choice(["val", "test"]), help="Which truth.")
+@click.option("--protocol", type=click.Choice(["default", "all", *PROTOCOLS]), help="By which protocol.")
+@click.option("--seed", type=click.IntRange(0), help="Of the bootstrap and of the answers by chance.")
+@mode("--predictions", "foreign", type=click.Path(path_type=Path), help="Score this JSON file instead of ours.")
+@mode("--json", "out", type=click.Path(path_type=Path), help="With --predictions: where the metrics go.")
+@mode("--compare", "other", type=click.Path(path_type=Path), help="Print paired differences to this JSON file.")
+def evaluate(run: Run, split: str, protocol: str, seed: int) -> None:
+    """Score predictions by protocol, with 95 % intervals, beside their reference points."""
+    truth = artifact.read(artifact.TRUTH, run.artifact(f"truth_{split}.h5"))
+    if not len(truth["sample"]):
+        raise InputError(f"no truth for the split {split}", run.artifact(f"truth_{split}.h5"), "nothing to score")
+    known = protocols_for(truth)
+    protocols = known if protocol == "all" else known[:1] if protocol == "default" else (protocol,)
+    foreign, out = run.modes["foreign"], run.modes["out"]
+    predictions = read_predictions(foreign or run.artifact("predictions.json"))
+
+    def by_protocol(found: Any) -> dict:
+        return {p: evaluate_by(truth, found, p, seed=seed) for p in protocols}
+
+    ours = by_protocol(predictions)
+    if run.modes["other"]:
+        other = read_predictions(run.modes["other"])
+        click.echo(comparison_table({p: compare(truth, predictions, other, p, seed=seed) for p in protocols}))
+    if foreign:
+        click.echo(metrics_table(ours, {}))
+        return artifact.write_json(out, ours) if out else None
+    clips = Clips(run.artifact("tubes"), 1)
+    found = artifact.read(artifact.REFERENCES, run.artifact("references.h5"))
+    video = dict(zip(truth["sample"], truth["video"], strict=True))
+    points = {"chance": by_protocol(chance(truth, clips.tubes_or_empty, seed=seed, whole=True))}
+    for method in dict.fromkeys(found["method"]):
+        answers = [a for a in answers_of(found, np.flatnonzero(found["method"] == method)) if a.sample in video]
+        points[method] = by_protocol(boxes_of(answers, clips.tubes, video))
+    if len(truth["box"]):
+        points["oracle"] = by_protocol(oracle(truth, clips.tubes_or_empty))
+    artifact.write_json(run.artifact("metrics.json"), ours)
+    artifact.write_json(run.artifact("reference_points.json"), points)
+    click.echo(metrics_table(ours, points))
+    run.done(f"{len(truth['sample']):,} samples by {', '.join(protocols)}", run.artifact("metrics.json"))
+    return None
+
+
+if __name__ == "__main__":
+    evaluate()

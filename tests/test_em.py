@@ -1,0 +1,271 @@
+"""The E-step against enumeration, F against its definition and its bound, and training's reproducibility."""
+
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import make_tubes
+from vcma import em
+from vcma.clip import crop
+from vcma.corpus import Encoder, Sentence, vocabulary
+from vcma.model import Tensors
+from vcma.text import static_vectors
+
+SETTINGS = em.Settings(
+    beta=1.0, kappa=6.0, label_prior=1.0, width=16, bottleneck=2, dropout=0.1, refinements=3, none_weight=1.0,
+    contrast_weight=0.3, learning_rate=0.01, weight_decay=0.01, batch_clips=4, warm_up=1, rounds=3, patience=2,
+    stop="rounds", seed=0,
+)  # fmt: skip
+
+
+def sentence(video: str = "v", relations=((0, "chase", 1), (1, "jump", -1)), heads=("adult", "dog")) -> Sentence:
+    attributes = tuple(("red",) if i == 0 else () for i in range(len(heads)))
+    return Sentence(f"{video}/0", video, 0, -1, heads, heads, attributes, 0, tuple(relations))
+
+
+TOLD = [
+    sentence("a"),
+    sentence("b", ((1, "push", 0),)),
+    sentence("c", ((0, "chase", 1), (1, "push", 2)), ("dog", "adult", "ball")),
+    sentence("d", (), ("ball",)),
+    sentence("e", ((0, "jump", -1),), ("adult",)),
+]
+
+
+def batch_of(told=TOLD, tubes: int = 3, frames: int = 4):
+    train = [*TOLD, *TOLD]
+    words = vocabulary(train, ["adult", "dog", "ball"], ["red", "blue"], 6)
+    encoder = Encoder(words)
+    encoder.learn(told)
+    clips = [crop(make_tubes(i, tubes, frames), 0, -1, 64) for i, _ in enumerate(told)]
+    return words, encoder.batch(clips, [[s] for s in told])
+
+
+def setting(seed: int = 0, beta: float = 1.0, kappa: float = 6.0, **shape):
+    words, batch = batch_of(**shape)
+    model = em.build(words, static_vectors, replace(SETTINGS, seed=seed, beta=beta, kappa=kappa))
+    model.theta.eval()
+    model.phi.eval()
+    tensors = Tensors.of(batch, "cpu")
+    with torch.no_grad():
+        seen = em.look(model, tensors)
+    return model, tensors, seen
+
+
+def random_posterior(e, batch, seed):
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(e.log_prior.shape, generator=generator)
+    log_z = (e.log_prior + noise).masked_fill(~batch.candidates, em.NO_CANDIDATE).log_softmax(-1)
+    odds = torch.randn(e.frame.shape, generator=generator)
+    return em.Posterior(log_z, odds, torch.randn(len(e.frame), 1, generator=generator))
+
+
+def complete_log_likelihood(e, batch, a, s, z, y):
+    """The tempered log-joint of one sentence at one assignment, straight from its definition."""
+    rows = (batch.entity_sentence == s).nonzero()[:, 0].tolist()
+    of = dict(zip(rows, z, strict=True))
+    total = sum(float(e.log_prior[row, n]) for row, n in of.items())
+    gamma = float(e.gamma[s])
+    for t in range(int(e.frame[s].sum())):
+        psi = sum(
+            float(e.pair[k, of[int(batch.pair_subject[k])], of[int(batch.pair_object[k])], t])
+            for k in (batch.pair_sentence == s).nonzero()[:, 0].tolist()
+        ) + sum(
+            float(e.action[k, of[int(batch.action_subject[k])], t])
+            for k in (batch.action_sentence == s).nonzero()[:, 0].tolist()
+        )
+        prior = math.log(1 / (1 + math.exp(-float(a[s])))) if y[t] else math.log(1 / (1 + math.exp(float(a[s]))))
+        total += gamma * (prior + (e.beta * psi if y[t] else 0.0))
+    return total
+
+
+def assignments(e, batch, s):
+    rows = (batch.entity_sentence == s).nonzero()[:, 0].tolist()
+    tubes = [torch.nonzero(batch.candidates[row])[:, 0].tolist() for row in rows]
+    frames = int(e.frame[s].sum())
+    return rows, itertools.product(*tubes), list(itertools.product((0, 1), repeat=frames))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("beta", [0.0, 0.7, 2.0])
+def test_every_update_is_the_enumerated_expectation(seed, beta):
+    model, batch, seen = setting(seed, beta)
+    e, q = seen.evidence, random_posterior(seen.evidence, batch, seed)
+    for s in range(len(TOLD)):
+        rows, products, moments = assignments(e, batch, s)
+        products = list(products)
+        y1 = torch.sigmoid(q.log_odds[s]).tolist()
+        z1 = q.z
+        for rank, row in enumerate(rows):
+            updated = em.update_z(e, batch, q, em.Messages.of(e, batch, q.y), rank)
+            expected = torch.full((e.log_prior.shape[1],), em.NO_CANDIDATE)
+            for n in sorted({z[rank] for z in products}):
+                total = 0.0
+                for z in (z for z in products if z[rank] == n):
+                    weight_z = math.prod(
+                        float(z1[other, z[i]]) for i, other in enumerate(rows) if other != row
+                    )
+                    for y in moments:
+                        weight = weight_z * math.prod(p if bit else 1 - p for p, bit in zip(y1, y, strict=False))
+                        total += weight * complete_log_likelihood(e, batch, q.a, s, z, y)
+                expected[n] = total
+            expected = expected.log_softmax(-1).exp()
+            assert torch.allclose(updated.log_z[row].exp(), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_time_update_is_the_enumerated_expectation(seed):
+    model, batch, seen = setting(seed)
+    e, q = seen.evidence, random_posterior(seen.evidence, batch, seed)
+    updated = em.update_y(e, batch, q)
+    for s in range(len(TOLD)):
+        rows, products, _ = assignments(e, batch, s)
+        products = list(products)
+        frames = int(e.frame[s].sum())
+        for t in range(frames):
+            both = []
+            for bit in (0, 1):
+                y = [0] * frames
+                y[t] = bit
+                both.append(
+                    sum(
+                        math.prod(float(q.z[row, n]) for row, n in zip(rows, z, strict=True))
+                        * complete_log_likelihood(e, batch, q.a, s, z, y)
+                        for z in products
+                    )
+                )
+            # F counts each frame gamma of an observation in entropy too, so its log-odds are 1 / gamma of these.
+            assert float(updated.log_odds[s, t]) == pytest.approx((both[1] - both[0]) / float(e.gamma[s]), abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize(("beta", "kappa"), [(0.25, 2.0), (1.0, 6.0), (4.0, 20.0)])
+def test_no_update_lowers_f(seed, beta, kappa):
+    model, batch, seen = setting(seed, beta, kappa, tubes=5, frames=7)
+    e, q = seen.evidence, random_posterior(seen.evidence, batch, seed)
+    before = em.objective(e, batch, q)
+    for _ in range(3):
+        for rank in range(3):
+            q = em.update_z(e, batch, q, em.Messages.of(e, batch, q.y), rank)
+            after = em.objective(e, batch, q)
+            assert (after >= before - 1e-4).all()
+            before = after
+        q = em.update_y(e, batch, q)
+        after = em.objective(e, batch, q)
+        assert (after >= before - 1e-4).all()
+        before = after
+
+
+def test_f_is_a_bound_of_the_enumerated_log_normaliser():
+    model, batch, seen = setting(1, kappa=4.0)
+    e = replace(seen.evidence, gamma=torch.ones_like(seen.evidence.gamma))
+    for seed in range(5):
+        q = em.e_step(e, batch, random_posterior(e, batch, seed), 5)
+        bound = em.objective(e, batch, q)
+        for s in range(len(TOLD)):
+            _, products, moments = assignments(e, batch, s)
+            values = [complete_log_likelihood(e, batch, q.a, s, z, y) for z in products for y in moments]
+            assert float(bound[s]) <= float(torch.logsumexp(torch.tensor(values), 0)) + 1e-3
+
+
+def test_the_order_of_the_tubes_does_not_matter():
+    words, _ = batch_of()
+    model = em.build(words, static_vectors, SETTINGS)
+    encoder = Encoder(words)
+    encoder.learn(TOLD[:1])
+    clip = crop(make_tubes(3, 5, 9), 0, -1, 64)
+    order = np.array([3, 0, 4, 1, 2])
+    moved = replace(
+        clip,
+        **{name: getattr(clip, name)[order] for name in ("tube", "box", "present", "feature", "class_prob")},
+        attribute_prob=clip.attribute_prob[order],
+    )
+    (p, q), = em.ground(model, encoder.batch([clip], [TOLD[:1]]), "cpu")
+    (p2, q2), = em.ground(model, encoder.batch([moved], [TOLD[:1]]), "cpu")
+    for one, other in ((p, p2), (q, q2)):
+        assert np.allclose(one.log_z[:, order], other.log_z, atol=1e-4)
+        assert np.allclose(one.log_odds, other.log_odds, atol=1e-4)
+
+
+def test_padding_changes_nothing():
+    words, _ = batch_of()
+    model = em.build(words, static_vectors, SETTINGS)
+    encoder = Encoder(words)
+    encoder.learn(TOLD)
+    small, large = crop(make_tubes(0, 3, 5), 0, -1, 64), crop(make_tubes(1, 6, 12), 0, -1, 64)
+    (alone, _), = em.ground(model, encoder.batch([small], [TOLD[:1]]), "cpu")
+    (padded, _), _ = em.ground(model, encoder.batch([small, large], [TOLD[:1], TOLD[1:2]]), "cpu")
+    assert np.allclose(alone.log_z, padded.log_z, atol=1e-4)
+    assert np.allclose(alone.log_odds, padded.log_odds, atol=1e-4)
+    assert alone.evidence.shape == padded.evidence.shape == (2, 5)
+
+
+def test_a_killed_training_ends_as_an_uninterrupted_one():
+    words, batch = batch_of()
+
+    def run(history, state, stop_after):
+        model = em.build(words, static_vectors, SETTINGS)
+        trainer = em.Trainer(model)
+        if state:
+            trainer.load(state)
+        kept = []
+
+        def keep(rows):
+            kept.append(({k: v.clone() for k, v in trainer.state().items()}, list(rows)))
+            if len(rows) == stop_after:
+                raise KeyboardInterrupt
+
+        try:
+            em.fit(trainer, lambda number: [batch], lambda: (float("nan"),) * 2, keep, history, "cpu")
+        except KeyboardInterrupt:
+            pass
+        return kept[-1]
+
+    whole = run([], None, None)
+    state, history = run([], None, 2)
+    resumed = run(history, state, None)
+    assert len(resumed[1]) == len(whole[1]) == SETTINGS.warm_up + SETTINGS.rounds
+    assert all(torch.equal(whole[0][k], resumed[0][k]) for k in whole[0])
+
+
+def test_training_learns_whom_a_verb_speaks_of():
+    """Two tubes alike but for motion; only the verb tells them apart, and only across sentences."""
+    groups, clips, movers = [], [], []
+    random = np.random.default_rng(0)
+    for i in range(24):
+        tubes = make_tubes(i, 2, 16, gaps=False)
+        mover = int(random.integers(2))
+        for n in range(2):
+            rows = slice(n * 16, n * 16 + 16)
+            x = 60 + 100 * n + (np.arange(16) * 6 if n == mover else 0)
+            half = 20
+            y = 100 + random.normal(0, 1, 16)
+            tubes["box"][rows] = np.stack([x - half + 0 * y, y - half, x + half + 0 * y, y + half], 1)
+        tubes["class_prob"][:] = [1, 0, 0]
+        tubes["attribute_prob"][:] = [[1, 0], [0, 1]] if i % 2 else [[0, 1], [1, 0]]
+        tubes["feature"][:] = 0
+        known = i < 20
+        colour = ("red" if tubes["attribute_prob"][mover][0] > 0 else "blue",) if known else ()
+        clips.append(crop(tubes, 0, -1, 64))
+        groups.append([Sentence(f"{i}", f"{i}", 0, -1, ("adult",), ("adult",), (colour,), 0, ((0, "run", -1),))])
+        movers.append(mover)
+    words = vocabulary([s for g in groups for s in g], ["adult", "dog", "ball"], ["red", "blue"], 6)
+    encoder = Encoder(words)
+    encoder.learn([s for g in groups for s in g])
+    model = em.build(words, static_vectors, replace(SETTINGS, rounds=25, patience=99))
+    batches = [encoder.batch(clips[i : i + 5], groups[i : i + 5]) for i in range(0, 20, 5)]
+    em.fit(em.Trainer(model), lambda number: batches, lambda: (float("nan"),) * 2, lambda rows: None, [], "cpu")
+    # The last four sentences name no colour: only what was learnt of "run" can tell the tubes apart.
+    found = list(em.ground(model, encoder.batch(clips[20:], groups[20:]), "cpu"))
+    assert [int(p.log_z[0].argmax()) for p, _ in found] == movers[20:]
+
+
+def test_a_batch_of_one_clip_has_no_negatives():
+    words, batch = batch_of(TOLD[:1])
+    model = em.build(words, static_vectors, SETTINGS)
+    terms = em.Trainer(model).epoch([batch], 2, "cpu")
+    assert terms["contrast"] == 0 and all(math.isfinite(v) for v in terms.values())

@@ -1,0 +1,74 @@
+"""`vcma` (or `python -m vcma`): what is not a stage."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vcma.cli import find_config, load_project, one_edge
+
+# name -> (module, command), imported when asked for: `vcma --help` needs no heavy library.
+_ELSEWHERE = {
+    "check": ("vcma.check", "check_command", "Examine a data set before hours of work."),
+    "train-detector": ("vcma.training", "train_detector", "Train a small Faster R-CNN on boxes."),
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *_ELSEWHERE])
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name in _ELSEWHERE:
+            module, command, _ = _ELSEWHERE[name]
+            return getattr(import_module(module), command)
+        return super().get_command(ctx, name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = []
+        for name in self.list_commands(ctx):
+            own = self.commands.get(name)
+            rows.append((name, own.get_short_help_str(90) if own else _ELSEWHERE[name][2]))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with one_edge():
+            return super().invoke(ctx)
+
+
+@click.group(cls=_Commands, context_settings={"max_content_width": 110})
+@click.version_option(package_name="vcma")
+def main() -> None:
+    """Weakly-supervised spatio-temporal video grounding: what is not a stage of the pipeline."""
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--rows", type=click.IntRange(0), default=3, show_default=True, help="First rows to print.")
+@click.option("--png", type=click.Path(path_type=Path), help="Draw the artifact as a contact sheet.")
+@click.option("--sentence", "sample", help="With --png, of predictions: the sample to draw.")
+def show(file: Path, rows: int, png: Path | None, sample: str | None) -> None:
+    """Explain an artifact: schema, columns, parameters, inputs and first rows; or draw it."""
+    from vcma import inspection
+
+    if png is None:
+        click.echo(inspection.describe(file, rows))
+    else:
+        click.echo(f"{inspection.draw(file, png, sample)} -> {png}", err=True)
+
+
+@main.command()
+@click.option("--config", type=click.Path(path_type=Path), help="Another pipeline.yaml.")
+def summary(config: Path | None) -> None:
+    """Print the metrics beside their reference points, and where the report is."""
+    from vcma import inspection
+
+    click.echo(inspection.summary(load_project(config or find_config(Path.cwd()))))
+
+
+if __name__ == "__main__":
+    main(prog_name="vcma")

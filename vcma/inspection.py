@@ -1,0 +1,178 @@
+"""Looking into artifacts: `vcma show` in text and as contact sheets, and the closing table of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vcma import artifact
+from vcma.artifact import Columns, Schema
+from vcma.cli import Project
+from vcma.errors import InputError
+from vcma.names import file_stem
+from vcma.tables import metrics_table
+
+
+def describe(path: Path, rows: int) -> str:
+    """What a file holds, as text: schema, columns with types, axes and units, parameters, inputs, first rows."""
+    schema = artifact.schema_of(path)
+    attributes = artifact.attributes(path)
+    data = artifact.read(schema, path)
+    lines = [f"{path}: {schema.tag}, by {schema.stage}", f"  {schema.doc}"]
+    lines.append(f"  parameters: {json.dumps(attributes['params'])}")
+    lines += [f"  input {name}: {digest[:64]}" for name, digest in attributes["inputs"].items()]
+    lines.append(f"  content: {attributes['content']}")
+    width = max(map(len, schema.columns))
+    for name, column in schema.columns.items():
+        value = np.asarray(data[name])
+        axes = ", ".join(
+            f"{axis}{'+1' if column.offsets else ''}={n}" for axis, n in zip(column.axes, value.shape, strict=True)
+        )
+        unit = f" ({column.unit})" if column.unit else ""
+        lines.append(f"  {name:<{width}}  {column.dtype:<8} [{axes}]{unit}  {column.doc}")
+    return "\n".join([*lines, *_first_rows(schema, data, rows)])
+
+
+def _first_rows(schema: Schema, data: Columns, rows: int) -> list[str]:
+    if schema is artifact.QUERIES and rows:
+        from vcma.language import draw
+        from vcma.queries import query
+
+        return ["", *(draw(query(data, i)) + "\n" for i in range(min(rows, len(data["sample"]))))]
+    lines = []
+    for axis in dict.fromkeys(c.axes[0] for c in schema.columns.values() if c.axes and not c.offsets):
+        names = [n for n, c in schema.columns.items() if c.axes[:1] == (axis,) and not c.offsets]
+        count = min(rows, len(data[names[0]]))
+        lines += [f"  first of {len(data[names[0]])} {axis}:"] * bool(count)
+        lines += [f"    {i}: " + ", ".join(f"{n}={_brief(data[n][i])}" for n in names) for i in range(count)]
+    scalars = [n for n, c in schema.columns.items() if not c.axes]
+    lines += [f"  {n} = {_brief(data[n])}" for n in scalars]
+    return lines
+
+
+def _brief(value: Any) -> str:
+    value = np.asarray(value)
+    if value.ndim:
+        shown = ", ".join(f"{x:.4g}" for x in value.ravel()[:4])
+        return f"[{shown}{', …' if value.size > 4 else ''}]"
+    return f"{value.item():.4g}" if value.dtype.kind == "f" else str(value.item())
+
+
+COLOURS = (
+    (66, 133, 244), (219, 68, 55), (15, 157, 88), (244, 160, 0), (171, 71, 188), (0, 172, 193), (255, 112, 67),
+    (158, 157, 36), (92, 107, 192), (240, 98, 146), (121, 85, 72), (96, 125, 139),
+)  # RGB; tube i has colour i modulo their number  # fmt: skip
+
+
+def draw(path: Path, png: Path, sample: str | None) -> str:
+    """Draw frames, proposals, tubes or one prediction as a contact sheet with boxes and ids; returns what it is.
+
+    Frames are looked up beside the artifact, where the pipeline puts them. Raises InputError where there is nothing
+    to draw.
+    """
+    schema = artifact.schema_of(path)
+    if schema is artifact.PREDICTIONS:
+        return _draw_prediction(path, png, sample)
+    if schema not in (artifact.FRAMES, artifact.PROPOSALS, artifact.TUBES):
+        raise InputError(f"{schema.tag} holds no pictures", path, "draw frames, proposals, tubes or predictions")
+    data = artifact.read(schema, path)
+    frames = data if schema is artifact.FRAMES else _frames_beside(path.parent.parent, path.name)
+    per_frame = _boxes_by_frame(schema, data)
+    shown = np.unique(np.linspace(0, len(frames["frame"]) - 1, 20).astype(int))
+    pictures = [_annotated(frames, row, per_frame.get(int(frames["frame"][row]), [])) for row in shown]
+    _write_sheet(pictures, png)
+    return f"{len(pictures)} of {len(frames['frame'])} frames"
+
+
+def _frames_beside(artifacts: Path, name: str) -> Columns:
+    return artifact.read(artifact.FRAMES, artifacts / "frames" / name)
+
+
+Drawn = tuple[np.ndarray, str, tuple[int, int, int]]  # box in native pixels, label, RGB
+
+
+def _boxes_by_frame(schema: Schema, data: Columns) -> dict[int, list[Drawn]]:
+    found: dict[int, list[Drawn]] = {}
+    if schema is artifact.PROPOSALS:
+        owner = np.repeat(data["frame"], np.diff(data["box_offset"]))
+        label = [str(data["class_name"][c]) for c in data["class_prob"].argmax(1)] if len(owner) else []
+        for i, frame in enumerate(owner):
+            text = f"{label[i]} {data['score'][i]:.2f}"
+            found.setdefault(int(frame), []).append((data["box"][i], text, COLOURS[i % len(COLOURS)]))
+    elif schema is artifact.TUBES:
+        for tube in range(len(data["tube_score"])):
+            name = str(data["class_name"][data["class_prob"][tube].argmax()])
+            for i in range(*data["point_offset"][tube : tube + 2]):
+                text = f"{tube} {name}" + "~" * bool(data["interpolated"][i])
+                frame = int(data["frame"][data["position"][i]])
+                found.setdefault(frame, []).append((data["box"][i], text, COLOURS[tube % len(COLOURS)]))
+    return found
+
+
+def _draw_prediction(path: Path, png: Path, sample: str | None) -> str:
+    data = artifact.read(artifact.PREDICTIONS, path)
+    rows = np.flatnonzero(data["sample"] == sample) if sample else np.arange(min(1, len(data["sample"])))
+    if not len(rows):
+        raise InputError(f"no prediction for sample '{sample}'", path, "vcma show FILE lists some ids")
+    row = int(rows[0])
+    name = f"{file_stem(data['video'][row])}.h5"
+    frames = _frames_beside(path.parent, name)
+    tubes = artifact.read(artifact.TUBES, path.parent / "tubes" / name)
+    span = int(data["span_begin"][row]), int(data["span_end"][row])
+    boxes: dict[int, list[Drawn]] = {}
+    tube = int(data["tube"][row])
+    if tube >= 0:
+        for i in range(*tubes["point_offset"][tube : tube + 2]):
+            frame = int(tubes["frame"][tubes["position"][i]])
+            if span[0] <= frame < span[1]:
+                boxes[frame] = [(tubes["box"][i], f"tube {tube}", COLOURS[tube % len(COLOURS)])]
+    shown = np.unique(np.linspace(0, len(frames["frame"]) - 1, 12).astype(int))
+    _write_sheet([_annotated(frames, r, boxes.get(int(frames["frame"][r]), [])) for r in shown], png)
+    return f"{data['sample'][row]}: frames {span[0]} to {span[1]}, tube {tube}"
+
+
+def _annotated(frames: Columns, row: int, boxes: list[Drawn], width: int = 320) -> np.ndarray:
+    """One stored frame `width` px wide with its number and boxes: uint8 HxWx3 RGB."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    from vcma.video import decode
+
+    picture = decode(frames["jpeg"][artifact.rows(frames["jpeg_offset"], row)])[..., ::-1]
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    image = image.resize((width, max(1, round(width * image.height / image.width))))
+    canvas, font = ImageDraw.Draw(image), ImageFont.load_default(12)
+    scale = np.array([image.width / frames["width"], image.height / frames["height"]] * 2)
+    for box, label, colour in boxes:
+        x1, y1, x2, y2 = (float(v) for v in box * scale)
+        canvas.rectangle((x1, y1, max(x1, x2), max(y1, y2)), outline=colour, width=2)
+        canvas.text((x1 + 3, max(0.0, y1 - 14)), label, fill=colour, font=font, stroke_width=2, stroke_fill="white")
+    text = f"frame {int(frames['frame'][row])}, {float(frames['time'][row]):.1f} s"
+    canvas.text((4, image.height - 17), text, fill="black", font=font, stroke_width=2, stroke_fill="white")
+    return np.asarray(image)
+
+
+def _write_sheet(pictures: list[np.ndarray], png: Path, columns: int = 4) -> None:
+    import io
+
+    from PIL import Image
+
+    height, width = (max(p.shape[axis] for p in pictures) for axis in (0, 1))
+    rows = -(-len(pictures) // columns)
+    sheet = np.full((rows * height, min(columns, len(pictures)) * width, 3), 255, np.uint8)
+    for i, picture in enumerate(pictures):
+        top, left = i // columns * height, i % columns * width
+        sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    stored = io.BytesIO()
+    Image.fromarray(sheet).save(stored, "PNG")
+    artifact.write_bytes(png, stored.getvalue())
+
+
+def summary(project: Project) -> str:
+    """The metrics of the last run beside their reference points, as a table, and the path of the report."""
+    remedy = "run dvc repro"
+    ours = artifact.read_json(project.artifacts / "metrics.json", remedy)
+    points = artifact.read_json(project.artifacts / "reference_points.json", remedy)
+    return f"{metrics_table(ours, points)}\n\nreport: {project.artifacts / 'report' / 'index.html'}"
