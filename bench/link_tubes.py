@@ -34,7 +34,7 @@ import scenes
 
 from vcma import boxes, tubes
 
-OURS = dict(alpha=0.5, max_tubes=20, min_score=0.2, max_gap=4.0, max_overlap=0.3, smoothing=1.0)
+OURS = dict(alpha=0.5, max_tubes=20, min_score=0.2, max_gap=4.0, max_overlap=0.4, smoothing=1.0)
 KINDS: dict[str, Callable[[int], scenes.Scene]] = {
     "stable": lambda seed: scenes.crossing(seed, noisy=False),
     "noisy": lambda seed: scenes.crossing(seed, noisy=True),

@@ -87,20 +87,27 @@ class Neighbours:
         near = torch.stack([self.shift(x, k) for k in range(-_WINDOW, _WINDOW + 1)])
         return near.var(0, unbiased=False).add(1e-6).sqrt()
 
+    def deviance(self, x: Tensor) -> Tensor:
+        """Difference from the mean over the clip."""
+        frame = (torch.arange(x.shape[2], device=x.device) <= self.last)[:, None, :, None]
+        return x - ((x * frame).sum(2) / frame.sum(2))[:, :, None]
+
     def jerk(self, x: Tensor) -> Tensor:
         """Second difference."""
         return x - (self.shift(x, 1) + self.shift(x, -1)) / 2
 
 
 def single_features(box: Tensor, near: Neighbours) -> Tensor:
-    """Geometry and motion of each tube: float [V, N, T, 22] from boxes [V, N, T, 4].
+    """Motion of each tube: float [V, N, T, 20] from boxes [V, N, T, 4].
 
-    Place, size and shape; velocity in body lengths a second and growth over two lags; unrest of place and shape.
+    Size and shape against the tube's own mean; velocity in body lengths a second and growth over two lags; unrest of
+    place and shape. Nothing says where and how large the tube is: that would tell a small corpus's videos apart,
+    and the emission would learn them by heart.
     """
     centre = (box[..., :2] + box[..., 2:]) / 2
     extent = (box[..., 2:] - box[..., :2]).clamp(min=1e-3)
     size = extent.prod(-1).sqrt()
-    shape = [centre[..., 0] - 0.65, centre[..., 1] - 0.5, size.log(), (extent[..., 0] / extent[..., 1]).log()]
+    shape = [near.deviance(x[..., None])[..., 0] for x in (size.log(), (extent[..., 0] / extent[..., 1]).log())]
     motion = []
     for lag in _LAGS:
         velocity = near.rate(centre, lag) / size[..., None]
@@ -147,7 +154,7 @@ def pair_features(box: Tensor, near: Neighbours) -> Tensor:
     return torch.stack(torch.broadcast_tensors(*found), -1)
 
 
-SINGLE, PAIR = 22, 21
+SINGLE, PAIR = 20, 21
 
 
 def _mlp(*widths: int) -> nn.Sequential:
@@ -251,11 +258,14 @@ class Theta(nn.Module):
         self.narrow = _narrow(vocabulary.feature + labels, bottleneck)
         self.change = _narrow(vocabulary.feature, bottleneck)
         inner = width // 2
+        self.thin = nn.Dropout(dropout / 2)
         self.as_subject = nn.Linear(SINGLE + bottleneck, width)
         self.as_object = nn.Linear(SINGLE + bottleneck, width)
         self.between = nn.Linear(PAIR, width)
         self.pair_out = _mlp(width, width, inner)
-        self.alone = _mlp(SINGLE + 2 * bottleneck, width, width, inner)
+        self.alone = nn.Sequential(
+            nn.Linear(SINGLE + 2 * bottleneck, width), nn.ReLU(), nn.Dropout(dropout / 2), *_mlp(width, width, inner)
+        )
         self.pair = Emission(vocabulary.pair_rate, inner)
         self.action = Emission(vocabulary.action_rate, inner)
 
@@ -290,7 +300,7 @@ class Theta(nn.Module):
         mean = batch.feature.sum(2) / batch.present.sum(-1, keepdim=True).clamp(min=1)
         moved = (batch.feature - mean[:, :, None]) * batch.present[..., None]
         alone = self.alone(torch.cat([seen, self.drop(self.change(moved))], -1))
-        return self.pair_out(F.relu(hidden)), alone
+        return self.pair_out(self.thin(F.relu(hidden))), alone
 
 
 class Phi(nn.Module):

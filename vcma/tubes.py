@@ -19,6 +19,7 @@ within. A step is the median time between sampled frames.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ import numpy as np
 from scipy.linalg import solveh_banded
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite_matching
 
 from vcma import boxes
 
@@ -39,10 +40,13 @@ _RIDGE = 0.3  # steps^2; how far the velocity of few points is trusted: (jitter 
 _DOUBT = 0.1  # prediction error in box sizes, for a line known as well as one of its points
 _REACH = 0.8  # no link beyond this many box sizes, times the same growth
 _UNLIKE = 3.0  # a link must look alike by this many deviations more than different things of one frame do
+_HALF = 0.5  # but no more than so far from their mean to identity
 _LONE = 3.0  # steps; how long a gap is bridged between two lone detections
 _ROWS = 64  # starts under trial at a time, at least: bounds the number of blocks
 _BLOCK = 1 << 17  # links under trial at a time: bounds memory, whatever the length of the video
-_STIFFNESS = (0.03, 0.3, 3.0, 30.0, 300.0)  # weights of the squared acceleration that `_smooth` chooses from
+_DENSE = 1 << 20  # elements of the largest matrix assigned densely
+_SUDDEN = 3.0  # deviations from the smoothed course that are no jitter any more
+_STIFFNESS = (0.03, 0.3, 3.0, 30.0, 300.0)  # weights of the squared acceleration that `smooth` chooses from
 
 
 @dataclass
@@ -206,36 +210,22 @@ def _directions(values: np.ndarray, centred: bool) -> np.ndarray:
 
 
 def _unlike(found: _Detections) -> float:
-    """The cosine that a link must exceed: what different things of one frame hardly reach.
+    """The cosine that a link must exceed: what different things of one frame hardly reach; 0 if all look the same.
 
-    That is their mean and `_UNLIKE` deviations, but no more than nine in ten of what barely moved between neighbouring
-    frames exceed, where this is above what one in twenty different things do. Measured on at most 16 frames; 0 if
-    all look the same.
+    Measured on at most 16 frames, between regions that overlap too little to show the same thing. Where different
+    things look much alike, half the way from their mean to identity: more would part a thing from itself.
     """
     last = len(found.start) - 2
-    apart, still = [np.zeros(0, np.float32)], [np.zeros(0, np.float32)]
+    cosines = [np.zeros(0, np.float32)]
     for t in sorted({round(last * k / 15) for k in range(16)} if last >= 0 else ()):
         better, worse = _pairs(found, found.start[t], found.start[t + 1])
-        overlap, cosine = _compared(found, better, worse)
-        apart.append(cosine[(overlap < 0.3) & (cosine != 0)])  # exactly 0: an unknown look
-        if t < last:
-            here = np.arange(found.start[t], found.start[t + 1])
-            there = np.arange(found.start[t + 1], found.start[t + 2])
-            pair = np.repeat(here, len(there)), np.tile(there, len(here))
-            overlap, cosine = _compared(found, *pair)
-            still.append(cosine[(overlap > 0.6) & (cosine != 0)])
-    different, same = np.concatenate(apart), np.concatenate(still)
-    if len(different) < 2:
+        apart = _iou_of(found, better, worse) < 0.3
+        cosines.append(np.einsum("ed,ed->e", found.look[better[apart]], found.look[worse[apart]]))
+    cosine = np.concatenate(cosines)
+    cosine = cosine[cosine != 0]  # exactly 0: an unknown look
+    if len(cosine) < 2:
         return 0.0
-    most = np.quantile(different, 0.95)
-    if len(same):
-        most = max(most, np.quantile(same, 0.1))
-    return float(min(different.mean() + _UNLIKE * different.std(), most))
-
-
-def _compared(found: _Detections, i: np.ndarray, j: np.ndarray) -> tuple:
-    """IoU [e] and cosine [e] of the detections i [e] and j [e]."""
-    return _iou_of(found, i, j), np.einsum("ed,ed->e", found.look[i], found.look[j])
+    return float(min(cosine.mean() + _UNLIKE * cosine.std(), (1 - _HALF) * cosine.mean() + _HALF))
 
 
 def _repeats(found: _Detections, max_overlap: float, unlike: float) -> np.ndarray:
@@ -484,14 +474,28 @@ def _place(node: np.ndarray, part: np.ndarray) -> np.ndarray:
 
 
 def _assign_part(row: np.ndarray, column: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """As `assign`, of one connected part, by a dense matrix."""
-    rows, columns = row.max() + 1, column.max() + 1
+    """As `assign`, of one connected part."""
+    rows, columns = int(row.max()) + 1, int(column.max()) + 1
     if rows == 1 or columns == 1:
         return np.array([gain.argmax()])
+    if rows * columns > _DENSE:
+        return _assign_sparse(row, column, gain, rows, columns)
     total, link_of = np.zeros((rows, columns)), np.full((rows, columns), -1)
     total[row, column], link_of[row, column] = gain, np.arange(len(gain))
     best = link_of[linear_sum_assignment(total, maximize=True)]
     return best[best >= 0]
+
+
+def _assign_sparse(row: np.ndarray, column: np.ndarray, gain: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """The same without a dense matrix: every node may also be matched to a stand-in of its own, at cost 1, and the
+    stand-ins of two linked nodes to each other, at next to none; a link costs 2 less its gain (per greatest gain)."""
+    node = np.arange(rows + columns)
+    cost = np.concatenate([2 - gain / gain.max(), np.ones(rows + columns), np.full(len(gain), 1e-9)])
+    left = np.concatenate([row, node, rows + column])
+    right = np.concatenate([column, np.roll(node, -columns), columns + row])
+    size = rows + columns
+    matched = min_weight_full_bipartite_matching(csr_matrix((cost, (left, right)), shape=(size, size)))[1]
+    return np.flatnonzero(matched[row] == column)
 
 
 # ---- tubes -----------------------------------------------------------------------------------------------
@@ -636,14 +640,22 @@ def smooth(at: np.ndarray, centre: np.ndarray, size: np.ndarray, offset: np.ndar
 
     at [p]: time in steps; centre, size [p, 2]; offset [k + 1]: detections of each tube. The smoothed course
     minimises squared distance plus stiffness times squared acceleration (Whittaker). Which stiffness, generalised
-    cross-validation decides for each tube, of centre and size apart, so that what truly moves is not blurred.
+    cross-validation decides for each tube, of centre and size apart: what truly moves is not blurred.
     """
     raw = np.concatenate([centre, size], axis=1).astype(np.float64)
     if len(raw) and weight > 0:
-        course = raw + weight * (_course(at.astype(np.float64), raw, offset) - raw)
+        course = raw + weight * _jitter(_course(at.astype(np.float64), raw, offset) - raw, offset)
         course[:, 2:] = np.maximum(course[:, 2:], raw[:, 2:] / 2)  # never turned inside out
         raw = course
     return np.concatenate([raw[:, :2] - raw[:, 2:] / 2, raw[:, :2] + raw[:, 2:] / 2], axis=1)
+
+
+def _jitter(correction: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """The corrections [p, 4] less what is no jitter: beyond `_SUDDEN` deviations of its tube a correction would undo a
+    sudden move or a box cut by an occluder, and is faded out."""
+    usual = [np.median(np.abs(correction[a:b]), axis=0) for a, b in itertools.pairwise(offset)]
+    most = _SUDDEN * 1.48 * np.repeat(usual, np.diff(offset), axis=0)  # 1.48 medians: a normal deviation
+    return correction * np.minimum(1, most / np.maximum(np.abs(correction), 1e-9)) ** 2
 
 
 def _course(at: np.ndarray, raw: np.ndarray, offset: np.ndarray) -> np.ndarray:
