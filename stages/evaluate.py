@@ -1,4 +1,4 @@
-"""predictions, truth -> metrics.json, reference_points.json: the field's metrics beside what they must be read against."""
+"""predictions, truth -> metrics.json, reference_points.json: the metrics and what they must be read against."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from vcma.datasets.predictions import read_predictions
 from vcma.errors import InputError
 from vcma.grounding import answers_of, boxes_of
 from vcma.loading import Clips
-from vcma.metrics import PROTOCOLS, compare, evaluate as evaluate_by, protocols_for
+from vcma.metrics import PROTOCOLS, compare, protocols_for
+from vcma.metrics import evaluate as evaluate_by
 from vcma.references import chance, oracle
 from vcma.tables import comparison_table, metrics_table
 

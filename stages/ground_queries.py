@@ -1,4 +1,4 @@
-"""samples, queries, tubes, model -> predictions.h5, predictions.json, references.h5: a tube and a span a sentence."""
+"""samples, queries, tubes, model -> predictions.h5, predictions.json, references.h5: a tube and a span each."""
 
 import click
 
@@ -6,6 +6,7 @@ from vcma import artifact
 from vcma.checkpoint import load_model
 from vcma.cli import Run, progress, stage
 from vcma.corpus import Encoder, grouped, sentences
+from vcma.decode import TimePrior
 from vcma.grounding import prediction_columns, reference_columns
 from vcma.inference import export, ground_all, reference_answers
 from vcma.loading import Clips
@@ -23,11 +24,11 @@ def ground_queries(run: Run, split: str, posterior: str) -> None:
     detector = str(clips.describe()["detector"])
     model, description = load_model(run.artifact("model"), detector)
     contrast, simple = load_model(run.artifact("model") / "contrast", detector)
-    clips.max_frames = description["max_frames"]
+    clips.max_frames, prior = description["max_frames"], TimePrior(**description["time_prior"])
     encoder = Encoder(model.vocabulary)
     encoder.learn(told)
     with progress(None, len(grouped(told)), run.stage) as bar:
-        found = ground_all(model.to(run.device), clips, encoder, told, posterior, run.device, bar.update)
+        found = ground_all(model.to(run.device), clips, encoder, told, posterior, prior, run.device, bar.update)
     inputs = {name: artifact.attributes(run.artifact(f"{name}.h5"))["content"] for name in ("samples", "queries")}
     columns = prediction_columns(found)
     artifact.write(artifact.PREDICTIONS, run.artifact("predictions.h5"), columns, run.params, inputs)

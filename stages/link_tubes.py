@@ -15,10 +15,10 @@ from vcma.tubes import link
 @stage("jobs", "strict", "force")
 @click.option("--alpha", type=click.FloatRange(0, 1), help="Link score: alpha * cosine + (1 - alpha) * IoU.")
 @click.option("--max-tubes", type=click.IntRange(1), help="Most tubes of one video.")
-@click.option("--min-score", type=click.FloatRange(0), help="Least link score.")
+@click.option("--min-score", type=click.FloatRange(0, 1), help="Least link score.")
 @click.option("--max-gap", type=click.FloatRange(0), help="Longest bridged gap in seconds.")
-@click.option("--max-overlap", type=click.FloatRange(0, 1), help="Tubes alike beyond this IoU are one.")
-@click.option("--smoothing", type=click.FloatRange(0, 1), help="Share of its neighbours in a smoothed box.")
+@click.option("--max-overlap", type=click.FloatRange(0, 1), help="Regions or tubes alike beyond this IoU are one.")
+@click.option("--smoothing", type=click.FloatRange(0, 1), help="Weight of smoothed against detected boxes.")
 def link_tubes(run: Run, **parameters: float) -> None:
     """Link the proposals of every video into tubes."""
     proposals = run.artifact("proposals")

@@ -1,6 +1,7 @@
 """samples, tubes, queries, truth_val -> model/, em_history.json: variational EM from sentences and videos alone."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import click
 
@@ -21,7 +22,7 @@ from vcma.validation import Validation
 @click.option("--kappa", type=click.FloatRange(0, min_open=True), help="Independent frames of a clip.")
 @click.option("--label-prior", type=click.FloatRange(0), help="Weight of the detector's labels; 0 is the paper.")
 @click.option("--width", type=click.IntRange(8), help="Width of the networks.")
-@click.option("--bottleneck", type=click.IntRange(1), help="Appearance dimensions a relation may see.")
+@click.option("--bottleneck", type=click.IntRange(0), help="Appearance dimensions a relation may see.")
 @click.option("--dropout", type=click.FloatRange(0, 0.95), help="Dropout on those.")
 @click.option("--refinements", type=click.IntRange(0), help="Rounds of coordinate updates; 0: q_phi as it is.")
 @click.option("--none-weight", type=click.FloatRange(0), help="Weight of log p(none) on random pairs.")
@@ -71,9 +72,11 @@ def train_em(run: Run, max_frames: int, **parameters: float) -> None:
     rounds.finish()
     fit_contrast(contrast, epoch, run.device)
     detector = str(known["detector"])
-    save_model(run.artifact("model"), model, detector, {"max_frames": max_frames})
-    window = validation.window(contrast)
-    save_model(run.artifact("model") / "contrast", contrast, detector, {"max_frames": max_frames, "window": window})
+    extra = {"max_frames": max_frames}
+    save_model(run.artifact("model"), model, detector, extra | {"time_prior": asdict(validation.time_prior(model))})
+    save_model(
+        run.artifact("model") / "contrast", contrast, detector, extra | {"window": validation.window(contrast)}
+    )
     artifact.write_json(run.artifact("em_history.json"), {"score": validation.metric, "rounds": history})
     few = "; so few sentences only check the plumbing" if len(train) < 100 else ""
     run.done(f"{len(train):,} sentences, {len(history)} epochs{few}", run.artifact("model"))

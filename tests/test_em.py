@@ -1,5 +1,6 @@
 """The E-step against enumeration, F against its definition and its bound, and training's reproducibility."""
 
+import contextlib
 import itertools
 import math
 from dataclasses import replace
@@ -93,7 +94,7 @@ def assignments(e, batch, s):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("beta", [0.0, 0.7, 2.0])
 def test_every_update_is_the_enumerated_expectation(seed, beta):
-    model, batch, seen = setting(seed, beta)
+    _, batch, seen = setting(seed, beta)
     e, q = seen.evidence, random_posterior(seen.evidence, batch, seed)
     for s in range(len(TOLD)):
         rows, products, moments = assignments(e, batch, s)
@@ -106,9 +107,7 @@ def test_every_update_is_the_enumerated_expectation(seed, beta):
             for n in sorted({z[rank] for z in products}):
                 total = 0.0
                 for z in (z for z in products if z[rank] == n):
-                    weight_z = math.prod(
-                        float(z1[other, z[i]]) for i, other in enumerate(rows) if other != row
-                    )
+                    weight_z = math.prod(float(z1[other, z[i]]) for i, other in enumerate(rows) if other != row)
                     for y in moments:
                         weight = weight_z * math.prod(p if bit else 1 - p for p, bit in zip(y1, y, strict=False))
                         total += weight * complete_log_likelihood(e, batch, q.a, s, z, y)
@@ -119,7 +118,7 @@ def test_every_update_is_the_enumerated_expectation(seed, beta):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_time_update_is_the_enumerated_expectation(seed):
-    model, batch, seen = setting(seed)
+    _, batch, seen = setting(seed)
     e, q = seen.evidence, random_posterior(seen.evidence, batch, seed)
     updated = em.update_y(e, batch, q)
     for s in range(len(TOLD)):
@@ -145,7 +144,7 @@ def test_time_update_is_the_enumerated_expectation(seed):
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize(("beta", "kappa"), [(0.25, 2.0), (1.0, 6.0), (4.0, 20.0)])
 def test_no_update_lowers_f(seed, beta, kappa):
-    model, batch, seen = setting(seed, beta, kappa, tubes=5, frames=7)
+    _, batch, seen = setting(seed, beta, kappa, tubes=5, frames=7)
     e, q = seen.evidence, random_posterior(seen.evidence, batch, seed)
     before = em.objective(e, batch, q)
     for _ in range(3):
@@ -161,7 +160,7 @@ def test_no_update_lowers_f(seed, beta, kappa):
 
 
 def test_f_is_a_bound_of_the_enumerated_log_normaliser():
-    model, batch, seen = setting(1, kappa=4.0)
+    _, batch, seen = setting(1, kappa=4.0)
     e = replace(seen.evidence, gamma=torch.ones_like(seen.evidence.gamma))
     for seed in range(5):
         q = em.e_step(e, batch, random_posterior(e, batch, seed), 5)
@@ -184,8 +183,8 @@ def test_the_order_of_the_tubes_does_not_matter():
         **{name: getattr(clip, name)[order] for name in ("tube", "box", "present", "feature", "class_prob")},
         attribute_prob=clip.attribute_prob[order],
     )
-    (p, q), = em.ground(model, encoder.batch([clip], [TOLD[:1]]), "cpu")
-    (p2, q2), = em.ground(model, encoder.batch([moved], [TOLD[:1]]), "cpu")
+    ((p, q),) = em.ground(model, encoder.batch([clip], [TOLD[:1]]), "cpu")
+    ((p2, q2),) = em.ground(model, encoder.batch([moved], [TOLD[:1]]), "cpu")
     for one, other in ((p, p2), (q, q2)):
         assert np.allclose(one.log_z[:, order], other.log_z, atol=1e-4)
         assert np.allclose(one.log_odds, other.log_odds, atol=1e-4)
@@ -197,7 +196,7 @@ def test_padding_changes_nothing():
     encoder = Encoder(words)
     encoder.learn(TOLD)
     small, large = crop(make_tubes(0, 3, 5), 0, -1, 64), crop(make_tubes(1, 6, 12), 0, -1, 64)
-    (alone, _), = em.ground(model, encoder.batch([small], [TOLD[:1]]), "cpu")
+    ((alone, _),) = em.ground(model, encoder.batch([small], [TOLD[:1]]), "cpu")
     (padded, _), _ = em.ground(model, encoder.batch([small, large], [TOLD[:1], TOLD[1:2]]), "cpu")
     assert np.allclose(alone.log_z, padded.log_z, atol=1e-4)
     assert np.allclose(alone.log_odds, padded.log_odds, atol=1e-4)
@@ -219,10 +218,8 @@ def test_a_killed_training_ends_as_an_uninterrupted_one():
             if len(rows) == stop_after:
                 raise KeyboardInterrupt
 
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             em.fit(trainer, lambda number: [batch], lambda: (float("nan"),) * 2, keep, history, "cpu")
-        except KeyboardInterrupt:
-            pass
         return kept[-1]
 
     whole = run([], None, None)

@@ -16,7 +16,19 @@ from vcma.runner import closure
 STAGES = sorted((ROOT / "stages").glob("*.py"))
 CONFIG = yaml.safe_load((ROOT / "pipeline.yaml").read_text())
 DAG = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-MATHEMATICS = ("boxes", "tubes", "metrics", "decode", "clip", "model", "em", "grounding", "text", "corpus", "references")
+MATHEMATICS = (
+    "boxes",
+    "tubes",
+    "metrics",
+    "decode",
+    "clip",
+    "model",
+    "em",
+    "grounding",
+    "text",
+    "corpus",
+    "references",
+)
 
 
 def imports(path: Path) -> set[str]:
@@ -88,7 +100,9 @@ def test_only_evaluation_reads_test_truth():
 
 
 def test_no_unrestricted_unpickling_unsafe_yaml_or_shell():
-    forbidden = re.compile(r"yaml\.load\((?!.*Safe)|shell=True|os\.system|pickle\.loads?\(|weights_only=False|np\.load\(")
+    forbidden = re.compile(
+        r"yaml\.load\((?!.*Safe)|shell=True|os\.system|pickle\.loads?\(|weights_only=False|np\.load\("
+    )
     for path in [*(ROOT / "vcma").rglob("*.py"), *STAGES, *(ROOT / "demo").glob("*.py")]:
         assert not forbidden.search(path.read_text()), path
 

@@ -465,7 +465,7 @@ def until(browser, script: str, seconds: float = 10):
 
 def visible(browser) -> list[str]:
     return browser.execute_script(
-        "return [...document.querySelectorAll('#list li:not([hidden]) .text')].map((node) => node.textContent)"
+        "return [...document.querySelectorAll('#list .text')].map((node) => node.textContent)"
     )
 
 

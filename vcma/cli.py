@@ -155,9 +155,10 @@ class StageCommand(click.Command):
                 )
             except click.BadParameter as error:
                 source = error.ctx and error.param and error.ctx.get_parameter_source(str(error.param.name))
-                if source == click.core.ParameterSource.DEFAULT_MAP:
-                    error.message += f" ({CONFIG}, section '{self.name}')"
-                raise
+                if source != click.core.ParameterSource.DEFAULT_MAP:
+                    raise
+                told = f"{error.message} ({CONFIG}, section '{self.name}')"
+                raise click.BadParameter(told, error.ctx, error.param, error.param_hint) from None
 
     def _config(self, args: list[str]) -> Path:
         for i, word in enumerate(args):

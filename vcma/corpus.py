@@ -48,7 +48,7 @@ def sentences(samples: Mapping[str, Any], queries: Mapping[str, Any], split: str
     """The parsed sentences of one split, from the SAMPLES and QUERIES columns, in the order of samples."""
     parsed = {sample: row for row, sample in enumerate(queries["sample"])}
     wanted = np.flatnonzero(samples["split"] == split)
-    return [_sentence(samples, queries, i, parsed[samples["sample"][i]]) for i in wanted]
+    return [_sentence(samples, queries, i, parsed[samples["sample"][i]]) for i in wanted.tolist()]
 
 
 def _sentence(samples: Mapping[str, Any], queries: Mapping[str, Any], i: int, row: int) -> Sentence:
@@ -96,7 +96,8 @@ class Vocabulary:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Vocabulary:
-        return cls(**{key: tuple(item) if isinstance(item, list) else item for key, item in value.items()})
+        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in value.items()}
+        return cls(**fields)
 
 
 def vocabulary(

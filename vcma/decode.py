@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -9,13 +11,30 @@ from scipy.optimize import linear_sum_assignment
 def best_span(log_odds: np.ndarray) -> tuple[int, int]:
     """The contiguous interval [begin, end) of greatest summed log-odds, never empty; float [T], T >= 1.
 
-    If no frame speaks for the sentence it is the best single frame. Of equals the one that ends first wins.
+    If no frame speaks for it, it is the best single frame. Of equals the one that ends first wins.
     """
     total = np.concatenate([[0.0], np.cumsum(np.asarray(log_odds, dtype=np.float64))])
     lowest = np.minimum.accumulate(total[:-1])
     end = int(np.argmax(total[1:] - lowest)) + 1
     begin = int(np.argmin(total[:end]))
     return begin, end
+
+
+@dataclass(frozen=True)
+class TimePrior:
+    """Where in a segment spans tend to lie: weight (nat) for the frames in a window of it.
+
+    window: begin and end as shares of the segment. Chosen on validation; without it nothing is known (weight 0).
+    """
+
+    window: tuple[float, float] = (0.0, 1.0)
+    weight: float = 0.0
+
+    def log_odds(self, frames: int) -> np.ndarray:
+        """What it adds to the log-odds of each of `frames` sampled frames: float64 [frames]."""
+        middle = (np.arange(frames) + 0.5) / max(frames, 1)
+        inside = (middle >= self.window[0]) & (middle < self.window[1])
+        return np.where(inside, self.weight, -self.weight)
 
 
 def assign(log_posterior: np.ndarray) -> np.ndarray:

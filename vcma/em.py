@@ -104,7 +104,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Posterior:
-    """q(Z): log q(z_i = n) [M, N], the log-odds of q(y_t = 1) [S, T] and the offset a [S, 1] they were made with."""
+    """q(Z): log q(z_i = n) [M, N], the log-odds of q(y_t = 1) [S, T] and the offset a [S, 1] they used."""
 
     log_z: Tensor
     log_odds: Tensor
@@ -142,8 +142,8 @@ def look(model: Model, batch: Tensors) -> Seen:
     frame = batch.frame[clip]
     evidence = Evidence(
         log_prior=theta.log_prior(batch, similarity),
-        pair=_psi(*pair, unusable_pairs(absent)[clip[batch.pair_sentence]]),
-        action=_psi(*action, absent[clip[batch.action_sentence]]),
+        pair=_psi(pair, unusable_pairs(absent)[clip[batch.pair_sentence]]),
+        action=_psi(action, absent[clip[batch.action_sentence]]),
         frame=frame,
         gamma=settings.kappa / frame.sum(1),
         beta=settings.beta,
@@ -151,7 +151,8 @@ def look(model: Model, batch: Tensors) -> Seen:
     return Seen(similarity, f, pair, action, evidence)
 
 
-def _psi(log_p: Tensor, log_p0: Tensor, unusable: Tensor) -> Tensor:
+def _psi(emitted: tuple[Tensor, Tensor], unusable: Tensor) -> Tensor:
+    log_p, log_p0 = emitted
     psi = log_p - log_p0.view(-1, *[1] * (log_p.ndim - 1))
     return psi.clamp(min=PSI_FLOOR).masked_fill(unusable, PSI_FLOOR)
 
@@ -287,7 +288,7 @@ def amortised(model: Model, batch: Tensors, seen: Seen) -> Posterior:
 
 
 def expected_log_joint(seen: Seen, batch: Tensors, q: Posterior) -> Tensor:
-    """E_q[log p(Z | E, V) + log p(R | Z, E, V)] of the batch, up to what theta cannot change: a sum over sentences."""
+    """E_q[log p(Z | E, V) + log p(R | Z, E, V)] summed over the batch, up to what theta cannot change."""
     e, z, y = seen.evidence, q.z, q.y * seen.evidence.frame
     prior = (z * e.log_prior.clamp(min=-50)).sum()
     weight = (e.beta * e.gamma)[:, None] * y
@@ -345,9 +346,10 @@ class Trainer:
 
     def __post_init__(self) -> None:
         s = self.model.settings
-        made = {"lr": s.learning_rate, "weight_decay": s.weight_decay}
-        self.theta = torch.optim.AdamW(self.model.theta.parameters(), **made)
-        self.phi = torch.optim.AdamW(self.model.phi.parameters(), **made)
+        self.theta, self.phi = (
+            torch.optim.AdamW(module.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
+            for module in (self.model.theta, self.model.phi)
+        )
 
     def epoch(self, batches: Iterable[Batch], number: int, device: str) -> dict[str, float]:
         """One pass of EM, or of warm-up while number < settings.warm_up; returns the mean of every term.
@@ -492,7 +494,7 @@ def fit_contrast(model: Model, batches: Callable[[int], Iterable[Batch]], device
 
 
 def log_prior(model: Model, batch: Batch, device: str) -> list[np.ndarray]:
-    """log p(z_i = n | E, V) of every sentence of a batch, [M, N] each: what is known before any relation is read."""
+    """log p(z_i = n | E, V) of every sentence of a batch, [M, N] each: what is known without a relation."""
     model.theta.eval()
     with torch.no_grad():
         tensors = Tensors.of(batch, device)

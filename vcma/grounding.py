@@ -10,7 +10,7 @@ import numpy as np
 
 from vcma.clip import Clip
 from vcma.corpus import Sentence
-from vcma.decode import assign, best_span, native_span
+from vcma.decode import TimePrior, assign, best_span, native_span
 from vcma.metrics import Predictions
 from vcma.references import tube_boxes
 
@@ -51,8 +51,10 @@ def predict(
     log_z: np.ndarray,
     log_odds: np.ndarray,
     evidence: np.ndarray,
+    time_prior: TimePrior,
 ) -> Prediction:
     """Decode one sentence: log_z [M, N], log_odds of y [T], evidence [relations, T] in em's order."""
+    log_odds = log_odds + time_prior.log_odds(len(log_odds))
     posterior = np.exp(log_z)
     entity = assign(log_z)
     begin, end = best_span(log_odds)
@@ -174,7 +176,12 @@ def reference_columns(methods: dict[str, Sequence[Answer]]) -> dict[str, Any]:
 def answers_of(columns: dict[str, Any], rows: Iterable[int]) -> list[Answer]:
     """Rows of the PREDICTIONS or REFERENCES columns as answers."""
     return [
-        Answer(columns["sample"][i], int(columns["tube"][i]), int(columns["span_begin"][i]), int(columns["span_end"][i]))
+        Answer(
+            columns["sample"][i],
+            int(columns["tube"][i]),
+            int(columns["span_begin"][i]),
+            int(columns["span_end"][i]),
+        )
         for i in rows
     ]
 

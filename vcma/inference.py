@@ -11,6 +11,7 @@ import numpy as np
 
 from vcma.artifact import write_chunks
 from vcma.corpus import Encoder, Sentence
+from vcma.decode import TimePrior
 from vcma.em import Model, ground, log_prior
 from vcma.grounding import Answer, Prediction, exported, fallback, predict, windowed
 from vcma.loading import Clips, batches
@@ -22,6 +23,7 @@ def ground_all(
     encoder: Encoder,
     sentences: Sequence[Sentence],
     posterior: str,
+    time_prior: TimePrior,
     device: str,
     tick: Callable[[int], object],
 ) -> list[Prediction]:
@@ -30,7 +32,7 @@ def ground_all(
     for owners, told, batch in batches(clips, encoder, sentences, model.settings.batch_clips, None):
         for clip, sentence, (p, q) in zip(owners, told, ground(model, batch, device), strict=True):
             g = p if posterior == "p" else q
-            found[sentence.sample] = predict(sentence, clip, g.log_z, g.log_odds, g.evidence)
+            found[sentence.sample] = predict(sentence, clip, g.log_z, g.log_odds, g.evidence, time_prior)
         tick(len(batch.tube))
     return [found.get(s.sample) or _fallback(s, clips) for s in sentences]
 

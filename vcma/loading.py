@@ -1,4 +1,4 @@
-"""Clips from the tubes on disk: what training and grounding read, with memory bounded whatever the number of videos."""
+"""Clips from the tubes on disk: what training and grounding read, in bounded memory."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Clips:
 def batches(
     clips: Clips, encoder: Encoder, sentences: Iterable[Sentence], size: int, seed: tuple[int, ...] | None
 ) -> Iterator[tuple[list[Clip], list[Sentence], Batch]]:
-    """Batches of `size` clips with all their sentences, shuffled by the seed if there is one; clips with tubes only.
+    """Batches of `size` clips with all their sentences, shuffled by the seed if there is one; each with tubes.
 
     Yields the clip of each sentence, the sentences in the batch's order, and the batch.
     """

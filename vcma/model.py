@@ -7,6 +7,7 @@ paper: z_i is the tube of entity i, y_t says whether frame t shows the sentence,
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -100,8 +101,8 @@ class Neighbours:
 def single_features(box: Tensor, near: Neighbours) -> Tensor:
     """Motion of each tube: float [V, N, T, 20] from boxes [V, N, T, 4].
 
-    Size and shape against the tube's own mean; velocity in body lengths a second and growth over two lags; unrest of
-    place and shape. Nothing says where and how large the tube is: that would tell a small corpus's videos apart,
+    Size and shape against the tube's own mean; velocity in body lengths a second and growth over two lags; unrest
+    of place and shape. Nothing says where and how large the tube is: that would tell a small corpus's videos apart,
     and the emission would learn them by heart.
     """
     centre = (box[..., :2] + box[..., 2:]) / 2
@@ -159,7 +160,7 @@ SINGLE, PAIR = 20, 21
 
 def _mlp(*widths: int) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for a, b in zip(widths, widths[1:], strict=False):
+    for a, b in pairwise(widths):
         layers += [nn.Linear(a, b), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
@@ -264,7 +265,10 @@ class Theta(nn.Module):
         self.between = nn.Linear(PAIR, width)
         self.pair_out = _mlp(width, width, inner)
         self.alone = nn.Sequential(
-            nn.Linear(SINGLE + 2 * bottleneck, width), nn.ReLU(), nn.Dropout(dropout / 2), *_mlp(width, width, inner)
+            nn.Linear(SINGLE + 2 * bottleneck, width),
+            nn.ReLU(),
+            nn.Dropout(dropout / 2),
+            *_mlp(width, width, inner),
         )
         self.pair = Emission(vocabulary.pair_rate, inner)
         self.action = Emission(vocabulary.action_rate, inner)

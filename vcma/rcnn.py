@@ -19,7 +19,7 @@ from detectron2.modeling.backbone import FPN, ResNet
 from detectron2.modeling.backbone.resnet import BasicBlock, BasicStem, build_resnet_backbone
 from detectron2.modeling.roi_heads import FastRCNNOutputLayers, Res5ROIHeads, StandardROIHeads
 from torch import nn
-from torch.nn import functional as F  # noqa: N812 - its customary name
+from torch.nn import functional as F
 
 
 def add_keys(cfg: CfgNode) -> None:
@@ -58,6 +58,7 @@ class AttributeOutputLayers(FastRCNNOutputLayers):
         self.attr_score = nn.Linear(head.FC_DIM, head.NUM_CLASSES + int(head.EXCLUSIVE))
         for layer in (self.cls_embedding, self.attr_score):
             nn.init.normal_(layer.weight, std=0.01)
+        nn.init.constant_(self.attr_score.bias, -3.0)  # most attributes do not hold: no need to learn that first
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         answers = super().forward(x)

@@ -347,14 +347,14 @@ def against(report: Report, other: Path) -> Comparison:
 def spread(cases: Sequence[Case], count: int) -> list[Case]:
     """`count` cases evenly spaced over the ranking by score, best first, of different videos where possible."""
     ranked = sorted(cases, key=lambda c: -(c.score if c.score is not None else c.probability))
-    if count <= 0 or not ranked:
-        return []
-    chosen: list[Case] = []
-    for place in np.linspace(0, len(ranked) - 1, min(count, len(ranked))).round().astype(int):
-        near = sorted((c for c in ranked if c not in chosen), key=lambda c: abs(ranked.index(c) - place))
-        used = {c.video for c in chosen}
-        chosen.append(next((c for c in near[:5] if c.video not in used), near[0]))
-    return sorted(chosen, key=ranked.index)
+    chosen: list[int] = []
+    free = set(range(len(ranked)))
+    for place in np.linspace(0, len(ranked) - 1, min(count, len(ranked))).round().tolist():
+        near = sorted(free, key=lambda i: abs(i - place))[:5]
+        used = {ranked[i].video for i in chosen}
+        chosen.append(next((i for i in near if ranked[i].video not in used), near[0]))
+        free.remove(chosen[-1])
+    return [ranked[i] for i in sorted(chosen)]
 
 
 def marked(query: Query) -> list[tuple[str, int]]:

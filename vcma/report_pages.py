@@ -398,7 +398,7 @@ def metric_tables(report: Report, comparison: Comparison | None) -> list[dict[st
             ]
             default = next(iter(report.metrics))
             known = [
-                (f"{p.method}, {p.supervision}", {m: {"value": v / 100, "low": None, "high": None} for m, v in p.values.items()})
+                (f"{p.method}, {p.supervision}", {m: _exact(v / 100) for m, v in p.values.items()})
                 for p in published(kind, ours["n"], protocol, default)
             ]
             change = comparison.table.get(kind) if comparison and protocol == report.protocol else None
@@ -406,6 +406,10 @@ def metric_tables(report: Report, comparison: Comparison | None) -> list[dict[st
                 {"protocol": protocol, "kind": kind, "ours": ours, "rows": rows, "known": known, "change": change}
             )
     return tables
+
+
+def _exact(value: float) -> dict[str, float | None]:
+    return {"value": value, "low": None, "high": None}
 
 
 def _write_index(

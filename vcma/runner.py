@@ -118,8 +118,9 @@ def per_video(
     """Make one artifact a video below `artifacts/<dataset>/<schema.name>/`, in parallel, skipping what is current.
 
     work(video) computes the columns in a worker process; inputs(video) are the digests of what they follow from;
-    count(columns) are numbers to sum up for the closing line. A video whose work raises InputError is reported, skipped and counted, or ends the run under --strict. Files of other videos
-    are pruned. Raises InputError if another run of the stage holds the ledger or if no video could be made.
+    count(columns) are numbers to sum up for the closing line. A video whose work raises InputError is reported,
+    skipped and counted, or ends the run under --strict. Files of other videos are pruned. Raises InputError if
+    another run of the stage holds the ledger or if no video could be made.
     """
     folder = run.artifact(schema.name)
     with _Ledger(run) as ledger:

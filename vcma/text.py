@@ -1,4 +1,4 @@
-"""Words as numbers: static vectors of any word, and what a detector's labels say about a phrase without training."""
+"""Words as numbers: static vectors of any word, and what a detector's labels say of a phrase, untrained."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ COLOURS = {
 }  # fmt: skip
 # Which part of a thing a garment covers; named colours of a picture's pixels know 'upper' and 'lower'.
 GARMENTS = {
-    **dict.fromkeys(
-        "shirt tshirt top jacket coat sweater hoodie vest blouse jersey upper pullover".split(), "upper"
-    ),
-    **dict.fromkeys("pants trousers jeans shorts skirt legging leggings lower".split(), "lower"),
-    **dict.fromkeys("hat cap helmet beanie bonnet headgear".split(), "hat"),
+    **dict.fromkeys(["shirt", "tshirt", "top", "jacket", "coat", "sweater", "hoodie", "vest", "blouse"], "upper"),
+    **dict.fromkeys(["jersey", "pullover", "upper"], "upper"),
+    **dict.fromkeys(["pants", "trousers", "jeans", "shorts", "skirt", "legging", "leggings", "lower"], "lower"),
+    **dict.fromkeys(["hat", "cap", "helmet", "beanie", "bonnet", "headgear"], "hat"),
 }
 # What a head stands for among the classes of detectors (COCO, Visual Genome, VidOR): any of these, by name.
 PEOPLE = ("adult", "child", "baby", "person", "man", "woman", "boy", "girl", "people", "lady", "guy", "kid")
@@ -54,7 +53,25 @@ HYPERNYMS = {
 }  # fmt: skip
 
 # Words of an attribute that name no trait themselves.
-_IDLE = frozenset("in with wearing wears wear dressed and a an the who clothes clothing is are of on".split())
+_IDLE = frozenset(
+    (
+        "in",
+        "with",
+        "wearing",
+        "wears",
+        "wear",
+        "dressed",
+        "and",
+        "a",
+        "an",
+        "the",
+        "who",
+        "clothes",
+        "clothing",
+        "of",
+        "on",
+    )
+)
 
 _SIMILAR = 0.15  # temperature of the softmax that turns cosines of static vectors into class weights
 

@@ -488,7 +488,7 @@ def _assign_part(row: np.ndarray, column: np.ndarray, gain: np.ndarray) -> np.nd
 
 def _assign_sparse(row: np.ndarray, column: np.ndarray, gain: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """The same without a dense matrix: every node may also be matched to a stand-in of its own, at cost 1, and the
-    stand-ins of two linked nodes to each other, at next to none; a link costs 2 less its gain (per greatest gain)."""
+    stand-ins of two linked nodes to each other, at next to none; a link costs 2 less its gain, scaled to 1."""
     node = np.arange(rows + columns)
     cost = np.concatenate([2 - gain / gain.max(), np.ones(rows + columns), np.full(len(gain), 1e-9)])
     left = np.concatenate([row, node, rows + column])
@@ -651,8 +651,8 @@ def smooth(at: np.ndarray, centre: np.ndarray, size: np.ndarray, offset: np.ndar
 
 
 def _jitter(correction: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """The corrections [p, 4] less what is no jitter: beyond `_SUDDEN` deviations of its tube a correction would undo a
-    sudden move or a box cut by an occluder, and is faded out."""
+    """The corrections [p, 4] less what is no jitter: beyond `_SUDDEN` deviations of its tube a correction would
+    undo a sudden move or a box cut by an occluder, and is faded out."""
     usual = [np.median(np.abs(correction[a:b]), axis=0) for a, b in itertools.pairwise(offset)]
     most = _SUDDEN * 1.48 * np.repeat(usual, np.diff(offset), axis=0)  # 1.48 medians: a normal deviation
     return correction * np.minimum(1, most / np.maximum(np.abs(correction), 1e-9)) ** 2

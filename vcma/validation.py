@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from vcma.clip import Clip
 from vcma.corpus import Batch, Encoder, Sentence
-from vcma.em import Model, ground, log_prior
+from vcma.decode import TimePrior
+from vcma.em import Grounding, Model, ground, log_prior
 from vcma.grounding import WINDOWS, Answer, boxes_of, predict, windowed
 from vcma.loading import Clips, batches
 from vcma.metrics import Columns, protocols_for, score
@@ -28,14 +29,30 @@ class Validation:
         encoder.learn(self.sentences)
 
     def score(self, model: Model) -> tuple[float, float]:
-        """Mean score of p and of q; NaN without validation truth."""
-        p: list[Answer] = []
-        q: list[Answer] = []
-        for clips, sentences, batch in self._batches(model):
-            for clip, sentence, both in zip(clips, sentences, ground(model, batch, self.device), strict=True):
-                for found, g in zip((p, q), both, strict=True):
-                    found.append(predict(sentence, clip, g.log_z, g.log_odds, g.evidence).answer)
+        """Mean score of p and of q, decoded without a time prior; NaN without validation truth."""
+        found = list(self._grounded(model))
+        p = [_answer(sentence, clip, g, TimePrior()) for sentence, clip, g, _ in found]
+        q = [_answer(sentence, clip, g, TimePrior()) for sentence, clip, _, g in found]
         return self._mean(p), self._mean(q)
+
+    def time_prior(self, model: Model) -> TimePrior:
+        """The time prior with which p scores best; none without truth, and none that does not help."""
+        found = list(self._grounded(model))
+
+        def better(options: Iterable[TimePrior]) -> TimePrior:
+            scored = [
+                (self._mean([_answer(sentence, clip, p, prior) for sentence, clip, p, _ in found]), prior)
+                for prior in options
+            ]
+            return max(scored, key=lambda pair: -1.0 if np.isnan(pair[0]) else pair[0])[1]
+
+        window = better(TimePrior(window, 0.5) for window in WINDOWS).window
+        return better(TimePrior(window, weight) for weight in (0.0, 0.25, 0.5, 1.0, 2.0))
+
+    def _grounded(self, model: Model) -> Iterator[tuple[Sentence, Clip, Grounding, Grounding]]:
+        for clips, sentences, batch in self._batches(model):
+            for clip, sentence, (p, q) in zip(clips, sentences, ground(model, batch, self.device), strict=True):
+                yield sentence, clip, p, q
 
     def window(self, model: Model) -> tuple[float, float]:
         """The window, as shares of the segment, with which the prior alone scores best; the whole without truth."""
@@ -61,3 +78,7 @@ class Validation:
         if video not in self._tubes:
             self._tubes[video] = self.clips.tubes(video)
         return self._tubes[video]
+
+
+def _answer(sentence: Sentence, clip: Clip, g: Grounding, prior: TimePrior) -> Answer:
+    return predict(sentence, clip, g.log_z, g.log_odds, g.evidence, prior).answer

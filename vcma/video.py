@@ -1,4 +1,4 @@
-"""Video files in and out: OpenCV to read (its wheel decodes everything FFmpeg does), PyAV to write H.264 and VP9."""
+"""Video files in and out: OpenCV to read (it decodes all that FFmpeg does), PyAV to write H.264 and VP9."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def extract(
     max_side: int,
     quality: int,
 ) -> dict[str, Any]:
-    """The FRAMES columns of one video: the frames of its time grid as JPEG, scaled so that no side exceeds max_side.
+    """The FRAMES columns of one video: its time grid's frames as JPEG, no side longer than max_side.
 
     rate is in frames a second, quality is JPEG's 1..100. Raises InputError if no wanted frame can be decoded.
     """
@@ -162,7 +162,7 @@ def write_video(
     import av
 
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001))
+        stream: Any = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001))
         stream.options = options
         stream.pix_fmt = "yuv420p"
         stream.thread_count = 1

@@ -6,6 +6,7 @@ const list = document.getElementById("list");
 const items = [...list.children].map((node, place) => ({
   node, place, data: node.dataset, text: node.querySelector(".text").textContent.toLowerCase(),
 }));
+let whole = true;  // the list shows every item in the order of the data
 const number = (text) => (text === "" || text === undefined ? NaN : Number(text));
 const score = (data) => number(data.viou === "" ? data.tiou : data.viou);
 
@@ -32,13 +33,14 @@ function order(chosen) {
 
 function apply() {
   const chosen = Object.fromEntries(new FormData(form));
-  const sorted = chosen.sort ? [...items].sort(order(chosen)) : items;
-  let count = 0;
-  for (const item of items) count += !(item.node.hidden = !wanted(item, chosen));
-  list.append(...sorted.map((item) => item.node));
-  document.getElementById("count").textContent = count === 1 ? "1 sample" : `${count} samples`;
-  const kept = new URLSearchParams(Object.entries(chosen).filter(([, value]) => value));
-  history.replaceState(null, "", kept.size ? `#samples?${kept}` : location.hash.split("?")[0] || "#");
+  const kept = items.filter((item) => wanted(item, chosen));
+  if (chosen.sort) kept.sort(order(chosen));
+  // Taken out, not hidden: thousands of hidden rows make a browser's layout slow.
+  if (!whole || kept.length < items.length || chosen.sort) list.replaceChildren(...kept.map((item) => item.node));
+  whole = kept.length === items.length && !chosen.sort;
+  document.getElementById("count").textContent = kept.length === 1 ? "1 sample" : `${kept.length} samples`;
+  const address = new URLSearchParams(Object.entries(chosen).filter(([, value]) => value));
+  history.replaceState(null, "", address.size ? `#samples?${address}` : location.hash.split("?")[0] || "#");
 }
 
 function restore() {
@@ -56,7 +58,7 @@ function choose(name, value) {
 }
 
 function move(step) {
-  const links = [...list.querySelectorAll("li:not([hidden]) > a")];
+  const links = [...list.querySelectorAll("li > a")];
   const now = links.indexOf(document.activeElement);
   const next = links[Math.min(Math.max(now < 0 ? 0 : now + step, 0), links.length - 1)];
   next?.focus();
