@@ -51,7 +51,8 @@ def import_detectron2() -> types.ModuleType:
     if not hasattr(PIL.Image, "LINEAR"):
         PIL.Image.LINEAR = PIL.Image.BILINEAR  # type: ignore[attr-defined]
     with without_old_warnings():
-        return importlib.import_module("vcma.rcnn")
+        from vcma import rcnn
+    return rcnn
 
 
 @contextmanager
@@ -127,9 +128,8 @@ class DetectronDetector:
         for box, logits, feature in rows:
             score, label = logits.softmax(1)[:, :-1].max(1)
             per_class = box.view(len(box), box.shape[1] // 4, 4)  # one box a region, or one a class
-            box = (
-                per_class[torch.arange(len(box), device=box.device), label if per_class.shape[1] > 1 else 0] * scale
-            )
+            chosen = label if per_class.shape[1] > 1 else torch.zeros_like(label)
+            box = per_class[torch.arange(len(label), device=label.device), chosen] * scale
             box = torch.minimum(box.clamp(min=0), scale.new_tensor([width, height] * 2))
             yield {"box": box, "score": score, "logits": logits, "feature": feature}
 

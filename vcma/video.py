@@ -1,10 +1,9 @@
-"""Video files in and out: OpenCV to read (it decodes all that FFmpeg does), PyAV to write H.264 and VP9."""
+"""Video files and stored frames, read through OpenCV: its wheel decodes everything that FFmpeg does."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -153,20 +152,3 @@ def decode(file: np.ndarray) -> np.ndarray:
     if picture is None:
         raise InputError("a stored frame is no readable JPEG", remedy="run extract_frames --force")
     return picture
-
-
-def write_video(
-    path: Path, pictures: Iterable[np.ndarray], fps: float, codec: str, options: dict[str, str]
-) -> None:
-    """Encode pictures (uint8 HxWx3 BGR, all of one even size) with one thread: the same input, the same bytes."""
-    import av
-
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001))
-        stream.options = options
-        stream.pix_fmt = "yuv420p"
-        stream.thread_count = 1
-        for picture in pictures:
-            stream.height, stream.width = picture.shape[:2]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
-        container.mux(stream.encode())
