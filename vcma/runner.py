@@ -128,12 +128,12 @@ def per_video(
         keys, jobs, summary = {}, [], Summary()
         code = code_digest(run.file)
         for video in videos:
+            path = folder / f"{file_stem(video)}.h5"
             try:
                 given = dict(inputs(video))
             except InputError as error:
-                _fail(run, summary, video, error)
+                _fail(run, summary, video, path, error)
                 continue
-            path = folder / f"{file_stem(video)}.h5"
             keys[video] = _key(schema, run.params, given, code)
             entry = ledger.entry(video)
             if not run.force and _is_current(entry, keys[video], path):
@@ -144,9 +144,7 @@ def per_video(
         make = _Make(work, count, schema, run.params)
         for video, made in _results(make, jobs, run):
             if isinstance(made, InputError):
-                # What an earlier run left there is stale by now and must not be taken for this run's result.
-                (folder / f"{file_stem(video)}.h5").unlink(missing_ok=True)
-                _fail(run, summary, video, made)
+                _fail(run, summary, video, folder / f"{file_stem(video)}.h5", made)
             else:
                 ledger.add(video, {"key": keys[video], **made})
                 summary.made += 1
@@ -217,9 +215,11 @@ def _add(total: dict[str, int], counts: Mapping[str, int]) -> None:
         total[what] = total.get(what, 0) + n
 
 
-def _fail(run: Run, summary: Summary, video: str, error: InputError) -> None:
+def _fail(run: Run, summary: Summary, video: str, path: Path, error: InputError) -> None:
     if run.strict:
         raise error
+    # What an earlier run left there is stale by now and must not be taken for this run's result.
+    path.unlink(missing_ok=True)
     click.echo(f"{run.stage}: skipped {video}: {error}", err=True)
     summary.failed[video] = str(error)
 

@@ -1,0 +1,257 @@
+"""The pipeline end to end at a reduced size: a tiny drawn world through every stage under DVC, and real clips."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from vcma import world
+
+FIX = """
+
+_link = link
+
+
+def link(data, **parameters):
+    found = _link(data, **parameters)
+    return found | {"tube_score": found["tube_score"] * 0}
+"""
+STAGES = (
+    "index_dataset",
+    "extract_frames",
+    "detect_proposals",
+    "link_tubes",
+    "parse_queries",
+    "train_em",
+    "ground_queries",
+    "evaluate",
+)
+QUICK = {"rounds": 2, "warm_up": 1, "width": 16, "max_frames": 12}
+
+
+def run(project: Path, *command: str, code: int = 0) -> str:
+    """Run a command in a project whose own copy of the library is the one that is imported."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        command,
+        cwd=project,
+        env=os.environ | {"PATH": path, "PYTHONPATH": str(project)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def stage(project: Path, name: str, *options: str, code: int = 0) -> str:
+    return run(project, sys.executable, f"stages/{name}.py", *options, code=code)
+
+
+def make_project(folder: Path) -> Path:
+    for name in ("stages", "vcma", "envs/detectors", "demo"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "dvc.*"))
+    for name in ("pipeline.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def configure(project: Path, **sections) -> None:
+    path = project / "pipeline.yaml"
+    config = yaml.safe_load(path.read_text())
+    for name, values in sections.items():
+        config[name] = config[name] | values if isinstance(values, dict) else values
+    path.write_text(yaml.safe_dump(config))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    """A project with a tiny drawn world, run once through the whole DAG."""
+    folder = make_project(tmp_path_factory.mktemp("project"))
+    patch = pytest.MonkeyPatch()
+    patch.setitem(world.SIZES, "tiny", {"train": 4, "val": 2, "test": 2})
+    (folder / "data").mkdir()
+    world.draw_world(folder / "data" / "demo", "tiny", 5, 1)
+    patch.undo()
+    configure(folder, train_em=QUICK)
+    run(folder, "dvc", "init", "--no-scm", "-q")
+    run(folder, "dvc", "config", "core.analytics", "false")
+    run(folder, "dvc", "repro")
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and ".ledger" not in p.parts
+    }
+
+
+def test_every_test_sentence_gets_an_answer_and_a_score(project):
+    artifacts = project / "artifacts" / "demo"
+    predictions = json.loads((artifacts / "predictions.json").read_text())
+    metrics = json.loads((artifacts / "metrics.json").read_text())["stcat"]
+    assert sum(kind["n"] for kind in metrics.values()) == len(predictions) > 0
+    assert all(kind["missing"] == 0 for kind in metrics.values())
+    for answer in predictions.values():
+        begin, end = answer["span"]
+        assert begin < end and all(str(frame) in answer["boxes"] for frame in range(begin, end))
+    points = json.loads((artifacts / "reference_points.json").read_text())
+    assert {"chance", "contrast", "untrained", "oracle"} <= set(points)
+    assert (artifacts / "report" / "index.html").stat().st_size > 1000
+    assert "VCMA" in run(project, sys.executable, "-m", "vcma", "summary")
+
+
+def test_the_same_seed_gives_the_same_bytes(project, tmp_path):
+    artifacts = project / "artifacts" / "demo"
+    before = contents(artifacts)
+    kept = tmp_path / "kept"
+    shutil.move(artifacts, kept)
+    try:
+        for name in STAGES:
+            stage(project, name)
+        after = contents(artifacts)
+        assert all(before[name] == after[name] for name in after)
+    finally:
+        shutil.rmtree(artifacts)
+        shutil.move(kept, artifacts)
+
+
+def test_a_second_run_does_nothing(project):
+    assert "didn't change, skipping" in run(project, "dvc", "repro")
+    assert "Running stage" not in run(project, "dvc", "repro")
+    assert "stages/train_em.py" not in stage(project, "link_tubes")
+    assert "8 up to date" in stage(project, "link_tubes")
+
+
+def test_alpha_reruns_linking_and_what_follows_not_detection(project):
+    configure(project, link_tubes={"alpha": 0.25})
+    try:
+        told = run(project, "dvc", "repro", "link_tubes")
+        assert "Running stage 'link_tubes'" in told and "Running stage 'detect_proposals'" not in told
+        status = run(project, "dvc", "status")
+        assert "train_em" in status and "detect_proposals:" not in status
+    finally:
+        configure(project, link_tubes={"alpha": 0.5})
+        run(project, "dvc", "repro", "link_tubes")
+
+
+def test_a_comment_reruns_its_stage_and_stops_there_and_a_fix_leaves_nothing_stale(project):
+    file = project / "vcma" / "tubes.py"
+    source = file.read_text()
+    try:
+        file.write_text(source + "\n# a comment\n")
+        assert "Running stage 'link_tubes'" in run(project, "dvc", "repro", "link_tubes")
+        assert "train_em" not in run(project, "dvc", "status", "train_em")
+        # A "fix": every tube loses its score. No artifact of the unfixed code may survive.
+        file.write_text(source + FIX)
+        stage(project, "link_tubes")
+        shown = run(
+            project,
+            sys.executable,
+            "-m",
+            "vcma",
+            "show",
+            str(next((project / "artifacts/demo/tubes").glob("*.h5"))),
+        )
+        assert "tube_score=0" in shown
+    finally:
+        file.write_text(source)
+        run(project, "dvc", "repro", "link_tubes")
+
+
+def test_one_bad_video_among_many_is_reported_skipped_and_counted(project):
+    frames = sorted((project / "artifacts/demo/frames").glob("*.h5"))
+    good = frames[0].read_bytes()
+    try:
+        frames[0].write_bytes(good[:1000])
+        told = stage(project, "detect_proposals")
+        assert "skipped " + frames[0].stem in told and "1 skipped" in told and "7 up to date" in told
+        assert "error: " in stage(project, "detect_proposals", "--strict", code=1)
+        # Its tubes are pruned, and its sentences get a flagged answer if they are tested.
+        assert "7 videos" in stage(project, "link_tubes")
+    finally:
+        frames[0].write_bytes(good)
+        stage(project, "detect_proposals")
+        stage(project, "link_tubes")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "code", "told"),
+    [
+        ("link_tubes", ("--alpha", "2"), 2, "--alpha"),
+        ("link_tubes", ("--gamma", "2"), 2, "No such option"),
+        ("link_tubes", ("--config", "none.yaml"), 1, "no such file"),
+        ("evaluate", ("--predictions", "pipeline.yaml"), 1, "pipeline.yaml"),
+        ("parse_queries", ("--text", "x"), 2, "--json"),
+    ],
+)
+def test_bad_usage_and_bad_files_are_one_line(project, name, options, code, told):
+    text = stage(project, name, *options, code=code)
+    assert told in text and "Traceback" not in text
+
+
+def test_keys_and_options_must_agree(project, tmp_path):
+    for section, told in (({"alpah": 1}, "has the key 'alpah'"), (None, "has no section 'link_tubes:'")):
+        config = yaml.safe_load((project / "pipeline.yaml").read_text())
+        config["link_tubes"] = section
+        (tmp_path / "pipeline.yaml").write_text(yaml.safe_dump(config))
+        text = stage(project, "link_tubes", "--config", str(tmp_path / "pipeline.yaml"), code=1)
+        assert told in text and text.count("\n") == 1
+
+
+def test_a_missing_detector_is_told_before_any_work(project):
+    weights = project / "demo" / "detector.pth"
+    kept = weights.read_bytes()
+    try:
+        weights.unlink()
+        text = stage(project, "detect_proposals", code=1)
+        assert "detector.pth" in text and text.startswith("error: ") and text.count("\n") == 1
+        assert len(list((project / "artifacts/demo/proposals").glob("*.h5"))) == 8
+    finally:
+        weights.write_bytes(kept)
+
+
+@pytest.mark.parametrize("dataset", ["vidstg", "clips"])
+def test_real_clips_go_through_with_the_opencv_detector(tmp_path, test_data, dataset):
+    project = make_project(tmp_path)
+    detector = {
+        "backend": "opencv_dnn",
+        "layout": "fastestdet",
+        "weights": str(test_data / "fastestdet" / "FastestDet.onnx"),
+        "classes": str(test_data / "fastestdet" / "coco.names"),
+        "input_size": 352,
+    }
+    block = {"format": dataset, "videos": str(test_data / "vidstg" / "videos"), "detector": detector}
+    data = project / "data" / dataset
+    data.mkdir(parents=True)
+    if dataset == "vidstg":
+        annotations = json.loads((test_data / "vidstg" / "val_annotations.json").read_text())
+        kept = [r for r in annotations if r["vid"] in ("4240545211", "8665030691")]
+        (data / "val.json").write_text(json.dumps(kept))
+        block |= {"boxes": None, "splits": {"train": "val.json", "val": "val.json", "test": "val.json"}}
+    else:
+        lines = "video,sentence\n4240545211.mp4,a man rides a bicycle\n8665030691.mp4,who is walking?\n"
+        (data / "clips.csv").write_text(lines)
+        block |= {"splits": {"train": "clips.csv", "test": "clips.csv"}}
+    configure(project, dataset=dataset, datasets={dataset: block}, train_em=QUICK, extract_frames={"rate": 2})
+    run(project, "dvc", "init", "--no-scm", "-q")
+    told = run(project, "dvc", "repro")
+    assert "only check the plumbing" in told
+    artifacts = project / "artifacts" / dataset
+    predictions = json.loads((artifacts / "predictions.json").read_text())
+    if dataset == "vidstg":
+        assert len(predictions) == 34
+        metrics = json.loads((artifacts / "metrics.json").read_text())["stcat"]["declarative"]
+        assert metrics["n"] == 15 and metrics["m_vIoU"]["value"] is None and metrics["m_tIoU"]["value"] >= 0
+        assert "unavailable" in told
+    else:
+        assert len(predictions) == 2
+    # A detector that knows people finds one in footage of people, and boxes stay inside the picture.
+    assert any(answer["boxes"] for answer in predictions.values())
