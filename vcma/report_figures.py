@@ -228,7 +228,9 @@ def film_strip(case: Case, artifacts: Path, path: Path, count: int = 6) -> None:
         figure = _strip_figure(case, frames, rows, tubes)
         stored = io.BytesIO()
         metadata = {} if path.suffix == ".png" else {"CreationDate" if path.suffix == ".pdf" else "Date": None}
-        figure.savefig(stored, format=path.suffix[1:], dpi=200, metadata=metadata)
+        figure.savefig(
+            stored, format=path.suffix[1:], dpi=200, metadata=metadata, bbox_inches="tight", pad_inches=0.1
+        )
     artifact.write_bytes(path, stored.getvalue())
 
 

@@ -1,0 +1,41 @@
+"""The README stays true: its table is the schemas', its example runs, its commands exist."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+
+from tests.conftest import ROOT
+from vcma import artifact
+from vcma.__main__ import main
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_artifact_table_is_that_of_the_schemas():
+    table = re.search(r"<!-- schemas -->\n(.*)\n<!-- /schemas -->", README, re.S)
+    assert table and table[1].strip() == artifact.schema_tables(), "paste the output of artifact.schema_tables()"
+
+
+def test_the_tracker_example_writes_tubes(tmp_path):
+    code = re.search(r"```python\n(.*?)```", README, re.S)[1]
+    lines = ["1,7,10,20,30,40,1,-1,-1,-1", "3,7,12,20,30,40,1,-1,-1,-1", "1,2,100,50,20,20,1,-1,-1,-1"]
+    (tmp_path / "mot.txt").write_text("\n".join(lines))
+    command = [sys.executable, "-c", code, "mot.txt", "a video", "tubes", "25", "320", "240"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    tubes = artifact.read(artifact.TUBES, tmp_path / "tubes" / "a%20video.h5")
+    assert tubes["frame"].tolist() == [0, 2] and tubes["point_offset"].tolist() == [0, 1, 3]
+    assert np.allclose(tubes["box"], [[100, 50, 120, 70], [10, 20, 40, 60], [12, 20, 42, 60]])
+
+
+def test_the_commands_it_names_exist():
+    for name in re.findall(r"`vcma ([a-z-]+)", README):
+        assert main.get_command(None, name), name
+    for name in re.findall(r"stages/(\w+)\.py", README):
+        assert (ROOT / "stages" / f"{name}.py").is_file(), name
+    makefile = (ROOT / "Makefile").read_text()
+    for name in re.findall(r"make (demo|test|clean|check)\b", README):
+        assert re.search(rf"^{name}:", makefile, re.M), name
+    for path in re.findall(r"\]\((docs/[^)]+)\)", README):
+        assert (ROOT / path).is_file(), path
