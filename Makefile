@@ -6,7 +6,7 @@ env:
 	@envs/build.sh
 
 demo: env  ## the whole pipeline on the data set that pipeline.yaml chooses, then its metrics and report
-	@dvc repro --quiet || dvc repro
+	@dvc repro
 	@vcma summary
 
 test: env  ## all tests

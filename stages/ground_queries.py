@@ -3,12 +3,10 @@
 import click
 
 from vcma import artifact
-from vcma.checkpoint import load_model
 from vcma.cli import Run, progress, stage
 from vcma.corpus import Encoder, grouped, sentences
 from vcma.decode import TimePrior
 from vcma.grounding import prediction_columns, reference_columns
-from vcma.inference import export, ground_all, reference_answers
 from vcma.loading import Clips
 
 
@@ -17,6 +15,10 @@ from vcma.loading import Clips
 @click.option("--posterior", type=click.Choice(["p", "q"]), help="p_theta(Z | E, R, V) or q_phi(Z | E, V).")
 def ground_queries(run: Run, split: str, posterior: str) -> None:
     """Ground every sentence of a split: which tube, over which span of native frames."""
+    # torch takes seconds to import, which --help need not wait for.
+    from vcma.checkpoint import load_model
+    from vcma.inference import export, ground_all, reference_answers
+
     samples = artifact.read(artifact.SAMPLES, run.artifact("samples.h5"))
     queries = artifact.read(artifact.QUERIES, run.artifact("queries.h5"))
     told = sentences(samples, queries, split)

@@ -6,15 +6,12 @@ from dataclasses import asdict
 import click
 
 from vcma import artifact
-from vcma.checkpoint import Rounds, save_model
 from vcma.cli import Run, progress, stage
 from vcma.corpus import Batch, Encoder, sentences, vocabulary
-from vcma.em import Settings, Trainer, build, fit, fit_contrast
 from vcma.errors import InputError
 from vcma.loading import Clips, batches
 from vcma.runner import run_key
 from vcma.text import static_vectors
-from vcma.validation import Validation
 
 
 @stage("force", "device")
@@ -38,6 +35,11 @@ from vcma.validation import Validation
 @click.option("--seed", type=click.IntRange(0), help="What every random choice follows from.")
 def train_em(run: Run, max_frames: int, **parameters: float) -> None:
     """Learn the alignment by variational EM, watching p and q on validation."""
+    # torch takes seconds to import, which --help need not wait for.
+    from vcma.checkpoint import Rounds, save_model
+    from vcma.em import Settings, Trainer, build, fit, fit_contrast
+    from vcma.validation import Validation
+
     sources = [run.artifact("samples.h5"), run.artifact("queries.h5")]
     samples, queries = artifact.read(artifact.SAMPLES, sources[0]), artifact.read(artifact.QUERIES, sources[1])
     train = sentences(samples, queries, "train")
