@@ -1,6 +1,6 @@
 # Everything starts from `make demo` and `make test`; both build .venv first if it is not there.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-.PHONY: env demo test check format clean
+.PHONY: env ground demo test check format clean
 
 env:
 	@envs/build.sh
@@ -8,6 +8,9 @@ env:
 demo: env  ## the whole pipeline on the data set that pipeline.yaml chooses, then its metrics and report
 	@dvc repro
 	@vcma summary
+
+ground: env  ## one sentence in one video: make ground VIDEO=clip.mp4 QUERY="the man turns around"
+	@vcma ground "$(VIDEO)" --query "$(QUERY)"
 
 test: env  ## all tests
 	@python -m pytest -q

@@ -10,8 +10,8 @@ from vcma import artifact
 from vcma.cli import Run, stage
 from vcma.detector import cached_detector, load_detector
 from vcma.names import file_stem
+from vcma.proposing import propose
 from vcma.runner import listed, per_video
-from vcma.video import decode
 
 
 @stage("jobs", "strict", "force", "device")
@@ -41,23 +41,7 @@ def _work(
     settings: dict, root: Path, device: str, path: dict[str, Path], batch: int, parameters: dict, video: str
 ) -> artifact.Columns:
     detector = cached_detector(settings, root, device)
-    frames = artifact.read(artifact.FRAMES, path[video])
-    offset, found = frames["jpeg_offset"], []
-    for first in range(0, len(frames["frame"]), batch):
-        rows = range(first, min(first + batch, len(frames["frame"])))
-        pictures = [decode(frames["jpeg"][artifact.rows(offset, row)]) for row in rows]
-        native = [np.float32([frames["width"] / p.shape[1], frames["height"] / p.shape[0]] * 2) for p in pictures]
-        seen = detector.detect(pictures, **parameters)
-        found += [{**regions, "box": regions["box"] * scale} for regions, scale in zip(seen, native, strict=True)]
-    stacked = {name: np.concatenate([f[name] for f in found]) for name in artifact.REGION}
-    return {
-        **stacked,
-        **{name: frames[name] for name in ("frame", "time", "width", "height")},
-        "box_offset": artifact.offsets(len(f["box"]) for f in found),
-        "class_name": np.array(detector.class_names, dtype=object),
-        "attribute_name": np.array(detector.attribute_names, dtype=object),
-        "detector": detector.fingerprint,
-    }
+    return propose(detector, artifact.read(artifact.FRAMES, path[video]), batch=batch, **parameters)
 
 
 def _count(columns: artifact.Columns) -> dict[str, int]:

@@ -218,6 +218,34 @@ def test_a_missing_detector_is_told_before_any_work(project):
         weights.write_bytes(kept)
 
 
+@pytest.mark.parametrize("options", [(), ("--untrained",)])
+def test_one_video_of_your_own_is_grounded_beside_the_pipeline(project, tmp_path, options):
+    video = str(next((project / "data/demo/vidor/video").rglob("*.mp4")))
+    before = (project / "dvc.lock").read_bytes()
+    ask = ("--query", "a child walks.", "--query", "who is next to the dog?", "--out", str(tmp_path), *options)
+    told = run(project, sys.executable, "-m", "vcma", "ground", video, *ask)
+    found = json.loads((tmp_path / "predictions.json").read_text())
+    assert set(found) == {"a child walks.", "who is next to the dog?"} and told.count(" -> ") == 2
+    for answer in found.values():
+        begin, end = answer["span"]
+        assert begin < end and all(str(frame) in answer["boxes"] for frame in range(begin, end))
+    assert (tmp_path / "00.mp4").stat().st_size > 1000 and (tmp_path / "01.mp4").is_file()
+    assert (project / "dvc.lock").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("none.mp4", "--query", "x"), "no such video"),
+        (("pipeline.yaml", "--query", "x"), "cannot be decoded"),
+        (("pipeline.yaml", "--queries", "none.txt"), "none.txt"),
+    ],
+)
+def test_bad_input_of_ground_is_one_line(project, words, told):
+    text = run(project, sys.executable, "-m", "vcma", "ground", *words, code=1)
+    assert told in text and text.startswith("error: ") and text.count("\n") == 1
+
+
 @pytest.mark.parametrize("dataset", ["vidstg", "clips"])
 def test_real_clips_go_through_with_the_opencv_detector(tmp_path, test_data, dataset):
     project = make_project(tmp_path)

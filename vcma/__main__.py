@@ -13,6 +13,7 @@ from vcma.cli import find_config, load_project, one_edge
 # name -> (module, command), imported when asked for: `vcma --help` needs no heavy library.
 _ELSEWHERE = {
     "check": ("vcma.check", "check_command", "Examine a data set before hours of work."),
+    "ground": ("vcma.ground", "ground_command", "Ground sentences in one video of your own."),
     "train-detector": ("vcma.training", "train_detector", "Train a small Faster R-CNN on boxes."),
 }
 

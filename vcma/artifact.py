@@ -158,8 +158,6 @@ PROPOSALS = Schema(
     },
 )
 
-REGION = ("box", "score", "class_prob", "attribute_prob", "feature")  # the columns of PROPOSALS a detector fills
-
 TUBES = Schema(
     "tubes",
     1,

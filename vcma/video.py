@@ -15,9 +15,9 @@ from vcma.errors import InputError
 def _cv2() -> Any:
     # Broken files are reported by us, in one line; FFmpeg's own chatter would bury it.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     import cv2
 
+    cv2.setLogLevel(0)
     cv2.setNumThreads(1)
     return cv2
 
