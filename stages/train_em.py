@@ -18,6 +18,7 @@ from vcma.text import static_vectors
 @click.option("--beta", type=click.FloatRange(0), help="Weight of the relation evidence; 0 reads no relation.")
 @click.option("--kappa", type=click.FloatRange(0, min_open=True), help="Independent frames of a clip.")
 @click.option("--label-prior", type=click.FloatRange(0), help="Weight of the detector's labels; 0 is the paper.")
+@click.option("--relation-prior", type=click.FloatRange(0), help="Weight of the words' cues; 0 is the paper.")
 @click.option("--width", type=click.IntRange(8), help="Width of the networks.")
 @click.option("--bottleneck", type=click.IntRange(0), help="Appearance dimensions a relation may see.")
 @click.option("--dropout", type=click.FloatRange(0, 0.95), help="Dropout on those.")

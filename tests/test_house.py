@@ -28,6 +28,7 @@ MATHEMATICS = (
     "text",
     "corpus",
     "references",
+    "cues",
 )
 
 

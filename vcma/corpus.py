@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from vcma.clip import Clip
+from vcma.cues import PAIR_CUES, PAIR_FEATURES, SINGLE_CUES, SINGLE_FEATURES, cues
 from vcma.text import attribute_weights, class_weights, label_prior, static_vectors
 
 
@@ -133,7 +134,7 @@ class Batch:
     [V, T], tube bool [V, N]: what is no padding; feature float32 [V, N, T, D]; label float32 [V, N, C + A].
     sentence_clip [S]; entity_sentence, entity_rank [M]; entity_words [M, W] (-1: none), entity_static [M, 256],
     entity_label float32 [M, N]; target [S] (row of entity). pair_* [K] and action_* [L]: sentence, subject,
-    object, predicate (index in the vocabulary, -1: unseen) and static [., 256].
+    object, predicate (index in the vocabulary, -1: unseen), static [., 256] and cue [., features].
     phrase [M]: equal numbers for equal phrases, for the contrast's false negatives.
     """
 
@@ -157,10 +158,12 @@ class Batch:
     pair_object: np.ndarray
     pair_predicate: np.ndarray
     pair_static: np.ndarray
+    pair_cue: np.ndarray
     action_sentence: np.ndarray
     action_subject: np.ndarray
     action_predicate: np.ndarray
     action_static: np.ndarray
+    action_cue: np.ndarray
 
 
 class Encoder:
@@ -245,9 +248,11 @@ class Encoder:
         for subject, predicate, other in sentence.relations:
             static = self._static[predicate]
             if other >= 0:
-                flat.pairs.append((s, first + subject, first + other, self._pair.get(predicate, -1), static))
+                flat.pairs.append(
+                    (s, first + subject, first + other, self._pair.get(predicate, -1), predicate, static)
+                )
             else:
-                flat.actions.append((s, first + subject, self._action.get(predicate, -1), static))
+                flat.actions.append((s, first + subject, self._action.get(predicate, -1), predicate, static))
 
 
 def _extend(table: dict, keys: Iterable, look_up: Callable[[list], Iterable]) -> None:
@@ -297,10 +302,12 @@ class _Flat:
             "pair_object": column(self.pairs, 2),
             "pair_predicate": column(self.pairs, 3),
             "pair_static": static(self.pairs),
+            "pair_cue": cues([row[-2] for row in self.pairs], PAIR_CUES, PAIR_FEATURES),
             "action_sentence": column(self.actions, 0),
             "action_subject": column(self.actions, 1),
             "action_predicate": column(self.actions, 2),
             "action_static": static(self.actions),
+            "action_cue": cues([row[-2] for row in self.actions], SINGLE_CUES, SINGLE_FEATURES),
         }
 
 

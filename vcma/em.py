@@ -6,9 +6,10 @@
     log q(z_i = n)  = log p(z_i = n) + beta gamma sum_t q(y_t) E_{z_o}[psi_k] + const     [S, eq. 6]
     log-odds q(y_t) = a + beta sum_k E[psi_k]                                        [S, eq. 7]
 
-with psi_k = log p(pi_k | n, m, t) - log p0(pi_k) and gamma = kappa / T, because neighbouring frames are no
-independent evidence. The offset a is measured against the video's own mean evidence, so that time is judged
-relative to the video; it is refreshed between E-steps and held within one, so that F stays an objective.
+with psi_k = log p(pi_k | n, m, t) - log p0(pi_k), plus what the predicate's words say of geometry (vcma.cues, of
+weight relation_prior, 0 = the paper), and gamma = kappa / T, because neighbouring frames are no independent evidence. The
+offset a is measured against the video's own mean evidence, so that time is judged relative to the video; it is
+refreshed between E-steps and held within one, so that F stays an objective.
 [S] is the paper's supplement. This module reads top to bottom as the derivation: posterior, F, E-step, M-step, fit.
 """
 
@@ -24,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vcma.corpus import Batch, Vocabulary
-from vcma.model import NO_CANDIDATE, PSI_FLOOR, Phi, Tensors, Theta, unusable_pairs
+from vcma.model import NO_CANDIDATE, PSI_FLOOR, Phi, Tensors, Theta, cue_evidence, unusable_pairs
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Settings:
     beta: float
     kappa: float
     label_prior: float
+    relation_prior: float
     width: int
     bottleneck: int
     dropout: float
@@ -124,7 +126,7 @@ class Seen:
     """One forward pass of theta over a batch."""
 
     similarity: Tensor
-    f: tuple[Tensor, Tensor]
+    f: tuple[Tensor, Tensor, Tensor, Tensor]  # of pairs, of single tubes, and the geometry of both
     pair: tuple[Tensor, Tensor]  # log p(pi | n, m, t) [K, N, N, T] and log p0 [K]
     action: tuple[Tensor, Tensor]  # log p(pi | n, t) [L, N, T] and log p0 [L]
     evidence: Evidence
@@ -140,10 +142,16 @@ def look(model: Model, batch: Tensors) -> Seen:
     action = theta.action(f[1], clip[batch.action_sentence], batch.action_predicate, batch.action_static)
     absent = ~(batch.present & batch.frame[:, None])
     frame = batch.frame[clip]
+    of_pair, of_action = clip[batch.pair_sentence], clip[batch.action_sentence]
+    apart, alone = unusable_pairs(absent)[of_pair], absent[of_action]
+    cued = (
+        settings.relation_prior * cue_evidence(batch.pair_cue, f[2], of_pair, apart),
+        settings.relation_prior * cue_evidence(batch.action_cue, f[3], of_action, alone),
+    )
     evidence = Evidence(
         log_prior=theta.log_prior(batch, similarity),
-        pair=_psi(pair, unusable_pairs(absent)[clip[batch.pair_sentence]]),
-        action=_psi(action, absent[clip[batch.action_sentence]]),
+        pair=_psi(pair, cued[0], apart),
+        action=_psi(action, cued[1], alone),
         frame=frame,
         gamma=settings.kappa / frame.sum(1),
         beta=settings.beta,
@@ -151,9 +159,9 @@ def look(model: Model, batch: Tensors) -> Seen:
     return Seen(similarity, f, pair, action, evidence)
 
 
-def _psi(emitted: tuple[Tensor, Tensor], unusable: Tensor) -> Tensor:
+def _psi(emitted: tuple[Tensor, Tensor], cue: Tensor, unusable: Tensor) -> Tensor:
     log_p, log_p0 = emitted
-    psi = log_p - log_p0.view(-1, *[1] * (log_p.ndim - 1))
+    psi = log_p - log_p0.view(-1, *[1] * (log_p.ndim - 1)) + cue
     return psi.clamp(min=PSI_FLOOR).masked_fill(unusable, PSI_FLOOR)
 
 

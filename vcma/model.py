@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vcma.corpus import Batch, Vocabulary
+from vcma.cues import PAIR_FEATURES, SINGLE_FEATURES
 
 PSI_FLOOR = -4.0  # lower bound of psi (nat); an absent tube or a tube in relation to itself has it
 NO_CANDIDATE = -1e9  # log-probability of padding
@@ -45,10 +46,12 @@ class Tensors:
     pair_object: Tensor
     pair_predicate: Tensor
     pair_static: Tensor
+    pair_cue: Tensor
     action_sentence: Tensor
     action_subject: Tensor
     action_predicate: Tensor
     action_static: Tensor
+    action_cue: Tensor
 
     @classmethod
     def of(cls, batch: Batch, device: str) -> Tensors:
@@ -155,7 +158,7 @@ def pair_features(box: Tensor, near: Neighbours) -> Tensor:
     return torch.stack(torch.broadcast_tensors(*found), -1)
 
 
-SINGLE, PAIR = 20, 21
+SINGLE, PAIR = len(SINGLE_FEATURES), len(PAIR_FEATURES)
 
 
 def _mlp(*widths: int) -> nn.Sequential:
@@ -290,21 +293,20 @@ class Theta(nn.Module):
         score = self.tau.exp() * own + self.label_prior * batch.entity_label
         return score.masked_fill(~batch.candidates, NO_CANDIDATE).log_softmax(-1).clamp(min=NO_CANDIDATE)
 
-    def features(self, batch: Tensors) -> tuple[Tensor, Tensor]:
-        """f(n, m, t) and f(n, t): float [V, N, N, T, H / 2] and [V, N, T, H / 2]."""
+    def features(self, batch: Tensors) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """f(n, m, t) [V, N, N, T, H / 2] and f(n, t) [V, N, T, H / 2], and the geometry they were made from, whose
+        last axes are PAIR_FEATURES and SINGLE_FEATURES.
+        """
         near = Neighbours(batch.time, batch.frame)
         single = single_features(batch.box, near)
+        between = pair_features(batch.box, near)
         look = self.drop(self.narrow(self.appearance(batch)))[:, :, None].expand(-1, -1, single.shape[2], -1)
         seen = torch.cat([single, look], -1)
-        hidden = (
-            self.as_subject(seen)[:, :, None]
-            + self.as_object(seen)[:, None]
-            + self.between(pair_features(batch.box, near))
-        )
+        hidden = self.as_subject(seen)[:, :, None] + self.as_object(seen)[:, None] + self.between(between)
         mean = batch.feature.sum(2) / batch.present.sum(-1, keepdim=True).clamp(min=1)
         moved = (batch.feature - mean[:, :, None]) * batch.present[..., None]
         alone = self.alone(torch.cat([seen, self.drop(self.change(moved))], -1))
-        return self.pair_out(self.thin(F.relu(hidden))), alone
+        return self.pair_out(self.thin(F.relu(hidden))), alone, between, single
 
 
 class Phi(nn.Module):
@@ -391,6 +393,18 @@ def centred(evidence: Tensor, batch: Tensors) -> Tensor:
     frame = batch.frame[batch.sentence_clip]
     mean = (evidence * frame).sum(1, keepdim=True) / frame.sum(1, keepdim=True)
     return evidence - mean
+
+
+def cue_evidence(cue: Tensor, geometry: Tensor, clip: Tensor, unusable: Tensor) -> Tensor:
+    """What the cues of relations say: [K, ...] from cue [K, c] and geometry [V, ..., c], less its mean.
+
+    The mean is over what is usable, so that a cue compares tubes and frames of one clip and nothing else.
+    """
+    told = torch.einsum("k...c,kc->k...", geometry[clip], cue)
+    mask = ~unusable
+    axes = tuple(range(1, told.ndim))
+    mean = (told * mask).sum(axes, keepdim=True) / mask.sum(axes, keepdim=True).clamp(min=1)
+    return told - mean
 
 
 def unusable_pairs(absent: Tensor) -> Tensor:

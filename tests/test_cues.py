@@ -1,0 +1,62 @@
+"""Cues: the right feature for the word, nothing for a word that is not known."""
+
+import pytest
+import torch
+
+from vcma.cues import PAIR_CUES, PAIR_FEATURES, SINGLE_CUES, SINGLE_FEATURES, cues
+from vcma.model import Neighbours, cue_evidence, pair_features, single_features
+
+
+def geometry(centres: list[list[tuple[float, float]]], half: float = 0.05):
+    """Boxes [1, N, T, 4] of tubes with the given centres, four frames a second."""
+    centre = torch.tensor([centres])
+    box = torch.cat([centre - half, centre + half], -1)
+    T = box.shape[2]
+    near = Neighbours(torch.arange(T)[None] / 4.0, torch.ones(1, T, dtype=torch.bool))
+    return pair_features(box, near), single_features(box, near)
+
+
+def test_features_have_the_names_that_cues_use():
+    pair, single = geometry([[(0.2, 0.2)] * 8, [(0.6, 0.2)] * 8])
+    assert pair.shape[-1] == len(PAIR_FEATURES) == len(set(PAIR_FEATURES))
+    assert single.shape[-1] == len(SINGLE_FEATURES) == len(set(SINGLE_FEATURES))
+    for known, names in ((PAIR_CUES, PAIR_FEATURES), (SINGLE_CUES, SINGLE_FEATURES)):
+        assert all(feature in names for weights in known.values() for feature in weights)
+
+
+LEFT, RIGHT = (0.2, 0.5), (0.8, 0.5)
+RUNS = [(0.2 + 0.05 * t, 0.5) for t in range(8)]
+FLEES = [(0.5 + 0.05 * t, 0.5) for t in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("predicate", "subject", "other"),
+    [
+        ("above", [(0.5, 0.2)] * 8, [(0.5, 0.8)] * 8),
+        ("be beneath", [(0.5, 0.8)] * 8, [(0.5, 0.2)] * 8),
+        ("walk towards", RUNS, [RIGHT] * 8),
+        ("away from", RUNS, [(0.1, 0.5)] * 8),
+        ("run after", RUNS, FLEES),
+        ("in front of", [(0.5, 0.55)] * 8, [(0.5, 0.5)] * 8),
+        ("behind", [(0.5, 0.45)] * 8, [(0.5, 0.5)] * 8),
+    ],
+)
+def test_a_cue_prefers_the_right_direction(predicate, subject, other):
+    pair, _ = geometry([subject, other])
+    same = torch.eye(2, dtype=torch.bool)[None, ..., None].expand(1, 2, 2, 8)
+    cue = torch.as_tensor(cues([predicate], PAIR_CUES, PAIR_FEATURES))
+    told = cue_evidence(cue, pair, torch.tensor([0]), same).mean(-1)[0]
+    assert told[0, 1] > told[1, 0]
+
+
+def test_jumping_is_told_from_standing():
+    up = [(0.2, 0.5 - 0.1 * (t % 2)) for t in range(8)]
+    _, single = geometry([up, [RIGHT] * 8])
+    cue = torch.as_tensor(cues(["jump up"], SINGLE_CUES, SINGLE_FEATURES))
+    told = cue_evidence(cue, single, torch.tensor([0]), torch.zeros(1, 2, 8, dtype=torch.bool)).mean(-1)[0]
+    assert told[0] > told[1]
+
+
+def test_an_unknown_word_says_nothing():
+    assert not cues(["xyzzy"], PAIR_CUES, PAIR_FEATURES).any()
+    assert not cues(["xyzzy"], SINGLE_CUES, SINGLE_FEATURES).any()
