@@ -7,9 +7,9 @@
     log-odds q(y_t) = a + beta sum_k E[psi_k]                                        [S, eq. 7]
 
 with psi_k = log p(pi_k | n, m, t) - log p0(pi_k), plus what the predicate's words say of geometry (vcma.cues, of
-weight relation_prior, 0 = the paper), and gamma = kappa / T, because neighbouring frames are no independent evidence. The
-offset a is measured against the video's own mean evidence, so that time is judged relative to the video; it is
-refreshed between E-steps and held within one, so that F stays an objective.
+weight relation_prior, 0 = the paper), and gamma = kappa / T, because neighbouring frames are no independent
+evidence. The offset a is measured against the video's own mean evidence, so that time is judged relative to the
+video; it is refreshed between E-steps and held within one, so that F stays an objective.
 [S] is the paper's supplement. This module reads top to bottom as the derivation: posterior, F, E-step, M-step, fit.
 """
 

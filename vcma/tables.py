@@ -32,9 +32,9 @@ def comparison_table(differences: dict) -> str:
 
 def _block(title: str, rows: dict[str, list[str]]) -> str:
     width = max(map(len, rows)) + 2
-    head = f"  {'':<{width}}" + "".join(f"{name:>20}" for name in METRICS)
+    head = f"  {'':<{width}}" + "".join(f"{name:>24}" for name in METRICS)
     return "\n".join(
-        [title, head, *(f"  {n:<{width}}" + "".join(f"{c:>20}" for c in row) for n, row in rows.items())]
+        [title, head, *(f"  {n:<{width}}" + "".join(f"{c:>24}" for c in row) for n, row in rows.items())]
     )
 
 
