@@ -23,18 +23,18 @@ def extract_frames(run: Run, **parameters: float) -> None:
     row = {video: i for i, video in enumerate(samples["video"])}
     root = video_root(run.block, run.project.root)
 
-    def segments(video: str) -> list[tuple[int, int]]:
-        mine = samples["sample_video"] == row[video]
-        spans = np.stack([samples["segment_begin"][mine], samples["segment_end"][mine]], axis=1)
-        return sorted({(int(begin), int(end)) for begin, end in spans})
+    spans = np.stack([samples["sample_video"], samples["segment_begin"], samples["segment_end"]], axis=1)
+    segments: dict[str, list[tuple[int, int]]] = {video: [] for video in row}
+    for i, begin, end in np.unique(spans, axis=0).tolist():
+        segments[samples["video"][i]].append((begin, end))
 
     def inputs(video: str) -> dict[str, str]:
         i = row[video]
         file = f"{samples['video_bytes'][i]} bytes, modified {samples['video_modified'][i]}"
-        return {"video": f"{samples['video_path'][i]}, {file}", "segments": str(segments(video))}
+        return {"video": f"{samples['video_path'][i]}, {file}", "segments": str(segments[video])}
 
     paths = dict(zip(samples["video"], samples["video_path"], strict=True))
-    work = partial(_work, root, paths, {v: segments(v) for v in row}, parameters)
+    work = partial(_work, root, paths, segments, parameters)
     done = per_video(run, artifact.FRAMES, list(row), work, inputs, _count)
     run.done(done.text(), run.artifact("frames"))
 

@@ -127,8 +127,6 @@ class Seen:
 
     similarity: Tensor
     f: tuple[Tensor, Tensor, Tensor, Tensor]  # of pairs, of single tubes, and the geometry of both
-    pair: tuple[Tensor, Tensor]  # log p(pi | n, m, t) [K, N, N, T] and log p0 [K]
-    action: tuple[Tensor, Tensor]  # log p(pi | n, t) [L, N, T] and log p0 [L]
     evidence: Evidence
 
 
@@ -138,11 +136,11 @@ def look(model: Model, batch: Tensors) -> Seen:
     similarity = theta.similarity(batch)
     f = theta.features(batch)
     clip = batch.sentence_clip
-    pair = theta.pair(f[0], clip[batch.pair_sentence], batch.pair_predicate, batch.pair_static)
-    action = theta.action(f[1], clip[batch.action_sentence], batch.action_predicate, batch.action_static)
+    of_pair, of_action = clip[batch.pair_sentence], clip[batch.action_sentence]
+    pair = theta.pair(f[0], of_pair, batch.pair_predicate, batch.pair_static)
+    action = theta.action(f[1], of_action, batch.action_predicate, batch.action_static)
     absent = ~(batch.present & batch.frame[:, None])
     frame = batch.frame[clip]
-    of_pair, of_action = clip[batch.pair_sentence], clip[batch.action_sentence]
     apart, alone = unusable_pairs(absent)[of_pair], absent[of_action]
     cued = (
         settings.relation_prior * cue_evidence(batch.pair_cue, f[2], of_pair, apart),
@@ -156,7 +154,7 @@ def look(model: Model, batch: Tensors) -> Seen:
         gamma=settings.kappa / frame.sum(1),
         beta=settings.beta,
     )
-    return Seen(similarity, f, pair, action, evidence)
+    return Seen(similarity, f, evidence)
 
 
 def _psi(emitted: tuple[Tensor, Tensor], cue: Tensor, unusable: Tensor) -> Tensor:
@@ -168,11 +166,16 @@ def _psi(emitted: tuple[Tensor, Tensor], cue: Tensor, unusable: Tensor) -> Tenso
 # --- the E-step ------------------------------------------------------------------------------------------------
 
 
+def by_relation(e: Evidence, batch: Tensors, z: Tensor) -> tuple[Tensor, Tensor]:
+    """E_q[psi_k] of every relation and frame: pairs [K, T] and actions [L, T] for q(z) [M, N]."""
+    pair = torch.einsum("knmt,kn,km->kt", e.pair, z[batch.pair_subject], z[batch.pair_object])
+    return pair, torch.einsum("knt,kn->kt", e.action, z[batch.action_subject])
+
+
 def expected(e: Evidence, batch: Tensors, z: Tensor) -> Tensor:
     """sum_k E_q[psi_k] of every frame: [S, T] for q(z) [M, N]."""
+    pair, action = by_relation(e, batch, z)
     total = torch.zeros_like(e.frame, dtype=z.dtype)
-    pair = torch.einsum("knmt,kn,km->kt", e.pair, z[batch.pair_subject], z[batch.pair_object])
-    action = torch.einsum("knt,kn->kt", e.action, z[batch.action_subject])
     return total.index_add(0, batch.pair_sentence, pair).index_add(0, batch.action_sentence, action)
 
 
@@ -300,8 +303,7 @@ def expected_log_joint(seen: Seen, batch: Tensors, q: Posterior) -> Tensor:
     e, z, y = seen.evidence, q.z, q.y * seen.evidence.frame
     prior = (z * e.log_prior.clamp(min=-50)).sum()
     weight = (e.beta * e.gamma)[:, None] * y
-    pair = torch.einsum("knmt,kn,km->kt", e.pair, z[batch.pair_subject], z[batch.pair_object])
-    action = torch.einsum("knt,kn->kt", e.action, z[batch.action_subject])
+    pair, action = by_relation(e, batch, z)
     return prior + (pair * weight[batch.pair_sentence]).sum() + (action * weight[batch.action_sentence]).sum()
 
 
@@ -539,8 +541,7 @@ def ground(model: Model, batch: Batch, device: str) -> Iterator[tuple[Grounding,
 
 def _untangled(batch: Tensors, e: Evidence, q: Posterior) -> list[Grounding]:
     z = q.z
-    pair = torch.einsum("knmt,kn,km->kt", e.pair, z[batch.pair_subject], z[batch.pair_object]).cpu().numpy()
-    action = torch.einsum("knt,kn->kt", e.action, z[batch.action_subject]).cpu().numpy()
+    pair, action = (told.cpu().numpy() for told in by_relation(e, batch, z))
     log_z, log_odds = q.log_z.cpu().numpy(), q.log_odds.cpu().numpy()
     owner = batch.entity_sentence.cpu().numpy()
     pair_owner, action_owner = batch.pair_sentence.cpu().numpy(), batch.action_sentence.cpu().numpy()
