@@ -35,7 +35,7 @@ Columns = dict[str, Any]
 
 _PASSED_ON = ("frame", "time", "class_name", "attribute_name", "detector", "width", "height")
 _CLASS = 0.6  # weight of the class distribution beside the features
-_MEMORY = 5  # points whose motion predicts the next; the jitter averages out, a turn is still followed
+_MEMORY = 3  # points whose motion predicts the next; more average the jitter out, but miss a turn
 _RIDGE = 0.3  # steps^2; how far the velocity of few points is trusted: (jitter / usual speed)^2
 _DOUBT = 0.1  # prediction error in box sizes, for a line known as well as one of its points
 _REACH = 0.8  # no link beyond this many box sizes, times the same growth
