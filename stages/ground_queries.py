@@ -5,7 +5,6 @@ import click
 from vcma import artifact
 from vcma.cli import Run, progress, stage
 from vcma.corpus import Encoder, grouped, sentences
-from vcma.decode import TimePrior
 from vcma.grounding import prediction_columns, reference_columns
 from vcma.loading import Clips
 
@@ -26,11 +25,13 @@ def ground_queries(run: Run, split: str, posterior: str) -> None:
     detector = str(clips.describe()["detector"])
     model, description = load_model(run.artifact("model"), detector)
     contrast, simple = load_model(run.artifact("model") / "contrast", detector)
-    clips.max_frames, prior = description["max_frames"], TimePrior(**description["time_prior"])
+    clips.max_frames, temperature = description["max_frames"], description["temperature"]
     encoder = Encoder(model.vocabulary)
     encoder.learn(told)
     with progress(None, len(grouped(told)), run.stage) as bar:
-        found = ground_all(model.to(run.device), clips, encoder, told, posterior, prior, run.device, bar.update)
+        found = ground_all(
+            model.to(run.device), clips, encoder, told, posterior, temperature, run.device, bar.update
+        )
     inputs = {name: artifact.attributes(run.artifact(f"{name}.h5"))["content"] for name in ("samples", "queries")}
     columns = prediction_columns(found)
     artifact.write(artifact.PREDICTIONS, run.artifact("predictions.h5"), columns, run.params, inputs)

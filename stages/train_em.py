@@ -1,7 +1,6 @@
 """samples, tubes, queries, truth_val -> model/, em_history.json: variational EM from sentences and videos alone."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 
 import click
 
@@ -19,6 +18,9 @@ from vcma.text import static_vectors
 @click.option("--kappa", type=click.FloatRange(0, min_open=True), help="Independent frames of a clip.")
 @click.option("--label-prior", type=click.FloatRange(0), help="Weight of the detector's labels; 0 is the paper.")
 @click.option("--relation-prior", type=click.FloatRange(0), help="Weight of the words' cues; 0 is the paper.")
+@click.option(
+    "--time", type=click.Choice(["span", "frames", "whole"]), help="When a sentence shows; frames: the paper."
+)
 @click.option("--width", type=click.IntRange(8), help="Width of the networks.")
 @click.option("--bottleneck", type=click.IntRange(0), help="Appearance dimensions a relation may see.")
 @click.option("--dropout", type=click.FloatRange(0, 0.95), help="Dropout on those.")
@@ -33,6 +35,7 @@ from vcma.text import static_vectors
 @click.option("--patience", type=click.IntRange(1), help="Rounds without a better score before the end.")
 @click.option("--stop", type=click.Choice(["val", "elbo", "rounds"]), help="What must rise; val reads truth_val.")
 @click.option("--max-frames", type=click.IntRange(2), help="Most sampled frames of one clip.")
+@click.option("--train-frames", type=click.IntRange(2), help="How many of those a training step draws.")
 @click.option("--seed", type=click.IntRange(0), help="What every random choice follows from.")
 def train_em(run: Run, max_frames: int, **parameters: float) -> None:
     """Learn the alignment by variational EM, watching p and q on validation."""
@@ -57,7 +60,10 @@ def train_em(run: Run, max_frames: int, **parameters: float) -> None:
 
     def epoch(number: int) -> Iterator[Batch]:
         return (
-            batch for *_, batch in batches(clips, encoder, train, settings.batch_clips, (settings.seed, number))
+            batch
+            for *_, batch in batches(
+                clips, encoder, train, settings.batch_clips, (settings.seed, number), settings.train_frames
+            )
         )
 
     key = run_key(run, sources + sorted(clips.folder.glob("*.h5")))
@@ -71,12 +77,12 @@ def train_em(run: Run, max_frames: int, **parameters: float) -> None:
             bar.set_postfix(p=f"{done[-1]['score_p']:.3f}", q=f"{done[-1]['score_q']:.3f}")
             bar.update()
 
-        history = fit(rounds.trainer, epoch, lambda: validation.score(model), keep, history, run.device)
+        history = fit(rounds.trainer, epoch, validation.score, keep, history, run.device)
     rounds.finish()
     fit_contrast(contrast, epoch, run.device)
     detector = str(known["detector"])
     extra = {"max_frames": max_frames}
-    save_model(run.artifact("model"), model, detector, extra | {"time_prior": asdict(validation.time_prior(model))})
+    save_model(run.artifact("model"), model, detector, extra | {"temperature": validation.temperature(model)})
     save_model(
         run.artifact("model") / "contrast", contrast, detector, extra | {"window": validation.window(contrast)}
     )

@@ -18,9 +18,9 @@ from vcma.text import static_vectors
 
 SETTINGS = em.Settings(
     beta=1.0, kappa=6.0, label_prior=1.0,
-    relation_prior=0.5, width=16, bottleneck=2, dropout=0.1, refinements=3, none_weight=1.0,
+    relation_prior=0.5, time="frames", width=16, bottleneck=2, dropout=0.1, refinements=3, none_weight=1.0,
     contrast_weight=0.3, learning_rate=0.01, weight_decay=0.01, batch_clips=4, warm_up=1, rounds=3, patience=2,
-    stop="rounds", seed=0,
+    stop="rounds", train_frames=64, seed=0,
 )  # fmt: skip
 
 
@@ -47,9 +47,10 @@ def batch_of(told=TOLD, tubes: int = 3, frames: int = 4):
     return words, encoder.batch(clips, [[s] for s in told])
 
 
-def setting(seed: int = 0, beta: float = 1.0, kappa: float = 6.0, **shape):
+def setting(seed: int = 0, beta: float = 1.0, kappa: float = 6.0, time: str = "frames", **shape):
     words, batch = batch_of(**shape)
-    model = em.build(words, static_vectors, replace(SETTINGS, seed=seed, beta=beta, kappa=kappa))
+    model = em.build(words, static_vectors, replace(SETTINGS, seed=seed, beta=beta, kappa=kappa, time=time))
+    model.theta.runs.copy_(torch.randn(model.theta.runs.shape, generator=torch.Generator().manual_seed(seed)))
     model.theta.eval()
     model.phi.eval()
     tensors = Tensors.of(batch, "cpu")
@@ -62,8 +63,8 @@ def random_posterior(e, batch, seed):
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(e.log_prior.shape, generator=generator)
     log_z = (e.log_prior + noise).masked_fill(~batch.candidates, em.NO_CANDIDATE).log_softmax(-1)
-    odds = torch.randn(e.frame.shape, generator=generator)
-    return em.Posterior(log_z, odds, torch.randn(len(e.frame), 1, generator=generator))
+    odds, a = torch.randn(e.frame.shape, generator=generator), torch.randn(len(e.frame), 1, generator=generator)
+    return em.Posterior(log_z, e.family.updated(e.time, a, odds), a)
 
 
 def complete_log_likelihood(e, batch, a, s, z, y):
@@ -100,7 +101,7 @@ def test_every_update_is_the_enumerated_expectation(seed, beta):
     for s in range(len(TOLD)):
         rows, products, moments = assignments(e, batch, s)
         products = list(products)
-        y1 = torch.sigmoid(q.log_odds[s]).tolist()
+        y1 = q.y[s].tolist()
         z1 = q.z
         for rank, row in enumerate(rows):
             updated = em.update_z(e, batch, q, em.Messages.of(e, batch, q.y), rank)
@@ -139,13 +140,42 @@ def test_time_update_is_the_enumerated_expectation(seed):
                     )
                 )
             # F counts each frame gamma of an observation in entropy too, so its log-odds are 1 / gamma of these.
-            assert float(updated.log_odds[s, t]) == pytest.approx((both[1] - both[0]) / float(e.gamma[s]), abs=1e-3)
+            assert float(updated.time.log_odds[s, t]) == pytest.approx(
+                (both[1] - both[0]) / float(e.gamma[s]), abs=1e-3
+            )
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(3))
+def test_the_update_of_runs_is_the_enumerated_expectation(seed):
+    """log q(b, e) = log p(b, e) + gamma beta sum over the run of E_q(z)[psi], for every run, and nothing else."""
+    _, batch, seen = setting(seed, 0.8, time="span")
+    e, q = seen.evidence, random_posterior(seen.evidence, batch, seed)
+    updated = em.update_y(e, batch, q)
+    for s in range(len(TOLD)):
+        rows, products, _ = assignments(e, batch, s)
+        weight = {z: math.prod(float(q.z[row, n]) for row, n in zip(rows, z, strict=True)) for z in products}
+        frames, gamma, a = int(e.frame[s].sum()), float(e.gamma[s]), float(q.a[s])
+        score = {}
+        for b, end in itertools.combinations(range(frames + 1), 2):
+            inside = [int(b <= t < end) for t in range(frames)]
+            told = sum(w * complete_log_likelihood(e, batch, q.a, s, z, inside) for z, w in weight.items())
+            silent = replace(e, beta=0.0)
+            blank = sum(w * complete_log_likelihood(silent, batch, q.a, s, z, inside) for z, w in weight.items())
+            score[b, end] = float(e.time.log_prior[s, b, end]) + gamma * a * (end - b) + told - blank
+        total = torch.tensor(list(score.values())).logsumexp(0)
+        found = updated.time.log_q[s]
+        for run, value in score.items():
+            assert float(found[run]) == pytest.approx(value - float(total), abs=1e-3)
+        assert float(found.exp().sum()) == pytest.approx(1, abs=1e-4)
+        y = [sum(float(found[r].exp()) for r in score if r[0] <= t < r[1]) for t in range(frames)]
+        assert updated.y[s, :frames].tolist() == pytest.approx(y, abs=1e-4)
+
+
+@pytest.mark.parametrize("time", ["frames", "span", "whole"])
+@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("beta", "kappa"), [(0.25, 2.0), (1.0, 6.0), (4.0, 20.0)])
-def test_no_update_lowers_f(seed, beta, kappa):
-    _, batch, seen = setting(seed, beta, kappa, tubes=5, frames=7)
+def test_no_update_lowers_f(seed, beta, kappa, time):
+    _, batch, seen = setting(seed, beta, kappa, time, tubes=5, frames=7)
     e, q = seen.evidence, random_posterior(seen.evidence, batch, seed)
     before = em.objective(e, batch, q)
     for _ in range(3):
@@ -162,7 +192,8 @@ def test_no_update_lowers_f(seed, beta, kappa):
 
 def test_f_is_a_bound_of_the_enumerated_log_normaliser():
     _, batch, seen = setting(1, kappa=4.0)
-    e = replace(seen.evidence, gamma=torch.ones_like(seen.evidence.gamma))
+    time = replace(seen.evidence.time, gamma=torch.ones_like(seen.evidence.gamma))
+    e = replace(seen.evidence, time=time)
     for seed in range(5):
         q = em.e_step(e, batch, random_posterior(e, batch, seed), 5)
         bound = em.objective(e, batch, q)
@@ -188,7 +219,8 @@ def test_the_order_of_the_tubes_does_not_matter():
     ((p2, q2),) = em.ground(model, encoder.batch([moved], [TOLD[:1]]), "cpu")
     for one, other in ((p, p2), (q, q2)):
         assert np.allclose(one.log_z[:, order], other.log_z, atol=1e-4)
-        assert np.allclose(one.log_odds, other.log_odds, atol=1e-4)
+        assert np.allclose(one.y, other.y, atol=1e-4)
+        assert np.allclose(np.exp(one.runs), np.exp(other.runs), atol=1e-4)
 
 
 def test_padding_changes_nothing():
@@ -200,7 +232,8 @@ def test_padding_changes_nothing():
     ((alone, _),) = em.ground(model, encoder.batch([small], [TOLD[:1]]), "cpu")
     (padded, _), _ = em.ground(model, encoder.batch([small, large], [TOLD[:1], TOLD[1:2]]), "cpu")
     assert np.allclose(alone.log_z, padded.log_z, atol=1e-4)
-    assert np.allclose(alone.log_odds, padded.log_odds, atol=1e-4)
+    assert np.allclose(alone.y, padded.y, atol=1e-4)
+    assert np.allclose(np.exp(alone.runs), np.exp(padded.runs), atol=1e-4)
     assert alone.evidence.shape == padded.evidence.shape == (2, 5)
 
 
@@ -220,7 +253,7 @@ def test_a_killed_training_ends_as_an_uninterrupted_one():
                 raise KeyboardInterrupt
 
         with contextlib.suppress(KeyboardInterrupt):
-            em.fit(trainer, lambda number: [batch], lambda: (float("nan"),) * 2, keep, history, "cpu")
+            em.fit(trainer, lambda number: [batch], lambda model: (float("nan"),) * 2, keep, history, "cpu")
         return kept[-1]
 
     whole = run([], None, None)
@@ -256,7 +289,9 @@ def test_training_learns_whom_a_verb_speaks_of():
     encoder.learn([s for g in groups for s in g])
     model = em.build(words, static_vectors, replace(SETTINGS, rounds=25, patience=99))
     batches = [encoder.batch(clips[i : i + 5], groups[i : i + 5]) for i in range(0, 20, 5)]
-    em.fit(em.Trainer(model), lambda number: batches, lambda: (float("nan"),) * 2, lambda rows: None, [], "cpu")
+    em.fit(
+        em.Trainer(model), lambda number: batches, lambda model: (float("nan"),) * 2, lambda rows: None, [], "cpu"
+    )
     # The last four sentences name no colour: only what was learnt of "run" can tell the tubes apart.
     found = list(em.ground(model, encoder.batch(clips[20:], groups[20:]), "cpu"))
     assert [int(p.log_z[0].argmax()) for p, _ in found] == movers[20:]

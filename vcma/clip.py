@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+
+from vcma.geometry import PAIR_FEATURES, SINGLE_FEATURES, pair_features, single_features
 
 
 @dataclass(frozen=True)
@@ -18,8 +21,8 @@ class Clip:
 
     frame int64 [T] native indices; time float32 [T] in s; end the native frame where the segment ends (exclusive);
     tube int64 [N] rows among the video's tubes; box float32 [N, T, 4] xyxy in native pixels, held where absent;
-    present bool [N, T]; feature float16 [N, T, D], 0 where absent; class_prob float32 [N, C]; attribute_prob
-    float32 [N, A]; size (width, height) of the native picture in px.
+    present bool [N, T]; feature float32 [N, D], the mean over time, of unit length; class_prob float32 [N, C];
+    attribute_prob float32 [N, A]; size (width, height) of the native picture in px.
     """
 
     frame: np.ndarray
@@ -32,6 +35,27 @@ class Clip:
     class_prob: np.ndarray
     attribute_prob: np.ndarray
     size: tuple[float, float]
+
+    @property
+    def bytes(self) -> int:
+        """Memory of it with its geometry, roughly."""
+        N, T = self.present.shape
+        return N * T * (N * len(PAIR_FEATURES) + len(SINGLE_FEATURES) + 10) * 2 + self.feature.nbytes * 2
+
+    @cached_property
+    def appearance(self) -> np.ndarray:
+        """What is seen of each tube: float32 [N, D + C + A], feature and labels."""
+        return np.concatenate([self.feature, self.class_prob, self.attribute_prob], axis=1)
+
+    @cached_property
+    def single(self) -> np.ndarray:
+        """Motion of each tube: float16 [N, T, SINGLE_FEATURES]."""
+        return single_features(self.box / max(self.size[1], 1), self.time).astype(np.float16)
+
+    @cached_property
+    def pair(self) -> np.ndarray:
+        """Geometry and motion of each pair of tubes: float16 [N, N, T, PAIR_FEATURES]."""
+        return pair_features(self.box / max(self.size[1], 1), self.time).astype(np.float16)
 
 
 def crop(tubes: Mapping[str, Any], begin: int, end: int, max_frames: int) -> Clip:
@@ -63,8 +87,9 @@ def crop(tubes: Mapping[str, Any], begin: int, end: int, max_frames: int) -> Cli
     present[row, column] = True
     box = np.zeros((*shape, 4), np.float32)
     box[row, column] = tubes["box"][used]
-    feature = np.zeros((*shape, tubes["feature"].shape[1]), np.float16)
-    feature[row, column] = np.nan_to_num(tubes["feature"][used], nan=0, posinf=0, neginf=0)
+    feature = np.zeros((len(tube), tubes["feature"].shape[1]), np.float32)
+    np.add.at(feature, row, np.nan_to_num(tubes["feature"][used].astype(np.float32), nan=0, posinf=0, neginf=0))
+    feature /= np.maximum(np.linalg.norm(feature, axis=1, keepdims=True), 1e-6)
     return Clip(
         frame=frame[kept],
         time=time[kept].astype(np.float32),

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from vcma.clip import Clip
-from vcma.cues import PAIR_CUES, PAIR_FEATURES, SINGLE_CUES, SINGLE_FEATURES, cues
+from vcma.cues import PAIR_CUES, SINGLE_CUES, cues
+from vcma.geometry import PAIR_FEATURES, SINGLE_FEATURES
 from vcma.text import attribute_weights, class_weights, label_prior, static_vectors
 
 
@@ -130,23 +131,24 @@ def vocabulary(
 class Batch:
     """V clips (N tubes, T frames, D appearance) and their S sentences; index columns are rows of this batch.
 
-    box float32 [V, N, T, 4] in picture heights; present bool [V, N, T]; time float32 [V, T] in s; frame bool
-    [V, T], tube bool [V, N]: what is no padding; feature float32 [V, N, T, D]; label float32 [V, N, C + A].
+    single float16 [V, N, T, .] and pair float16 [V, N, N, T, .], geometry and motion; present bool [V, N, T]; frame
+    bool [V, T], tube bool [V, N]: what is no padding; appearance float32 [V, N, D + C + A], of each tube.
     sentence_clip [S]; entity_sentence, entity_rank [M]; entity_words [M, W] (-1: none), entity_static [M, 256],
-    entity_label float32 [M, N]; target [S] (row of entity). pair_* [K] and action_* [L]: sentence, subject,
+    entity_label float32 [M, N]; target [S] (row of entity); known [S, 3], the true tube, first and end slot, -1:
+    unknown, as all are but for the supervised ceiling. pair_* [K] and action_* [L]: sentence, subject,
     object, predicate (index in the vocabulary, -1: unseen), static [., 256] and cue [., features].
     phrase [M]: equal numbers for equal phrases, for the contrast's false negatives.
     """
 
-    box: np.ndarray
+    single: np.ndarray
+    pair: np.ndarray
     present: np.ndarray
-    time: np.ndarray
     frame: np.ndarray
     tube: np.ndarray
-    feature: np.ndarray
-    label: np.ndarray
+    appearance: np.ndarray
     sentence_clip: np.ndarray
     target: np.ndarray
+    known: np.ndarray
     entity_sentence: np.ndarray
     entity_rank: np.ndarray
     entity_words: np.ndarray
@@ -177,6 +179,7 @@ class Encoder:
         self._static: dict[str, np.ndarray] = {}
         self._class: dict[tuple[str, ...], np.ndarray] = {}
         self._attribute: dict[tuple[str, ...], np.ndarray] = {}
+        self._label: dict[str, np.ndarray] = {}
 
     def learn(self, sentences: Iterable[Sentence]) -> None:
         """Look up all texts of these sentences at once, much faster than one by one."""
@@ -204,39 +207,52 @@ class Encoder:
         ]
         return np.stack(rows)
 
-    def batch(self, clips: Sequence[Clip], groups: Sequence[Sequence[Sentence]]) -> Batch:
-        """Clips and, for each, its sentences. Clips must have at least one tube and one frame."""
-        V, N, T = len(clips), max(len(c.tube) for c in clips), max(len(c.frame) for c in clips)
-        C, A, D = (
-            len(self.vocabulary.class_names),
-            len(self.vocabulary.attribute_names),
-            self.vocabulary.feature,
-        )
-        box, present = np.zeros((V, N, T, 4), np.float32), np.zeros((V, N, T), bool)
-        time, frame, tube = np.zeros((V, T), np.float32), np.zeros((V, T), bool), np.zeros((V, N), bool)
-        feature, label = np.zeros((V, N, T, D), np.float32), np.zeros((V, N, C + A), np.float32)
-        for v, clip in enumerate(clips):
-            n, t = clip.present.shape
-            box[v, :n, :t] = clip.box / max(clip.size[1], 1)
-            box[v, :n, t:] = box[v, :n, t - 1 : t]  # held, so that motion at the end is that of the clip alone
-            present[v, :n, :t] = clip.present
-            time[v, :t] = clip.time - clip.time[0]
-            time[v, t:] = time[v, t - 1]
+    def batch(
+        self,
+        clips: Sequence[Clip],
+        groups: Sequence[Sequence[Sentence]],
+        known: Mapping[str, tuple[int, int, int]] | None = None,
+        frames: int = 0,
+        random: np.random.Generator | None = None,
+    ) -> Batch:
+        """Clips and, for each, its sentences. Clips must have at least one tube and one frame.
+
+        frames: of longer clips so many frames, one at random of each of as many equal parts; 0: all of them.
+        known: by sample, the true row of tube in its clip, first and end slot (-1: unknown).
+        """
+        slots = [_slots(len(c.frame), frames, random) for c in clips]
+        V, N, T = len(clips), max(len(c.tube) for c in clips), max(map(len, slots))
+        D = clips[0].appearance.shape[1]
+        single = np.zeros((V, N, T, len(SINGLE_FEATURES)), np.float16)
+        pair = np.zeros((V, N, N, T, len(PAIR_FEATURES)), np.float16)
+        present, appearance = np.zeros((V, N, T), bool), np.zeros((V, N, D), np.float32)
+        frame, tube = np.zeros((V, T), bool), np.zeros((V, N), bool)
+        for v, (clip, at) in enumerate(zip(clips, slots, strict=True)):
+            n, t = len(clip.tube), len(at)
+            single[v, :n, :t], pair[v, :n, :n, :t] = clip.single[:, at], clip.pair[:, :, at]
+            present[v, :n, :t], appearance[v, :n] = clip.present[:, at], clip.appearance
             frame[v, :t] = tube[v, :n] = True
-            feature[v, :n, :t] = clip.feature
-            label[v, :n] = np.concatenate([clip.class_prob, clip.attribute_prob], axis=1)
         flat = _Flat()
         for v, (clip, group) in enumerate(zip(clips, groups, strict=True)):
             for sentence in group:
                 self._add(flat, v, clip, sentence, N)
-        return Batch(box, present, time, frame, tube, feature, label, **flat.arrays(N))
+        told = [
+            _thinned((known or {}).get(s.sample, (-1, -1, -1)), at)
+            for group, at in zip(groups, slots, strict=True)
+            for s in group
+        ]
+        return Batch(
+            single, pair, present, frame, tube, appearance, known=np.array(told, np.int64), **flat.arrays(N)
+        )
 
     def _add(self, flat: _Flat, v: int, clip: Clip, sentence: Sentence, N: int) -> None:
         s, first = len(flat.sentence_clip), len(flat.entity_sentence)
         flat.sentence_clip.append(v)
         flat.target.append(first + sentence.target)
         label = np.zeros((len(sentence.heads), N), np.float32)
-        label[:, : len(clip.tube)] = self.label_prior(sentence, clip)
+        if sentence.sample not in self._label:
+            self._label[sentence.sample] = self.label_prior(sentence, clip)
+        label[:, : len(clip.tube)] = self._label[sentence.sample]
         for rank in range(len(sentence.heads)):
             words = sentence.words(rank)
             flat.entity_sentence.append(s)
@@ -253,6 +269,21 @@ class Encoder:
                 )
             else:
                 flat.actions.append((s, first + subject, self._action.get(predicate, -1), predicate, static))
+
+
+def _slots(count: int, frames: int, random: np.random.Generator | None) -> np.ndarray:
+    if not frames or random is None or count <= frames:
+        return np.arange(count)
+    return ((np.arange(frames) + random.random(frames)) * count / frames).astype(np.int64)
+
+
+def _thinned(known: tuple[int, int, int], slots: np.ndarray) -> tuple[int, int, int]:
+    """The first and end slot among those that were kept, at least one frame."""
+    tube, begin, end = known
+    if begin < 0:
+        return known
+    first = min(int(np.searchsorted(slots, begin)), len(slots) - 1)
+    return tube, first, max(int(np.searchsorted(slots, end)), first + 1)
 
 
 def _extend(table: dict, keys: Iterable, look_up: Callable[[list], Iterable]) -> None:

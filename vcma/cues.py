@@ -1,8 +1,8 @@
 """What a predicate's words say of geometry and motion before any training: the relation side of the label prior.
 
-A cue is a weighting of the geometry and motion that the relation emission sees, whose names stand here: "above"
-looks at who is higher, "chase" at who moves where. It is general knowledge of English, not of a data set; a
-predicate without a known word has none, and `train_em.relation_prior: 0` reads no cue at all.
+A cue is a weighting of the geometry and motion that the relation emission sees (vcma.geometry): "above" looks at
+who is higher, "chase" at who moves where. It is general knowledge of English, not of a data set; a predicate without
+a known word has none, and `train_em.relation_prior: 0` reads no cue at all.
 """
 
 from __future__ import annotations
@@ -12,21 +12,6 @@ from collections.abc import Mapping
 import numpy as np
 
 Weights = Mapping[str, float]
-
-# The last axes of `vcma.model.single_features` and `pair_features`, in their order; "_slow" is the longer lag.
-_BY_LAG = ("", "_slow")
-SINGLE_FEATURES = (
-    "size",
-    "aspect",
-    *(f"{name}{lag}" for lag in _BY_LAG for name in ("x", "y", "speed", "growth_w", "growth_h", "growth")),
-    *("unrest_x", "unrest_y", "unrest_width", "unrest_height", "jerk_x", "jerk_y"),
-)
-PAIR_FEATURES = (
-    *("right", "below", "aside", "distance", "upper_edge", "lower_edge", "gap_x", "gap_y", "larger"),
-    *("iou", "subject_inside", "object_inside"),
-    *(f"{name}{lag}" for lag in _BY_LAG for name in ("subject_nears", "object_flees", "approach", "apart_speed")),
-    "comotion",
-)
 
 _ABOVE: Weights = {"below": 2, "aside": -1}
 _BENEATH: Weights = {"below": -2, "aside": -1}

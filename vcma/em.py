@@ -8,8 +8,10 @@
 
 with psi_k = log p(pi_k | n, m, t) - log p0(pi_k), plus what the predicate's words say of geometry (vcma.cues, of
 weight relation_prior, 0 = the paper), and gamma = kappa / T, because neighbouring frames are no independent
-evidence. The offset a is measured against the video's own mean evidence, so that time is judged relative to the
-video; it is refreshed between E-steps and held within one, so that F stays an objective.
+evidence. That is the paper's q(y), time: frames. With time: span, y is one contiguous run of frames and q(y) a
+distribution over runs, updated as exactly (vcma.spans); the rest of F stays as it is. The offset a is measured
+against the video's own mean evidence, so that time is judged relative to the video; it is refreshed between E-steps
+and held within one, so that F stays an objective.
 [S] is the paper's supplement. This module reads top to bottom as the derivation: posterior, F, E-step, M-step, fit.
 """
 
@@ -17,15 +19,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from vcma.corpus import Batch, Vocabulary
 from vcma.model import NO_CANDIDATE, PSI_FLOOR, Phi, Tensors, Theta, cue_evidence, unusable_pairs
+from vcma.spans import FAMILIES, NEVER, Frames, Spans, Time, Whole, cell_counts, run_prior
+
+_DECAY = 0.99  # of the running mean of the parameters, a step
+_SMOOTH = 0.5  # pseudo-count of a cell of p(b, e), in mean counts of a cell
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ class Settings:
     kappa: float
     label_prior: float
     relation_prior: float
+    time: str
     width: int
     bottleneck: int
     dropout: float
@@ -49,6 +57,7 @@ class Settings:
     rounds: int
     patience: int
     stop: str
+    train_frames: int
     seed: int
 
     @classmethod
@@ -93,23 +102,31 @@ def build(vocabulary: Vocabulary, static: Callable[[tuple[str, ...]], np.ndarray
 class Evidence:
     """What theta says of a batch, with everything the updates need and no parameter of the model.
 
-    log_prior [M, N]; pair psi [K, N, N, T] and action psi [L, N, T] (nat); frame bool [S, T]; gamma [S].
+    log_prior [M, N]; pair psi [K, N, N, T] and action psi [L, N, T] (nat); time, what is known of y before.
     """
 
     log_prior: Tensor
     pair: Tensor
     action: Tensor
-    frame: Tensor
-    gamma: Tensor
+    time: Time
     beta: float
+    family: type[Spans] | type[Frames] | type[Whole]
+
+    @property
+    def frame(self) -> Tensor:
+        return self.time.frame
+
+    @property
+    def gamma(self) -> Tensor:
+        return self.time.gamma
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """q(Z): log q(z_i = n) [M, N], the log-odds of q(y_t = 1) [S, T] and the offset a [S, 1] they used."""
+    """q(Z): log q(z_i = n) [M, N], q(y) by its family, and the offset a [S, 1] of its prior."""
 
     log_z: Tensor
-    log_odds: Tensor
+    time: Spans | Frames | Whole
     a: Tensor
 
     @property
@@ -118,7 +135,7 @@ class Posterior:
 
     @property
     def y(self) -> Tensor:
-        return torch.sigmoid(self.log_odds)
+        return self.time.y
 
 
 @dataclass(frozen=True)
@@ -126,7 +143,7 @@ class Seen:
     """One forward pass of theta over a batch."""
 
     similarity: Tensor
-    f: tuple[Tensor, Tensor, Tensor, Tensor]  # of pairs, of single tubes, and the geometry of both
+    f: tuple[Tensor, Tensor]  # of pairs and of single tubes
     evidence: Evidence
 
 
@@ -143,16 +160,16 @@ def look(model: Model, batch: Tensors) -> Seen:
     frame = batch.frame[clip]
     apart, alone = unusable_pairs(absent)[of_pair], absent[of_action]
     cued = (
-        settings.relation_prior * cue_evidence(batch.pair_cue, f[2], of_pair, apart),
-        settings.relation_prior * cue_evidence(batch.action_cue, f[3], of_action, alone),
+        settings.relation_prior * cue_evidence(batch.pair_cue, batch.pair, of_pair, apart),
+        settings.relation_prior * cue_evidence(batch.action_cue, batch.single, of_action, alone),
     )
     evidence = Evidence(
         log_prior=theta.log_prior(batch, similarity),
         pair=_psi(pair, cued[0], apart),
         action=_psi(action, cued[1], alone),
-        frame=frame,
-        gamma=settings.kappa / frame.sum(1),
+        time=Time(frame, settings.kappa / frame.sum(1), run_prior(frame, theta.runs)),
         beta=settings.beta,
+        family=FAMILIES[settings.time],
     )
     return Seen(similarity, f, evidence)
 
@@ -179,11 +196,10 @@ def expected(e: Evidence, batch: Tensors, z: Tensor) -> Tensor:
     return total.index_add(0, batch.pair_sentence, pair).index_add(0, batch.action_sentence, action)
 
 
-def offset(e: Evidence, batch: Tensors, z: Tensor, learned: Tensor) -> Tensor:
-    """a [S, 1]: minus beta times the video's mean evidence under q(z), plus the learned offset."""
+def offset(e: Evidence, batch: Tensors, z: Tensor) -> Tensor:
+    """a [S, 1]: minus beta times the video's mean evidence under q(z)."""
     evidence = e.beta * expected(e, batch, z)
-    mean = (evidence * e.frame).sum(1, keepdim=True) / e.frame.sum(1, keepdim=True)
-    return learned - mean
+    return -(evidence * e.frame).sum(1, keepdim=True) / e.frame.sum(1, keepdim=True)
 
 
 @dataclass(frozen=True)
@@ -217,8 +233,8 @@ def update_z(e: Evidence, batch: Tensors, q: Posterior, messages: Messages, rank
 
 
 def update_y(e: Evidence, batch: Tensors, q: Posterior) -> Posterior:
-    """The coordinate update of all y_t, which are independent given q(z) [S, eq. 7]; F never falls."""
-    return replace(q, log_odds=q.a + e.beta * expected(e, batch, q.z))
+    """The coordinate update of y given q(z) [S, eq. 7]; F never falls."""
+    return replace(q, time=e.family.updated(e.time, q.a, e.beta * expected(e, batch, q.z)))
 
 
 def e_step(e: Evidence, batch: Tensors, start: Posterior, rounds: int) -> Posterior:
@@ -241,13 +257,8 @@ def objective(e: Evidence, batch: Tensors, q: Posterior) -> Tensor:
     z = q.z
     about_z = (z * (e.log_prior - q.log_z)).masked_fill(~batch.candidates, 0).sum(1)
     F_z = torch.zeros(len(e.frame), device=z.device).index_add(0, batch.entity_sentence, about_z)
-    y = q.y
-    about_y = (
-        y * (F.logsigmoid(q.a) - F.logsigmoid(q.log_odds))
-        + (1 - y) * (F.logsigmoid(-q.a) - F.logsigmoid(-q.log_odds))
-        + e.beta * y * expected(e, batch, z)
-    )
-    return F_z + e.gamma * (about_y * e.frame).sum(1)
+    told = e.gamma * e.beta * (q.y * expected(e, batch, z) * e.frame).sum(1)
+    return F_z + q.time.bound + told
 
 
 def infer(model: Model, batch: Tensors, seen: Seen) -> tuple[Posterior, Posterior]:
@@ -256,43 +267,53 @@ def infer(model: Model, batch: Tensors, seen: Seen) -> tuple[Posterior, Posterio
     Mean-field has local optima: the updates start from q_phi and from the prior, and the higher F is kept.
     """
     with torch.no_grad():
-        e = seen.evidence
+        e = _told(seen.evidence, batch)
         q = amortised(model, batch, seen)
         if model.settings.refinements == 0:
             return q, q
         found = [_refined(model, batch, e, log_z) for log_z in (q.log_z, e.log_prior)]
-        better = objective(e, batch, found[1]) > objective(e, batch, found[0])
-        return _choose(better, batch, found[1], found[0]), q
+        first = objective(e, batch, found[1]) > objective(e, batch, found[0])
+        entity = first[batch.entity_sentence][:, None]
+        chosen = Posterior(
+            torch.where(entity, found[1].log_z, found[0].log_z),
+            found[1].time.chosen(first, found[0].time),  # type: ignore[arg-type]
+            torch.where(first[:, None], found[1].a, found[0].a),
+        )
+        return chosen, q
+
+
+def _told(e: Evidence, batch: Tensors) -> Evidence:
+    """Evidence with what is known of the truth as a prior that rules the rest out; known nowhere but for the
+    supervised ceiling."""
+    if not (batch.known >= 0).any():
+        return e
+    tube, begin, end = batch.known.T
+    log_prior, runs = e.log_prior.clone(), e.time.log_prior.clone()
+    known = tube >= 0
+    log_prior[batch.target[known]] = NO_CANDIDATE
+    log_prior[batch.target[known], tube[known]] = 0
+    timed = begin >= 0
+    runs[timed] = NEVER
+    runs[timed.nonzero()[:, 0], begin[timed], end[timed]] = 0
+    return replace(e, log_prior=log_prior, time=replace(e.time, log_prior=runs))
 
 
 def _refined(model: Model, batch: Tensors, e: Evidence, log_z: Tensor) -> Posterior:
     # Two halves, because a is refreshed between E-steps: the second judges time by the tubes the first has found.
-    q = None
-    for rounds in (model.settings.refinements, model.settings.refinements):
-        a = offset(e, batch, log_z.exp(), model.theta.offset)
-        flat = a.expand(-1, e.frame.shape[1])
-        q = update_y(e, batch, Posterior(log_z, flat, a))
-        q = e_step(e, batch, q, rounds)
+    for _ in range(2):
+        a = offset(e, batch, log_z.exp())
+        q = update_y(e, batch, Posterior(log_z, Whole(e.time), a))
+        q = e_step(e, batch, q, model.settings.refinements)
         log_z = q.log_z
-    assert q is not None
     return q
-
-
-def _choose(first: Tensor, batch: Tensors, one: Posterior, other: Posterior) -> Posterior:
-    """For each sentence the one posterior where `first` [S] holds, else the other."""
-    sentence, entity = first[:, None], first[batch.entity_sentence][:, None]
-    return Posterior(
-        torch.where(entity, one.log_z, other.log_z),
-        torch.where(sentence, one.log_odds, other.log_odds),
-        torch.where(sentence, one.a, other.a),
-    )
 
 
 def amortised(model: Model, batch: Tensors, seen: Seen) -> Posterior:
     """q_phi(Z | E, V), with gradient into phi alone."""
-    f = (seen.f[0].detach(), seen.f[1].detach())
-    log_z, log_odds = model.phi(batch, model.theta.appearance(batch), f)
-    return Posterior(log_z, log_odds, torch.zeros_like(log_odds[:, :1]))
+    f, e = (seen.f[0].detach(), seen.f[1].detach()), seen.evidence
+    log_z, log_odds = model.phi(batch, f)
+    a = torch.zeros_like(log_odds[:, :1])
+    return Posterior(log_z, e.family.updated(e.time, a, log_odds), a)
 
 
 # --- the M-step ------------------------------------------------------------------------------------------------
@@ -311,7 +332,7 @@ def none_loss(model: Model, seen: Seen, batch: Tensors) -> Tensor:
     """-log p(none) on random pairs and frames of the batch: what is not told of must be taught to say nothing."""
     usable = batch.present & batch.frame[:, None]
     pairs = ~unusable_pairs(~usable)
-    loss = torch.zeros((), device=batch.box.device)
+    loss = torch.zeros((), device=batch.frame.device)
     for emission, f, mask in ((model.theta.pair, seen.f[0], pairs), (model.theta.action, seen.f[1], usable)):
         rows = f[mask]
         if len(rows) and len(emission.base):
@@ -339,10 +360,7 @@ def amortisation_loss(model: Model, seen: Seen, batch: Tensors, q: Posterior, wi
     """Cross-entropy from q* to q_phi, over entities and (unless warming up) over frames."""
     guess = amortised(model, batch, seen)
     loss = -(q.z * guess.log_z.clamp(min=-50)).sum(1).mean()
-    if with_time:
-        frame = seen.evidence.frame
-        loss = loss + F.binary_cross_entropy_with_logits(guess.log_odds[frame], q.y[frame])
-    return loss
+    return loss + q.time.cross_entropy(guess.time) if with_time else loss  # type: ignore[arg-type]
 
 
 # --- the fit ---------------------------------------------------------------------------------------------------
@@ -350,16 +368,26 @@ def amortisation_loss(model: Model, seen: Seen, batch: Tensors, q: Posterior, wi
 
 @dataclass
 class Trainer:
-    """The two optimisers; `state` and `load` make a killed run end as an uninterrupted one would."""
+    """The two optimisers, and the running mean of the parameters, which is what is validated and kept; `state` and
+    `load` make a killed run end as an uninterrupted one would.
+    """
 
     model: Model
 
     def __post_init__(self) -> None:
         s = self.model.settings
+        both = torch.nn.ModuleList([self.model.theta, self.model.phi])
+        self.average = AveragedModel(both, multi_avg_fn=get_ema_multi_avg_fn(_DECAY))
         self.theta, self.phi = (
             torch.optim.AdamW(module.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
             for module in (self.model.theta, self.model.phi)
         )
+
+    @property
+    def mean(self) -> Model:
+        """The model with the running mean of the parameters."""
+        theta, phi = cast(torch.nn.ModuleList, self.average.module)
+        return replace(self.model, theta=cast(Theta, theta), phi=cast(Phi, phi))
 
     def epoch(self, batches: Iterable[Batch], number: int, device: str) -> dict[str, float]:
         """One pass of EM, or of warm-up while number < settings.warm_up; returns the mean of every term.
@@ -372,11 +400,16 @@ class Trainer:
         self.model.phi.train()
         totals: dict[str, float] = {}
         sentences = 0
+        self._runs = torch.zeros_like(self.model.theta.runs)
         for batch in batches:
             terms = self._step(Tensors.of(batch, device), number < settings.warm_up)
             for name, value in terms.items():
                 totals[name] = totals.get(name, 0.0) + float(value) * len(batch.sentence_clip)
             sentences += len(batch.sentence_clip)
+        if self._runs.any():
+            # The M-step of p(b, e) is closed: expected counts, smoothed towards knowing nothing.
+            self.model.theta.runs.copy_((self._runs + _SMOOTH * self._runs.mean()).log())
+            self.mean.theta.runs.copy_(self.model.theta.runs)
         return {name: value / max(sentences, 1) for name, value in totals.items()}
 
     def _step(self, batch: Tensors, warming_up: bool) -> dict[str, Tensor]:
@@ -387,11 +420,12 @@ class Trainer:
         if warming_up:
             # Nothing to align yet: q* is the prior, which is what q_phi should start from.
             e = seen.evidence
-            log_z = e.log_prior.detach()
-            q = Posterior(log_z, torch.zeros_like(e.frame, dtype=log_z.dtype), log_z.new_zeros(len(e.frame), 1))
+            q = Posterior(e.log_prior.detach(), Whole(e.time), e.log_prior.new_zeros(len(e.frame), 1))
             loss = contrast
         else:
             q, _ = infer(model, batch, seen)
+            if isinstance(q.time, Spans):
+                self._runs += cell_counts(q.time.log_q.exp(), seen.evidence.frame)
             joint = expected_log_joint(seen, batch, q) / len(batch.sentence_clip)
             loss = s.contrast_weight * contrast + s.none_weight * none - joint
         amortisation = amortisation_loss(model, seen, batch, q, with_time=not warming_up)
@@ -401,6 +435,7 @@ class Trainer:
         for optimiser, module in ((self.theta, model.theta), (self.phi, model.phi)):
             torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
             optimiser.step()
+        self.average.update_parameters(torch.nn.ModuleList([model.theta, model.phi]))
         with torch.no_grad():
             elbo = objective(_detached(seen.evidence), batch, q).mean()
         return {
@@ -411,16 +446,12 @@ class Trainer:
         }
 
     def parameters(self) -> dict[str, Tensor]:
-        """A copy of the parameters as flat tensors."""
-        return {
-            f"{name}.model.{key}": value.detach().clone().contiguous()
-            for name, module, _ in self._parts()
-            for key, value in module.state_dict().items()
-        }
+        """A copy of the mean parameters as flat tensors."""
+        return _flat({"theta": self.mean.theta, "phi": self.mean.phi})
 
     def state(self) -> dict[str, Tensor]:
-        """Parameters and optimiser moments as flat tensors."""
-        found = self.parameters()
+        """Parameters, their mean and optimiser moments as flat tensors."""
+        found = _flat({"theta": self.model.theta, "phi": self.model.phi, "average": self.average})
         for name, _, optimiser in self._parts():
             for i, moments in optimiser.state_dict()["state"].items():
                 found |= {f"{name}.optimiser.{i}.{key}": value for key, value in moments.items()}
@@ -429,6 +460,7 @@ class Trainer:
     def load(self, state: dict[str, Tensor]) -> None:
         """Go on from `state`; raises KeyError or RuntimeError if it belongs to another model."""
         self.restore(state)
+        self.average.load_state_dict(_part(state, "average"))
         for name, _, optimiser in self._parts():
             moments: dict[int, dict[str, Tensor]] = {}
             for key, value in state.items():
@@ -440,35 +472,47 @@ class Trainer:
     def restore(self, parameters: dict[str, Tensor]) -> None:
         """Set the parameters from a copy."""
         for name, module, _ in self._parts():
-            head = f"{name}.model."
-            module.load_state_dict({k.removeprefix(head): v for k, v in parameters.items() if k.startswith(head)})
+            module.load_state_dict(_part(parameters, name))
 
     def _parts(self) -> Iterator[tuple[str, torch.nn.Module, torch.optim.Optimizer]]:
         yield "theta", self.model.theta, self.theta
         yield "phi", self.model.phi, self.phi
 
 
+def _flat(modules: dict[str, torch.nn.Module]) -> dict[str, Tensor]:
+    return {
+        f"{name}.model.{key}": value.detach().clone().contiguous()
+        for name, module in modules.items()
+        for key, value in module.state_dict().items()
+    }
+
+
+def _part(flat: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    head = f"{name}.model."
+    return {key.removeprefix(head): value for key, value in flat.items() if key.startswith(head)}
+
+
 def fit(
     trainer: Trainer,
     batches: Callable[[int], Iterable[Batch]],
-    score: Callable[[], tuple[float, float]],
+    score: Callable[[Model], tuple[float, float]],
     keep: Callable[[list[dict[str, float]]], None],
     history: list[dict[str, float]],
     device: str,
 ) -> list[dict[str, float]]:
     """Train until the rounds are done or the score has not risen for `patience` rounds; returns the history.
 
-    batches(number) are the batches of one pass; score() is the validation score of p and of q, NaN where nothing is
-    known; keep(history) is called after every pass and stores what a resumed or finished run needs, the pass to
-    keep having `best` set. What must rise is p's score, or the ELBO (settings.stop `elbo`), or the round itself
-    (`rounds`). history: the passes that a killed run has done.
+    batches(number) are the batches of one pass; score(model) is the validation score of p and of q, NaN where
+    nothing is known; keep(history) is called after every pass and stores what a resumed or finished run needs, the
+    pass to keep having `best` set. What must rise is p's score, or the ELBO (settings.stop `elbo`), or the round
+    itself (`rounds`). history: the passes that a killed run has done.
     """
     settings = trainer.model.settings
     history = list(history)
     while len(history) < settings.warm_up + settings.rounds and not _at_rest(history, settings):
         number = len(history)
         terms = trainer.epoch(batches(number), number, device)
-        p, q = score()
+        p, q = score(trainer.mean)
         row = {"round": number - settings.warm_up + 1, "score_p": p, "score_q": q, **terms}
         rising = {"val": p, "elbo": terms.get("elbo", np.nan), "rounds": float(number)}[settings.stop]
         row["rising"] = float(number) if np.isnan(rising) else rising
@@ -519,12 +563,14 @@ def _detached(e: Evidence) -> Evidence:
 
 @dataclass(frozen=True)
 class Grounding:
-    """The posteriors of one sentence: log q(z_i = n) [M, N], log-odds of y_t [T], and for each relation, in the
-    order pairs then actions, psi under q(z) [relations, T]. NumPy, float32, without padding.
+    """The posteriors of one sentence: log q(z_i = n) [M, N], q(y_t = 1) [T], log q(b, e) of the runs of frames
+    [T + 1, T + 1], and for each relation, in the order pairs then actions, psi under q(z) [relations, T].
+    NumPy, float32, without padding.
     """
 
     log_z: np.ndarray
-    log_odds: np.ndarray
+    y: np.ndarray
+    runs: np.ndarray
     evidence: np.ndarray
 
 
@@ -540,14 +586,13 @@ def ground(model: Model, batch: Batch, device: str) -> Iterator[tuple[Grounding,
 
 
 def _untangled(batch: Tensors, e: Evidence, q: Posterior) -> list[Grounding]:
-    z = q.z
-    pair, action = (told.cpu().numpy() for told in by_relation(e, batch, z))
-    log_z, log_odds = q.log_z.cpu().numpy(), q.log_odds.cpu().numpy()
+    pair, action = (told.cpu().numpy() for told in by_relation(e, batch, q.z))
+    log_z, y, runs = (x.cpu().numpy() for x in (q.log_z, q.y, q.time.runs))
     owner = batch.entity_sentence.cpu().numpy()
     pair_owner, action_owner = batch.pair_sentence.cpu().numpy(), batch.action_sentence.cpu().numpy()
     found = []
     for s, clip in enumerate(batch.sentence_clip.tolist()):
         n, t = int(batch.tube[clip].sum()), int(batch.frame[clip].sum())
         evidence = np.concatenate([pair[pair_owner == s], action[action_owner == s]])
-        found.append(Grounding(log_z[owner == s][:, :n], log_odds[s, :t], evidence[:, :t]))
+        found.append(Grounding(log_z[owner == s][:, :n], y[s, :t], runs[s, : t + 1, : t + 1], evidence[:, :t]))
     return found

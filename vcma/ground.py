@@ -14,7 +14,6 @@ from vcma.artifact import write_json
 from vcma.cli import Project, find_config, load_project
 from vcma.clip import Clip, crop
 from vcma.corpus import Encoder, Sentence, Vocabulary
-from vcma.decode import TimePrior
 from vcma.errors import InputError
 from vcma.grounding import Answer, exported, predict, windowed
 from vcma.references import tube_boxes
@@ -118,9 +117,8 @@ def _by_model(told: list[Sentence], clip: Clip, tubes: Columns, folder: Path, de
     encoder = Encoder(model.vocabulary)
     encoder.learn(told)
     posteriors = ground(model.to(device), encoder.batch([thinned], [told]), device)
-    prior = TimePrior(**description["time_prior"])
     return [
-        predict(s, thinned, p.log_z, p.log_odds, p.evidence, prior).answer
+        predict(s, thinned, p.log_z, p.y, p.runs, p.evidence).answer
         for s, (p, _) in zip(told, posteriors, strict=True)
     ]
 

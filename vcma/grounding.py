@@ -10,7 +10,7 @@ import numpy as np
 
 from vcma.clip import Clip
 from vcma.corpus import Sentence
-from vcma.decode import TimePrior, assign, best_span, native_span
+from vcma.decode import assign, best_run, native_span
 from vcma.metrics import Predictions
 from vcma.references import tube_boxes
 
@@ -49,15 +49,20 @@ def predict(
     sentence: Sentence,
     clip: Clip,
     log_z: np.ndarray,
-    log_odds: np.ndarray,
+    y: np.ndarray,
+    runs: np.ndarray,
     evidence: np.ndarray,
-    time_prior: TimePrior,
+    temperature: float = 1.0,
 ) -> Prediction:
-    """Decode one sentence: log_z [M, N], log_odds of y [T], evidence [relations, T] in em's order."""
-    log_odds = log_odds + time_prior.log_odds(len(log_odds))
-    posterior = np.exp(log_z)
+    """Decode one sentence: log_z [M, N], q(y_t = 1) [T], log q(b, e) [T + 1, T + 1], evidence [relations, T] in
+    em's order.
+
+    temperature divides log_z for the probabilities that are told: fitted on validation, where mean-field posteriors
+    are too sure. It changes no choice.
+    """
+    posterior = tempered(log_z, temperature)
     entity = assign(log_z)
-    begin, end = best_span(log_odds)
+    begin, end = best_run(runs)
     span = native_span(clip.frame, clip.end, begin, end)
     flags = () if sentence.relations else ("no_relation",)
     return Prediction(
@@ -69,9 +74,16 @@ def predict(
         candidate=clip.tube,
         posterior=posterior.astype(np.float32),
         moment=clip.frame,
-        moment_prob=(1 / (1 + np.exp(-np.clip(log_odds, -30, 30)))).astype(np.float32),
+        moment_prob=y.astype(np.float32),
         evidence=evidence.astype(np.float32),
     )
+
+
+def tempered(log_z: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities [M, N], proportional to exp(log_z / temperature)."""
+    score = (log_z - log_z.max(axis=1, keepdims=True)) / temperature
+    p = np.exp(score)
+    return p / p.sum(axis=1, keepdims=True)
 
 
 def fallback(sentence: Sentence, frame: np.ndarray) -> Prediction:

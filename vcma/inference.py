@@ -11,7 +11,6 @@ import numpy as np
 
 from vcma.artifact import write_chunks
 from vcma.corpus import Encoder, Sentence
-from vcma.decode import TimePrior
 from vcma.em import Model, ground, log_prior
 from vcma.grounding import Answer, Prediction, exported, fallback, predict, windowed
 from vcma.loading import Clips, batches
@@ -23,16 +22,19 @@ def ground_all(
     encoder: Encoder,
     sentences: Sequence[Sentence],
     posterior: str,
-    time_prior: TimePrior,
+    temperature: float,
     device: str,
     tick: Callable[[int], object],
 ) -> list[Prediction]:
-    """Predictions of all sentences from p or q, in their order; those without a tube are flagged fallbacks."""
+    """Predictions of all sentences from p or q, in their order; those without a tube are flagged fallbacks.
+
+    temperature: of the posteriors that are written (see `predict`).
+    """
     found: dict[str, Prediction] = {}
     for owners, told, batch in batches(clips, encoder, sentences, model.settings.batch_clips, None):
         for clip, sentence, (p, q) in zip(owners, told, ground(model, batch, device), strict=True):
             g = p if posterior == "p" else q
-            found[sentence.sample] = predict(sentence, clip, g.log_z, g.log_odds, g.evidence, time_prior)
+            found[sentence.sample] = predict(sentence, clip, g.log_z, g.y, g.runs, g.evidence, temperature)
         tick(len(batch.tube))
     return [found.get(s.sample) or _fallback(s, clips) for s in sentences]
 

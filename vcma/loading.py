@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from vcma import artifact
 from vcma.clip import Clip, crop
@@ -48,7 +50,7 @@ class Clips:
         return clip
 
     def _keep(self, key: tuple[str, int, int], clip: Clip | None) -> None:
-        size = 0 if clip is None else clip.feature.nbytes + clip.box.nbytes
+        size = 0 if clip is None else clip.bytes
         self._kept[key] = (clip, size)
         self._bytes += size
         while self._bytes > self.cache_bytes and len(self._kept) > 1:
@@ -63,12 +65,21 @@ class Clips:
 
 
 def batches(
-    clips: Clips, encoder: Encoder, sentences: Iterable[Sentence], size: int, seed: tuple[int, ...] | None
+    clips: Clips,
+    encoder: Encoder,
+    sentences: Iterable[Sentence],
+    size: int,
+    seed: tuple[int, ...] | None,
+    frames: int = 0,
+    known: Mapping[str, tuple[int, int, int]] | None = None,
 ) -> Iterator[tuple[list[Clip], list[Sentence], Batch]]:
     """Batches of `size` clips with all their sentences, shuffled by the seed if there is one; each with tubes.
 
+    frames and known as in Encoder.batch; frames are drawn by the seed.
+
     Yields the clip of each sentence, the sentences in the batch's order, and the batch.
     """
+    random = None if seed is None else np.random.default_rng((*seed, 1))
     groups = grouped(sentences)
     keys: Sequence = list(groups)
     runs = (keys[i : i + size] for i in range(0, len(keys), size)) if seed is None else shuffled(keys, size, seed)
@@ -76,4 +87,5 @@ def batches(
         found = [(clip, groups[key]) for key in run if (clip := clips(key)) is not None]
         if found:
             told = [(clip, s) for clip, group in found for s in group]
-            yield [c for c, _ in told], [s for _, s in told], encoder.batch(*map(list, zip(*found, strict=True)))
+            batch = encoder.batch([c for c, _ in found], [group for _, group in found], known, frames, random)
+            yield [c for c, _ in told], [s for _, s in told], batch

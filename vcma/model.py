@@ -14,27 +14,26 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vcma.corpus import Batch, Vocabulary
-from vcma.cues import PAIR_FEATURES, SINGLE_FEATURES
+from vcma.geometry import PAIR_FEATURES, SINGLE_FEATURES
+from vcma.spans import CELLS
 
 PSI_FLOOR = -4.0  # lower bound of psi (nat); an absent tube or a tube in relation to itself has it
 NO_CANDIDATE = -1e9  # log-probability of padding
-_LAGS = (1, 3)  # sampled frames either side over which motion is measured
-_WINDOW = 3  # sampled frames either side over which unrest is measured
 
 
 @dataclass(frozen=True)
 class Tensors:
     """A Batch as tensors on one device; same fields."""
 
-    box: Tensor
+    single: Tensor
+    pair: Tensor
     present: Tensor
-    time: Tensor
     frame: Tensor
     tube: Tensor
-    feature: Tensor
-    label: Tensor
+    appearance: Tensor
     sentence_clip: Tensor
     target: Tensor
+    known: Tensor
     entity_sentence: Tensor
     entity_rank: Tensor
     entity_words: Tensor
@@ -55,7 +54,8 @@ class Tensors:
 
     @classmethod
     def of(cls, batch: Batch, device: str) -> Tensors:
-        return cls(*(torch.as_tensor(getattr(batch, f.name), device=device) for f in fields(cls)))
+        tensors = (torch.as_tensor(getattr(batch, f.name), device=device) for f in fields(cls))
+        return cls(*(t.float() if t.dtype == torch.float16 else t for t in tensors))
 
     @property
     def entity_clip(self) -> Tensor:
@@ -67,97 +67,6 @@ class Tensors:
         return self.tube[self.entity_clip]
 
 
-class Neighbours:
-    """The frames before and after: the value of x [V, N, T, c] `by` frames away, held at the ends of each clip."""
-
-    def __init__(self, time: Tensor, frame: Tensor):
-        self.time, self.last = time, frame.sum(1, keepdim=True) - 1
-
-    def _index(self, by: int) -> Tensor:
-        here = torch.arange(self.time.shape[1], device=self.time.device) + by
-        return torch.minimum(here.clamp(min=0), self.last)
-
-    def shift(self, x: Tensor, by: int) -> Tensor:
-        return torch.take_along_dim(x, self._index(by)[:, None, :, None], dim=2)
-
-    def rate(self, x: Tensor, lag: int) -> Tensor:
-        """Central difference over `lag` frames either side, per second."""
-        seconds = torch.take_along_dim(self.time, self._index(lag), 1)
-        seconds = (seconds - torch.take_along_dim(self.time, self._index(-lag), 1)).clamp(min=1e-2)
-        return (self.shift(x, lag) - self.shift(x, -lag)) / seconds[:, None, :, None]
-
-    def deviation(self, x: Tensor) -> Tensor:
-        """Standard deviation in a window of frames."""
-        near = torch.stack([self.shift(x, k) for k in range(-_WINDOW, _WINDOW + 1)])
-        return near.var(0, unbiased=False).add(1e-6).sqrt()
-
-    def deviance(self, x: Tensor) -> Tensor:
-        """Difference from the mean over the clip."""
-        frame = (torch.arange(x.shape[2], device=x.device) <= self.last)[:, None, :, None]
-        return x - ((x * frame).sum(2) / frame.sum(2))[:, :, None]
-
-    def jerk(self, x: Tensor) -> Tensor:
-        """Second difference."""
-        return x - (self.shift(x, 1) + self.shift(x, -1)) / 2
-
-
-def single_features(box: Tensor, near: Neighbours) -> Tensor:
-    """Motion of each tube: float [V, N, T, 20] from boxes [V, N, T, 4].
-
-    Size and shape against the tube's own mean; velocity in body lengths a second and growth over two lags; unrest
-    of place and shape. Nothing says where and how large the tube is: that would tell a small corpus's videos apart,
-    and the emission would learn them by heart.
-    """
-    centre = (box[..., :2] + box[..., 2:]) / 2
-    extent = (box[..., 2:] - box[..., :2]).clamp(min=1e-3)
-    size = extent.prod(-1).sqrt()
-    shape = [near.deviance(x[..., None])[..., 0] for x in (size.log(), (extent[..., 0] / extent[..., 1]).log())]
-    motion = []
-    for lag in _LAGS:
-        velocity = near.rate(centre, lag) / size[..., None]
-        growth = near.rate(extent.log(), lag)
-        speed = velocity.norm(dim=-1)
-        motion += [*velocity.unbind(-1), speed, *growth.unbind(-1), growth.abs().sum(-1)]
-    place = torch.cat([centre / size[..., None], extent.log()], -1)
-    unrest = [*near.deviation(place).unbind(-1), *near.deviation(near.jerk(place[..., :2])).unbind(-1)]
-    return torch.stack([*shape, *(torch.tanh(m / 2) for m in motion), *unrest], -1)
-
-
-def pair_features(box: Tensor, near: Neighbours) -> Tensor:
-    """Geometry and motion of each ordered pair of tubes: float [V, N, N, T, 21], first axis N the subject."""
-    centre = (box[..., :2] + box[..., 2:]) / 2
-    extent = (box[..., 2:] - box[..., :2]).clamp(min=1e-3)
-    size = extent.prod(-1).sqrt()
-    n, m = (slice(None), slice(None), None), (slice(None), None)
-    scale = ((size[n] + size[m]) / 2)[..., None]
-    apart = (centre[m] - centre[n]) / scale
-    distance = apart.norm(dim=-1).clamp(min=1e-3)
-    direction = apart / distance[..., None]
-    inner = torch.minimum(box[n][..., 2:], box[m][..., 2:]) - torch.maximum(box[n][..., :2], box[m][..., :2])
-    meet = inner.clamp(min=0).prod(-1)
-    area = extent.prod(-1)
-    edges = (box[m] - box[n])[..., 1::2] / scale  # of the upper and lower edges: who stands above, who in front
-    found = [
-        *torch.tanh(apart).unbind(-1),
-        torch.tanh(apart[..., 0].abs()),
-        torch.tanh(distance / 2),
-        *torch.tanh(edges).unbind(-1),
-        *torch.tanh(-inner / scale).unbind(-1),
-        (size[m] / size[n]).log(),
-        meet / (area[n] + area[m] - meet),
-        meet / area[n].expand_as(meet),
-        meet / area[m].expand_as(meet),
-    ]
-    for lag in _LAGS:
-        velocity = near.rate(centre, lag)
-        vn, vm = velocity[n] / scale, velocity[m] / scale
-        along_n, along_m = (vn * direction).sum(-1), (vm * direction).sum(-1)
-        approach, together = along_n - along_m, (vn - vm).norm(dim=-1)
-        found += [torch.tanh(x / 2) for x in (along_n, along_m, approach, together)]
-    found.append(torch.tanh((vn * vm).sum(-1)))
-    return torch.stack(torch.broadcast_tensors(*found), -1)
-
-
 SINGLE, PAIR = len(SINGLE_FEATURES), len(PAIR_FEATURES)
 
 
@@ -166,15 +75,6 @@ def _mlp(*widths: int) -> nn.Sequential:
     for a, b in pairwise(widths):
         layers += [nn.Linear(a, b), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
-
-
-class _Nothing(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return x[..., :0]
-
-
-def _narrow(width: int, bottleneck: int) -> nn.Module:
-    return nn.Linear(width, bottleneck) if bottleneck else _Nothing()
 
 
 class Words(nn.Module):
@@ -257,34 +157,24 @@ class Theta(nn.Module):
         self.words = Words(len(vocabulary.words), width)
         self.vis = _mlp(vocabulary.feature + labels, width, width)
         self.tau = nn.Parameter(torch.tensor(1.0))
-        self.offset = nn.Parameter(torch.tensor(0.0))
+        # log p(b, e) in tenths of the segment: a buffer, because its M-step is closed.
+        self.runs: Tensor
+        self.register_buffer("runs", torch.zeros(CELLS, CELLS))
         self.drop = nn.Dropout(dropout)
-        self.narrow = _narrow(vocabulary.feature + labels, bottleneck)
-        self.change = _narrow(vocabulary.feature, bottleneck)
+        self.narrow = nn.Linear(vocabulary.feature + labels, bottleneck) if bottleneck else None
         inner = width // 2
-        self.thin = nn.Dropout(dropout / 2)
         self.as_subject = nn.Linear(SINGLE + bottleneck, width)
         self.as_object = nn.Linear(SINGLE + bottleneck, width)
         self.between = nn.Linear(PAIR, width)
-        self.pair_out = _mlp(width, width, inner)
-        self.alone = nn.Sequential(
-            nn.Linear(SINGLE + 2 * bottleneck, width),
-            nn.ReLU(),
-            nn.Dropout(dropout / 2),
-            *_mlp(width, width, inner),
-        )
+        self.pair_out = _mlp(width, inner)
+        self.alone = _mlp(SINGLE + bottleneck, width, width, inner)
         self.pair = Emission(vocabulary.pair_rate, inner)
         self.action = Emission(vocabulary.action_rate, inner)
-
-    def appearance(self, batch: Tensors) -> Tensor:
-        """Pooled appearance and labels of each tube: float [V, N, D + C + A]; the feature has unit length."""
-        count = batch.present.sum(-1, keepdim=True).clamp(min=1)
-        return torch.cat([F.normalize(batch.feature.sum(2) / count, dim=-1), batch.label], -1)
 
     def similarity(self, batch: Tensors) -> Tensor:
         """cos(text(e), vis(n)) of every entity with every tube of every clip: float [M, V, N]."""
         text = F.normalize(self.words(batch.entity_words, batch.entity_static), dim=-1)
-        vis = F.normalize(self.vis(self.appearance(batch)), dim=-1)
+        vis = F.normalize(self.vis(batch.appearance), dim=-1)
         return torch.einsum("mh,vnh->mvn", text, vis)
 
     def log_prior(self, batch: Tensors, similarity: Tensor) -> Tensor:
@@ -293,20 +183,14 @@ class Theta(nn.Module):
         score = self.tau.exp() * own + self.label_prior * batch.entity_label
         return score.masked_fill(~batch.candidates, NO_CANDIDATE).log_softmax(-1).clamp(min=NO_CANDIDATE)
 
-    def features(self, batch: Tensors) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """f(n, m, t) [V, N, N, T, H / 2] and f(n, t) [V, N, T, H / 2], and the geometry they were made from, whose
-        last axes are PAIR_FEATURES and SINGLE_FEATURES.
-        """
-        near = Neighbours(batch.time, batch.frame)
-        single = single_features(batch.box, near)
-        between = pair_features(batch.box, near)
-        look = self.drop(self.narrow(self.appearance(batch)))[:, :, None].expand(-1, -1, single.shape[2], -1)
-        seen = torch.cat([single, look], -1)
-        hidden = self.as_subject(seen)[:, :, None] + self.as_object(seen)[:, None] + self.between(between)
-        mean = batch.feature.sum(2) / batch.present.sum(-1, keepdim=True).clamp(min=1)
-        moved = (batch.feature - mean[:, :, None]) * batch.present[..., None]
-        alone = self.alone(torch.cat([seen, self.drop(self.change(moved))], -1))
-        return self.pair_out(self.thin(F.relu(hidden))), alone, between, single
+    def features(self, batch: Tensors) -> tuple[Tensor, Tensor]:
+        """f(n, m, t) [V, N, N, T, H / 2] and f(n, t) [V, N, T, H / 2]."""
+        seen = batch.single
+        if self.narrow is not None:
+            look = self.drop(self.narrow(batch.appearance))
+            seen = torch.cat([seen, look[:, :, None].expand(-1, -1, seen.shape[2], -1)], -1)
+        hidden = self.as_subject(seen)[:, :, None] + self.as_object(seen)[:, None] + self.between(batch.pair)
+        return self.pair_out(F.relu(hidden)), self.alone(seen)
 
 
 class Phi(nn.Module):
@@ -330,15 +214,15 @@ class Phi(nn.Module):
         self.weight = nn.Parameter(torch.tensor([1.0, 1.0, 0.0]))  # relation on z, relation on y, offset of y
         self.scale = width**-0.5
 
-    def forward(self, batch: Tensors, appearance: Tensor, f: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def forward(self, batch: Tensors, f: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """log q(z_i = n) [M, N] and the log-odds of q(y_t) [S, T]."""
         text = self._context(batch)
-        single = single_features(batch.box, Neighbours(batch.time, batch.frame))
+        single = batch.single
         frame = batch.frame[:, None, :, None]
         count = frame.sum(2)
         mean = (single * frame).sum(2) / count
         spread = torch.cat([mean, (((single - mean[:, :, None]) ** 2 * frame).sum(2) / count + 1e-6).sqrt()], -1)
-        vis = self.vis(torch.cat([appearance, spread], -1))
+        vis = self.vis(torch.cat([batch.appearance, spread], -1))
         score = torch.einsum("mh,mnh->mn", text, vis[batch.entity_clip]) * self.scale
         score = (score + self.label_prior * batch.entity_label).masked_fill(~batch.candidates, NO_CANDIDATE)
         first = score.log_softmax(-1)

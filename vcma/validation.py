@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from vcma.calibration import RIGHT, fit_of, fitted_temperature
 from vcma.clip import Clip
 from vcma.corpus import Batch, Encoder, Sentence
-from vcma.decode import TimePrior
 from vcma.em import Grounding, Model, ground, log_prior
 from vcma.grounding import WINDOWS, Answer, boxes_of, predict, windowed
 from vcma.loading import Clips, batches
@@ -29,25 +29,24 @@ class Validation:
         encoder.learn(self.sentences)
 
     def score(self, model: Model) -> tuple[float, float]:
-        """Mean score of p and of q, decoded without a time prior; NaN without validation truth."""
+        """Mean score of p and of q; NaN without validation truth."""
         found = list(self._grounded(model))
-        p = [_answer(sentence, clip, g, TimePrior()) for sentence, clip, g, _ in found]
-        q = [_answer(sentence, clip, g, TimePrior()) for sentence, clip, _, g in found]
+        p = [_answer(sentence, clip, g) for sentence, clip, g, _ in found]
+        q = [_answer(sentence, clip, g) for sentence, clip, _, g in found]
         return self._mean(p), self._mean(q)
 
-    def time_prior(self, model: Model) -> TimePrior:
-        """The time prior with which p scores best; none without truth, and none that does not help."""
-        found = list(self._grounded(model))
-
-        def better(options: Iterable[TimePrior]) -> TimePrior:
-            scored = [
-                (self._mean([_answer(sentence, clip, p, prior) for sentence, clip, p, _ in found]), prior)
-                for prior in options
-            ]
-            return max(scored, key=lambda pair: -1.0 if np.isnan(pair[0]) else pair[0])[1]
-
-        window = better(TimePrior(window, 0.5) for window in WINDOWS).window
-        return better(TimePrior(window, weight) for weight in (0.0, 0.25, 0.5, 1.0, 2.0))
+    def temperature(self, model: Model) -> float:
+        """The temperature that makes p's probability of the chosen tube believable; 1 without true boxes."""
+        rows = {sample: i for i, sample in enumerate(self.truth["sample"])}
+        log_z, chosen, right = [], [], []
+        for sentence, clip, p, _ in self._grounded(model):
+            answer = _answer(sentence, clip, p)
+            fit = fit_of(self.truth, rows[sentence.sample], self._tubes_of(sentence.video), answer.tube)
+            if np.isfinite(fit):
+                log_z.append(p.log_z[sentence.target])
+                chosen.append(int(np.flatnonzero(clip.tube == answer.tube)[0]))
+                right.append(fit > RIGHT)
+        return fitted_temperature(log_z, np.array(chosen, int), np.array(right, bool))
 
     def _grounded(self, model: Model) -> Iterator[tuple[Sentence, Clip, Grounding, Grounding]]:
         for clips, sentences, batch in self._batches(model):
@@ -80,5 +79,5 @@ class Validation:
         return self._tubes[video]
 
 
-def _answer(sentence: Sentence, clip: Clip, g: Grounding, prior: TimePrior) -> Answer:
-    return predict(sentence, clip, g.log_z, g.log_odds, g.evidence, prior).answer
+def _answer(sentence: Sentence, clip: Clip, g: Grounding) -> Answer:
+    return predict(sentence, clip, g.log_z, g.y, g.runs, g.evidence).answer
