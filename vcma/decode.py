@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 
 def best_span(log_odds: np.ndarray) -> tuple[int, int]:
@@ -43,6 +42,8 @@ def assign(log_posterior: np.ndarray) -> np.ndarray:
     log_posterior float [M, N], -inf for tubes that are no candidates; returns int64 [M]. With more entities than
     tubes the rest take their own best tube; -1 where an entity has no candidate at all.
     """
+    from scipy.optimize import linear_sum_assignment  # half a second to import, which --help need not wait for
+
     M, N = log_posterior.shape
     if N == 0:
         return np.full(M, -1, dtype=np.int64)
