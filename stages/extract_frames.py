@@ -34,7 +34,7 @@ def extract_frames(run: Run, **parameters: float) -> None:
         return {"video": f"{samples['video_path'][i]}, {file}", "segments": str(segments[video])}
 
     items = {video: (root / samples["video_path"][i], segments[video]) for video, i in row.items()}
-    done = per_video(run, artifact.FRAMES, items, partial(extract, **parameters), inputs, _count)
+    done = per_video(run, artifact.FRAMES, items, partial(extract, **parameters), inputs, _count, isolated=True)
     run.done(done.text(), run.artifact("frames"))
 
 

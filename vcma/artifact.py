@@ -25,6 +25,7 @@ from vcma.errors import InputError, RefusedError
 
 Columns = dict[str, Any]  # column name -> np.ndarray; strings are object arrays of str
 
+_FORMAT = {"libver": ("v110", "v110")}
 # What h5py raises on damaged files.
 _BROKEN = (KeyError, OSError, RuntimeError, TypeError, ValueError, OverflowError, MemoryError)
 _DEFLATE_LIMIT = 1032  # no HDF5 filter of ours packs tighter than this: a file that declares more is damaged
@@ -331,7 +332,8 @@ def write(
     lengths(schema, data, path)
     digest = content_digest(schema, data)
     text = h5py.string_dtype("utf-8")
-    with _replacing(path, ticket, ready) as partial, h5py.File(partial, "w", libver=("v110", "v110")) as file:
+    # In memory first: HDF5 cannot be trusted to survive a disk that refuses in the midst of a file.
+    with h5py.File(path.name, "w", driver="core", backing_store=False, block_size=1 << 20, **_FORMAT) as file:
         file.attrs["schema"] = schema.tag
         file.attrs["stage"] = schema.stage
         file.attrs["doc"] = schema.doc
@@ -345,13 +347,16 @@ def write(
             dataset.attrs["doc"] = column.doc
             for axis, label in enumerate(column.axes):
                 dataset.dims[axis].label = label + "+1" if column.offsets else label
+        file.flush()
+        image = file.id.get_file_image()
+    write_chunks(path, [image], ticket, ready)
     return digest
 
 
 class _replacing:
     """`with _replacing(path) as partial`: write to `partial`; it takes path's place only if all went well."""
 
-    def __init__(self, path: Path, ticket: str = "", ready: Callable[[], None] = lambda: None):
+    def __init__(self, path: Path, ticket: str, ready: Callable[[], None]):
         self.path, self.ready = Path(path), ready
         self.partial = self.path.with_name(f".{self.path.name}{ticket}.partial")
 
@@ -385,9 +390,11 @@ def disk_error(error: OSError, path: Path) -> InputError:
     return RefusedError(f"cannot write: {reason}", path, "free some space or mend the permissions, then run again")
 
 
-def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
-    """Write a file that is not HDF5 (JSON, safetensors, HTML), all or nothing."""
-    with _replacing(path) as partial, open(partial, "wb") as file:
+def write_chunks(
+    path: Path, chunks: Iterable[bytes], ticket: str = "", ready: Callable[[], None] = lambda: None
+) -> None:
+    """Write a file all or nothing; ticket and ready as in `write`."""
+    with _replacing(path, ticket, ready) as partial, open(partial, "wb") as file:
         for chunk in chunks:
             file.write(chunk)
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -115,13 +117,15 @@ def per_video(
     work: Callable[..., artifact.Columns],
     inputs: Callable[[str], Mapping[str, str]],
     count: Callable[[artifact.Columns], dict[str, int]],
+    isolated: bool = False,
 ) -> Summary:
     """Make one artifact a video below `artifacts/<dataset>/<schema.name>/`, in parallel, skipping what is current.
 
     items: video -> arguments of its work. work(*arguments) computes the columns in a worker process; inputs(video)
-    are the digests of what they follow from; count(columns) are numbers to sum up for the closing line. A video
-    whose work raises InputError, or kills its process, is reported, skipped and counted, or ends the run under
-    --strict. Files of other videos are pruned. Raises InputError if no video could be made.
+    are the digests of what they follow from; count(columns) are numbers to sum up for the closing line. isolated:
+    never work in this process, because foreign files can kill their reader. A video whose work raises InputError,
+    or kills its worker, is reported, skipped and counted, or ends the run under --strict. Files of other videos
+    are pruned. Raises InputError if no video could be made.
     """
     folder = run.artifact(schema.name)
     _prune(folder, {f"{file_stem(v)}.h5" for v in items})
@@ -143,7 +147,7 @@ def per_video(
             else:
                 jobs.append((video, path, given, arguments))
         make = _Make(work, count, schema, run.params, run.lock, run.ticket, package_digest())
-        for video, made in progress(_results(run, make, jobs), len(jobs), run.stage):
+        for video, made in progress(_results(run, make, jobs, isolated), len(jobs), run.stage):
             if isinstance(made, InputError):
                 _fail(run, summary, video, folder / f"{file_stem(video)}.h5", made)
             else:
@@ -208,14 +212,14 @@ def package_digest() -> str:
     return digest.hexdigest()
 
 
-def _results(run: Run, make: Callable[..., tuple], jobs: list[tuple]) -> Iterator[tuple[str, Any]]:
+def _results(run: Run, make: Callable[..., tuple], jobs: list[tuple], isolated: bool) -> Iterator[tuple[str, Any]]:
     """What `make` returns of each job (whose first item is its name), as it comes. A job that kills its process is
     found out, and an InputError stands for its result."""
     waiting = {job[0]: job for job in jobs}
     unexplained = 0
     while unexplained < _DEATHS:
         try:
-            for name, made in parallel(run, make, list(waiting.values())):
+            for name, made in parallel(run, make, list(waiting.values()), isolated):
                 del waiting[name]
                 yield name, made
             return
@@ -247,13 +251,23 @@ def parallel(run: Run, function: Callable, jobs: list[tuple], isolated: bool = F
         backend = _cluster(run.scheduler)
     elif isolated or (len(jobs) > 1 and run.jobs > 1):
         # One native thread a worker: two pools of threads on the same cores can be ten times slower than one.
-        backend = joblib.parallel_config("loky", n_jobs=max(2, min(run.jobs, len(jobs))), inner_max_num_threads=1)
+        # joblib works right here where it may have one process only: of two the second is handed nothing then.
+        n = max(2, min(run.jobs, len(jobs)))
+        backend = joblib.parallel_config("loky", n_jobs=n, inner_max_num_threads=1)
     else:
         yield from (function(*job) for job in jobs)
         return
     with backend:
-        found = joblib.Parallel(batch_size=1, return_as="generator_unordered")
-        yield from found(joblib.delayed(function)(*job) for job in jobs)
+        # Ctrl-C reaches every process of a terminal: workers inherit that they leave it to this one to end them.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            ahead = 1 if run.jobs == 1 and not run.scheduler else "2*n_jobs"
+            found = joblib.Parallel(batch_size=1, return_as="generator_unordered", pre_dispatch=ahead)(
+                joblib.delayed(function)(*job) for job in jobs
+            )
+        finally:
+            signal.signal(signal.SIGINT, before)
+        yield from found
 
 
 @contextmanager
@@ -272,8 +286,6 @@ def _cluster(address: str) -> Iterator[None]:
 
 def _deaths() -> tuple[type[Exception], ...]:
     """The errors that mean a worker process died."""
-    import sys
-
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     found: list[type[Exception]] = [BrokenProcessPool]

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -122,10 +123,8 @@ def run(project: Path, stage: str, *options: str, code: int = 0, **settings) -> 
 
 def end(process: subprocess.Popen) -> None:
     """Kill what is left of a process group that `start` began."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 
