@@ -161,7 +161,7 @@ def per_video(
     return summary
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # hashable, which joblib's Dask backend asks of a function
 class _Make:
     """Compute and write one video's artifact, in a worker process, perhaps on another machine."""
 

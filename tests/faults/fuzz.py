@@ -82,8 +82,9 @@ def altered(value: Any, chance: random.Random) -> Any:
         if not places:
             break
         (node, key), (other, spot) = chance.choice(places), chance.choice(places)
-        if chance.random() < 0.3:
-            node[key] = chance.choice([chance.choice(ODD), json.loads(json.dumps(other[spot]))])
+        if chance.random() < 0.15:
+            swapped = other[spot] if isinstance(other, list) else other.get(spot)
+            node[key] = json.loads(json.dumps(swapped))
         elif chance.random() < 0.2 and isinstance(node, dict):
             node.pop(key, None)
         else:
@@ -266,7 +267,7 @@ def hdf5(folder: Path) -> Callable[[random.Random], None]:
 
 
 def _reshape(path: Path, schema: artifact.Schema, chance: random.Random) -> None:
-    """Put something else in a column's place: a huge shape, another type, a group, a link; or alter an attribute."""
+    """Put a huge shape, another type, a group or a link in a column's place; or alter an attribute."""
     import h5py
 
     name = chance.choice(list(schema.columns))
