@@ -11,6 +11,7 @@ import errno
 import fcntl
 import inspect
 import json
+import math
 import os
 import signal
 import sys
@@ -190,6 +191,7 @@ class StageCommand(click.Command):
         manner = project.config.get("run") or {}
         if not isinstance(manner, dict) or not set(manner) <= set(_COMMON):
             raise InputError("has an unusable section 'run:'", project.root / CONFIG, f"keys: {', '.join(_COMMON)}")
+        _refuse_odd({key: value for key, value in manner.items() if value is not None}, "run", project)
         own = {p.name for p in self.params if isinstance(p, _Mode)}
         return {key: value for key, value in manner.items() if key in own and value is not None}
 
@@ -203,6 +205,7 @@ class StageCommand(click.Command):
                     project.root / CONFIG,
                     f"its keys are {', '.join(map(str, options)) or 'none'}",
                 )
+        _refuse_odd(section, str(self.name), project)
         for name, spelt in options.items():
             if name not in section:
                 raise InputError(
@@ -213,6 +216,13 @@ class StageCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         with one_edge():
             return super().invoke(ctx)
+
+
+def _refuse_odd(section: Mapping, name: str, project: Project) -> None:
+    """Raise InputError if a value is none that an option could take: nothing, a list, infinite."""
+    for key, value in section.items():
+        if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
+            raise InputError(f"section '{name}' has no usable value for '{key}': {value}", project.root / CONFIG)
 
 
 class _TerminatedError(KeyboardInterrupt):
@@ -282,6 +292,9 @@ def stage(*common: str) -> Callable[[Callable], StageCommand]:
         def callback(**values: Any) -> Any:
             project = click.get_current_context().obj
             chosen = {p.name: values[p.name] for p in own if not isinstance(p, _Mode)}
+            for key, value in chosen.items():
+                if isinstance(value, float) and not math.isfinite(value):
+                    raise click.BadParameter(f"{value} is not finite", param_hint=f"--{key.replace('_', '-')}")
             shared = {c: values[c] for c in common}
             modes = {p.name: values[p.name] for p in own if isinstance(p, _Mode)}
             run = Run(name, file, project, json.loads(json.dumps(chosen)), modes=modes, **shared)

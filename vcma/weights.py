@@ -20,8 +20,17 @@ _RENAMED = {
 
 
 # What unpickling of damaged bytes raises, beside what is said of damaged files below.
-_BROKEN = (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, LookupError, TypeError, OverflowError)
-_BROKEN += (MemoryError, struct.error)
+_BROKEN: tuple[type[Exception], ...] = (
+    pickle.UnpicklingError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+)
 
 
 class _PlainUnpickler(pickle.Unpickler):
