@@ -432,7 +432,7 @@ def read(schema: Schema, path: Path, columns: Iterable[str] | None = None) -> Co
         try:
             for name in names:
                 data[name] = _read_column(file, name, schema.columns[name])
-            told = file.attrs.get("content")
+            told = _attribute(file, "content")
         except _BROKEN as error:
             raise InputError(f"damaged {schema.tag} artifact ({error})", path, remedy) from error
     if columns is None:
@@ -461,6 +461,13 @@ def _read_column(file: Any, name: str, column: Column) -> Any:
     return np.asarray(dataset[()])
 
 
+def _attribute(file: Any, name: str) -> str:
+    """A root attribute, one text; h5py would make room for whatever shape a damaged file declares."""
+    if file.attrs.get_id(name).shape != ():
+        raise ValueError(f"attribute {name} is not one text")
+    return str(file.attrs[name])
+
+
 class _opened:
     """`with _opened(path, schema, remedy) as file`: an HDF5 file of that schema, or InputError."""
 
@@ -477,7 +484,7 @@ class _opened:
         except OSError as error:
             raise InputError(f"not a readable HDF5 file ({error})", self.path, self.remedy) from error
         try:
-            tag = str(self.file.attrs.get("schema") or "no VCMA artifact")
+            tag = _attribute(self.file, "schema") if "schema" in self.file.attrs else "no VCMA artifact"
         except _BROKEN as error:
             self.file.close()
             raise InputError(f"not a readable HDF5 file ({error})", self.path, self.remedy) from error
@@ -495,8 +502,8 @@ def attributes(path: Path, schema: Schema | None = None) -> dict[str, Any]:
     remedy = f"make it again: python stages/{schema.stage}.py" if schema else "name an artifact of this project"
     with _opened(path, schema, remedy) as file:
         try:
-            found = {key: str(file.attrs[key]) for key in ("schema", "stage", "doc", "content")}
-            return found | {key: json.loads(file.attrs[key]) for key in ("params", "inputs")}
+            found = {key: _attribute(file, key) for key in ("schema", "stage", "doc", "content")}
+            return found | {key: json.loads(_attribute(file, key)) for key in ("params", "inputs")}
         except _BROKEN as error:
             raise InputError("holds no VCMA artifact", path, remedy) from error
 
