@@ -25,7 +25,7 @@ HANG = 10  # s
 MEMORY = 2_000  # MB
 START = 120  # s to import and prepare
 DIES = {"mp4"}  # whose stage survives the death of a worker
-# HDF5 2.0 itself loops on some damaged heaps of texts and makes room for texts of gigabytes. It cannot be interrupted,
+# HDF5 2.0 itself loops on some damaged heaps of texts and makes room for gigabytes. It cannot be interrupted,
 # and only a checksum before it opens a file would help: a known fault, in so many of 1,000 mutations.
 KNOWN = {"hdf5": 15}
 
