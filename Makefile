@@ -1,6 +1,6 @@
 # Everything starts from `make demo` and `make test`; both build .venv first if it is not there.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-.PHONY: env ground demo test check format clean
+.PHONY: env ground demo test faults bench check format clean
 
 env:
 	@envs/build.sh
@@ -14,6 +14,12 @@ ground: env  ## one sentence in one video: make ground VIDEO=clip.mp4 QUERY="the
 
 test: env  ## all tests
 	@python -m pytest -q
+
+faults: env  ## all kills and mutations, of which `make test` has a part (half an hour)
+	@VCMA_FAULTS=all python -m pytest -q -s tests/faults tests/test_cluster.py
+
+bench: env  ## speed and growth beside what else one could use -> bench/results.md
+	@python bench/table.py
 
 check: env  ## format, lint and types
 	@ruff format --check .

@@ -14,7 +14,7 @@ from vcma.proposing import propose
 from vcma.runner import listed, per_video
 
 
-@stage("jobs", "strict", "force", "device")
+@stage("jobs", "scheduler", "strict", "force", "device")
 @click.option("--top-k", type=click.IntRange(1), help="Most regions of one frame.")
 @click.option("--score-threshold", type=click.FloatRange(0, 1), help="Least detection score.")
 @click.option("--nms-threshold", type=click.FloatRange(0, 1), help="IoU beyond which the weaker region goes.")
@@ -32,16 +32,15 @@ def detect_proposals(run: Run, batch: int, **parameters: float) -> None:
         content = artifact.attributes(path[video], artifact.FRAMES)["content"]
         return {"frames": content, "detector": fingerprint}
 
-    work = partial(_work, settings, run.project.root, run.device, path, batch, parameters)
-    done = per_video(run, artifact.PROPOSALS, videos, work, inputs, _count)
+    work = partial(_work, settings, run.project.root, run.device, batch, parameters)
+    items = {video: (path[video],) for video in videos}
+    done = per_video(run, artifact.PROPOSALS, items, work, inputs, _count)
     run.done(done.text(), run.artifact("proposals"))
 
 
-def _work(
-    settings: dict, root: Path, device: str, path: dict[str, Path], batch: int, parameters: dict, video: str
-) -> artifact.Columns:
+def _work(settings: dict, root: Path, device: str, batch: int, parameters: dict, frames: Path) -> artifact.Columns:
     detector = cached_detector(settings, root, device)
-    return propose(detector, artifact.read(artifact.FRAMES, path[video]), batch=batch, **parameters)
+    return propose(detector, artifact.read(artifact.FRAMES, frames), batch=batch, **parameters)
 
 
 def _count(columns: artifact.Columns) -> dict[str, int]:

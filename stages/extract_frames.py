@@ -12,7 +12,7 @@ from vcma.runner import per_video
 from vcma.video import extract
 
 
-@stage("jobs", "strict", "force")
+@stage("jobs", "scheduler", "strict", "force")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Sampled frames a second.")
 @click.option("--max-frames", type=click.IntRange(2), help="Most frames of one video; more are thinned evenly.")
 @click.option("--max-side", type=click.IntRange(16), help="Longest side of a stored frame in pixels.")
@@ -33,14 +33,9 @@ def extract_frames(run: Run, **parameters: float) -> None:
         file = f"{samples['video_bytes'][i]} bytes, modified {samples['video_modified'][i]}"
         return {"video": f"{samples['video_path'][i]}, {file}", "segments": str(segments[video])}
 
-    paths = dict(zip(samples["video"], samples["video_path"], strict=True))
-    work = partial(_work, root, paths, segments, parameters)
-    done = per_video(run, artifact.FRAMES, list(row), work, inputs, _count)
+    items = {video: (root / samples["video_path"][i], segments[video]) for video, i in row.items()}
+    done = per_video(run, artifact.FRAMES, items, partial(extract, **parameters), inputs, _count, isolated=True)
     run.done(done.text(), run.artifact("frames"))
-
-
-def _work(root, paths, segments, parameters, video):
-    return extract(root / paths[video], segments[video], **parameters)
 
 
 def _count(columns: artifact.Columns) -> dict[str, int]:

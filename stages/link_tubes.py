@@ -9,10 +9,9 @@ from vcma import artifact
 from vcma.cli import Run, stage
 from vcma.names import file_stem
 from vcma.runner import listed, per_video
-from vcma.tubes import link
 
 
-@stage("jobs", "strict", "force")
+@stage("jobs", "scheduler", "strict", "force")
 @click.option("--alpha", type=click.FloatRange(0, 1), help="Link score: alpha * cosine + (1 - alpha) * IoU.")
 @click.option("--max-tubes", type=click.IntRange(1), help="Most tubes of one video.")
 @click.option("--min-score", type=click.FloatRange(0, 1), help="Least link score.")
@@ -28,13 +27,16 @@ def link_tubes(run: Run, **parameters: float) -> None:
     def inputs(video: str) -> dict[str, str]:
         return {"proposals": artifact.attributes(path[video], artifact.PROPOSALS)["content"]}
 
-    work = partial(_work, path, parameters)
-    done = per_video(run, artifact.TUBES, videos, work, inputs, _count)
+    items = {video: (path[video],) for video in videos}
+    done = per_video(run, artifact.TUBES, items, partial(_work, parameters), inputs, _count)
     run.done(done.text(), run.artifact("tubes"))
 
 
-def _work(path: dict[str, Path], parameters: dict, video: str) -> artifact.Columns:
-    return link(artifact.read(artifact.PROPOSALS, path[video]), **parameters)
+def _work(parameters: dict, proposals: Path) -> artifact.Columns:
+    # SciPy takes half a second to import, which --help need not wait for.
+    from vcma.tubes import link
+
+    return link(artifact.read(artifact.PROPOSALS, proposals), **parameters)
 
 
 def _count(columns: artifact.Columns) -> dict[str, int]:

@@ -13,6 +13,7 @@ from vcma.errors import InputError
 from vcma.names import file_stem, video_root
 from vcma.report_figures import film_strip
 from vcma.report_pages import Shelf, write_report
+from vcma.runner import parallel
 
 
 @stage("jobs")
@@ -66,13 +67,7 @@ def _source(root: Path | None, paths: dict[str, str], video: str) -> Path | None
 
 
 def _each(run: Run, work: Callable, jobs: list) -> Iterable:
-    import joblib
-
-    if len(jobs) <= 1 or run.jobs == 1:
-        return progress((work(*job) for job in jobs), len(jobs), run.stage)
-    with joblib.parallel_config("loky", inner_max_num_threads=1):
-        parallel = joblib.Parallel(n_jobs=min(run.jobs, len(jobs)), return_as="generator_unordered")
-        return progress(parallel(joblib.delayed(work)(*job) for job in jobs), len(jobs), run.stage)
+    return progress(parallel(run, work, jobs), len(jobs), run.stage)
 
 
 if __name__ == "__main__":

@@ -13,17 +13,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vcma.errors import InputError
+from vcma.errors import InputError, RefusedError
 
 Columns = dict[str, Any]  # column name -> np.ndarray; strings are object arrays of str
 
+_FORMAT = {"libver": ("v110", "v110")}
+# What h5py raises on damaged files.
+_BROKEN = (KeyError, OSError, RuntimeError, TypeError, ValueError, OverflowError, MemoryError)
 _DEFLATE_LIMIT = 1032  # no HDF5 filter of ours packs tighter than this: a file that declares more is damaged
 
 
@@ -287,6 +291,10 @@ def lengths(schema: Schema, data: Columns, where: Path | str) -> dict[str, int]:
                 raise fail(f"column {name} does not rise from 0")
             if offset[-1] != sizes[column.offsets]:
                 raise fail(f"column {name} ends at {offset[-1]}, '{column.offsets}' has {sizes[column.offsets]}")
+        elif (axis := column.unit.removeprefix("row of ")) in sizes and axis != column.unit:
+            row = np.asarray(data[name])
+            if len(row) and not 0 <= row.min() <= row.max() < sizes[axis]:
+                raise fail(f"column {name} names rows {row.min()} to {row.max()}, '{axis}' has {sizes[axis]}")
     return sizes
 
 
@@ -303,18 +311,29 @@ def content_digest(schema: Schema, data: Columns) -> str:
     return digest.hexdigest()
 
 
-def write(schema: Schema, path: Path, data: Columns, params: Mapping, inputs: Mapping[str, str]) -> str:
+def write(
+    schema: Schema,
+    path: Path,
+    data: Columns,
+    params: Mapping,
+    inputs: Mapping[str, str],
+    ticket: str = "",
+    ready: Callable[[], None] = lambda: None,
+) -> str:
     """Write one artifact all or nothing and return its content digest.
 
     params: the parameters it was made with; inputs: name -> content digest of what it was made from. The same
-    arguments give the same bytes. Raises InputError where `data` breaks the schema or the disk refuses.
+    arguments give the same bytes. ticket: names the partial file apart from those of another writer of the same
+    artifact; ready() is called before the file takes its place, and may raise to prevent that. Raises InputError
+    where `data` breaks the schema, RefusedError where the disk refuses.
     """
     import h5py
 
     lengths(schema, data, path)
     digest = content_digest(schema, data)
     text = h5py.string_dtype("utf-8")
-    with _replacing(path) as partial, h5py.File(partial, "w", libver=("v110", "v110")) as file:
+    # In memory first: HDF5 cannot be trusted to survive a disk that refuses in the midst of a file.
+    with h5py.File(path.name, "w", driver="core", backing_store=False, block_size=1 << 20, **_FORMAT) as file:
         file.attrs["schema"] = schema.tag
         file.attrs["stage"] = schema.stage
         file.attrs["doc"] = schema.doc
@@ -328,15 +347,18 @@ def write(schema: Schema, path: Path, data: Columns, params: Mapping, inputs: Ma
             dataset.attrs["doc"] = column.doc
             for axis, label in enumerate(column.axes):
                 dataset.dims[axis].label = label + "+1" if column.offsets else label
+        file.flush()
+        image = file.id.get_file_image()
+    write_chunks(path, [image], ticket, ready)
     return digest
 
 
 class _replacing:
     """`with _replacing(path) as partial`: write to `partial`; it takes path's place only if all went well."""
 
-    def __init__(self, path: Path):
-        self.path = Path(path)
-        self.partial = self.path.with_name(f".{self.path.name}.partial")
+    def __init__(self, path: Path, ticket: str, ready: Callable[[], None]):
+        self.path, self.ready = Path(path), ready
+        self.partial = self.path.with_name(f".{self.path.name}{ticket}.partial")
 
     def __enter__(self) -> Path:
         try:
@@ -350,11 +372,14 @@ class _replacing:
             if error is None:
                 with open(self.partial, "rb+") as file:
                     os.fsync(file.fileno())
+                self.ready()
                 self.partial.replace(self.path)
                 return
         except OSError as late:
             error = late
-        self.partial.unlink(missing_ok=True)
+        finally:
+            with suppress(OSError):  # a folder that refuses writing has none, and what it refuses is told below
+                self.partial.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise disk_error(error, self.path) from error
 
@@ -362,12 +387,14 @@ class _replacing:
 def disk_error(error: OSError, path: Path) -> InputError:
     """The one-line form of a refusal by the operating system."""
     reason = os.strerror(error.errno) if error.errno else str(error)
-    return InputError(f"cannot write: {reason}", path, "free some space or mend the permissions, then run again")
+    return RefusedError(f"cannot write: {reason}", path, "free some space or mend the permissions, then run again")
 
 
-def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
-    """Write a file that is not HDF5 (JSON, safetensors, HTML), all or nothing."""
-    with _replacing(path) as partial, open(partial, "wb") as file:
+def write_chunks(
+    path: Path, chunks: Iterable[bytes], ticket: str = "", ready: Callable[[], None] = lambda: None
+) -> None:
+    """Write a file all or nothing; ticket and ready as in `write`."""
+    with _replacing(path, ticket, ready) as partial, open(partial, "wb") as file:
         for chunk in chunks:
             file.write(chunk)
 
@@ -396,7 +423,7 @@ def read(schema: Schema, path: Path, columns: Iterable[str] | None = None) -> Co
     """Read an artifact, or some of its columns. Numbers come as arrays, text as object arrays of str.
 
     Raises InputError if the file is missing, damaged, of another schema, or declares impossible sizes. With all
-    columns the whole schema is checked, else only what is read.
+    columns the whole schema and the content's digest are checked, else only what is read.
     """
     remedy = f"make it again: python stages/{schema.stage}.py"
     with _opened(path, schema, remedy) as file:
@@ -404,23 +431,41 @@ def read(schema: Schema, path: Path, columns: Iterable[str] | None = None) -> Co
         data: Columns = {}
         try:
             for name in names:
-                data[name] = _read_column(file[name], schema.columns[name])
-        except (KeyError, OSError, RuntimeError, TypeError, ValueError, OverflowError) as error:
+                data[name] = _read_column(file, name, schema.columns[name])
+            told = _attribute(file, "content")
+        except _BROKEN as error:
             raise InputError(f"damaged {schema.tag} artifact ({error})", path, remedy) from error
     if columns is None:
         lengths(schema, data, path)
+        if told != content_digest(schema, data):
+            raise InputError(f"damaged {schema.tag} artifact (its content is not what was written)", path, remedy)
     return data
 
 
-def _read_column(dataset: Any, column: Column) -> Any:
-    stored = Path(dataset.file.filename).stat().st_size
-    if dataset.nbytes > stored * _DEFLATE_LIMIT:
-        raise ValueError(f"column {dataset.name} declares {dataset.nbytes} bytes in a file of {stored}")
+def _read_column(file: Any, name: str, column: Column) -> Any:
+    import h5py
+
+    # A link, or a storage elsewhere, could name any file of the user's: what an artifact holds stands in its file.
+    dataset = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
+    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
+        raise ValueError(f"column {name} is no data set of this file")
+    stored = Path(file.filename).stat().st_size
+    if dataset.nbytes > stored * (_DEFLATE_LIMIT if dataset.chunks else 1):
+        raise ValueError(f"column {name} declares {dataset.nbytes} bytes in a file of {stored}")
+    if dataset.ndim != len(column.axes):
+        raise ValueError(f"column {name} has {dataset.ndim} axes, not {len(column.axes)}")
     if column.dtype == "str":
         return np.asarray(dataset.asstr()[()], dtype=object)
     if dataset.dtype != np.dtype(column.dtype):
-        raise ValueError(f"column {dataset.name} is {dataset.dtype}, not {column.dtype}")
+        raise ValueError(f"column {name} is {dataset.dtype}, not {column.dtype}")
     return np.asarray(dataset[()])
+
+
+def _attribute(file: Any, name: str) -> str:
+    """A root attribute, one text; h5py would make room for whatever shape a damaged file declares."""
+    if file.attrs.get_id(name).shape != ():
+        raise ValueError(f"attribute {name} is not one text")
+    return str(file.attrs[name])
 
 
 class _opened:
@@ -439,13 +484,13 @@ class _opened:
         except OSError as error:
             raise InputError(f"not a readable HDF5 file ({error})", self.path, self.remedy) from error
         try:
-            tag = self.file.attrs.get("schema")
-        except (OSError, RuntimeError, ValueError, TypeError) as error:
+            tag = _attribute(self.file, "schema") if "schema" in self.file.attrs else "no VCMA artifact"
+        except _BROKEN as error:
             self.file.close()
             raise InputError(f"not a readable HDF5 file ({error})", self.path, self.remedy) from error
         if self.schema and tag != self.schema.tag:
             self.file.close()
-            raise InputError(f"holds {tag or 'no VCMA artifact'}, not {self.schema.tag}", self.path, self.remedy)
+            raise InputError(f"holds {tag}, not {self.schema.tag}", self.path, self.remedy)
         return self.file
 
     def __exit__(self, *_: Any) -> None:
@@ -457,9 +502,9 @@ def attributes(path: Path, schema: Schema | None = None) -> dict[str, Any]:
     remedy = f"make it again: python stages/{schema.stage}.py" if schema else "name an artifact of this project"
     with _opened(path, schema, remedy) as file:
         try:
-            found = {key: str(file.attrs[key]) for key in ("schema", "stage", "doc", "content")}
-            return found | {key: json.loads(file.attrs[key]) for key in ("params", "inputs")}
-        except (KeyError, ValueError, OSError, RuntimeError, TypeError) as error:
+            found = {key: _attribute(file, key) for key in ("schema", "stage", "doc", "content")}
+            return found | {key: json.loads(_attribute(file, key)) for key in ("params", "inputs")}
+        except _BROKEN as error:
             raise InputError("holds no VCMA artifact", path, remedy) from error
 
 

@@ -266,7 +266,7 @@ def _count_frames(path: Path, decode: bool) -> int:
     held = broken = 0
     time = 0.0
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             stream = container.streams.best("video")
             if stream is None:
                 raise UnusableError("video unreadable", "no video stream")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -21,12 +22,14 @@ def save_model(folder: Path, model: Model, detector: str, extra: dict[str, Any])
 
     tensors = {f"theta.{k}": v.contiguous().cpu() for k, v in model.theta.state_dict().items()}
     tensors |= {f"phi.{k}": v.contiguous().cpu() for k, v in model.phi.state_dict().items()}
-    write_bytes(folder / "model.safetensors", safetensors.torch.save(tensors))
+    content = safetensors.torch.save(tensors)
+    write_bytes(folder / "model.safetensors", content)
     description = {
         "format": "vcma-model/1",
         "settings": asdict(model.settings),
         "vocabulary": model.vocabulary.to_json(),
         "detector": detector,
+        "weights": hashlib.sha256(content).hexdigest(),
         **extra,
     }
     write_json(folder / "model.json", description)
@@ -42,9 +45,11 @@ def load_model(folder: Path, detector: str | None = None) -> tuple[Model, dict[s
             raise InputError(f"holds {description['format']}, not vcma-model/1", folder / "model.json", _REMEDY)
         settings = Settings.of(description["settings"])
         vocabulary = Vocabulary.from_json(description["vocabulary"])
-        trained_on = description["detector"]
+        trained_on = str(description["detector"])
         model = build(vocabulary, lambda names: np.zeros((len(names), 256), np.float32), settings)
         state = read_tensors(folder / "model.safetensors")[0]
+        if hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest() != description["weights"]:
+            raise InputError("model.safetensors is not what was written with model.json", folder, _REMEDY)
         for name, module in (("theta.", model.theta), ("phi.", model.phi)):
             module.load_state_dict({k.removeprefix(name): v for k, v in state.items() if k.startswith(name)})
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -72,6 +77,16 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
         raise InputError(f"not a readable safetensors file ({error})", path, _REMEDY) from error
 
 
+def _digest(tensors: dict[str, Any], history: str) -> str:
+    """SHA-256 of what a checkpoint holds: a flipped bit must not be trained on."""
+    digest = hashlib.sha256(history.encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        digest.update(f"\0{name}\0{tuple(value.shape)}\0{value.dtype}\0".encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
+
+
 class Rounds:
     """The rounds of one training, in one file that is replaced after each: a kill leaves the old or the new one.
 
@@ -86,12 +101,12 @@ class Rounds:
         """Set the trainer as a killed run left it and return its history; an empty one where there is none."""
         try:
             tensors, metadata = read_tensors(self.path)
-            if metadata.get("key") != self.key:
+            if metadata.get("key") != self.key or metadata["content"] != _digest(tensors, metadata["history"]):
                 return []
             self.trainer.load({k: v for k, v in tensors.items() if not k.startswith("best.")})
             self.best = {k.removeprefix("best."): v for k, v in tensors.items() if k.startswith("best.")}
             return json.loads(metadata["history"])
-        except (InputError, KeyError, ValueError, RuntimeError):
+        except (InputError, KeyError, TypeError, ValueError, RuntimeError):
             return []
 
     def keep(self, history: list[dict]) -> None:
@@ -101,10 +116,9 @@ class Rounds:
         if history[-1]["best"]:
             self.best = self.trainer.parameters()
         state = self.trainer.state() | {f"best.{k}": v for k, v in self.best.items()}
-        metadata = {"key": self.key, "history": json.dumps(history)}
-        write_bytes(
-            self.path, safetensors.torch.save({k: v.contiguous().cpu() for k, v in state.items()}, metadata)
-        )
+        tensors, told = {k: v.contiguous().cpu() for k, v in state.items()}, json.dumps(history)
+        metadata = {"key": self.key, "history": told, "content": _digest(tensors, told)}
+        write_bytes(self.path, safetensors.torch.save(tensors, metadata))
 
     def finish(self) -> None:
         """Put the best round's parameters into the model; nothing is left to resume."""

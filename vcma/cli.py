@@ -7,12 +7,16 @@ and enter no fingerprint.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import inspect
 import json
+import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,11 +100,18 @@ class Run:
     strict: bool = False
     force: bool = False
     device: str = "cpu"
+    scheduler: str | None = None
     modes: Mapping[str, Any] = field(default_factory=dict)
+    ticket: str = field(default_factory=lambda: os.urandom(4).hex())  # tells this run from any other
 
     @property
     def block(self) -> dict[str, Any]:
         return self.project.block
+
+    @property
+    def lock(self) -> Path:
+        """The file that is locked, and holds the ticket, while a run of the stage is at work on the data set."""
+        return self.project.artifacts / ".ledger" / f"{self.stage}.lock"
 
     def artifact(self, name: str) -> Path:
         return self.project.artifacts / name
@@ -131,6 +142,7 @@ _COMMON = {
     "strict": _Mode(["--strict"], is_flag=True, help="Stop at the first bad item instead of skipping it."),
     "force": _Mode(["--force"], is_flag=True, help="Make everything again, skip nothing."),
     "device": _Mode(["--device"], default="cpu", show_default=True, help="Torch device, e.g. cuda:0."),
+    "scheduler": _Mode(["--scheduler"], help="Dask scheduler tcp://host:port whose workers do it instead."),
 }
 _CONFIG_OPTION = _Mode(
     ["--config"], type=click.Path(path_type=Path), help=f"Another {CONFIG}; its folder is the project."
@@ -151,13 +163,19 @@ class StageCommand(click.Command):
             self._compare_keys(section, project)
             try:
                 return super().make_context(
-                    info_name, args, parent, default_map=section, obj=project, show_default=True, **extra
+                    info_name,
+                    args,
+                    parent,
+                    default_map=section | self._manner(project),
+                    obj=project,
+                    show_default=True,
+                    **extra,
                 )
             except click.BadParameter as error:
                 source = error.ctx and error.param and error.ctx.get_parameter_source(str(error.param.name))
                 if source != click.core.ParameterSource.DEFAULT_MAP:
                     raise
-                told = f"{error.message} ({CONFIG}, section '{self.name}')"
+                told = f"{error.message} ({CONFIG}, section '{self.name}' or 'run')"
                 raise click.BadParameter(told, error.ctx, error.param, error.param_hint) from None
 
     def _config(self, args: list[str]) -> Path:
@@ -167,6 +185,15 @@ class StageCommand(click.Command):
             if word.startswith("--config="):
                 return Path(word.removeprefix("--config="))
         return self.file.parent.parent / CONFIG
+
+    def _manner(self, project: Project) -> dict[str, Any]:
+        """What `run:` says of how to run, as far as this stage can: no stage depends on it, nothing re-runs."""
+        manner = project.config.get("run") or {}
+        if not isinstance(manner, dict) or not set(manner) <= set(_COMMON):
+            raise InputError("has an unusable section 'run:'", project.root / CONFIG, f"keys: {', '.join(_COMMON)}")
+        _refuse_odd({key: value for key, value in manner.items() if value is not None}, "run", project)
+        own = {p.name for p in self.params if isinstance(p, _Mode)}
+        return {key: value for key, value in manner.items() if key in own and value is not None}
 
     def _compare_keys(self, section: Mapping, project: Project) -> None:
         options = {p.name: p.opts[0] for p in self.params if not isinstance(p, _Mode)}
@@ -178,6 +205,7 @@ class StageCommand(click.Command):
                     project.root / CONFIG,
                     f"its keys are {', '.join(map(str, options)) or 'none'}",
                 )
+        _refuse_odd(section, str(self.name), project)
         for name, spelt in options.items():
             if name not in section:
                 raise InputError(
@@ -190,25 +218,69 @@ class StageCommand(click.Command):
             return super().invoke(ctx)
 
 
+def _refuse_odd(section: Mapping, name: str, project: Project) -> None:
+    """Raise InputError if a value is none that an option could take: nothing, a list, infinite."""
+    for key, value in section.items():
+        if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
+            raise InputError(f"section '{name}' has no usable value for '{key}': {value}", project.root / CONFIG)
+
+
+class _TerminatedError(KeyboardInterrupt):
+    """SIGTERM, taken like Ctrl-C: unwinds the stack, so that a half-written partial file is removed."""
+
+
+def _terminate(*_: Any) -> None:
+    raise _TerminatedError
+
+
+# What the operating system may refuse anywhere, and is no bug of ours.
+_REFUSALS = ("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EFBIG", "EIO", "EMFILE", "ENFILE", "ENOMEM", "ESTALE")
+_REFUSED = {getattr(errno, name) for name in _REFUSALS}
+
+
 class one_edge:
-    """`with one_edge():` turns InputError into one line on stderr and exit code 1; anything else is our bug."""
+    """`with one_edge():` turns what is not our bug into one line on stderr: InputError and what the operating
+    system refuses (exit code 1), Ctrl-C and SIGTERM (128 + signal)."""
 
     def __enter__(self) -> None:
         if hasattr(signal, "SIGTERM") and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            # SystemExit unwinds the stack, so that a half-written partial file is removed.
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+            signal.signal(signal.SIGTERM, _terminate)
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            number = signal.SIGTERM if isinstance(error, _TerminatedError) else signal.SIGINT
+            click.echo(f"error: stopped by {number.name}; nothing is left half-written", err=True)
+            sys.exit(128 + number)
+        if isinstance(error, OSError) and error.errno in _REFUSED:
+            error = InputError(f"refused: {error.strerror}", error.filename, "mend that, then run again")
+        if isinstance(error, MemoryError):
+            error = InputError("not enough memory", remedy="run with fewer --jobs, or on a larger machine")
         if isinstance(error, InputError):
             click.echo(f"error: {error}", err=True)
             sys.exit(1)
 
 
+@contextmanager
+def _alone(run: Run) -> Iterator[None]:
+    """Hold the stage's lock on the data set; raises InputError if another run has it."""
+    run.lock.parent.mkdir(parents=True, exist_ok=True)
+    with open(run.lock, "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            what = f"another run of {run.stage} is at work on this data set"
+            raise InputError(what, run.project.artifacts, "wait for it or stop it") from None
+        file.truncate(0)
+        file.write(run.ticket)
+        file.flush()
+        yield
+
+
 def stage(*common: str) -> Callable[[Callable], StageCommand]:
     """Make a function `f(run, **parameters)` the stage of its own name.
 
-    common: which of the shared modes (jobs, strict, force, device) the stage has. Other modes declared with
-    `mode` reach the function through `run.modes`.
+    common: which of the shared modes (jobs, strict, force, device, scheduler) the stage has. Other modes declared
+    with `mode` reach the function through `run.modes`.
     """
 
     def decorate(function: Callable) -> StageCommand:
@@ -220,10 +292,15 @@ def stage(*common: str) -> Callable[[Callable], StageCommand]:
         def callback(**values: Any) -> Any:
             project = click.get_current_context().obj
             chosen = {p.name: values[p.name] for p in own if not isinstance(p, _Mode)}
+            for key, value in chosen.items():
+                if isinstance(value, float) and not math.isfinite(value):
+                    raise click.BadParameter(f"{value} is not finite", param_hint=f"--{key.replace('_', '-')}")
             shared = {c: values[c] for c in common}
             modes = {p.name: values[p.name] for p in own if isinstance(p, _Mode)}
             run = Run(name, file, project, json.loads(json.dumps(chosen)), modes=modes, **shared)
-            return function(run, **chosen)
+            # What such a mode asks for is beside the pipeline and may be asked for at any time.
+            with nullcontext() if any(modes.values()) else _alone(run):
+                return function(run, **chosen)
 
         return StageCommand(file, name=name, callback=callback, params=params, help=inspect.getdoc(function))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 _RUNS = 512  # likeliest runs that the choice of one is made among
 
@@ -31,6 +30,8 @@ def assign(log_posterior: np.ndarray) -> np.ndarray:
     log_posterior float [M, N], -inf for tubes that are no candidates; returns int64 [M]. With more entities than
     tubes the rest take their own best tube; -1 where an entity has no candidate at all.
     """
+    from scipy.optimize import linear_sum_assignment  # half a second to import, which --help need not wait for
+
     M, N = log_posterior.shape
     if N == 0:
         return np.full(M, -1, dtype=np.int64)

@@ -15,4 +15,8 @@ class InputError(Exception):
 
     def __reduce__(self) -> tuple:
         # Workers hand their errors over as pickles; the default would pass the joined text back as `what`.
-        return InputError, (self.what, self.where, self.remedy)
+        return type(self), (self.what, self.where, self.remedy)
+
+
+class RefusedError(InputError):
+    """The operating system refuses (disk full, no permission): no fault of the item in hand, so the run ends."""

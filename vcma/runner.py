@@ -9,12 +9,15 @@ changes no result stops the pipeline's rerun one stage later.
 from __future__ import annotations
 
 import ast
-import fcntl
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterable, Mapping
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ import click
 
 from vcma import artifact
 from vcma.cli import Run, progress
-from vcma.errors import InputError
+from vcma.errors import InputError, RefusedError
 from vcma.names import file_stem
 
 # Guarded by the schema versions; a help text must not re-run a detector.
@@ -110,24 +113,26 @@ def run_key(run: Run, sources: Iterable[Path]) -> str:
 def per_video(
     run: Run,
     schema: artifact.Schema,
-    videos: list[str],
-    work: Callable[[str], artifact.Columns],
+    items: Mapping[str, tuple],
+    work: Callable[..., artifact.Columns],
     inputs: Callable[[str], Mapping[str, str]],
     count: Callable[[artifact.Columns], dict[str, int]],
+    isolated: bool = False,
 ) -> Summary:
     """Make one artifact a video below `artifacts/<dataset>/<schema.name>/`, in parallel, skipping what is current.
 
-    work(video) computes the columns in a worker process; inputs(video) are the digests of what they follow from;
-    count(columns) are numbers to sum up for the closing line. A video whose work raises InputError is reported,
-    skipped and counted, or ends the run under --strict. Files of other videos are pruned. Raises InputError if
-    another run of the stage holds the ledger or if no video could be made.
+    items: video -> arguments of its work. work(*arguments) computes the columns in a worker process; inputs(video)
+    are the digests of what they follow from; count(columns) are numbers to sum up for the closing line. isolated:
+    never work in this process, because foreign files can kill their reader. A video whose work raises InputError,
+    or kills its worker, is reported, skipped and counted, or ends the run under --strict. Files of other videos
+    are pruned. Raises InputError if no video could be made.
     """
     folder = run.artifact(schema.name)
+    _prune(folder, {f"{file_stem(v)}.h5" for v in items})
+    keys, jobs, summary = {}, [], Summary()
+    code = code_digest(run.file)
     with _Ledger(run) as ledger:
-        _prune(folder, {f"{file_stem(v)}.h5" for v in videos})
-        keys, jobs, summary = {}, [], Summary()
-        code = code_digest(run.file)
-        for video in videos:
+        for video, arguments in items.items():
             path = folder / f"{file_stem(video)}.h5"
             try:
                 given = dict(inputs(video))
@@ -140,9 +145,9 @@ def per_video(
                 summary.current += 1
                 _add(summary.counts, entry["counts"])
             else:
-                jobs.append((video, path, given))
-        make = _Make(work, count, schema, run.params)
-        for video, made in _results(make, jobs, run):
+                jobs.append((video, path, given, arguments))
+        make = _Make(work, count, schema, run.params, run.lock, run.ticket, package_digest())
+        for video, made in progress(_results(run, make, jobs, isolated), len(jobs), run.stage):
             if isinstance(made, InputError):
                 _fail(run, summary, video, folder / f"{file_stem(video)}.h5", made)
             else:
@@ -151,40 +156,147 @@ def per_video(
                 _add(summary.counts, made["counts"])
     if summary.failed and not summary.made + summary.current:
         raise InputError(
-            f"none of {len(videos)} videos could be used; the first: {next(iter(summary.failed.values()))}"
+            f"none of {len(items)} videos could be used; the first: {next(iter(summary.failed.values()))}"
         )
     return summary
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # hashable, which joblib's Dask backend asks of a function
 class _Make:
-    """Compute and write one video's artifact, in a worker process."""
+    """Compute and write one video's artifact, in a worker process, perhaps on another machine."""
 
-    work: Callable[[str], artifact.Columns]
+    work: Callable[..., artifact.Columns]
     count: Callable[[artifact.Columns], dict[str, int]]
     schema: artifact.Schema
     params: Mapping[str, Any]
+    lock: Path
+    ticket: str
+    package: str
 
-    def __call__(self, video: str, path: Path, inputs: dict[str, str]) -> tuple[str, dict | InputError]:
+    def __call__(
+        self, video: str, path: Path, inputs: dict[str, str], arguments: tuple
+    ) -> tuple[str, dict | InputError]:
         try:
-            columns = self.work(video)
-            artifact.write(self.schema, path, columns, self.params, inputs)
+            self._check_code()
+            with _ONE:
+                columns = self.work(*arguments)
+                artifact.write(self.schema, path, columns, self.params, inputs, f".{self.ticket}", self._check_run)
         except InputError as error:
             return video, error
         return video, {"counts": self.count(columns), **_stat(path), "sha256": _file_digest(path)}
 
+    def _check_code(self) -> None:
+        # A cluster's workers live longer than the code: what they compute must not pass for the new code's result.
+        if package_digest() != self.package:
+            raise RefusedError("a worker runs other code than this run", remedy="restart the workers")
 
-def _results(make: _Make, jobs: list, run: Run) -> Iterable[tuple[str, Any]]:
-    if len(jobs) <= 1 or run.jobs == 1:
-        yield from progress((make(*job) for job in jobs), len(jobs), run.stage)
-        return
+    def _check_run(self) -> None:
+        # Workers may outlive a killed run: what they still finish must not take the place of a later run's file.
+        try:
+            ticket = self.lock.read_text()
+        except OSError as error:
+            raise RefusedError("a worker does not see it", self.lock, "share the project's folder") from error
+        if ticket != self.ticket:
+            raise RefusedError("a later run has taken over", self.lock)
+
+
+_ONE = threading.Lock()  # a Dask worker may have threads, but networks and readers are not made for two at once
+
+
+@cache
+def package_digest() -> str:
+    """SHA-256 over the source of the whole package as it was when this process first asked."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _results(run: Run, make: Callable[..., tuple], jobs: list[tuple], isolated: bool) -> Iterator[tuple[str, Any]]:
+    """What `make` returns of each job (whose first item is its name), as it comes. A job that kills its process is
+    found out, and an InputError stands for its result."""
+    waiting = {job[0]: job for job in jobs}
+    unexplained = 0
+    while unexplained < _DEATHS:
+        try:
+            for name, made in parallel(run, make, list(waiting.values()), isolated):
+                del waiting[name]
+                yield name, made
+            return
+        except _deaths():
+            # Nothing says whose work the process died of. It was one of the first: they are taken in order.
+            suspects = list(waiting.values())[: 4 * max(run.jobs, 2)]
+        unexplained += 1
+        for job in suspects:
+            try:
+                [(name, made)] = parallel(run, make, [job], isolated=True)
+            except _deaths():
+                name, made = job[0], InputError("killed the process that read it", None, "fetch or make it again")
+                unexplained = 0
+            del waiting[name]
+            yield name, made
+    raise InputError(
+        f"worker processes died {_DEATHS} times of no one video", None, "run with fewer --jobs: memory may be short"
+    )
+
+
+def parallel(run: Run, function: Callable, jobs: list[tuple], isolated: bool = False) -> Iterator[Any]:
+    """function(*job) of all jobs, as they come: on the run's Dask cluster, in its worker processes, or right here.
+
+    isolated: never right here.
+    """
     import joblib
 
-    # One native thread a worker: two pools of threads on the same cores can be ten times slower than one.
-    with joblib.parallel_config("loky", inner_max_num_threads=1):
-        parallel = joblib.Parallel(n_jobs=min(run.jobs, len(jobs)), return_as="generator_unordered")
-        done = parallel(joblib.delayed(make)(*job) for job in jobs)
-        yield from progress(done, len(jobs), run.stage)
+    if run.scheduler:
+        backend = _cluster(run.scheduler)
+    elif isolated or (len(jobs) > 1 and run.jobs > 1):
+        # One native thread a worker: two pools of threads on the same cores can be ten times slower than one.
+        # joblib works right here where it may have one process only: of two the second is handed nothing then.
+        n = max(2, min(run.jobs, len(jobs)))
+        backend = joblib.parallel_config("loky", n_jobs=n, inner_max_num_threads=1)
+    else:
+        yield from (function(*job) for job in jobs)
+        return
+    with backend:
+        # Ctrl-C reaches every process of a terminal: workers inherit that they leave it to this one to end them.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            ahead = 1 if run.jobs == 1 and not run.scheduler else "2*n_jobs"
+            found = joblib.Parallel(batch_size=1, return_as="generator_unordered", pre_dispatch=ahead)(
+                joblib.delayed(function)(*job) for job in jobs
+            )
+        finally:
+            signal.signal(signal.SIGINT, before)
+        yield from found
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[None]:
+    """joblib's Dask backend on the cluster of a scheduler; raises InputError if it does not answer."""
+    import joblib
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=10, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"no Dask scheduler answers ({error})", address, "start one: dask scheduler") from error
+    with client, joblib.parallel_config("dask", client=client, n_jobs=-1):
+        yield
+
+
+def _deaths() -> tuple[type[Exception], ...]:
+    """The errors that mean a worker process died."""
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    found: list[type[Exception]] = [BrokenProcessPool]
+    if "distributed" in sys.modules:
+        from distributed import KilledWorker
+
+        found.append(KilledWorker)
+    return tuple(found)
+
+
+_DEATHS = 3  # so often may workers die without a video to blame
 
 
 def _key(schema: artifact.Schema, params: Mapping, inputs: Mapping, code: str) -> str:
@@ -216,7 +328,7 @@ def _add(total: dict[str, int], counts: Mapping[str, int]) -> None:
 
 
 def _fail(run: Run, summary: Summary, video: str, path: Path, error: InputError) -> None:
-    if run.strict:
+    if run.strict or isinstance(error, RefusedError):
         raise error
     # What an earlier run left there is stale by now and must not be taken for this run's result.
     path.unlink(missing_ok=True)
@@ -232,55 +344,39 @@ def _prune(folder: Path, wanted: set[str]) -> None:
 
 
 class _Ledger:
-    """The journal of one stage: one JSON line a finished video, the last one counts; locked while in use."""
+    """The journal of one stage: one JSON line a finished video, the last one counts. The stage's lock guards it."""
 
     def __init__(self, run: Run):
         self.path = run.project.artifacts / ".ledger" / f"{run.stage}.jsonl"
-        self.stage = run.stage
 
     def __enter__(self) -> _Ledger:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.file = open(self.path, "a+", encoding="utf-8")
-        except OSError as error:
-            raise artifact.disk_error(error, self.path) from error
-        try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self.file.close()
-            raise InputError(
-                f"another run of {self.stage} is at work on this data set",
-                self.path.parent,
-                "wait for it or stop it",
-            ) from None
-        self.entries = self._load()
-        return self
-
-    def _load(self) -> dict[str, dict]:
-        self.file.seek(0)
-        entries: dict[str, dict] = {}
-        for line in self.file:
+        before = self.path.read_text("utf-8", errors="replace") if self.path.exists() else ""
+        self.entries: dict[str, dict] = {}
+        for line in before.splitlines():
             try:
                 video, entry = json.loads(line)
-                entries[video] = dict(entry)
-            except (ValueError, TypeError):
+                if entry.keys() == _ENTRY and all(isinstance(n, int) for n in entry["counts"].values()):
+                    self.entries[video] = entry
+            except (ValueError, TypeError, AttributeError, RecursionError):
                 continue  # the torn last line of a killed run
-        content = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in entries.items())
-        self.file.seek(0)
-        if content != self.file.read():
-            # Rewritten in place, not replaced: the lock belongs to this very file.
-            self.file.truncate(0)
-            self.file.write(content)
-            self.file.flush()
-        return entries
+        content = "".join(map(_line, self.entries.items()))
+        if content != before:
+            artifact.write_bytes(self.path, content.encode())
+        self.file = open(self.path, "a", encoding="utf-8", buffering=1)
+        return self
 
     def entry(self, video: str) -> dict:
         return self.entries.get(video, {})
 
     def add(self, video: str, entry: dict) -> None:
-        self.file.write(json.dumps([video, entry], ensure_ascii=False) + "\n")
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        self.file.write(_line((video, entry)))
 
     def __exit__(self, *_: Any) -> None:
         self.file.close()
+
+
+_ENTRY = {"key", "counts", "size", "modified", "sha256"}
+
+
+def _line(item: tuple[str, dict]) -> str:
+    return json.dumps(item, ensure_ascii=False) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 import warnings
 import zipfile
 from pathlib import Path
@@ -16,6 +17,20 @@ _RENAMED = {
     "roi_heads.attribute_predictor.fc.0.": "roi_heads.box_predictor.fc_attr.",
     "roi_heads.attribute_predictor.attr_score.": "roi_heads.box_predictor.attr_score.",
 }
+
+
+# What unpickling of damaged bytes raises, beside what is said of damaged files below.
+_BROKEN: tuple[type[Exception], ...] = (
+    pickle.UnpicklingError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+)
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -48,7 +63,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             with warnings.catch_warnings():  # what it warns of, it either reads or refuses below
                 warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
                 data = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, LookupError, TypeError) as error:
+    except _BROKEN as error:
         raise InputError(
             f"cannot read these weights: {_first_line(error)}", path, "fetch the file again"
         ) from error
