@@ -1,14 +1,9 @@
 """samples, tubes, queries, truth_val -> model/, em_history.json: variational EM from sentences and videos alone."""
 
-from collections.abc import Iterator
-
 import click
 
 from vcma import artifact
 from vcma.cli import Run, progress, stage
-from vcma.corpus import Batch, Encoder, sentences, vocabulary
-from vcma.errors import InputError
-from vcma.loading import Clips, batches
 from vcma.runner import run_key
 from vcma.text import static_vectors
 
@@ -42,31 +37,15 @@ def train_em(run: Run, max_frames: int, **parameters: float) -> None:
     # torch takes seconds to import, which --help need not wait for.
     from vcma.checkpoint import Rounds, save_model
     from vcma.em import Settings, Trainer, build, fit, fit_contrast
-    from vcma.validation import Validation
+    from vcma.fitting import Corpus
 
-    sources = [run.artifact("samples.h5"), run.artifact("queries.h5")]
-    samples, queries = artifact.read(artifact.SAMPLES, sources[0]), artifact.read(artifact.QUERIES, sources[1])
-    train = sentences(samples, queries, "train")
-    if not train:
-        raise InputError("no training sentence", sources[0], "name a 'train' file under 'splits:'")
-    clips = Clips(run.artifact("tubes"), max_frames)
-    known = clips.describe()
-    words = vocabulary(train, known["class_name"], known["attribute_name"], known["feature"].shape[1])
-    settings, encoder = Settings.of(parameters), Encoder(words)
-    encoder.learn(train)
-    model, contrast = (build(words, static_vectors, settings).to(run.device) for _ in range(2))
+    corpus = Corpus.load(run.project.artifacts, run.artifact("tubes"), max_frames)
+    settings, detector = Settings.of(parameters), corpus.detector
+    model, contrast = (build(corpus.vocabulary, static_vectors, settings).to(run.device) for _ in range(2))
     truth = artifact.read(artifact.TRUTH, run.artifact("truth_val.h5"))
-    validation = Validation(sentences(samples, queries, "val"), truth, clips, encoder, run.device)
-
-    def epoch(number: int) -> Iterator[Batch]:
-        return (
-            batch
-            for *_, batch in batches(
-                clips, encoder, train, settings.batch_clips, (settings.seed, number), settings.train_frames
-            )
-        )
-
-    key = run_key(run, sources + sorted(clips.folder.glob("*.h5")))
+    validation, epoch = corpus.judged("val", truth, run.device), corpus.epochs(settings)
+    sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *sorted(corpus.clips.folder.glob("*.h5"))]
+    key = run_key(run, sources)
     rounds = Rounds(run.project.artifacts / ".ledger" / "train_em.safetensors", key, Trainer(model))
     history = [] if run.force else rounds.resume()
     with progress(None, settings.warm_up + settings.rounds, run.stage) as bar:
@@ -80,15 +59,14 @@ def train_em(run: Run, max_frames: int, **parameters: float) -> None:
         history = fit(rounds.trainer, epoch, validation.score, keep, history, run.device)
     rounds.finish()
     fit_contrast(contrast, epoch, run.device)
-    detector = str(known["detector"])
     extra = {"max_frames": max_frames}
     save_model(run.artifact("model"), model, detector, extra | {"temperature": validation.temperature(model)})
     save_model(
         run.artifact("model") / "contrast", contrast, detector, extra | {"window": validation.window(contrast)}
     )
     artifact.write_json(run.artifact("em_history.json"), {"score": validation.metric, "rounds": history})
-    few = "; so few sentences only check the plumbing" if len(train) < 100 else ""
-    run.done(f"{len(train):,} sentences, {len(history)} epochs{few}", run.artifact("model"))
+    few = "; so few sentences only check the plumbing" if len(corpus.train) < 100 else ""
+    run.done(f"{len(corpus.train):,} sentences, {len(history)} epochs{few}", run.artifact("model"))
 
 
 if __name__ == "__main__":

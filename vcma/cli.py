@@ -34,6 +34,7 @@ class Project:
 
     root: Path
     config: Mapping[str, Any]
+    folder: Path | None = None  # where its artifacts live, if not in artifacts/<dataset>
 
     @property
     def dataset(self) -> str:
@@ -51,7 +52,7 @@ class Project:
 
     @property
     def artifacts(self) -> Path:
-        return self.root / "artifacts" / self.dataset
+        return self.folder or self.root / "artifacts" / self.dataset
 
     def section(self, name: str) -> dict[str, Any]:
         """The parameters of one stage; raises InputError if pipeline.yaml has no such section."""
@@ -61,8 +62,10 @@ class Project:
         return section
 
 
-def load_project(config: Path) -> Project:
-    """Read a pipeline.yaml; raises InputError if it is missing, no YAML, or chooses no known data set."""
+def load_project(config: Path, dataset: str | None = None) -> Project:
+    """Read a pipeline.yaml, `dataset` instead of its own choice if given; raises InputError if the file is missing,
+    no YAML, or has no such data set.
+    """
     import yaml
 
     try:
@@ -73,6 +76,8 @@ def load_project(config: Path) -> Project:
         raise InputError(f"not readable as YAML ({error})", config) from error
     if not isinstance(values, dict) or not isinstance(values.get("datasets"), dict):
         raise InputError("has no 'datasets:' mapping", config)
+    if dataset is not None:
+        values["dataset"] = dataset
     chosen = values.get("dataset")
     if not isinstance(values["datasets"].get(chosen) if isinstance(chosen, str) else None, dict):
         known = ", ".join(map(str, values["datasets"]))
@@ -149,6 +154,19 @@ _CONFIG_OPTION = _Mode(
 )
 
 
+_DATASET_OPTION = _Mode(["--dataset"], help=f"Another data set than {CONFIG} chooses; artifacts go to its folder.")
+
+
+def _argument(args: list[str], name: str) -> str | None:
+    """The value of an option, before click reads the rest by what it says."""
+    for i, word in enumerate(args):
+        if word == name and i + 1 < len(args):
+            return args[i + 1]
+        if word.startswith(f"{name}="):
+            return word.removeprefix(f"{name}=")
+    return None
+
+
 class StageCommand(click.Command):
     """A click command whose defaults come from its section of pipeline.yaml, with one edge for errors."""
 
@@ -158,7 +176,10 @@ class StageCommand(click.Command):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         with one_edge():
-            project = load_project(self._config(args))
+            config = _argument(args, "--config")
+            project = load_project(
+                Path(config) if config else self.file.parent.parent / CONFIG, _argument(args, "--dataset")
+            )
             section = project.section(str(self.name))
             self._compare_keys(section, project)
             try:
@@ -177,14 +198,6 @@ class StageCommand(click.Command):
                     raise
                 told = f"{error.message} ({CONFIG}, section '{self.name}' or 'run')"
                 raise click.BadParameter(told, error.ctx, error.param, error.param_hint) from None
-
-    def _config(self, args: list[str]) -> Path:
-        for i, word in enumerate(args):
-            if word == "--config" and i + 1 < len(args):
-                return Path(args[i + 1])
-            if word.startswith("--config="):
-                return Path(word.removeprefix("--config="))
-        return self.file.parent.parent / CONFIG
 
     def _manner(self, project: Project) -> dict[str, Any]:
         """What `run:` says of how to run, as far as this stage can: no stage depends on it, nothing re-runs."""
@@ -287,7 +300,7 @@ def stage(*common: str) -> Callable[[Callable], StageCommand]:
         name = function.__name__
         file = Path(inspect.getsourcefile(function) or "").resolve()
         own = list(reversed(getattr(function, "__click_params__", [])))
-        params = [*own, *(_COMMON[c] for c in common), _CONFIG_OPTION]
+        params = [*own, *(_COMMON[c] for c in common), _DATASET_OPTION, _CONFIG_OPTION]
 
         def callback(**values: Any) -> Any:
             project = click.get_current_context().obj

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from vcma.calibration import RIGHT, fit_of, fitted_temperature
+from vcma.calibration import RIGHT, calibration_error, fit_of, fitted_temperature
 from vcma.clip import Clip
 from vcma.corpus import Batch, Encoder, Sentence
 from vcma.em import Grounding, Model, ground, log_prior
-from vcma.grounding import WINDOWS, Answer, boxes_of, predict, windowed
+from vcma.grounding import WINDOWS, Answer, boxes_of, predict, tempered, windowed
 from vcma.loading import Clips, batches
-from vcma.metrics import Columns, protocols_for, score
+from vcma.metrics import Columns, Scores, protocols_for, score
 
 
 class Validation:
@@ -30,13 +30,21 @@ class Validation:
 
     def score(self, model: Model) -> tuple[float, float]:
         """Mean score of p and of q; NaN without validation truth."""
-        found = list(self._grounded(model))
-        p = [_answer(sentence, clip, g) for sentence, clip, g, _ in found]
-        q = [_answer(sentence, clip, g) for sentence, clip, _, g in found]
+        p, q = self.answers(model)
         return self._mean(p), self._mean(q)
 
     def temperature(self, model: Model) -> float:
         """The temperature that makes p's probability of the chosen tube believable; 1 without true boxes."""
+        return fitted_temperature(*self._chosen(model))
+
+    def calibration_error(self, model: Model, temperature: float) -> float:
+        """Expected calibration error of p's probability of the chosen tube, NaN without true boxes."""
+        log_z, chosen, right = self._chosen(model)
+        told = [tempered(z[None], temperature)[0][c] for z, c in zip(log_z, chosen, strict=True)]
+        return calibration_error(np.array(told), right)
+
+    def _chosen(self, model: Model) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+        """Of every sentence: the target's log-posterior [N], the chosen one, and whether that is right."""
         rows = {sample: i for i, sample in enumerate(self.truth["sample"])}
         log_z, chosen, right = [], [], []
         for sentence, clip, p, _ in self._grounded(model):
@@ -46,31 +54,51 @@ class Validation:
                 log_z.append(p.log_z[sentence.target])
                 chosen.append(int(np.flatnonzero(clip.tube == answer.tube)[0]))
                 right.append(fit > RIGHT)
-        return fitted_temperature(log_z, np.array(chosen, int), np.array(right, bool))
+        return log_z, np.array(chosen, int), np.array(right, bool)
 
     def _grounded(self, model: Model) -> Iterator[tuple[Sentence, Clip, Grounding, Grounding]]:
         for clips, sentences, batch in self._batches(model):
             for clip, sentence, (p, q) in zip(clips, sentences, ground(model, batch, self.device), strict=True):
                 yield sentence, clip, p, q
 
-    def window(self, model: Model) -> tuple[float, float]:
-        """The window, as shares of the segment, with which the prior alone scores best; the whole without truth."""
-        rows = [
-            (sentence, clip, log_z)
-            for clips, sentences, batch in self._batches(model)
-            for sentence, clip, log_z in zip(sentences, clips, log_prior(model, batch, self.device), strict=True)
-        ]
+    def answers(self, model: Model) -> tuple[list[Answer], list[Answer]]:
+        """The answers of p and of q to every sentence that has a tube."""
+        found = list(self._grounded(model))
+        return [_answer(s, clip, p) for s, clip, p, _ in found], [_answer(s, clip, q) for s, clip, _, q in found]
+
+    def windowed(self, model: Model | None, window: tuple[float, float]) -> list[Answer]:
+        """The answers of a model's prior alone, or of the labels alone without a model, over a fixed window."""
+        return [windowed(*row, window) for row in self._priors(model)]
+
+    def window(self, model: Model | None) -> tuple[float, float]:
+        """The window, as shares of the segment, with which `windowed` scores best; the whole without truth."""
+        rows = list(self._priors(model))
         scores = [self._mean([windowed(*row, window) for row in rows]) for window in WINDOWS]
         return WINDOWS[int(np.nanargmax(scores))] if not np.isnan(scores).all() else (0.0, 1.0)
+
+    def _priors(self, model: Model | None) -> Iterator[tuple[Sentence, Clip, np.ndarray]]:
+        if model is None:
+            for sentence in self.sentences:
+                clip = self.clips(sentence.clip)
+                if clip is not None:
+                    yield sentence, clip, self.encoder.label_prior(sentence, clip)
+            return
+        for clips, sentences, batch in self._batches(model):
+            for sentence, clip, log_z in zip(sentences, clips, log_prior(model, batch, self.device), strict=True):
+                yield sentence, clip, log_z
 
     def _batches(self, model: Model) -> Iterator[tuple[list[Clip], list[Sentence], Batch]]:
         return batches(self.clips, self.encoder, self.sentences, model.settings.batch_clips, None)
 
+    def scores(self, answers: list[Answer]) -> Scores:
+        """The answers' scores by the data set's default protocol, a row each sample of the truth."""
+        predictions = boxes_of(answers, self._tubes_of, self._video)
+        return score(self.truth, predictions, protocols_for(self.truth)[0])
+
     def _mean(self, answers: list[Answer]) -> float:
         if not answers:
             return float("nan")
-        predictions = boxes_of(answers, self._tubes_of, self._video)
-        scores = score(self.truth, predictions, protocols_for(self.truth)[0])
+        scores = self.scores(answers)
         return float(np.nanmean(scores.viou if self.metric == "m_vIoU" else scores.tiou))
 
     def _tubes_of(self, video: str) -> Any:

@@ -1,0 +1,62 @@
+"""A corpus ready to be learned from: what the training stage and the ablation share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vcma import artifact
+from vcma.corpus import Batch, Encoder, Sentence, Vocabulary, sentences, vocabulary
+from vcma.em import Settings
+from vcma.errors import InputError
+from vcma.loading import Clips, batches
+from vcma.validation import Validation
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Training sentences with their clips, their vocabulary, and validation; detector is its fingerprint."""
+
+    samples: Mapping[str, Any]
+    queries: Mapping[str, Any]
+    train: list[Sentence]
+    clips: Clips
+    encoder: Encoder
+    vocabulary: Vocabulary
+    detector: str
+
+    @classmethod
+    def load(cls, artifacts: Path, tubes: Path, max_frames: int) -> Corpus:
+        """Read samples.h5 and queries.h5 of a data set; raises InputError without a training sentence or tubes."""
+        samples = artifact.read(artifact.SAMPLES, artifacts / "samples.h5")
+        queries = artifact.read(artifact.QUERIES, artifacts / "queries.h5")
+        train = sentences(samples, queries, "train")
+        if not train:
+            raise InputError(
+                "no training sentence", artifacts / "samples.h5", "name a 'train' file under 'splits:'"
+            )
+        clips = Clips(tubes, max_frames)
+        known = clips.describe()
+        words = vocabulary(train, known["class_name"], known["attribute_name"], known["feature"].shape[1])
+        encoder = Encoder(words)
+        encoder.learn(train)
+        return cls(samples, queries, train, clips, encoder, words, str(known["detector"]))
+
+    def judged(self, split: str, truth: artifact.Columns, device: str) -> Validation:
+        """The sentences of a split with their truth."""
+        return Validation(sentences(self.samples, self.queries, split), truth, self.clips, self.encoder, device)
+
+    def epochs(
+        self, settings: Settings, known: Mapping[str, tuple[int, int, int]] | None = None
+    ) -> Callable[[int], Iterator[Batch]]:
+        """The batches of a pass by its number; known is the truth that only the supervised ceiling is told."""
+
+        def epoch(number: int) -> Iterator[Batch]:
+            seed = settings.seed, number
+            frames = settings.train_frames
+            of = batches(self.clips, self.encoder, self.train, settings.batch_clips, seed, frames, known)
+            return (batch for *_, batch in of)
+
+        return epoch
