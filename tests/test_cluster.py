@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import workshop
-from tests.faults.workshop import artifacts, contents, errors, finish, run, start
+from tests.faults.workshop import artifacts, contents, errors, finish, run, slow, start
 
 VIDEOS = 60
 
@@ -74,6 +74,7 @@ def test_a_cluster_makes_the_same_bytes_though_a_worker_is_killed(project, clust
     assert f"{VIDEOS} up to date" in run(project, "extract_frames")
 
 
+@slow
 def test_workers_of_other_code_are_refused_and_the_scheduler_may_stand_in_the_configuration(project, cluster):
     address, _ = cluster
     run(project, "link_tubes", "--scheduler", address, "--force")
@@ -91,6 +92,7 @@ def test_workers_of_other_code_are_refused_and_the_scheduler_may_stand_in_the_co
     assert contents(artifacts(project)) == expected
 
 
+@slow
 def test_no_scheduler_is_one_line(project):
     told = run(project, "link_tubes", "--scheduler", "tcp://127.0.0.1:9", "--force", code=1)
     assert len(errors(told)) == 1 and "no Dask scheduler answers" in told

@@ -13,6 +13,7 @@ from vcma.corpus import Vocabulary
 from vcma.em import Model, Settings, Trainer, build
 from vcma.errors import InputError
 
+_WIDEST = 1 << 12  # a wider model is a damaged description, and building it would fill the memory
 _REMEDY = "train again: python stages/train_em.py"
 
 
@@ -44,6 +45,8 @@ def load_model(folder: Path, detector: str | None = None) -> tuple[Model, dict[s
         if description["format"] != "vcma-model/1":
             raise InputError(f"holds {description['format']}, not vcma-model/1", folder / "model.json", _REMEDY)
         settings = Settings.of(description["settings"])
+        if not 0 < settings.width <= _WIDEST:
+            raise ValueError(f"width {settings.width}")
         vocabulary = Vocabulary.from_json(description["vocabulary"])
         trained_on = str(description["detector"])
         model = build(vocabulary, lambda names: np.zeros((len(names), 256), np.float32), settings)
@@ -52,7 +55,7 @@ def load_model(folder: Path, detector: str | None = None) -> tuple[Model, dict[s
             raise InputError("model.safetensors is not what was written with model.json", folder, _REMEDY)
         for name, module in (("theta.", model.theta), ("phi.", model.phi)):
             module.load_state_dict({k.removeprefix(name): v for k, v in state.items() if k.startswith(name)})
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (LookupError, AttributeError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise InputError(f"not a usable model ({error})", folder, _REMEDY) from error
     if detector is not None and trained_on != detector:
         raise InputError(

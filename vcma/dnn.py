@@ -145,9 +145,10 @@ class DnnDetector:
         self._net.setInput(blob)
         try:
             output = self._net.forward(self._net.getUnconnectedOutLayersNames()[0])
-        except cv2.error as error:
+        except (cv2.error, IndexError) as error:  # IndexError: a damaged network has no output
+            reason = getattr(error, "err", None) or error
             raise InputError(
-                f"the network does not run on an input of {self._layout.input_size} px: {error.err or error}",
+                f"the network does not run on an input of {self._layout.input_size} px: {reason}",
                 self._source,
                 "correct input_size or export the network anew",
             ) from error

@@ -11,10 +11,14 @@ import numpy as np
 
 from vcma.errors import InputError
 
+_LONGEST = 1 << 24  # frames; a damaged file that declares more must not fill the memory
+_PIXELS = 1 << 27  # of one picture, likewise
+
 
 def _cv2() -> Any:
     # Broken files are reported by us, in one line; FFmpeg's own chatter would bury it.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_PIXELS))
     import cv2
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -118,7 +122,7 @@ def extract(
     """
     cv2 = _cv2()
     count, fps, width, height = probe(path)
-    grid = time_grid(segments, count, fps, rate, max_frames)
+    grid = time_grid(segments, min(count, _LONGEST), fps, rate, max_frames)
     frames, times, files = [], [], []
     for index, time, picture in read_frames(path, grid):
         height, width = picture.shape[:2]

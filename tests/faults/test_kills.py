@@ -12,7 +12,7 @@ from contextlib import suppress
 import pytest
 
 from tests.faults import workshop
-from tests.faults.workshop import FULL, PER_VIDEO, artifacts, contents, end, start
+from tests.faults.workshop import FULL, PER_VIDEO, artifacts, contents, end, slow, start
 from vcma.names import file_stem
 
 KILLS = 25 if FULL else 2
@@ -105,6 +105,7 @@ def test_a_killed_stage_goes_on_and_ends_with_the_same_bytes(project, stage):
     print(f"{stage}: {kills} kills, when so much was done: {' '.join(f'{s:.0%}' for s in sorted(shares))}")
 
 
+@slow
 def test_killed_training_goes_on_and_ends_with_the_same_model(project):
     chance = random.Random("kills of train_em")
     model, history = artifacts(project) / "model", artifacts(project) / "em_history.json"

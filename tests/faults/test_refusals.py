@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 from tests.faults import workshop
-from tests.faults.workshop import PER_VIDEO, artifacts, contents, end, errors, finish, run, start, without_privilege
+from tests.faults.workshop import (
+    PER_VIDEO,
+    artifacts,
+    contents,
+    end,
+    errors,
+    finish,
+    run,
+    slow,
+    start,
+    without_privilege,
+)
 
 VIDEOS = 12
 LATER = ("parse_queries", "train_em", "ground_queries", "evaluate", "render_report")
@@ -50,6 +61,7 @@ def test_a_full_disk_ends_the_run_with_one_line_and_harms_nothing(project, stage
 
 
 @pytest.mark.parametrize("stage", ["index_dataset", *LATER])
+@slow
 def test_a_full_disk_stops_the_other_stages_too(project, stage):
     if stage == "evaluate":
         pytest.skip("of clips without truth it writes two bytes")
@@ -89,6 +101,7 @@ def test_a_really_full_disk(project, tmp_path):
 
 
 @pytest.mark.parametrize("stage", [*PER_VIDEO, "parse_queries", "train_em", "render_report"])
+@slow
 def test_a_folder_that_may_not_be_written_to(project, stage):
     before = contents(artifacts(project))
     folders = [p for p in [artifacts(project), *artifacts(project).rglob("*")] if p.is_dir()]
@@ -120,6 +133,7 @@ def test_files_that_may_not_be_read(project):
 
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT"])
 @pytest.mark.parametrize(("stage", "jobs"), [("extract_frames", "1"), ("link_tubes", "2"), ("train_em", None)])
+@slow
 def test_a_polite_end_is_one_line_and_leaves_nothing_half_written(project, stage, jobs, how):
     options = ["--force", *(["--jobs", jobs] if jobs else [])]
     lock = artifacts(project) / ".ledger" / f"{stage}.lock"
@@ -188,6 +202,7 @@ def test_a_video_that_kills_its_reader_is_reported_and_the_others_are_made(proje
     assert contents(artifacts(project)) == before
 
 
+@slow
 def test_a_torn_or_foreign_ledger_costs_time_and_nothing_else(project):
     ledger = artifacts(project) / ".ledger" / "link_tubes.jsonl"
     good, before = ledger.read_text(), contents(artifacts(project))

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import pytest
 import yaml
 
 from tests.conftest import ROOT
@@ -25,6 +26,7 @@ SENTENCES = (
 )
 QUICK = {"rounds": 6, "warm_up": 1, "width": 16, "max_frames": 12, "patience": 6}
 FULL = os.environ.get("VCMA_FAULTS") == "all"  # `make faults`; else a seeded part of it
+slow = pytest.mark.skipif(not FULL, reason="run by `make faults`")
 
 
 def draw_video(path: Path, seed: int, frames: int = 24, size: tuple[int, int] = (96, 64), codec="mpeg4") -> None:
@@ -158,6 +160,8 @@ def schema_file(schema: artifact.Schema, path: Path, seed: int = 0, rows: int = 
         shape = [int(axis) if axis.isdigit() else rows for axis in column.axes]
         if column.offsets:
             data[name] = np.arange(rows + 1, dtype=np.int64)
+        elif column.unit == "entity":
+            data[name] = np.zeros(shape, np.int64)
         elif column.dtype == "str":
             data[name] = np.array([f"word {n}" for n in range(rows)], object) if shape else "word"
         else:
