@@ -8,13 +8,15 @@ import numpy as np
 
 from vcma import artifact
 from vcma.cli import Run, mode, stage
+from vcma.datasets import annotated_truth
 from vcma.datasets.predictions import read_predictions
+from vcma.errors import InputError
 from vcma.grounding import answers_of, boxes_of
 from vcma.loading import Clips
 from vcma.metrics import PROTOCOLS, compare, protocols_for
 from vcma.metrics import evaluate as evaluate_by
 from vcma.references import chance, oracle
-from vcma.tables import comparison_table, metrics_table
+from vcma.tables import comparison_table, left_out, metrics_table
 
 
 @stage()
@@ -26,7 +28,16 @@ from vcma.tables import comparison_table, metrics_table
 @mode("--compare", "other", type=click.Path(path_type=Path), help="Print paired differences to this JSON file.")
 def evaluate(run: Run, split: str, protocol: str, seed: int) -> None:
     """Score predictions by protocol, with 95 % intervals, beside their reference points."""
-    truth = artifact.read(artifact.TRUTH, run.artifact(f"truth_{split}.h5"))
+    foreign, out = run.modes["foreign"], run.modes["out"]
+    if out and not foreign:
+        raise click.UsageError("--json belongs to --predictions; ours go to metrics.json")
+    path = run.artifact(f"truth_{split}.h5")
+    if foreign and not path.exists():  # somebody else's predictions need the annotations alone
+        truth = annotated_truth(run.project.data, run.block, run.project.root, split)
+    else:
+        truth = artifact.read(artifact.TRUTH, path)
+    if foreign and not len(truth["sample"]):
+        raise InputError(f"nothing is annotated in the split {split}", path, "name another with --split")
     if not len(truth["sample"]):
         # Your own clips have no truth: there is nothing to score, and the report is drawn all the same.
         for name in ("metrics.json", "reference_points.json"):
@@ -34,19 +45,28 @@ def evaluate(run: Run, split: str, protocol: str, seed: int) -> None:
         return run.done(f"no truth for the split {split}, nothing scored", run.artifact("metrics.json"))
     known = protocols_for(truth)
     protocols = known if protocol == "all" else known[:1] if protocol == "default" else (protocol,)
-    foreign, out = run.modes["foreign"], run.modes["out"]
     predictions = read_predictions(foreign or run.artifact("predictions.json"))
 
     def by_protocol(found: Any) -> dict:
         return {p: evaluate_by(truth, found, p, seed=seed) for p in protocols}
 
-    ours = by_protocol(predictions)
+    ours, points = by_protocol(predictions), {}
     if run.modes["other"]:
         other = read_predictions(run.modes["other"])
         click.echo(comparison_table({p: compare(truth, predictions, other, p, seed=seed) for p in protocols}))
-    if foreign:
-        click.echo(metrics_table(ours, {}))
-        return artifact.write_json(out, ours) if out else None
+    if not foreign:
+        points = _reference_points(run, truth, by_protocol, seed)
+        out = run.artifact("metrics.json")
+        artifact.write_json(run.artifact("reference_points.json"), points)
+    if out:
+        artifact.write_json(out, ours)
+    who = foreign.name if foreign else "VCMA"
+    click.echo(metrics_table(ours, points, str(truth["format"]), split, who))
+    click.echo(left_out(split, truth["skipped_reason"], len(set(predictions.sample) - set(truth["sample"]))))
+    return run.done(f"{len(truth['sample']):,} samples by {', '.join(protocols)}", out) if out else None
+
+
+def _reference_points(run: Run, truth: artifact.Columns, by_protocol: Any, seed: int) -> dict:
     clips = Clips(run.artifact("tubes"), 1)
     found = artifact.read(artifact.REFERENCES, run.artifact("references.h5"))
     video = dict(zip(truth["sample"], truth["video"], strict=True))
@@ -56,11 +76,7 @@ def evaluate(run: Run, split: str, protocol: str, seed: int) -> None:
         points[method] = by_protocol(boxes_of(answers, clips.tubes, video))
     if len(truth["box"]):
         points["oracle"] = by_protocol(oracle(truth, clips.tubes_or_empty))
-    artifact.write_json(run.artifact("metrics.json"), ours)
-    artifact.write_json(run.artifact("reference_points.json"), points)
-    click.echo(metrics_table(ours, points))
-    run.done(f"{len(truth['sample']):,} samples by {', '.join(protocols)}", run.artifact("metrics.json"))
-    return None
+    return points
 
 
 if __name__ == "__main__":

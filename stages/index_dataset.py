@@ -2,16 +2,13 @@
 
 from vcma import artifact
 from vcma.cli import Run, stage
-from vcma.datasets import READERS
-from vcma.errors import InputError
+from vcma.datasets import READERS, format_of
 
 
 @stage("strict")
 def index_dataset(run: Run) -> None:
     """Read the chosen data set's annotation files into one index of samples, and the truth of what is evaluated."""
-    form = run.block.get("format")
-    if form not in READERS:
-        raise InputError(f"unknown format '{form}'", "pipeline.yaml", f"choose one of {', '.join(READERS)}")
+    form = format_of(run.block)
     index = READERS[form](run.project.data, run.block, run.project.root, strict=run.strict)
     params = {"dataset": run.project.dataset, "format": form, "splits": run.block["splits"]}
     content = artifact.write(artifact.SAMPLES, run.artifact("samples.h5"), index.samples, params, {})

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vcma import artifact
-from vcma.datasets import READERS
+from vcma.datasets import READERS, annotated_truth
 from vcma.datasets.hcstvg import carve, source_video
 from vcma.datasets.index import SKIP_FILE
 from vcma.errors import InputError
@@ -339,6 +339,23 @@ def test_one_file_may_serve_several_splits(tmp_path):
     assert index.truths["val"]["sample"].tolist() == ["100/0/captions/0@val"]
     assert index.truths["test"]["sample"].tolist() == ["100/0/captions/0"]
     assert index.samples["video"].tolist() == ["100"]
+
+
+def test_truth_needs_annotations_alone(tmp_path):
+    """What scores somebody else's predictions: the same truth, with no video and no other split's file there."""
+    bad = record(temporal_gt={"begin_fid": 10, "end_fid": 10}, questions=[])
+    data, block = lay_out(tmp_path, {"train": [record()], "test": [record(), bad]}, {"100": vidor()})
+    indexed = read(data, block, tmp_path).truths["test"]
+    (tmp_path / "vidor" / "video" / "100.mp4").unlink()
+    (tmp_path / "vidor" / "video").rmdir()
+    (data / FILES["train"]).unlink()
+    alone = annotated_truth(data, block, tmp_path, "test")
+    for name, column in indexed.items():
+        np.testing.assert_array_equal(column, alone[name])
+    assert alone["skipped"].tolist() == ["100/1/captions/0"]
+    assert alone["skipped_reason"].tolist() == ["zero-length span: 10..10"] and len(alone["box"]) == 40
+    with pytest.raises(InputError, match="no usable 'splits:'"):
+        annotated_truth(data, block, tmp_path, "val")
 
 
 def test_official_lists_choose_the_videos(tmp_path):

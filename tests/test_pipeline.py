@@ -7,11 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from tests.conftest import ROOT
-from vcma import world
+from vcma import artifact, world
 
 FIX = """
 
@@ -244,6 +245,65 @@ def test_one_video_of_your_own_is_grounded_beside_the_pipeline(project, tmp_path
 def test_bad_input_of_ground_is_one_line(project, words, told):
     text = run(project, sys.executable, "-m", "vcma", "ground", *words, code=1)
     assert told in text and text.startswith("error: ") and text.count("\n") == 1
+
+
+def hcstvg_records(source: Path, split: str, videos: Path, sentence: str) -> dict:
+    """The drawn world's first caption of each video as HC-STVG's records, their videos copied under its names."""
+    records = {}
+    for number, record in enumerate(json.loads((source / f"{split}_annotations.json").read_text())):
+        key = f"{number}_{record['vid']}.mp4"
+        if not record["captions"] or any(k.endswith(f"_{record['vid']}.mp4") for k in records):
+            continue
+        shutil.copy(next((source / "vidor" / "video").rglob(f"{record['vid']}.mp4")), videos / key)
+        drawn = json.loads(next((source / "vidor" / "annotation").rglob(f"{record['vid']}.json")).read_text())
+        caption, begin = record["captions"][0], record["temporal_gt"]["begin_fid"]
+        seen = drawn["trajectories"][begin : record["temporal_gt"]["end_fid"]]
+        boxes = [thing["bbox"] for things in seen for thing in things if thing["tid"] == caption["target_id"]]
+        records[key] = {
+            "bbox": [[b["xmin"], b["ymin"], b["xmax"] - b["xmin"], b["ymax"] - b["ymin"]] for b in boxes],
+            "st_frame": begin + 1,
+            "img_num": record["frame_count"],
+            "width": record["width"],
+            "height": record["height"],
+            sentence: caption["description"],
+        }
+    return records
+
+
+def test_hcstvg_goes_through_every_stage(project):
+    """Version 1, whose validation split is carved; then version 2's key for the sentence gives the same samples."""
+    kept = (project / "pipeline.yaml").read_text()
+    data = project / "data" / "hcstvg"
+    (data / "video").mkdir(parents=True)
+    try:
+        for split in ("train", "test"):
+            records = hcstvg_records(project / "data" / "demo", split, data / "video", "caption")
+            (data / f"{split}.json").write_text(json.dumps(records))
+            second = {
+                k: {("English" if f == "caption" else f): v for f, v in r.items()} for k, r in records.items()
+            }
+            (data / f"{split}_v2.json").write_text(json.dumps(second))
+        config = yaml.safe_load(kept)
+        block = config["datasets"]["hcstvg"] | {
+            "detector": config["datasets"]["demo"]["detector"],
+            "val_share": 0.3,
+        }
+        configure(project, dataset="hcstvg", datasets={"hcstvg": block}, extract_frames={"rate": 2})
+        for name in STAGES:
+            told = stage(project, name)
+        assert "official: n = 2, missing 0" in told and "published" not in told
+        metrics = json.loads((project / "artifacts/hcstvg/metrics.json").read_text())
+        assert metrics["official"]["declarative"]["m_vIoU"]["value"] >= 0
+        splits = {"train": "train_v2.json", "val": None, "test": "test_v2.json"}
+        configure(project, datasets={"hcstvg": block | {"splits": splits}})
+        path = project / "artifacts" / "hcstvg" / "truth_test.h5"
+        first = artifact.read(artifact.TRUTH, path)
+        path.unlink()
+        assert "6 videos, 6 sentences, 0 skipped" in stage(project, "index_dataset")
+        second = artifact.read(artifact.TRUTH, path)
+        assert len(first["box"]) > 40 and all(np.array_equal(first[name], second[name]) for name in first)
+    finally:
+        (project / "pipeline.yaml").write_text(kept)
 
 
 @pytest.mark.parametrize("dataset", ["vidstg", "clips"])

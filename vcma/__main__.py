@@ -13,7 +13,9 @@ from vcma.cli import find_config, load_project, one_edge
 # name -> (module, command), imported when asked for: `vcma --help` needs no heavy library.
 _ELSEWHERE = {
     "check": ("vcma.check", "check_command", "Examine a data set before hours of work."),
+    "export": ("vcma.transfer", "export_command", "Put the trained model into one folder that travels."),
     "ground": ("vcma.ground", "ground_command", "Ground sentences in one video of your own."),
+    "import": ("vcma.transfer", "import_command", "Make an exported model that of the chosen data set."),
     "train-detector": ("vcma.training", "train_detector", "Train a small Faster R-CNN on boxes."),
 }
 

@@ -103,7 +103,7 @@ SAMPLES = Schema(
 
 TRUTH = Schema(
     "truth",
-    1,
+    2,
     "index_dataset",
     "what evaluation needs of one split: the true span and boxes of each sample",
     {
@@ -126,6 +126,8 @@ TRUTH = Schema(
         "box_offset": Column("int64", ("sample",), "row of box", "rows of box of each sample", offsets="box"),
         "box_frame": Column("int64", ("box",), "native frame", "frame of each box, increasing within a sample"),
         "box": Column("float32", ("box", "4"), "px", "true boxes, xyxy; none where the data set has no boxes"),
+        "skipped": Column("str", ("skip",), "", "what of the split was left out, and so is not scored"),
+        "skipped_reason": Column("str", ("skip",), "", "why it was left out"),
     },
 )
 

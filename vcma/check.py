@@ -8,6 +8,7 @@ skip list, or is a note. The truth of the train split is not looked at, here as 
 from __future__ import annotations
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
@@ -19,7 +20,7 @@ import numpy as np
 
 from vcma import artifact
 from vcma.cli import Project, find_config, load_project, one_edge, progress
-from vcma.datasets import WALKS
+from vcma.datasets import WALKS, format_of
 from vcma.datasets.index import (
     SKIP_FILE,
     Entry,
@@ -35,7 +36,7 @@ from vcma.datasets.index import (
 from vcma.datasets.vidstg import Tracks, VidorFolder, boxed, read_trajectories
 from vcma.errors import InputError
 from vcma.names import root_folder, video_root
-from vcma.references import COUNTS
+from vcma.references import published_counts
 from vcma.video import probe, time_grid
 
 BLOCKING = {
@@ -168,15 +169,15 @@ def _outside(sample: str, split: str, truth: Truth, video: Video) -> Iterator[Fi
 
 def _compare_counts(form: str, block: Mapping[str, Any], counts: Counter) -> Iterator[Finding]:
     """Sentences of each split beside the published numbers of the format's data set that fits best."""
-    prefix = {"vidstg": "VidSTG", "hcstvg": "HC-STVG"}.get(form, "none")
-    candidates = [[*_differences(name, block, counts)] for name in COUNTS if name.startswith(prefix)]
+    known = published_counts(form).items()
+    candidates = [[*_differences(name, splits, block, counts)] for name, splits in known]
     yield from min(candidates, key=len, default=[])
 
 
-def _differences(name: str, block: Mapping[str, Any], counts: Counter) -> Iterator[Finding]:
+def _differences(name: str, splits: Mapping, block: Mapping[str, Any], counts: Counter) -> Iterator[Finding]:
     """Numbers that differ; a split with less than a tenth of the sentences is another data set of that format."""
-    carved = "val" in block["splits"] and not block["splits"]["val"] and "val" not in COUNTS[name]
-    for split, published in COUNTS[name].items():
+    carved = "val" in block["splits"] and not block["splits"]["val"] and "val" not in splits
+    for split, published in splits.items():
         parts = ("train", "val") if carved and split == "train" else (split,)
         found = {kind: sum(counts[part, kind] for part in parts) for kind in published}
         if sum(found.values()) * _SHARE < sum(published.values()):
@@ -377,7 +378,13 @@ def _pixels(video: Video, max_side: int) -> float:
 
 @click.command("check")
 @click.option("--config", type=click.Path(path_type=Path), help="Another pipeline.yaml than the one here or above.")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Worker processes.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=lambda: os.cpu_count() or 1,
+    show_default="all cores",
+    help="Worker processes over videos.",
+)
 @click.option("--decode", is_flag=True, help="Decode every frame, to find damage inside of videos; slow.")
 @click.option("--table", type=click.Path(path_type=Path), help="Where the table goes (tab-separated).")
 @click.option("--fix-index", is_flag=True, help=f"Write data/<dataset>/{SKIP_FILE}, which index_dataset honours.")
@@ -399,9 +406,7 @@ def check_command(
     """Examine the chosen data set before hours of work; exit code 1 if samples or videos cannot be used."""
     with one_edge():
         project = load_project(config or find_config(Path.cwd()))
-        form = str(project.block.get("format"))
-        if form not in WALKS:
-            raise InputError(f"unknown format '{form}'", "pipeline.yaml", f"choose one of {', '.join(WALKS)}")
+        form = format_of(project.block)
         if only_estimate:
             plan = _plan(project, features, classes, attributes)
             _say_footprints(estimate(WALKS[form](project.data, project.block, ()), plan))

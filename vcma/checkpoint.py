@@ -59,7 +59,7 @@ def load_model(folder: Path, detector: str | None = None) -> tuple[Model, dict[s
         raise InputError(f"not a usable model ({error})", folder, _REMEDY) from error
     if detector is not None and trained_on != detector:
         raise InputError(
-            f"the model was trained on features of detector {trained_on[:12]}, not {detector[:12]}",
+            f"the model was trained on features of detector {trained_on}, not {detector}",
             folder,
             "ground with the detector it was trained on, or train again",
         )

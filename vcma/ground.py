@@ -17,6 +17,7 @@ from vcma.corpus import Encoder, Sentence, Vocabulary
 from vcma.errors import InputError
 from vcma.grounding import Answer, exported, predict, windowed
 from vcma.references import tube_boxes
+from vcma.video import probe, read_frames
 
 Columns = dict[str, Any]
 
@@ -47,13 +48,14 @@ def ground_command(
         raise click.UsageError("give --query TEXT or --queries FILE")
     tubes = tubes_of(video, project, device)
     told = [sentence(text, i) for i, text in enumerate(texts)]
-    clip = crop(tubes, 0, -1, 64)
+    end = probe(video)[0]
+    clip = crop(tubes, 0, end, 64)
     if not len(clip.tube):
         raise InputError("nothing was detected in it", video, "lower detect_proposals.score_threshold")
     if untrained:
         answers = _by_labels(told, clip, tubes)
     else:
-        answers = _by_model(told, clip, tubes, model or project.artifacts / "model", device)
+        answers = _by_model(told, end, tubes, model or project.artifacts / "model", device)
     found = dict(exported(answers, {a.sample: (0, clip.end) for a in answers}, tubes))
     named = {text: found[s.sample] for text, s in zip(texts, told, strict=True)}
     write_json(out / "predictions.json", named)
@@ -108,12 +110,12 @@ def _by_labels(told: list[Sentence], clip: Clip, tubes: Columns) -> list[Answer]
     return [windowed(s, clip, encoder.label_prior(s, clip), (0.0, 1.0)) for s in told]
 
 
-def _by_model(told: list[Sentence], clip: Clip, tubes: Columns, folder: Path, device: str) -> list[Answer]:
+def _by_model(told: list[Sentence], end: int, tubes: Columns, folder: Path, device: str) -> list[Answer]:
     from vcma.checkpoint import load_model
     from vcma.em import ground
 
     model, description = load_model(folder, str(tubes["detector"]))
-    thinned = crop(tubes, 0, -1, description["max_frames"])
+    thinned = crop(tubes, 0, end, description["max_frames"])
     encoder = Encoder(model.vocabulary)
     encoder.learn(told)
     posteriors = ground(model.to(device), encoder.batch([thinned], [told]), device)
@@ -127,36 +129,39 @@ def annotate(video: Path, path: Path, answer: Answer, tubes: Columns, text: str)
     """Write the video as H.264 with the answer's box drawn in over its span, at most 720 px wide."""
     import av
 
-    from vcma.video import probe
-
     count, fps, _, _ = probe(video)
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream("libx264", rate=Fraction(fps or 25).limit_denominator(1001))
+        # x264's usual preset takes longer than detector and model together.
+        stream: Any = container.add_stream(
+            "libx264", rate=Fraction(fps or 25).limit_denominator(1001), options={"preset": "veryfast"}
+        )
         stream.pix_fmt = "yuv420p"
         for i, picture in enumerate(_drawn(video, count, answer, tubes, text)):
             if i == 0:
                 stream.height, stream.width = picture.shape[:2]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
         container.mux(stream.encode())
+
+
+_AMBER = (0, 160, 244)  # BGR, as the pictures are
 
 
 def _drawn(video: Path, count: int, answer: Answer, tubes: Columns, text: str) -> Iterator[np.ndarray]:
     from PIL import Image, ImageDraw, ImageFont
 
-    from vcma.video import read_frames
-
     boxes = tube_boxes(tubes, answer.tube, np.arange(answer.begin, answer.end))
     font = ImageFont.load_default(14)
     for frame, _, picture in read_frames(video, np.arange(count)):
-        image = Image.fromarray(np.ascontiguousarray(picture[..., ::-1]))
+        image = Image.fromarray(picture)
         scale = min(1.0, 720 / image.width)
         image = image.resize(
-            (max(2, int(image.width * scale) // 2 * 2), max(2, int(image.height * scale) // 2 * 2))
+            (max(2, int(image.width * scale) // 2 * 2), max(2, int(image.height * scale) // 2 * 2)),
+            Image.Resampling.BILINEAR,
         )
         canvas = ImageDraw.Draw(image)
         if answer.begin <= frame < answer.end:
             x1, y1, x2, y2 = (boxes[frame - answer.begin] * scale).tolist()
-            canvas.rectangle((x1, y1, max(x1, x2), max(y1, y2)), outline=(244, 160, 0), width=3)
+            canvas.rectangle((x1, y1, max(x1, x2), max(y1, y2)), outline=_AMBER, width=3)
         canvas.text((5, 4), text, fill="white", font=font, stroke_width=2, stroke_fill="black")
         yield np.asarray(image)

@@ -175,4 +175,5 @@ def summary(project: Project) -> str:
     remedy = "run dvc repro"
     ours = artifact.read_json(project.artifacts / "metrics.json", remedy)
     points = artifact.read_json(project.artifacts / "reference_points.json", remedy)
-    return f"{metrics_table(ours, points)}\n\nreport: {project.artifacts / 'report' / 'index.html'}"
+    table = metrics_table(ours, points, str(project.block.get("format")), project.section("evaluate")["split"])
+    return f"{table}\n\nreport: {project.artifacts / 'report' / 'index.html'}"

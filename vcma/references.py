@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from vcma.boxes import interpolate, pairwise_iou
-from vcma.metrics import Columns, Predictions
+from vcma.metrics import Columns, Predictions, protocols_for
 
 Tubes = Callable[[str], Columns]
 
@@ -107,14 +107,34 @@ class Published:
     protocol: str
     values: Mapping[str, float]
 
+    @property
+    def label(self) -> str:
+        """How a table names it: never without the word published."""
+        return f"{self.method}, {self.supervision}, published{'' if self.protocol else ', protocol not stated'}"
 
-def published(query_type: str, n: int, protocol: str, default: str) -> list[Published]:
+
+def published(form: str, split: str, query_type: str, n: int, protocol: str) -> list[Published]:
     """The published results to print beside ours: those on the same sentences by the same protocol.
 
-    n: samples of that query type, which tells the data set and split: only a complete test split has a published
-    number of them. A result whose paper names no protocol stands beside the data set's default one only.
+    form: the annotation format. n: samples of that query type; only a complete test split has the published number
+    of them. A result whose paper names no protocol stands beside the data set's default one only.
     """
-    return [p for p in PUBLISHED if (p.query_type, p.n) == (query_type, n) and (p.protocol or default) == protocol]
+    default = protocols_for({"format": form})[0]
+    return [
+        p
+        for p in PUBLISHED
+        if split == "test"
+        and p.data.startswith(_NAMES.get(form, "none"))
+        and (p.query_type, p.n, p.protocol or default) == (query_type, n, protocol)
+    ]
+
+
+_NAMES = {"vidstg": "VidSTG", "hcstvg": "HC-STVG"}  # annotation format -> how the names of its data sets begin
+
+
+def published_counts(form: str) -> dict[str, Mapping[str, Mapping[str, int]]]:
+    """The COUNTS of the data sets that are published in a format."""
+    return {name: counts for name, counts in COUNTS.items() if name.startswith(_NAMES.get(form, "none"))}
 
 
 # Sentences of each split as published: data set -> split -> query type -> n.

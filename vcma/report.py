@@ -99,11 +99,13 @@ class Case:
 class Report:
     """A run's results: cases in the order of the predictions, and what its other artifacts say.
 
-    metrics and points are evaluate's; history is train_em's, both empty where the file is missing; sources: for
-    each artifact (name, stage, parameters, content digest).
+    format is that of the annotations, empty without truth; metrics and points are evaluate's; history is
+    train_em's, both empty where the file is missing; sources: for each artifact (name, stage, parameters, content
+    digest).
     """
 
     artifacts: Path
+    format: str
     split: str
     posterior: str
     protocol: str
@@ -150,6 +152,7 @@ def load(artifacts: Path) -> Report:
     protocol = known if known in PROTOCOLS or truth is None else protocols_for(truth)[0]
     return Report(
         artifacts,
+        "" if truth is None else str(truth["format"]),
         split,
         str(params.get("posterior", "p")),
         protocol,

@@ -396,10 +396,9 @@ def metric_tables(report: Report, comparison: Comparison | None) -> list[dict[st
                 for name, point in sorted(report.points.items())
                 if kind in point.get(protocol, {})
             ]
-            default = next(iter(report.metrics))
             known = [
-                (f"{p.method}, {p.supervision}", {m: _exact(v / 100) for m, v in p.values.items()})
-                for p in published(kind, ours["n"], protocol, default)
+                (p.label, {m: _exact(v / 100) for m, v in p.values.items()})
+                for p in published(report.format, report.split, kind, ours["n"], protocol)
             ]
             change = comparison.table.get(kind) if comparison and protocol == report.protocol else None
             tables.append(

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from vcma.metrics import METRICS
 from vcma.references import published
 
 
-def metrics_table(ours: dict, points: dict) -> str:
-    """Metrics (protocol -> query type -> metrics) above their reference points (name -> the same)."""
+def metrics_table(ours: dict, points: dict, form: str, split: str, name: str = "VCMA") -> str:
+    """Metrics (protocol -> query type -> metrics) above their reference points (name -> the same).
+
+    form and split: the annotation format and the split scored, which decide what published results belong here;
+    name: whose metrics they are.
+    """
     blocks = []
     for protocol, kinds in ours.items():
         for kind, metrics in kinds.items():
-            counts = f"n = {metrics['n']:,}, missing {metrics['missing']:,}"
-            rows = {"VCMA": _cells(metrics)}
+            counts = f"n = {metrics['n']:,}, missing {metrics['missing']:,} (count 0)"
+            counts += f", true boxes without a predicted one {metrics['missing_boxes']:,} (count 0)"
+            rows = {name: _cells(metrics)}
             rows |= {name: _cells(p[protocol][kind]) for name, p in points.items() if kind in p.get(protocol, {})}
-            for result in published(kind, metrics["n"], protocol, next(iter(ours))):
-                values = [f"{result.values[m]:.1f}" if m in result.values else "–" for m in METRICS]
-                rows[f"{result.method}, {result.supervision}, published"] = values
+            for result in published(form, split, kind, metrics["n"], protocol):
+                values = [f"{result.values[m]:g}" if m in result.values else "–" for m in METRICS]
+                rows[result.label] = values
             blocks.append(_block(f"{kind}, protocol {protocol}: {counts}", rows))
     return "\n\n".join(blocks)
+
+
+def left_out(split: str, reasons: Iterable[str], foreign: int) -> str:
+    """One line: how many items of a split are not scored and why, and predictions of which no sample is known."""
+    kinds = Counter(reason.split(":")[0] for reason in reasons).most_common()
+    listed = ", ".join(f"{n:,} {kind}" for kind, n in kinds)
+    text = f"left out of {split}: {sum(n for _, n in kinds):,}{f' ({listed})' if listed else ''}"
+    return text + (f"; {foreign:,} predictions are for no sample of {split}" if foreign else "")
 
 
 def comparison_table(differences: dict) -> str:

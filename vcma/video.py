@@ -1,9 +1,13 @@
-"""Video files and stored frames, read through OpenCV: its wheel decodes everything that FFmpeg does."""
+"""Video files and stored frames, read through OpenCV: its wheel decodes everything that FFmpeg does.
+
+A frame's native index is its rank among the frames that a decode from the first one gives. Few frames of a long
+video are reached by seeking, through PyAV, where the packets tell index and key frames beyond doubt.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +55,16 @@ def time_grid(
 def read_frames(path: Path, wanted: np.ndarray) -> Iterator[tuple[int, float, np.ndarray]]:
     """Yield (native index, time in s, picture uint8 HxWx3 BGR) of the wanted frames, in rising order.
 
-    Decodes in sequence, so indices are exact whatever the container says; ends early where the stream ends.
-    Raises InputError if the file is missing or cannot be opened.
+    Decodes in sequence, so indices are exact whatever the container says; ends early where the stream ends. Seeks
+    where that gives the same frames and decodes less than half as many. Raises InputError if the file is missing or
+    cannot be opened.
     """
     cv2 = _cv2()
+    if len(wanted) and wanted[-1] >= _SPARSE * len(wanted) and (jumps := _jumps(path, wanted)) is not None:
+        done = yield from _sought(path, wanted, jumps)
+        if done == len(jumps[0]):
+            return
+        wanted = wanted[done:]  # the stream is not what its packets say: in sequence, then
     capture = _open(path)
     try:
         position = 0
@@ -69,6 +79,78 @@ def read_frames(path: Path, wanted: np.ndarray) -> Iterator[tuple[int, float, np
                 yield index, time, picture
     finally:
         capture.release()
+
+
+_SPARSE = 16  # native frames a wanted one, from which on looking for key frames may pay
+_GAIN = 2  # seeking must decode this many times less, since each seek costs as well
+
+
+def _jumps(path: Path, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Presentation time of each wanted frame and of the key frame it is decoded from, in stream units, int64 [n].
+
+    None where seeking is not exact (frames without a time of their own, packets to be dropped, no key frame first)
+    or not faster. Packets are read, not decoded. Frames beyond the end are left out.
+    """
+    import av
+
+    times, keys = [], []
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            if stream.codec_context.name not in _PLAIN:
+                return None
+            for packet in container.demux(stream):
+                if packet.size == 0 and packet.pts is None:  # the flush at the end
+                    continue
+                if packet.pts is None or packet.size == 0 or packet.is_discard or packet.is_corrupt:
+                    return None
+                times.append(packet.pts)
+                if packet.is_keyframe:
+                    keys.append(packet.pts)
+    except (av.FFmpegError, IndexError):
+        return None
+    time, key = np.unique(np.array(times, np.int64)), np.array(sorted(keys), np.int64)
+    if len(time) < len(times) or not len(key) or key[0] != time[0]:
+        return None
+    at = time[wanted[wanted < len(time)]]
+    start = key[np.searchsorted(key, at, side="right") - 1]
+    index = np.searchsorted(time, at)
+    before = np.concatenate([[-1], index[:-1]])  # decoded already
+    cost = index - np.maximum(np.searchsorted(time, start) - 1, before)
+    return (at, start) if len(at) and cost.sum() * _GAIN < index[-1] else None
+
+
+# Codecs of which every packet is one shown frame, so that packets can be counted for frames.
+_PLAIN = {"h264", "hevc", "vp9", "av1", "libdav1d", "mpeg4", "mjpeg", "ffv1", "mpeg1video", "mpeg2video"}
+
+
+def _sought(
+    path: Path, wanted: np.ndarray, jumps: tuple[np.ndarray, np.ndarray]
+) -> Generator[tuple[int, float, np.ndarray], None, int]:
+    """The wanted frames like `read_frames`, by seeking; returns how many were found before a first failed."""
+    import av
+
+    done = 0
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            stream.thread_count = 1
+            first, last = stream.start_time or 0, None
+            frames: Iterator[Any] = iter(())
+            for index, at, key in zip(wanted.tolist(), *(j.tolist() for j in jumps), strict=False):
+                if last is None or last < key:
+                    container.seek(key, stream=stream)
+                    frames = container.decode(stream)
+                frame = next((f for f in frames if f.pts is not None and f.pts >= at), None)
+                if frame is None or frame.pts != at:
+                    return done
+                last = at
+                picture = np.rot90(frame.to_ndarray(format="bgr24"), frame.rotation // 90)
+                yield index, float((at - first) * stream.time_base), np.ascontiguousarray(picture)
+                done += 1
+    except av.FFmpegError:
+        pass
+    return done
 
 
 def _open(path: Path) -> Any:

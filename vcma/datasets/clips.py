@@ -32,13 +32,15 @@ from vcma.names import video_root
 _REMEDY = 'begin it with the line "video,sentence", or write one {"video": ..., "sentence": ...} a line'
 
 
-def index(annotations: Path, block: Mapping[str, Any], project_root: Path, *, strict: bool = False) -> Index:
+def index(
+    annotations: Path, block: Mapping[str, Any], project_root: Path, *, strict: bool = False, videos: bool = True
+) -> Index:
     """Index videos with sentences only; truth is empty.
 
     annotations: folder of the files named under `splits:`. Raises InputError where a file or folder is missing or
     no such table, if no sample is usable, and under `strict` at the first skip.
     """
-    folder = VideoFolder(video_root(block, project_root))
+    folder = VideoFolder(video_root(block, project_root)) if videos else None
     return build("clips", walk(annotations, block, ()), SPLITS[:2], folder, annotations, strict)
 
 

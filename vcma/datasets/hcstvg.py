@@ -38,7 +38,9 @@ _FAR = 1e9  # px; beyond it, or not a number, a coordinate is an error
 _WHAT = "an HC-STVG annotation file (an object of video names with bbox, st_frame, img_num and a sentence)"
 
 
-def index(annotations: Path, block: Mapping[str, Any], project_root: Path, *, strict: bool = False) -> Index:
+def index(
+    annotations: Path, block: Mapping[str, Any], project_root: Path, *, strict: bool = False, videos: bool = True
+) -> Index:
     """Index a data set in HC-STVG's format.
 
     annotations: folder of its files; block: its block of pipeline.yaml. If `splits:` says `val: null`, a
@@ -46,7 +48,7 @@ def index(annotations: Path, block: Mapping[str, Any], project_root: Path, *, st
     Raises InputError where a file or folder is missing or of another format, if no sample is usable, and under
     `strict` at the first skip.
     """
-    folder = VideoFolder(video_root(block, project_root))
+    folder = VideoFolder(video_root(block, project_root)) if videos else None
     known = known_splits(block)
     return build("hcstvg", walk(annotations, block, known), known, folder, annotations, strict)
 

@@ -177,39 +177,51 @@ def build(
     form: str,
     entries: Iterable[Entry | Problem],
     known: Iterable[str],
-    folder: VideoFolder,
+    folder: VideoFolder | None,
     annotations: Path,
     strict: bool,
 ) -> Index:
     """The Index of all entries whose video and text are of use.
 
-    known: the splits whose truth is given. annotations: folder of the data set's files, whose skip list is
-    honoured. Raises InputError if nothing usable is left and, under `strict`, at the first skip.
+    known: the splits whose truth is given. folder: where the videos are; None asks for none, and says nothing about
+    their files. annotations: folder of the data set's files, whose skip list is honoured. Raises InputError if
+    nothing usable is left and, under `strict`, at the first skip.
     """
     unwanted = _skip_list(annotations / SKIP_FILE)
     used: list[Entry] = []
     videos: dict[str, tuple] = {}
-    skipped: list[tuple[str, str]] = []
+    skipped: list[tuple[str, str, str]] = []
     for entry in entries:
         try:
             if isinstance(entry, Problem):
                 raise entry.error
             _check(entry, unwanted)
             if entry.video.id not in videos:
-                path = folder.find(entry.file, entry.path)
-                videos[entry.video.id] = (entry.video, path, *file_facts(folder.root / path))
+                videos[entry.video.id] = (entry.video, *_file_of(entry, folder))
             used.append(entry)
         except UnusableError as error:
             if strict and error.kind not in _CHOSEN:
                 raise InputError(str(error), entry.id, "mend or remove it, or run without --strict") from None
-            skipped.append((entry.id, str(error)))
+            skipped.append((entry.split, entry.id, str(error)))
     if not used:
-        first = f"; the first: {': '.join(skipped[0])}" if skipped else ""
+        first = f"; the first: {': '.join(skipped[0][1:])}" if skipped else ""
         raise InputError(
             f"none of {len(skipped)} samples is usable{first}", annotations, "check 'videos:' in pipeline.yaml"
         )
-    truths = {split: _truth_columns(form, [e for e in used if e.truth and e.split == split]) for split in known}
-    return Index(_sample_columns(videos, used, skipped), truths)
+    truths = {
+        split: _truth_columns(form, [e for e in used if e.truth and e.split == split])
+        | _skip_columns(item for item in skipped if item[0] == split)
+        for split in known
+    }
+    return Index(_sample_columns(videos, used) | _skip_columns(skipped), truths)
+
+
+def _file_of(entry: Entry, folder: VideoFolder | None) -> tuple[str, int, int]:
+    """Path below the root, bytes and modification time of an entry's video; raises UnusableError."""
+    if folder is None:
+        return "", 0, 0
+    path = folder.find(entry.file, entry.path)
+    return path, *file_facts(folder.root / path)
 
 
 def known_splits(block: Mapping[str, Any]) -> tuple[str, ...]:
@@ -291,7 +303,12 @@ def _text(values: Iterable[str]) -> np.ndarray:
     return np.array([_storable(v) for v in values], dtype=object)
 
 
-def _sample_columns(videos: dict[str, tuple], entries: list[Entry], skipped: list[tuple[str, str]]) -> Columns:
+def _skip_columns(skipped: Iterable[tuple[str, str, str]]) -> Columns:
+    listed = list(skipped)
+    return {"skipped": _text(what for _, what, _ in listed), "skipped_reason": _text(why for *_, why in listed)}
+
+
+def _sample_columns(videos: dict[str, tuple], entries: list[Entry]) -> Columns:
     row = {video: i for i, video in enumerate(videos)}
     video, path, size, modified = zip(*videos.values(), strict=True)
     return {
@@ -310,8 +327,6 @@ def _sample_columns(videos: dict[str, tuple], entries: list[Entry], skipped: lis
         "query_type": _text(e.query_type for e in entries),
         "segment_begin": np.array([e.segment[0] for e in entries], np.int64),
         "segment_end": np.array([e.segment[1] for e in entries], np.int64),
-        "skipped": _text(what for what, _ in skipped),
-        "skipped_reason": _text(reason for _, reason in skipped),
     }
 
 

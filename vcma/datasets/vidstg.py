@@ -42,14 +42,16 @@ _WHAT = "a VidSTG annotation file (a list of records with vid, used_segment, cap
 _NO_TRACK = (np.zeros(0, np.int64), np.zeros((0, 4), np.float32))
 
 
-def index(annotations: Path, block: Mapping[str, Any], project_root: Path, *, strict: bool = False) -> Index:
+def index(
+    annotations: Path, block: Mapping[str, Any], project_root: Path, *, strict: bool = False, videos: bool = True
+) -> Index:
     """Index a data set in VidSTG's format.
 
     annotations: folder of its files; block: its block of pipeline.yaml (videos, boxes, splits, and optionally
     files, the official id lists, and train_truth). Raises InputError where a file or folder is missing or of
     another format, if no sample is usable, and under `strict` at the first skip.
     """
-    folder = VideoFolder(video_root(block, project_root))
+    folder = VideoFolder(video_root(block, project_root)) if videos else None
     known = known_splits(block)
     entries: Iterable[Entry | Problem] = walk(annotations, block, known)
     if block.get("boxes"):

@@ -1,0 +1,168 @@
+"""Odd videos, made here: whatever the container, the frames wanted are those of a plain decode from the first one.
+
+Each picture shows its own number as eight black or white stripes, which survive any codec. Two hours are faked: two
+frames a second of 32 x 32 pixels, since what matters is the span and that few of many frames are wanted.
+"""
+
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from vcma import video
+from vcma.errors import InputError
+from vcma.video import decode, extract, probe, read_frames, time_grid
+
+PLAN = {"rate": 5, "max_frames": 64, "max_side": 640, "quality": 90}
+
+
+def picture(number, size):
+    """BGR picture of `size` (width, height) whose eight stripes are the bits of a number."""
+    width, height = size
+    bits = np.array([number >> bit & 1 for bit in range(8)])[np.arange(width) * 8 // width]
+    return np.tile((40 + 170 * bits).astype(np.uint8)[None, :, None], (height, 1, 3))
+
+
+def number(shown):
+    """The number that a picture shows, read off the middle of its stripes."""
+    height, width = shown.shape[:2]
+    middle = shown[height // 2, (2 * np.arange(8) + 1) * width // 16].mean(axis=-1)
+    return int(((middle > 125) << np.arange(8)).sum())
+
+
+def write(path, frames=60, size=(64, 48), fps=25, codec="libx264", pixels="yuv420p", times=None, gop=12, **options):
+    """A video of numbered pictures; times: presentation times in ms, else evenly spaced."""
+    faststart = {"movflags": "faststart"} if path.suffix == ".mp4" else {}  # a cut file still opens
+    with av.open(str(path), "w", options=faststart) as container:
+        stream = container.add_stream(codec, rate=fps, options=options)
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = *size, pixels, gop
+        stream.thread_count = 1
+        if times is not None:
+            stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        for i in range(frames):
+            frame = av.VideoFrame.from_ndarray(picture(i % 256, size), format="bgr24")
+            frame.pts = i if times is None else times[i]
+            frame.time_base = Fraction(1, fps) if times is None else Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def sequential(path):
+    """(time in s, picture) of every frame by OpenCV alone, in order."""
+    capture, found = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG), []
+    while capture.grab():
+        found.append((capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, capture.retrieve()[1]))
+    capture.release()
+    return found
+
+
+IRREGULAR = np.cumsum(np.random.default_rng(0).integers(10, 120, 60)).tolist()
+ODD = {
+    "mp4": ("a.mp4", {}),
+    "mp4 with reordered frames": ("a.mp4", {"bf": "3"}),
+    "avi": ("a.avi", {"codec": "mpeg4"}),
+    "avi of jpegs": ("a.avi", {"codec": "mjpeg", "pixels": "yuvj420p"}),
+    "webm": ("a.webm", {"codec": "libvpx-vp9", "lag-in-frames": "0", "deadline": "realtime"}),
+    "webm with hidden frames": ("a.webm", {"codec": "libvpx", "auto-alt-ref": "1", "lag-in-frames": "16"}),
+    "mkv": ("a.mkv", {}),
+    "variable rate mkv": ("a.mkv", {"times": IRREGULAR}),
+    "variable rate mp4": ("a.mp4", {"times": IRREGULAR}),
+    "odd sides": ("a.mp4", {"size": (67, 45), "pixels": "yuv444p"}),
+    "odd sides, subsampled": ("a.webm", {"size": (67, 45), "codec": "libvpx-vp9", "deadline": "realtime"}),
+    "grey": ("a.mkv", {"codec": "ffv1", "pixels": "gray"}),
+    "one frame": ("a.mp4", {"frames": 1}),
+    "open groups": ("a.mp4", {"bf": "2", "x264-params": "open-gop=1:keyint=12:min-keyint=12"}),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_videos_give_the_frames_of_a_plain_decode(tmp_path, kind, monkeypatch):
+    name, options = ODD[kind]
+    path = write(tmp_path / name, **options)
+    told = sequential(path)
+    assert [number(shown) for _, shown in told] == list(range(options.get("frames", 60)))
+    for sparse in (1 << 30, 0):  # in sequence; and by seeking wherever that is exact, however little it gains
+        monkeypatch.setattr(video, "_SPARSE", sparse)
+        monkeypatch.setattr(video, "_GAIN", 0.1)
+        for wanted in ([0], [0, 1, 2], [7, 30, 31, 59], [13, 14, 50], list(range(60))):
+            wanted = np.array([w for w in wanted if w < len(told)], np.int64)
+            if sparse == 0 and len(wanted) == 3 and "libvpx" not in options.get("codec", ""):
+                assert video._jumps(path, wanted) is not None
+            found = list(read_frames(path, wanted))
+            assert [index for index, *_ in found] == wanted.tolist()
+            for index, time, shown in found:
+                assert number(shown) == index and shown.shape == told[index][1].shape
+                assert time == pytest.approx(told[index][0], abs=1e-3)
+                assert np.abs(shown.astype(int) - told[index][1]).mean() < 2
+    columns = extract(path, [(0, -1)], **PLAN)
+    assert [number(decode(columns["jpeg"][a:b])) for a, b in _pairs(columns)] == columns["frame"].tolist()
+    assert (columns["height"], columns["width"]) == told[0][1].shape[:2]
+
+
+def _pairs(columns):
+    return zip(columns["jpeg_offset"][:-1], columns["jpeg_offset"][1:], strict=True)
+
+
+def turned(content, quarter):
+    """An mp4 whose header says, like a phone's, that the picture is to be turned by quarters clockwise."""
+    matrix = {1: (0, 1, -1, 0), 2: (-1, 0, 0, -1), 3: (0, -1, 1, 0)}[quarter]
+    a, b, c, d = (int(v * 0x10000).to_bytes(4, "big", signed=True) for v in matrix)
+    zero, one = bytes(4), (0x40000000).to_bytes(4, "big")
+    at = content.index(b"tkhd") + 4 + 40
+    return content[:at] + a + b + zero + c + d + zero + zero + zero + one + content[at + 36 :]
+
+
+@pytest.mark.parametrize("quarter", [1, 2, 3])
+def test_a_phones_rotation_is_applied_on_either_road(tmp_path, quarter, monkeypatch):
+    path = write(tmp_path / "a.mp4", frames=40)
+    path.write_bytes(turned(path.read_bytes(), quarter))
+    told, wanted = sequential(path), np.array([3, 20, 39])
+    assert probe(path)[2:] == ((48, 64) if quarter % 2 else (64, 48))
+    upright = [np.rot90(shown, quarter) for _, shown in told]  # back again
+    assert [number(shown) for shown in upright] == list(range(40))
+    monkeypatch.setattr(video, "_SPARSE", 0)
+    monkeypatch.setattr(video, "_GAIN", 0.1)
+    assert video._jumps(path, wanted) is not None
+    for index, _, shown in read_frames(path, wanted):
+        assert np.abs(shown.astype(int) - told[index][1]).mean() < 2
+
+
+def test_4k_is_scaled_down(tmp_path):
+    path = write(tmp_path / "a.mp4", frames=2, size=(3840, 2160), preset="ultrafast")
+    columns = extract(path, [(0, -1)], **PLAN)
+    assert (columns["width"], columns["height"]) == (3840, 2160)
+    assert decode(columns["jpeg"][: columns["jpeg_offset"][1]]).shape == (360, 640, 3)
+
+
+def test_two_hours_are_sampled_without_decoding_them(tmp_path):
+    path = write(tmp_path / "a.mp4", frames=14_400, size=(32, 32), fps=2, gop=10, preset="ultrafast")
+    assert probe(path)[:2] == (14_400, 2)
+    grid = time_grid([(0, -1)], 14_400, 2, 4, 100)
+    at, key = video._jumps(path, grid)
+    one = (at[1] - at[0]) // (grid[1] - grid[0])
+    assert ((at - key) // one == grid % 10).all()  # at most ten of 144 frames are decoded
+    assert video._jumps(path, np.arange(0, 14_400, 7)) is None  # here seeking would gain nothing
+    found = list(read_frames(path, grid))
+    assert [index for index, *_ in found] == grid.tolist()
+    assert [number(shown) for *_, shown in found] == (grid % 256).tolist()
+    assert [time for _, time, _ in found] == (grid / 2).tolist()
+
+
+def test_a_file_cut_short_ends_where_its_stream_does(tmp_path):
+    path = write(tmp_path / "a.mp4", frames=400)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    last = len(sequential(path)) - 1
+    found = [index for index, *_ in read_frames(path, np.array([5, 100, 399]))]
+    assert found == [i for i in (5, 100, 399) if i <= last] and 100 < last < 399
+
+
+@pytest.mark.parametrize(("content", "told"), [(None, "no such video"), (b"", "decoded"), (b"no video", "decoded")])
+def test_what_is_no_video_is_told(tmp_path, content, told):
+    path = tmp_path / "a.mp4"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=told):
+        extract(path, [(0, -1)], **PLAN)
