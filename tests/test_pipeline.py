@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from vcma import world
+from vcma import runner, world
+from vcma.cli import Project, Run
 
 FIX = """
 
@@ -283,3 +284,11 @@ def test_real_clips_go_through_with_the_opencv_detector(tmp_path, test_data, dat
         assert len(predictions) == 2
     # A detector that knows people finds one in footage of people, and boxes stay inside the picture.
     assert any(answer["boxes"] for answer in predictions.values())
+
+
+@pytest.mark.parametrize(("device", "alone"), [("cpu", False), ("cuda:0", True)])
+def test_videos_go_to_workers_on_a_cpu_and_to_one_process_on_a_gpu(tmp_path, device, alone):
+    how = Run("any", tmp_path, Project(tmp_path, {}), {}, jobs=2, device=device)
+    seen = dict(runner._results(lambda video: (video, os.getpid()), [("a",), ("b",), ("c",)], how))
+    assert set(seen) == {"a", "b", "c"}
+    assert (set(seen.values()) == {os.getpid()}) is alone

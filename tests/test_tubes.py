@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -235,8 +237,21 @@ def test_the_best_tubes_stay() -> None:
 
 
 def test_identical_boxes_of_one_look_are_one_thing() -> None:
-    out = link(proposals([[[50, 50, 90, 90]] * 4] * 5, np.ones((20, 8))), max_overlap=0.5)
-    assert len(out["tube_score"]) >= 1
+    out = link(proposals([[[50, 50, 90, 90]] * 4] * 5, np.tile(np.eye(4, 8), (5, 1))), max_overlap=0.5)
+    assert len(out["tube_score"]) == 4  # boxes alone do not make them one
+    out = link(proposals([[[50, 50, 90, 90]] * 4 + [[200, 50, 240, 90]]] * 5, np.eye(2, 8)[[0, 0, 0, 0, 1] * 5]))
+    assert out["point_offset"].tolist() == [0, 5, 10]
+
+
+def test_equal_features_leave_the_overlap() -> None:
+    seen = [[a, b] for a, b in zip(walk(10), walk(10, top=150), strict=True)]
+    out = link(proposals(seen, np.ones((20, 8))))
+    assert out["point_offset"].tolist() == [0, 10, 20]
+
+
+def test_a_single_detection_is_a_tube() -> None:
+    out = link(proposals([[], [[10, 10, 60, 60]], []]), max_tubes=1)
+    assert (out["position"].tolist(), out["box"].tolist()) == ([1], [[10, 10, 60, 60]])
 
 
 def test_unknown_features_leave_the_overlap() -> None:
@@ -296,6 +311,15 @@ def test_linked_tubes_pass_the_true_identities(scenes: Any, kind: bool) -> None:
         ceiling = boxes.pairwise_iou(ideal, truth).sum()
         best = max(boxes.pairwise_iou(out["box"][a:b], truth[out["position"][a:b]]).sum() for a, b in spans)
         assert best >= 0.995 * ceiling
+
+
+def test_the_race_writes_its_numbers(tmp_path: Path) -> None:
+    bench = Path(__file__).resolve().parents[1] / "bench" / "link_tubes.py"
+    command = [sys.executable, bench, "--seeds", "1", "--kind", "stable", "--json", tmp_path / "race.json"]
+    subprocess.run(command, check=True, capture_output=True)
+    written = json.loads((tmp_path / "race.json").read_text())["stable"]
+    assert {"iou", "ms"} <= set(written["ours"])
+    assert written["ours"]["iou"] > written["ceiling_filled"]["iou"] > written["ceiling_unfilled"]["iou"]
 
 
 @pytest.mark.parametrize(

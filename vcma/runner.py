@@ -175,7 +175,7 @@ class _Make:
 
 
 def _results(make: _Make, jobs: list, run: Run) -> Iterable[tuple[str, Any]]:
-    if len(jobs) <= 1 or run.jobs == 1:
+    if len(jobs) <= 1 or run.jobs == 1 or run.device != "cpu":  # a GPU serves one process best
         yield from progress((make(*job) for job in jobs), len(jobs), run.stage)
         return
     import joblib
