@@ -7,6 +7,8 @@ import itertools
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +24,19 @@ SETTINGS: dict[str, Any] = dict(alpha=0.5, max_tubes=20, min_score=0.2, max_gap=
 PASSED_ON = ("frame", "time", "class_name", "attribute_name", "detector", "width", "height")
 
 
+@contextmanager
+def bench_folder() -> Iterator[None]:
+    folder = str(Path(__file__).resolve().parents[1] / "bench")
+    sys.path.insert(0, folder)
+    yield
+    sys.path.remove(folder)
+
+
 @pytest.fixture(scope="module")
 def scenes() -> Any:
     """The generators of the speed race."""
-    folder = str(Path(__file__).resolve().parents[1] / "bench")
-    sys.path.insert(0, folder)
-    yield importlib.import_module("scenes")
-    sys.path.remove(folder)
+    with bench_folder():
+        yield importlib.import_module("scenes")
 
 
 def proposals(
@@ -320,6 +328,20 @@ def test_the_race_writes_its_numbers(tmp_path: Path) -> None:
     written = json.loads((tmp_path / "race.json").read_text())["stable"]
     assert {"iou", "ms"} <= set(written["ours"])
     assert written["ours"]["iou"] > written["ceiling_filled"]["iou"] > written["ceiling_unfilled"]["iou"]
+
+
+def test_true_identities_take_the_fitting_detections_and_fill_gaps() -> None:
+    with bench_folder():
+        identified = importlib.import_module("oracle_tubes").identified
+    box = walk(6)
+    poor = [[b[0] + 9, b[1], b[2] + 9, b[3]] for b in box]
+    data = proposals(
+        [[a, b, [200, 150, 300, 200]] if t != 3 else [] for t, (a, b) in enumerate(zip(poor, box, strict=True))]
+    )
+    tracks = {4: (np.arange(0, 36, 6), np.array(box)), 9: (np.array([0]), np.array([[5.0, 200, 30, 230]]))}
+    out = identified(data, tracks)
+    assert (out["point_offset"].tolist(), out["position"].tolist()) == ([0, 6], list(range(6)))
+    np.testing.assert_allclose(out["box"], box)
 
 
 @pytest.mark.parametrize(
