@@ -193,20 +193,25 @@ def _looks(feature: np.ndarray, class_prob: np.ndarray, centred: bool) -> np.nda
     appearance, kind = (_directions(values.astype(np.float32), centred) for values in (feature, class_prob))
     look = np.concatenate([appearance, _CLASS * kind], axis=1)
     length = np.sqrt(np.einsum("nd,nd->n", look, look))
-    return look / np.where(length > 0, length, 1)[:, None]
+    look /= np.where(length > 0, length, 1)[:, None]
+    return look
 
 
 def _directions(values: np.ndarray, centred: bool) -> np.ndarray:
-    """Rows [n, D], less their mean if `centred`, of unit length; 0 where not finite or no different from 0."""
+    """Rows [n, D], less their mean if `centred`, of unit length; 0 where not finite or no different from 0.
+
+    In place: of a long video these are most of what linking holds in memory.
+    """
     known = np.isfinite(values.sum(1))
     if not known.all():
-        values = np.where(known[:, None], values, 0)
+        values[~known] = 0
     longest = np.sqrt(np.einsum("nd,nd->n", values, values).max(initial=0))
     if centred:
-        values = values - values.sum(0) / max(known.sum(), 1)
+        values -= values.sum(0) / max(known.sum(), 1)
     length = np.sqrt(np.einsum("nd,nd->n", values, values))
     known &= length > 2e-3 * longest  # what float16 can tell apart
-    return values * np.divide(known, length, out=np.zeros_like(length), where=known)[:, None]
+    values *= np.divide(known, length, out=np.zeros_like(length), where=known)[:, None]
+    return values
 
 
 def _unlike(found: _Detections) -> float:
