@@ -8,6 +8,7 @@ in both, by the number of frames in either. Competitors get every advantage: the
 seeds, they may return any number of tracks, and of each the better is taken of its own estimates and of its
 detections with the gaps filled like ours. The ceilings link by the true identities, gaps unfilled and filled; a
 linker that smooths boxes can pass both. Time is the best of 3 runs a video, wall clock, median over the videos.
+bench/results/ holds a run of this and of its neighbours, one core of an idle machine of two.
 """
 
 from __future__ import annotations

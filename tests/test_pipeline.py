@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from vcma import artifact, world
+from vcma import artifact, runner, world
+from vcma.cli import Project, Run
 
 FIX = """
 
@@ -343,3 +344,11 @@ def test_real_clips_go_through_with_the_opencv_detector(tmp_path, test_data, dat
         assert len(predictions) == 2
     # A detector that knows people finds one in footage of people, and boxes stay inside the picture.
     assert any(answer["boxes"] for answer in predictions.values())
+
+
+@pytest.mark.parametrize(("device", "alone"), [("cpu", False), ("cuda:0", True)])
+def test_videos_go_to_workers_on_a_cpu_and_to_one_process_on_a_gpu(tmp_path, device, alone):
+    how = Run("any", tmp_path, Project(tmp_path, {}), {}, jobs=2, device=device)
+    seen = dict(runner.parallel(how, lambda video: (video, os.getpid()), [("a",), ("b",), ("c",)]))
+    assert set(seen) == {"a", "b", "c"}
+    assert (set(seen.values()) == {os.getpid()}) is alone

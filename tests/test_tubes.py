@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import json
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +24,19 @@ SETTINGS: dict[str, Any] = dict(alpha=0.5, max_tubes=20, min_score=0.2, max_gap=
 PASSED_ON = ("frame", "time", "class_name", "attribute_name", "detector", "width", "height")
 
 
+@contextmanager
+def bench_folder() -> Iterator[None]:
+    folder = str(Path(__file__).resolve().parents[1] / "bench")
+    sys.path.insert(0, folder)
+    yield
+    sys.path.remove(folder)
+
+
 @pytest.fixture(scope="module")
 def scenes() -> Any:
     """The generators of the speed race."""
-    folder = str(Path(__file__).resolve().parents[1] / "bench")
-    sys.path.insert(0, folder)
-    yield importlib.import_module("scenes")
-    sys.path.remove(folder)
+    with bench_folder():
+        yield importlib.import_module("scenes")
 
 
 def proposals(
@@ -235,8 +245,21 @@ def test_the_best_tubes_stay() -> None:
 
 
 def test_identical_boxes_of_one_look_are_one_thing() -> None:
-    out = link(proposals([[[50, 50, 90, 90]] * 4] * 5, np.ones((20, 8))), max_overlap=0.5)
-    assert len(out["tube_score"]) >= 1
+    out = link(proposals([[[50, 50, 90, 90]] * 4] * 5, np.tile(np.eye(4, 8), (5, 1))), max_overlap=0.5)
+    assert len(out["tube_score"]) == 4  # boxes alone do not make them one
+    out = link(proposals([[[50, 50, 90, 90]] * 4 + [[200, 50, 240, 90]]] * 5, np.eye(2, 8)[[0, 0, 0, 0, 1] * 5]))
+    assert out["point_offset"].tolist() == [0, 5, 10]
+
+
+def test_equal_features_leave_the_overlap() -> None:
+    seen = [[a, b] for a, b in zip(walk(10), walk(10, top=150), strict=True)]
+    out = link(proposals(seen, np.ones((20, 8))))
+    assert out["point_offset"].tolist() == [0, 10, 20]
+
+
+def test_a_single_detection_is_a_tube() -> None:
+    out = link(proposals([[], [[10, 10, 60, 60]], []]), max_tubes=1)
+    assert (out["position"].tolist(), out["box"].tolist()) == ([1], [[10, 10, 60, 60]])
 
 
 def test_unknown_features_leave_the_overlap() -> None:
@@ -296,6 +319,29 @@ def test_linked_tubes_pass_the_true_identities(scenes: Any, kind: bool) -> None:
         ceiling = boxes.pairwise_iou(ideal, truth).sum()
         best = max(boxes.pairwise_iou(out["box"][a:b], truth[out["position"][a:b]]).sum() for a, b in spans)
         assert best >= 0.995 * ceiling
+
+
+def test_the_race_writes_its_numbers(tmp_path: Path) -> None:
+    bench = Path(__file__).resolve().parents[1] / "bench" / "link_tubes.py"
+    command = [sys.executable, bench, "--seeds", "1", "--kind", "stable", "--json", tmp_path / "race.json"]
+    subprocess.run(command, check=True, capture_output=True)
+    written = json.loads((tmp_path / "race.json").read_text())["stable"]
+    assert {"iou", "ms"} <= set(written["ours"])
+    assert written["ours"]["iou"] > written["ceiling_filled"]["iou"] > written["ceiling_unfilled"]["iou"]
+
+
+def test_true_identities_take_the_fitting_detections_and_fill_gaps() -> None:
+    with bench_folder():
+        identified = importlib.import_module("oracle_tubes").identified
+    box = walk(6)
+    poor = [[b[0] + 9, b[1], b[2] + 9, b[3]] for b in box]
+    data = proposals(
+        [[a, b, [200, 150, 300, 200]] if t != 3 else [] for t, (a, b) in enumerate(zip(poor, box, strict=True))]
+    )
+    tracks = {4: (np.arange(0, 36, 6), np.array(box)), 9: (np.array([0]), np.array([[5.0, 200, 30, 230]]))}
+    out = identified(data, tracks)
+    assert (out["point_offset"].tolist(), out["position"].tolist()) == ([0, 6], list(range(6)))
+    np.testing.assert_allclose(out["box"], box)
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ _COMMON = {
         type=click.IntRange(min=1),
         default=lambda: os.cpu_count() or 1,
         show_default="all cores",
-        help="Worker processes over videos.",
+        help="Worker processes over videos; one on a GPU.",
     ),
     "strict": _Mode(["--strict"], is_flag=True, help="Stop at the first bad item instead of skipping it."),
     "force": _Mode(["--force"], is_flag=True, help="Make everything again, skip nothing."),

@@ -1,8 +1,8 @@
 """What a predicate's words say of geometry and motion before any training: the relation side of the label prior.
 
 A cue is a weighting of the geometry and motion that the relation emission sees (vcma.geometry): "above" looks at
-who is higher, "chase" at who moves where. It is general knowledge of English, not of a data set; a predicate without
-a known word has none, and `train_em.relation_prior: 0` reads no cue at all.
+who is higher, "chase" at who moves where. It is general knowledge of English, not of a data set; a predicate that
+has no known word has none, and `train_em.relation_prior: 0` reads no cue at all.
 """
 
 from __future__ import annotations

@@ -249,7 +249,7 @@ def parallel(run: Run, function: Callable, jobs: list[tuple], isolated: bool = F
 
     if run.scheduler:
         backend = _cluster(run.scheduler)
-    elif isolated or (len(jobs) > 1 and run.jobs > 1):
+    elif isolated or (len(jobs) > 1 and run.jobs > 1 and run.device == "cpu"):  # a GPU serves one process best
         # One native thread a worker: two pools of threads on the same cores can be ten times slower than one.
         # joblib works right here where it may have one process only: of two the second is handed nothing then.
         n = max(2, min(run.jobs, len(jobs)))

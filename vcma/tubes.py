@@ -79,7 +79,7 @@ class _Ends:
 
     node [f]: the detection, by time; at [f]; centre, size, velocity [f, 2]: a line fitted to the last points, at
     that detection; count, mean, spread [f]: points fitted, their mean time before the end, their summed squared
-    deviation; look [f, D]: mean of the whole fragment.
+    deviation.
     """
 
     node: np.ndarray
@@ -90,7 +90,6 @@ class _Ends:
     count: np.ndarray
     mean: np.ndarray
     spread: np.ndarray
-    look: np.ndarray
 
 
 def link(
@@ -193,20 +192,25 @@ def _looks(feature: np.ndarray, class_prob: np.ndarray, centred: bool) -> np.nda
     appearance, kind = (_directions(values.astype(np.float32), centred) for values in (feature, class_prob))
     look = np.concatenate([appearance, _CLASS * kind], axis=1)
     length = np.sqrt(np.einsum("nd,nd->n", look, look))
-    return look / np.where(length > 0, length, 1)[:, None]
+    look /= np.where(length > 0, length, 1)[:, None]
+    return look
 
 
 def _directions(values: np.ndarray, centred: bool) -> np.ndarray:
-    """Rows [n, D], less their mean if `centred`, of unit length; 0 where not finite or no different from 0."""
+    """Rows [n, D], less their mean if `centred`, of unit length; 0 where not finite or no different from 0.
+
+    In place: of a long video these are most of what linking holds in memory.
+    """
     known = np.isfinite(values.sum(1))
     if not known.all():
-        values = np.where(known[:, None], values, 0)
+        values[~known] = 0
     longest = np.sqrt(np.einsum("nd,nd->n", values, values).max(initial=0))
     if centred:
-        values = values - values.sum(0) / max(known.sum(), 1)
+        values -= values.sum(0) / max(known.sum(), 1)
     length = np.sqrt(np.einsum("nd,nd->n", values, values))
     known &= length > 2e-3 * longest  # what float16 can tell apart
-    return values * np.divide(known, length, out=np.zeros_like(length), where=known)[:, None]
+    values *= np.divide(known, length, out=np.zeros_like(length), where=known)[:, None]
+    return values
 
 
 def _unlike(found: _Detections) -> float:
@@ -281,9 +285,9 @@ def _join(
     """
     before = _inverse(successor)
     look = _mean_looks(found, before)
-    ends = _ends(found, np.flatnonzero(successor < 0), before, look)
-    starts = _ends(found, np.flatnonzero(before < 0), successor, look)
-    end, start, cosine = _trials(found, ends, starts, longest, lone, unlike)
+    ends = _ends(found, np.flatnonzero(successor < 0), before)
+    starts = _ends(found, np.flatnonzero(before < 0), successor)
+    end, start, cosine = _trials(found, look, ends, starts, longest, lone, unlike)
     overlap, near = _overlap(found, ends, starts, end, start)
     gain = alpha * cosine + (1 - alpha) * overlap - min_score
     good = near & (gain > 0)
@@ -337,7 +341,7 @@ def _mean_looks(found: _Detections, before: np.ndarray) -> np.ndarray:
     return look
 
 
-def _ends(found: _Detections, node: np.ndarray, before: np.ndarray, look: np.ndarray) -> _Ends:
+def _ends(found: _Detections, node: np.ndarray, before: np.ndarray) -> _Ends:
     """Lines by ridge regression through the last `_MEMORY` points of the fragments that end in node [f]."""
     size = len(node)
     count, s1, s2 = np.ones(size, np.float32), np.zeros(size, np.float32), np.zeros(size, np.float32)
@@ -361,13 +365,16 @@ def _ends(found: _Detections, node: np.ndarray, before: np.ndarray, look: np.nda
     spread = s2 - s1 * mean + _RIDGE
     velocity = (moment - mean[:, None] * total) / spread[:, None]
     centre = found.centre[node] + total / count[:, None] - mean[:, None] * velocity
-    return _Ends(node, found.at[node], centre, extent / count[:, None], velocity, count, mean, spread, look[node])
+    return _Ends(node, found.at[node], centre, extent / count[:, None], velocity, count, mean, spread)
 
 
-def _trials(found: _Detections, ends: _Ends, starts: _Ends, longest: float, lone: bool, unlike: float) -> tuple:
+def _trials(
+    found: _Detections, look: np.ndarray, ends: _Ends, starts: _Ends, longest: float, lone: bool, unlike: float
+) -> tuple:
     """End [e], start [e] and cosine [e] of the pairs in time's reach that look alike, or whose looks are unknown.
 
-    Two lone detections are tried over at most _LONE steps: that far apart nothing tells a thing from clutter.
+    look [n, D]: mean of the whole fragment of each detection. Two lone detections are tried over at most _LONE
+    steps: that far apart nothing tells a thing from clutter.
     """
     lone_end, lone_start = ends.count == 1, starts.count == 1
     groups = [(~lone_end, ~lone_start, longest)]
@@ -378,7 +385,7 @@ def _trials(found: _Detections, ends: _Ends, starts: _Ends, longest: float, lone
     for some_ends, some_starts, reach in groups:
         end, start = np.flatnonzero(some_ends), np.flatnonzero(some_starts)
         low, high = _window(found, ends.node[end], starts.node[start], reach)
-        e, s, cosine = _alike(ends.look[end], starts.look[start], low, high, unlike)
+        e, s, cosine = _alike(look, ends.node[end], starts.node[start], low, high, unlike)
         parts.append((end[e], start[s], cosine))
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
@@ -391,10 +398,13 @@ def _window(found: _Detections, end: np.ndarray, start: np.ndarray, longest: flo
     return np.minimum(low, np.searchsorted(found.position[end], frame - 1)), high
 
 
-def _alike(end: np.ndarray, start: np.ndarray, low: np.ndarray, high: np.ndarray, unlike: float) -> tuple:
-    """Rows of end [f, D] and start [g, D], and cosine, of the pairs with low[g] <= f < high[g] above `unlike`."""
-    unknown_end: np.ndarray = np.logical_not(end.any(1))
-    unknown_start: np.ndarray = np.logical_not(start.any(1))
+def _alike(
+    look: np.ndarray, end: np.ndarray, start: np.ndarray, low: np.ndarray, high: np.ndarray, unlike: float
+) -> tuple:
+    """Places in end [f] and start [g] of the pairs low[g] <= f < high[g] whose looks' cosine is above `unlike` or
+    unknown, and that cosine. look [n, D], of which end and start are rows: gathered block by block."""
+    blank: np.ndarray = np.logical_not(look.any(1))
+    unknown_end, unknown_start = blank[end], blank[start]
     unknown = unknown_end.any() or unknown_start.any()
     parts = [(np.zeros(0, int), np.zeros(0, int), np.zeros(0, np.float32))]
     begin = 0
@@ -402,7 +412,7 @@ def _alike(end: np.ndarray, start: np.ndarray, low: np.ndarray, high: np.ndarray
         reached = max(int(high[begin] - low[begin]), 1)
         stop = min(begin + min(_BLOCK // reached + 1, max(reached // 2, _ROWS, _BLOCK // len(end))), len(low))
         first, last = low[begin], high[stop - 1]
-        cosine = start[begin:stop] @ end[first:last].T
+        cosine = look[start[begin:stop]] @ look[end[first:last]].T
         alike: np.ndarray = np.greater(cosine, unlike)
         if unknown:
             alike |= unknown_start[begin:stop, None] | unknown_end[first:last]

@@ -1,0 +1,89 @@
+"""What linking leaves for grounding to find: the oracle of the linked tubes beside that of the true identities.
+
+    python bench/oracle_tubes.py [--config pipeline.yaml] [--split val] [--json FILE]
+
+Of the chosen data set, which must have VidOR's boxes and its proposals made. Both oracles answer with the best tube
+over the true span (m_vIoU, protocol `stcat`). The true identities: in every sampled frame the detections are
+assigned to the annotated boxes by greatest total IoU, above 0.5 only, and gaps are filled; of repeats of a thing
+that takes the one that fits the truth best, which no linker can know. Linked with the values of pipeline.yaml, and
+over alpha.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from vcma import artifact, boxes, metrics, references, tubes
+from vcma.cli import load_project
+from vcma.datasets.vidstg import Tracks, VidorFolder, read_trajectories
+from vcma.names import file_stem, root_folder
+
+ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def identified(data: dict, tracks: Tracks) -> dict:
+    """The TUBES columns that the oracle reads, one tube for each track that was detected."""
+    frames, offset = np.asarray(data["frame"]), data["box_offset"]
+    truth = np.full((len(tracks), len(frames), 4), np.nan)
+    for row, (frame, box) in zip(truth, tracks.values(), strict=True):
+        _, here, there = np.intersect1d(frames, frame, return_indices=True)
+        row[here] = box[there]
+    rows = np.full(truth.shape[:2], -1)
+    for t in range(len(frames)):
+        iou = boxes.iou_matrix(truth[:, t], data["box"][offset[t] : offset[t + 1]].astype(float))
+        iou[iou <= 0.5] = 0
+        thing, found = linear_sum_assignment(iou, maximize=True)
+        good = iou[thing, found] > 0
+        rows[thing[good], t] = offset[t] + found[good]
+    position, box = [], []
+    for row in rows[(rows >= 0).any(1)]:
+        known = np.flatnonzero(row >= 0)
+        position.append(np.arange(known[0], known[-1] + 1))
+        box.append(boxes.interpolate(data["time"][position[-1]], data["time"][known], data["box"][row[known]]))
+    return {
+        "frame": frames,
+        "point_offset": artifact.offsets(list(map(len, position))),
+        "position": np.concatenate([np.zeros(0, int), *position]),
+        "box": np.concatenate([np.zeros((0, 4)), *box]),
+        "tube_score": np.ones(len(position)),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, default=Path("pipeline.yaml"), help="the project")
+    parser.add_argument("--split", choices=["train", "val", "test"], default="val", help="whose sentences")
+    parser.add_argument("--json", type=Path, help="write the numbers here")
+    args = parser.parse_args()
+    project = load_project(args.config)
+    truth = artifact.read(artifact.TRUTH, project.artifacts / f"truth_{args.split}.h5")
+    proposals = {
+        video: artifact.read(artifact.PROPOSALS, project.artifacts / "proposals" / f"{file_stem(video)}.h5")
+        for video in dict.fromkeys(truth["video"].tolist())
+    }
+    folder, section = VidorFolder(root_folder(project.block, "boxes", project.root)), project.section("link_tubes")
+
+    def oracle(found: dict) -> float:
+        answers = references.oracle(truth, found.__getitem__)
+        return float(metrics.score(truth, answers, "stcat").viou.mean())
+
+    def linked(**changes: float) -> dict:
+        return {video: tubes.link(data, **{**section, **changes}) for video, data in proposals.items()}
+
+    ideal = oracle({v: identified(data, read_trajectories(folder.path(v)).tracks) for v, data in proposals.items()})
+    ours, over = oracle(linked()), {str(alpha): oracle(linked(alpha=alpha)) for alpha in ALPHAS}
+    print(f"{project.dataset}, {args.split}: {len(proposals)} videos, {len(truth['sample'])} sentences")
+    print(f"  true identities {ideal:.3f}, linked {ours:.3f}, ratio {ours / ideal:.3f}")
+    print("  over alpha      " + "  ".join(f"{alpha}: {value:.3f}" for alpha, value in over.items()))
+    if args.json:
+        values = {"identities": ideal, "linked": ours, "ratio": ours / ideal, "alpha": over}
+        args.json.write_text(json.dumps(values, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
