@@ -1,6 +1,6 @@
 # Everything starts from `make demo` and `make test`; both build .venv first if it is not there.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-.PHONY: env ground demo test faults bench check format clean
+.PHONY: env ground demo ablation test faults bench check format clean
 
 env:
 	@envs/build.sh
@@ -11,6 +11,12 @@ demo: env  ## the whole pipeline on the data set that pipeline.yaml chooses, the
 
 ground: env  ## one sentence in one video: make ground VIDEO=clip.mp4 QUERY="the man turns around"
 	@vcma ground "$(VIDEO)" --query "$(QUERY)"
+
+ablation: env  ## the paper's figure and the table of ablations on demo_full -> results/demo_full (about an hour)
+	@dvc repro demo/dvc.yaml:draw_demo_full
+	@for s in index_dataset extract_frames parse_queries detect_proposals link_tubes; do \
+	  python stages/$$s.py --dataset demo_full || exit 1; done
+	@vcma ablate --dataset demo_full
 
 test: env  ## all tests
 	@python -m pytest -q

@@ -12,6 +12,7 @@ from vcma.cli import find_config, load_project, one_edge
 
 # name -> (module, command), imported when asked for: `vcma --help` needs no heavy library.
 _ELSEWHERE = {
+    "ablate": ("vcma.ablation", "ablate", "Sweep alpha and beta and run every ablation."),
     "check": ("vcma.check", "check_command", "Examine a data set before hours of work."),
     "export": ("vcma.transfer", "export_command", "Put the trained model into one folder that travels."),
     "ground": ("vcma.ground", "ground_command", "Ground sentences in one video of your own."),

@@ -293,6 +293,18 @@ def _means(table: np.ndarray, video: np.ndarray, seed: int, resamples: int) -> d
     return result
 
 
+def interval(values: np.ndarray, video: np.ndarray, seed: int = 0) -> tuple[float, float, float]:
+    """Mean of values [sample] with its 95 % interval over videos, as `evaluate` has it; NaN values are left out.
+
+    video: str [sample]. Raises ValueError if no value is known.
+    """
+    found = _means(np.repeat(np.asarray(values, float)[:, None], len(METRICS), 1), video, seed, 2000)[METRICS[0]]
+    if found["value"] is None:
+        raise ValueError("no value is known")
+    low, high = (np.nan if found[k] is None else found[k] for k in ("low", "high"))
+    return found["value"], low, high
+
+
 def _interval(total: np.ndarray, count: np.ndarray, weight: np.ndarray) -> dict[str, float | None]:
     if not count.sum():
         return {"value": None, "low": None, "high": None}

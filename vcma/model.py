@@ -206,7 +206,7 @@ class Phi(nn.Module):
         self.predicate = nn.Linear(256, width)
         self.context = nn.ModuleDict({role: nn.Linear(2 * width, width) for role in ("subject", "object", "alone")})
         self.vis = _mlp(vocabulary.feature + labels + 2 * SINGLE, width, width)
-        self.label_prior = nn.Parameter(torch.tensor(label_prior))
+        self.label_prior = nn.Parameter(torch.tensor(float(label_prior)))
         self.pair_text = nn.Parameter(torch.zeros(len(vocabulary.pairs) + 1, inner))
         self.action_text = nn.Parameter(torch.zeros(len(vocabulary.actions) + 1, inner))
         self.pair_static = nn.Linear(256, inner)

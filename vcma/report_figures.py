@@ -159,26 +159,61 @@ def _sweep(rows: Sequence[Mapping], name: str, other: str) -> dict[str, dict[flo
     return series
 
 
-def _sweep_chart(name: str, series: Mapping[str, Mapping[float, list[float]]]) -> dict[str, str]:
-    def draw(axes: Any) -> None:
-        for colour, (kind, points) in zip((_P, _Q, "#0f9d58"), sorted(series.items()), strict=False):
-            at = sorted(points)
-            mean = np.array([np.mean(points[x]) for x in at])
-            reach = np.array(
-                [[np.mean(points[x]) - min(points[x]), max(points[x]) - np.mean(points[x])] for x in at]
-            )
-            axes.errorbar(at, mean, yerr=reach.T, fmt="o-", color=colour, label=kind, markersize=3, capsize=2)
-        axes.set_xlabel(name)
-        axes.set_ylabel("m_vIoU")
-        axes.grid(alpha=0.2)
-        axes.legend(frameon=False, fontsize=7)
+def ablation_figures(path: Path, results: Sequence[Mapping], folder: Path) -> None:
+    """The paper's figure 1 as ablation.png in a folder: m_vIoU on test over alpha and beta (from an ablation.csv),
+    and the rounds of p and q on validation (from the history of the runs), mean and range over seeds.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
 
+    with open(path, encoding="utf-8", newline="") as file:
+        table = [row for row in csv.DictReader(file) if row["variant"] == "em" and row["split"] == "test"]
+    histories = [r["extra"]["history"] for r in results if "em" in r and _usual(r, table)]
+    with rc_context(_style("ablation")):
+        figure = Figure(figsize=(10, 3), layout="constrained", dpi=120)
+        axes = figure.subplots(1, 3)
+        for panel, name, other in ((axes[0], "alpha", "beta"), (axes[1], "beta", "alpha")):
+            _draw_sweep(panel, name, _sweep(table, name, other))
+        for key, colour, label in (("score_p", _P, "p(Z | E, R, V)"), ("score_q", _Q, "q(Z | E, V)")):
+            length = min(map(len, histories), default=0)
+            scores = np.array([[row[key] for row in h[:length]] for h in histories], float)
+            if length:
+                at = [row["round"] for row in histories[0][:length]]
+                axes[2].fill_between(at, scores.min(0), scores.max(0), color=colour, alpha=0.2, linewidth=0)
+                axes[2].plot(at, scores.mean(0), "o-", color=colour, label=label, markersize=3)
+        axes[2].set_xlabel("round of EM (0 and below: warm-up)")
+        axes[2].set_ylabel("m_vIoU, validation")
+        axes[2].grid(alpha=0.2)
+        axes[2].legend(frameon=False, fontsize=7)
+        figure.savefig(folder / "ablation.png", metadata={"Software": None})
+
+
+def _usual(result: Mapping, table: Sequence[Mapping]) -> bool:
+    """Whether a run is at the commonest alpha and beta of the table."""
+    spec = result["spec"]
+    at = {"alpha": spec["alpha"], "beta": spec["settings"]["beta"]}
+    return all(Counter(float(row[name]) for row in table).most_common(1)[0][0] == float(at[name]) for name in at)
+
+
+def _sweep_chart(name: str, series: Mapping[str, Mapping[float, list[float]]]) -> dict[str, str]:
     best = {kind: max((float(np.mean(v)), x) for x, v in points.items())[1] for kind, points in series.items()}
     return {
-        "svg": _chart(f"sweep-{name}", draw),
+        "svg": _chart(f"sweep-{name}", lambda axes: _draw_sweep(axes, name, series)),
         "caption": f"m_vIoU against {name}, mean and range over seeds.",
         "alt": "; ".join(f"{kind}: best at {name} {value:g}" for kind, value in sorted(best.items())) + ".",
     }
+
+
+def _draw_sweep(axes: Any, name: str, series: Mapping[str, Mapping[float, list[float]]]) -> None:
+    for colour, (kind, points) in zip((_P, _Q, "#0f9d58"), sorted(series.items()), strict=False):
+        at = sorted(points)
+        mean = np.array([np.mean(points[x]) for x in at])
+        reach = np.array([[np.mean(points[x]) - min(points[x]), max(points[x]) - np.mean(points[x])] for x in at])
+        axes.errorbar(at, mean, yerr=reach.T, fmt="o-", color=colour, label=kind, markersize=3, capsize=2)
+    axes.set_xlabel(name)
+    axes.set_ylabel("m_vIoU")
+    axes.grid(alpha=0.2)
+    axes.legend(frameon=False, fontsize=7)
 
 
 def breakdown_charts(parts: Mapping[str, Sequence[Group]], metric: str) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from vcma.corpus import Batch, Encoder, Sentence
 from vcma.em import Grounding, Model, ground, log_prior
 from vcma.grounding import WINDOWS, Answer, boxes_of, predict, tempered, windowed
 from vcma.loading import Clips, batches
-from vcma.metrics import Columns, Scores, protocols_for, score
+from vcma.metrics import Columns, Predictions, Scores, protocols_for, score
 
 
 class Validation:
@@ -90,9 +90,9 @@ class Validation:
     def _batches(self, model: Model) -> Iterator[tuple[list[Clip], list[Sentence], Batch]]:
         return batches(self.clips, self.encoder, self.sentences, model.settings.batch_clips, None)
 
-    def scores(self, answers: list[Answer]) -> Scores:
+    def scores(self, answers: list[Answer] | Predictions) -> Scores:
         """The answers' scores by the data set's default protocol, a row each sample of the truth."""
-        predictions = boxes_of(answers, self._tubes_of, self._video)
+        predictions = boxes_of(answers, self._tubes_of, self._video) if isinstance(answers, list) else answers
         return score(self.truth, predictions, protocols_for(self.truth)[0])
 
     def _mean(self, answers: list[Answer]) -> float:
