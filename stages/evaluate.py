@@ -1,5 +1,6 @@
 """predictions, truth -> metrics.json, reference_points.json: the metrics and what they must be read against."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ from vcma import artifact
 from vcma.cli import Run, mode, stage
 from vcma.datasets.predictions import read_predictions
 from vcma.grounding import answers_of, boxes_of
-from vcma.loading import Clips
+from vcma.loading import Clips, read_regions
 from vcma.metrics import PROTOCOLS, compare, protocols_for
 from vcma.metrics import evaluate as evaluate_by
-from vcma.references import chance, oracle
+from vcma.references import chance, identity_oracle, oracle
 from vcma.tables import comparison_table, metrics_table
 
 
@@ -56,6 +57,8 @@ def evaluate(run: Run, split: str, protocol: str, seed: int) -> None:
         points[method] = by_protocol(boxes_of(answers, clips.tubes, video))
     if len(truth["box"]):
         points["oracle"] = by_protocol(oracle(truth, clips.tubes_or_empty))
+        if (proposals := run.artifact("proposals")).is_dir():  # another tracker's tubes come without
+            points["identity_oracle"] = by_protocol(identity_oracle(truth, partial(read_regions, proposals)))
     artifact.write_json(run.artifact("metrics.json"), ours)
     artifact.write_json(run.artifact("reference_points.json"), points)
     click.echo(metrics_table(ours, points))
