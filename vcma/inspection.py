@@ -71,8 +71,8 @@ def draw(path: Path, png: Path, sample: str | None, count: int) -> str:
     """Draw an artifact as a contact sheet, PNG or by its name JPEG; returns what it is.
 
     Of frames, proposals, tubes and one prediction the frames with boxes and ids; of truth the named sample, or
-    `count` at random (always the same), as strips with their sentence and true boxes. Frames and sentences are looked
-    up beside the artifact, where the pipeline puts them. Raises InputError where there is nothing to draw.
+    `count` at random (always the same), as strips with their sentence and true boxes. Frames and sentences are
+    looked up beside the artifact, where the pipeline puts them. Raises InputError where there is nothing to draw.
     """
     schema = artifact.schema_of(path)
     if schema is artifact.PREDICTIONS:
@@ -148,7 +148,7 @@ def _draw_truth(path: Path, png: Path, sample: str | None, count: int) -> str:
         raise InputError(
             f"no truth of sample '{sample}'" if sample else "no sample", path, "vcma show FILE lists some"
         )
-    _write_sheet([_strip(truth, row, sentence, path.parent) for row in rows], png, columns=1)
+    _write_sheet([_strip(truth, int(row), sentence, path.parent) for row in rows], png, columns=1)
     return f"{len(rows)} of {len(truth['sample'])} samples"
 
 
@@ -162,17 +162,12 @@ def _strip(truth: Columns, row: int, sentence: dict[str, str], artifacts: Path) 
     box = dict(zip(truth["box_frame"][mine].tolist(), truth["box"][mine], strict=True))
     first, last = np.searchsorted(frames["frame"], [truth["segment_begin"][row], truth["segment_end"][row]])
     cut = np.searchsorted(frames["frame"], [begin, end]).clip(first, last)
-    parts = ((first, cut[0], 1), (*cut, 4), (cut[1], last, 1))
-    shown = [int(a + (b - a) * (i + 0.5) / n) if b > a else None for a, b, n in parts for i in range(n)]
-    blank = np.full((1, 200, 3), 255, np.uint8)
     pictures = []
-    for i in shown:
-        here = (
-            [(box[f], truth["category"][row], COLOURS[1])]
-            if i is not None and (f := int(frames["frame"][i])) in box
-            else []
-        )
-        pictures.append(blank if i is None else _annotated(frames, i, here, 200))
+    for low, high, count in ((first, cut[0], 1), (*cut, 4), (cut[1], last, 1)):
+        for i in (int(low + (high - low) * (k + 0.5) / count) for k in range(count)):
+            drawn = [(box[f], "", COLOURS[1]) for f in frames["frame"][i : i + 1].tolist() if f in box]
+            blank = np.full((1, 200, 3), 255, np.uint8)
+            pictures.append(_annotated(frames, i, drawn, 200) if low < high else blank)
     sheet = _sheet(pictures, len(pictures))
     text = Image.new("RGB", (sheet.shape[1], 20), "white")
     told = f"{sentence.get(name, '')}   [{name}, frames {begin} to {end}]"
