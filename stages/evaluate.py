@@ -1,5 +1,6 @@
 """predictions, truth -> metrics.json, reference_points.json: the metrics and what they must be read against."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from vcma.datasets import annotated_truth
 from vcma.datasets.predictions import read_predictions
 from vcma.errors import InputError
 from vcma.grounding import answers_of, boxes_of
-from vcma.loading import Clips
+from vcma.loading import Clips, read_regions
 from vcma.metrics import PROTOCOLS, compare, protocols_for
 from vcma.metrics import evaluate as evaluate_by
-from vcma.references import chance, oracle
+from vcma.references import chance, identity_oracle, oracle
 from vcma.tables import comparison_table, left_out, metrics_table
 
 
@@ -76,6 +77,8 @@ def _reference_points(run: Run, truth: artifact.Columns, by_protocol: Any, seed:
         points[method] = by_protocol(boxes_of(answers, clips.tubes, video))
     if len(truth["box"]):
         points["oracle"] = by_protocol(oracle(truth, clips.tubes_or_empty))
+        if (proposals := run.artifact("proposals")).is_dir():  # another tracker's tubes come without
+            points["identity_oracle"] = by_protocol(identity_oracle(truth, partial(read_regions, proposals)))
     return points
 
 

@@ -23,7 +23,7 @@ from vcma.metrics import (
     score,
     temporal_iou,
 )
-from vcma.references import PUBLISHED, chance, oracle, published, tube_boxes
+from vcma.references import PUBLISHED, chance, identity_oracle, oracle, published, tube_boxes
 
 SQUARE = [0, 0, 10, 10]
 
@@ -474,6 +474,32 @@ def test_no_random_tube_beats_the_oracle():
     best = score(truth, oracle(truth, lambda video: tubes), "stcat").viou[0]
     for seed in range(20):
         assert score(truth, chance(truth, lambda video: tubes, seed=seed, whole=False), "stcat").viou[0] <= best
+
+
+def regions(*frames):
+    """box, box_offset and frame of proposals: (frame, boxes) each."""
+    box = np.array([b for _, boxes in frames for b in boxes], np.float32).reshape(-1, 4)
+    count = [len(boxes) for _, boxes in frames]
+    return {"frame": np.array([f for f, _ in frames]), "box_offset": np.cumsum([0, *count]), "box": box}
+
+
+def test_identity_oracle_follows_the_target_and_fills_gaps():
+    """The target walks right; a better placed rival never wins, and a frame that misses it is interpolated."""
+    true = {f: [f, 0, f + 20, 20] for f in range(4, 13)}
+    truth = make_truth(((4, 13), (0, 20), true))
+    poor = [18, 0, 38, 20]  # overlaps the true box of frame 8 by a third
+    found = regions((0, [[0, 0, 20, 20]]), (4, [poor, [4, 0, 24, 20]]), (8, [poor]), (12, [[12, 0, 32, 20], poor]))
+    answer = identity_oracle(truth, lambda video: found)
+    np.testing.assert_allclose(answer.box, list(true.values()))
+    assert answer.span.tolist() == [[4, 13]] and score(truth, answer, "stcat").viou.tolist() == [1]
+
+
+def test_identity_oracle_without_a_detection_of_the_target_has_no_box():
+    truth = make_truth(((4, 8), (0, 20), {f: SQUARE for f in range(4, 8)}))
+    far = [[v + 1000 for v in SQUARE]]
+    for found in (regions(), regions((4, []), (6, far)), regions((0, [SQUARE]))):
+        answer = identity_oracle(truth, lambda video, found=found: found)
+        assert len(answer.box) == 0 and score(truth, answer, "stcat").viou.tolist() == [0]
 
 
 def test_chance_is_seeded_and_stays_in_the_segment():

@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
+from PIL import Image
 
+from demo import describe_world
 from tests.conftest import ROOT
-from vcma import artifact, runner, world
+from vcma import artifact, inspection, runner, world
 from vcma.cli import Project, Run
 
 FIX = """
@@ -105,9 +108,42 @@ def test_every_test_sentence_gets_an_answer_and_a_score(project):
         begin, end = answer["span"]
         assert begin < end and all(str(frame) in answer["boxes"] for frame in range(begin, end))
     points = json.loads((artifacts / "reference_points.json").read_text())
-    assert {"chance", "contrast", "untrained", "oracle"} <= set(points)
+    assert {"chance", "contrast", "untrained", "oracle", "identity_oracle"} <= set(points)
     assert (artifacts / "report" / "index.html").stat().st_size > 1000
     assert "VCMA" in run(project, sys.executable, "-m", "vcma", "summary")
+
+
+def test_the_world_is_described_with_its_detector_and_oracles(project, tmp_path):
+    artifacts = project / "artifacts" / "demo"
+    options = ["--artifacts", artifacts, "--output", tmp_path, "--seconds", "draw", "9.5"]
+    told = CliRunner().invoke(describe_world.main, [str(o) for o in (project / "data" / "demo", *options)])
+    assert told.exit_code == 0, told.output
+    facts = json.loads((tmp_path / "world.json").read_text())
+    assert facts["seconds"] == {"draw": 9.5}
+    detector = facts["detector"]
+    assert 0.9 < detector["recall"] <= 1 and 0.5 < detector["ap"] < detector["ap50"] <= 1
+    assert min(detector["recall_by_category"].values()) <= detector["recall"]
+    points = json.loads((artifacts / "reference_points.json").read_text())
+    for name in ("oracle", "identity_oracle"):
+        kinds = points[name]["stcat"].values()
+        mean = sum(k["n"] * k["m_vIoU"]["value"] for k in kinds) / sum(k["n"] for k in kinds)
+        assert facts[name] == pytest.approx(mean, abs=1e-4) and facts["chance"] < mean < 1
+
+
+def test_truth_is_drawn_as_strips_with_boxes_in_the_span_alone(project, tmp_path):
+    truth = artifact.read(artifact.TRUTH, project / "artifacts" / "demo" / "truth_test.h5")
+    row = int(np.flatnonzero(truth["span_begin"] - truth["segment_begin"] > 5)[0])
+    vcma = (sys.executable, "-m", "vcma", "show", "artifacts/demo/truth_test.h5", "--png")
+    run(project, *vcma, str(tmp_path / "one.png"), "--sentence", truth["sample"][row])
+    strip = np.asarray(Image.open(tmp_path / "one.png").convert("RGB")).astype(int)
+    assert strip.shape == (170, 1200, 3)
+    red = np.abs(strip - inspection.COLOURS[1]).max(2) < 3
+    assert [bool(red[:, x : x + 200].sum() > 20) for x in range(0, 1000, 200)] == [False, *[True] * 4]
+    run(project, *vcma, str(tmp_path / "some.jpg"), "--rows", "2")
+    with Image.open(tmp_path / "some.jpg") as sheet:
+        assert sheet.format == "JPEG" and sheet.size == (1200, 340)
+    told = run(project, *vcma, str(tmp_path / "none.png"), "--sentence", "nobody", code=1)
+    assert "no truth of sample 'nobody'" in told and not (tmp_path / "none.png").exists()
 
 
 def test_the_same_seed_gives_the_same_bytes(project, tmp_path):

@@ -348,13 +348,41 @@ def test_the_version_is_declared(drawn):
     assert about["seed"] == SEED and about["videos"] == {"train": 2, "val": 1, "test": 1}
 
 
-def test_describe_prints_a_table(drawn, tmp_path):
-    result = CliRunner().invoke(describe_world.main, [str(drawn), "--json", str(tmp_path / "facts.json")])
+def test_describe_prints_tables_and_writes_them(drawn, tmp_path):
+    result = CliRunner().invoke(describe_world.main, [str(drawn), "--output", str(tmp_path)])
     assert result.exit_code == 0, result.output
-    facts = json.loads((tmp_path / "facts.json").read_text())
+    facts = json.loads((tmp_path / "world.json").read_text())
+    assert facts["version"] == world.VERSION and facts["videos"] == {"train": 2, "val": 1, "test": 1}
     assert facts["impossible_share"] <= 0.02
     assert 0 <= facts["chance"] <= 1 and len(facts["shortcuts"]) >= 5
-    assert "| predicates |" in result.output
+    assert "## Predicates" in result.output and (tmp_path / "world.md").read_text() in result.output
+
+
+def test_describe_without_the_artifacts_is_one_line(drawn, tmp_path):
+    options = ["--artifacts", str(tmp_path), "--output", str(tmp_path / "out")]
+    result = CliRunner().invoke(describe_world.main, [str(drawn), *options])
+    assert result.exit_code == 1 and "truth_test.h5: no such artifact" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_first_mentioned_is_a_word_and_no_part_of_one():
+    boxes = {tid: np.zeros((5, 4)) for tid in range(3)}
+    sample = describe_world.Sample(
+        name="v/0/questions/0",
+        split="test",
+        kind="questions",
+        text="what is carrying the child past an automobile?",
+        target=0,
+        predicate="carry",
+        span=(0, 5),
+        segment=(0, 5),
+        frames=5,
+        boxes=boxes,
+        categories={0: "horse", 1: "child", 2: "car"},
+        size=(320, 240),
+        hardness={},
+    )
+    assert describe_world.first_mentioned(sample) == [1]
 
 
 def test_the_two_sizes():

@@ -52,9 +52,15 @@ def main() -> None:
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--rows", type=click.IntRange(0), default=3, show_default=True, help="First rows to print.")
-@click.option("--png", type=click.Path(path_type=Path), help="Draw the artifact as a contact sheet.")
-@click.option("--sentence", "sample", help="With --png, of predictions: the sample to draw.")
+@click.option(
+    "--rows",
+    type=click.IntRange(0),
+    default=3,
+    show_default=True,
+    help="First rows to print; with --png, of truth: random samples to draw.",
+)
+@click.option("--png", type=click.Path(path_type=Path), help="Draw the artifact as a contact sheet (.png or .jpg).")
+@click.option("--sentence", "sample", help="With --png, of predictions or truth: the sample to draw.")
 def show(file: Path, rows: int, png: Path | None, sample: str | None) -> None:
     """Explain an artifact: schema, columns, parameters, inputs and first rows; or draw it."""
     from vcma import inspection
@@ -62,7 +68,7 @@ def show(file: Path, rows: int, png: Path | None, sample: str | None) -> None:
     if png is None:
         click.echo(inspection.describe(file, rows))
     else:
-        click.echo(f"{inspection.draw(file, png, sample)} -> {png}", err=True)
+        click.echo(f"{inspection.draw(file, png, sample, rows)} -> {png}", err=True)
 
 
 @main.command()

@@ -67,17 +67,21 @@ COLOURS = (
 )  # RGB; tube i has colour i modulo their number  # fmt: skip
 
 
-def draw(path: Path, png: Path, sample: str | None) -> str:
-    """Draw frames, proposals, tubes or one prediction as a contact sheet with boxes and ids; returns what it is.
+def draw(path: Path, png: Path, sample: str | None, count: int) -> str:
+    """Draw an artifact as a contact sheet, PNG or by its name JPEG; returns what it is.
 
-    Frames are looked up beside the artifact, where the pipeline puts them. Raises InputError where there is nothing
-    to draw.
+    Of frames, proposals, tubes and one prediction the frames with boxes and ids; of truth the named sample, or
+    `count` at random (always the same), as strips with their sentence and true boxes. Frames and sentences are
+    looked up beside the artifact, where the pipeline puts them. Raises InputError where there is nothing to draw.
     """
     schema = artifact.schema_of(path)
     if schema is artifact.PREDICTIONS:
         return _draw_prediction(path, png, sample)
+    if schema is artifact.TRUTH:
+        return _draw_truth(path, png, sample, count)
     if schema not in (artifact.FRAMES, artifact.PROPOSALS, artifact.TUBES):
-        raise InputError(f"{schema.tag} holds no pictures", path, "draw frames, proposals, tubes or predictions")
+        known = "frames, proposals, tubes, truth or predictions"
+        raise InputError(f"{schema.tag} holds no pictures", path, f"draw {known}")
     data = artifact.read(schema, path)
     frames = data if schema is artifact.FRAMES else _frames_beside(path.parent.parent, path.name)
     per_frame = _boxes_by_frame(schema, data)
@@ -134,6 +138,43 @@ def _draw_prediction(path: Path, png: Path, sample: str | None) -> str:
     return f"{data['sample'][row]}: frames {span[0]} to {span[1]}, tube {tube}"
 
 
+def _draw_truth(path: Path, png: Path, sample: str | None, count: int) -> str:
+    truth = artifact.read(artifact.TRUTH, path)
+    samples = artifact.read(artifact.SAMPLES, path.with_name("samples.h5"), ("sample", "sentence"))
+    sentence = dict(zip(samples["sample"], samples["sentence"], strict=True))
+    order = np.random.default_rng(0).permutation(len(truth["sample"]))[: max(count, 1)]
+    rows = np.flatnonzero(truth["sample"] == sample) if sample else order
+    if not len(rows):
+        raise InputError(
+            f"no truth of sample '{sample}'" if sample else "no sample", path, "vcma show FILE lists some"
+        )
+    _write_sheet([_strip(truth, int(row), sentence, path.parent) for row in rows], png, columns=1)
+    return f"{len(rows)} of {len(truth['sample'])} samples"
+
+
+def _strip(truth: Columns, row: int, sentence: dict[str, str], artifacts: Path) -> np.ndarray:
+    """A sample's sentence above a frame before its true span, four in it with the true box, and one after it."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    name, begin, end = truth["sample"][row], int(truth["span_begin"][row]), int(truth["span_end"][row])
+    frames = _frames_beside(artifacts, f"{file_stem(truth['video'][row])}.h5")
+    mine = artifact.rows(truth["box_offset"], row)
+    box = dict(zip(truth["box_frame"][mine].tolist(), truth["box"][mine], strict=True))
+    first, last = np.searchsorted(frames["frame"], [truth["segment_begin"][row], truth["segment_end"][row]])
+    cut = np.searchsorted(frames["frame"], [begin, end]).clip(first, last)
+    pictures = []
+    for low, high, count in ((first, cut[0], 1), (*cut, 4), (cut[1], last, 1)):
+        for i in (int(low + (high - low) * (k + 0.5) / count) for k in range(count)):
+            drawn = [(box[f], "", COLOURS[1]) for f in frames["frame"][i : i + 1].tolist() if f in box]
+            blank = np.full((1, 200, 3), 255, np.uint8)
+            pictures.append(_annotated(frames, i, drawn, 200) if low < high else blank)
+    sheet = _sheet(pictures, len(pictures))
+    text = Image.new("RGB", (sheet.shape[1], 20), "white")
+    told = f"{sentence.get(name, '')}   [{name}, frames {begin} to {end}]"
+    ImageDraw.Draw(text).text((4, 2), told, fill="black", font=ImageFont.load_default(14))
+    return np.concatenate([np.asarray(text), sheet])
+
+
 def _annotated(frames: Columns, row: int, boxes: list[Drawn], width: int = 320) -> np.ndarray:
     """One stored frame `width` px wide with its number and boxes: uint8 HxWx3 RGB."""
     from PIL import Image, ImageDraw, ImageFont
@@ -154,20 +195,26 @@ def _annotated(frames: Columns, row: int, boxes: list[Drawn], width: int = 320) 
     return np.asarray(image)
 
 
-def _write_sheet(pictures: list[np.ndarray], png: Path, columns: int = 4) -> None:
+def _write_sheet(pictures: list[np.ndarray], path: Path, columns: int = 4) -> None:
     import io
 
     from PIL import Image
 
+    stored = io.BytesIO()
+    kind = "JPEG" if path.suffix.lower() in (".jpg", ".jpeg") else "PNG"
+    Image.fromarray(_sheet(pictures, columns)).save(stored, kind)
+    artifact.write_bytes(path, stored.getvalue())
+
+
+def _sheet(pictures: list[np.ndarray], columns: int) -> np.ndarray:
+    """Pictures, uint8 HxWx3, row by row as one."""
     height, width = (max(p.shape[axis] for p in pictures) for axis in (0, 1))
     rows = -(-len(pictures) // columns)
     sheet = np.full((rows * height, min(columns, len(pictures)) * width, 3), 255, np.uint8)
     for i, picture in enumerate(pictures):
         top, left = i // columns * height, i % columns * width
         sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-    stored = io.BytesIO()
-    Image.fromarray(sheet).save(stored, "PNG")
-    artifact.write_bytes(png, stored.getvalue())
+    return sheet
 
 
 def summary(project: Project) -> str:

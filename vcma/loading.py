@@ -14,6 +14,16 @@ from vcma.corpus import Batch, Encoder, Sentence, grouped, shuffled
 from vcma.names import file_stem
 
 
+def read_regions(folder: Path, video: str) -> artifact.Columns:
+    """frame, box_offset and box of a video's proposals; none at all if the pipeline has none for it."""
+    path = folder / f"{file_stem(video)}.h5"
+    columns = ("frame", "box_offset", "box")
+    if path.exists():
+        return artifact.read(artifact.PROPOSALS, path, columns)
+    nothing = artifact.empty(artifact.PROPOSALS, width=0, height=0, detector="")
+    return {name: nothing[name] for name in columns}
+
+
 class Clips:
     """The clips of a tubes folder by (video, begin, end), the latest kept in memory up to `cache_bytes`.
 

@@ -1,6 +1,6 @@
 """Reference points that need no model, as predictions to be scored like any others, and the published results.
 
-Tubes are the columns of the `tubes` artifact, one video's at a time: functions take `tubes(video id)`.
+Functions take `tubes(video id)`: the columns of the `tubes` artifact, one video's at a time.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from vcma.boxes import interpolate, pairwise_iou
 from vcma.metrics import Columns, Predictions, protocols_for
 
 Tubes = Callable[[str], Columns]
+Points = tuple[np.ndarray, np.ndarray]  # native frames [n], rising, and boxes float64 [n, 4]: a tube
 
 
 def chance(truth: Columns, tubes: Tubes, *, seed: int, whole: bool) -> Predictions:
@@ -24,10 +25,10 @@ def chance(truth: Columns, tubes: Tubes, *, seed: int, whole: bool) -> Predictio
     """
     random = np.random.default_rng(seed)
 
-    def guess(row: int, video: Columns) -> tuple[int, tuple[int, int]]:
+    def guess(row: int, video: Columns) -> tuple[Points | None, tuple[int, int]]:
         begin, end = int(truth["segment_begin"][row]), int(truth["segment_end"][row])
         near = [n for n, (first, last) in enumerate(_extents(video)) if first < end and last >= begin]
-        tube = int(random.choice(near)) if near else -1
+        tube = _points(video, int(random.choice(near))) if near else None
         a, b = (begin, end) if whole else sorted(begin + random.choice(end - begin + 1, 2, replace=False))
         return tube, (int(a), int(b))
 
@@ -37,24 +38,55 @@ def chance(truth: Columns, tubes: Tubes, *, seed: int, whole: bool) -> Predictio
 def oracle(truth: Columns, tubes: Tubes) -> Predictions:
     """The tube that fits the true boxes best, over the true span: what linking leaves for grounding to find."""
 
-    def best(row: int, video: Columns) -> tuple[int, tuple[int, int]]:
-        span = int(truth["span_begin"][row]), int(truth["span_end"][row])
-        mine = slice(truth["box_offset"][row], truth["box_offset"][row + 1])
-        frame, box = truth["box_frame"][mine], np.asarray(truth["box"][mine], np.float64)
+    def best(row: int, video: Columns) -> tuple[Points | None, tuple[int, int]]:
+        frame, box = _true_boxes(truth, row)
         fit = [
             float(pairwise_iou(tube_boxes(video, n, frame), box).mean()) if len(box) else 0.0
             for n in range(len(video["tube_score"]))
         ]
-        return (int(np.argmax(fit)) if fit and max(fit) > 0 else -1), span
+        return (_points(video, int(np.argmax(fit))) if fit and max(fit) > 0 else None), _true_span(truth, row)
 
     return _predict(truth, tubes, best)
 
 
+def identity_oracle(truth: Columns, regions: Tubes) -> Predictions:
+    """The regions that show the target, linked by its true boxes, over the true span: what detection leaves.
+
+    regions(video id): PROPOSALS columns. Of each sampled frame the region that fits the true box best, if their
+    IoU is at least 0.5; gaps are filled and the ends held, as in a tube.
+    """
+
+    def follow(row: int, video: Columns) -> tuple[Points | None, tuple[int, int]]:
+        true = dict(zip(*_true_boxes(truth, row), strict=True))
+        found = []
+        for i, frame in enumerate(video["frame"]):
+            near = np.asarray(video["box"][video["box_offset"][i] : video["box_offset"][i + 1]], np.float64)
+            iou = pairwise_iou(near, true[frame]) if frame in true else np.zeros(0)
+            if len(iou) and iou.max() >= 0.5:
+                found.append((frame, near[iou.argmax()]))
+        frames, boxes = zip(*found, strict=True) if found else ((), ())
+        return ((np.array(frames), np.array(boxes)) if found else None), _true_span(truth, row)
+
+    return _predict(truth, regions, follow)
+
+
 def tube_boxes(video: Columns, tube: int, frame: np.ndarray) -> np.ndarray:
     """Boxes float64 [n, 4] of one tube at native frames [n]: linear between its points, held beyond them."""
+    return interpolate(np.asarray(frame), *_points(video, tube))
+
+
+def _points(video: Columns, tube: int) -> Points:
     mine = slice(video["point_offset"][tube], video["point_offset"][tube + 1])
-    known_at = np.asarray(video["frame"])[video["position"][mine]]
-    return interpolate(np.asarray(frame), known_at, np.asarray(video["box"][mine], np.float64))
+    return np.asarray(video["frame"])[video["position"][mine]], np.asarray(video["box"][mine], np.float64)
+
+
+def _true_boxes(truth: Columns, row: int) -> Points:
+    mine = slice(truth["box_offset"][row], truth["box_offset"][row + 1])
+    return truth["box_frame"][mine], np.asarray(truth["box"][mine], np.float64)
+
+
+def _true_span(truth: Columns, row: int) -> tuple[int, int]:
+    return int(truth["span_begin"][row]), int(truth["span_end"][row])
 
 
 def _extents(video: Columns) -> Iterator[tuple[int, int]]:
@@ -65,18 +97,18 @@ def _extents(video: Columns) -> Iterator[tuple[int, int]]:
 
 
 def _predict(
-    truth: Columns, tubes: Tubes, choose: Callable[[int, Columns], tuple[int, tuple[int, int]]]
+    truth: Columns, read: Tubes, choose: Callable[[int, Columns], tuple[Points | None, tuple[int, int]]]
 ) -> Predictions:
-    """Predictions from choose(row of truth, tubes of its video) -> (tube or -1, span); boxes in the span alone."""
+    """Predictions from choose(row of truth, its video's columns) -> (tube or None, span), boxes in the span."""
     n = len(truth["sample"])
     span = np.zeros((n, 2), np.int64)
     frames: list[np.ndarray] = [np.zeros(0, np.int64)] * n
     boxes: list[np.ndarray] = [np.zeros((0, 4))] * n
-    for row, video in _by_video(truth, tubes):
-        tube, span[row] = choose(row, video)
-        if tube >= 0:
+    for row, video in _by_video(truth, read):
+        points, span[row] = choose(row, video)
+        if points is not None:
             frames[row] = np.arange(*span[row])
-            boxes[row] = tube_boxes(video, tube, frames[row])
+            boxes[row] = interpolate(frames[row], *points)
     return Predictions(
         np.asarray(truth["sample"], dtype=object),
         span,
