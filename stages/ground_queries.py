@@ -25,13 +25,11 @@ def ground_queries(run: Run, split: str, posterior: str) -> None:
     detector = str(clips.describe()["detector"])
     model, description = load_model(run.artifact("model"), detector)
     contrast, simple = load_model(run.artifact("model") / "contrast", detector)
-    clips.max_frames, temperature = description["max_frames"], description["temperature"]
+    clips.max_frames, fitted = description["max_frames"], {k: description[k] for k in ("temperature", "brevity")}
     encoder = Encoder(model.vocabulary)
     encoder.learn(told)
     with progress(None, len(grouped(told)), run.stage) as bar:
-        found = ground_all(
-            model.to(run.device), clips, encoder, told, posterior, temperature, run.device, bar.update
-        )
+        found = ground_all(model.to(run.device), clips, encoder, told, posterior, fitted, run.device, bar.update)
     inputs = {name: artifact.attributes(run.artifact(f"{name}.h5"))["content"] for name in ("samples", "queries")}
     columns = prediction_columns(found)
     artifact.write(artifact.PREDICTIONS, run.artifact("predictions.h5"), columns, run.params, inputs)

@@ -16,6 +16,7 @@ from vcma.text import static_vectors
 @click.option(
     "--time", type=click.Choice(["span", "frames", "whole"]), help="When a sentence shows; frames: the paper."
 )
+@click.option("--brevity", type=click.FloatRange(0), help="Nat that a span of the whole segment loses.")
 @click.option("--width", type=click.IntRange(8), help="Width of the networks.")
 @click.option("--bottleneck", type=click.IntRange(0), help="Appearance dimensions a relation may see.")
 @click.option("--dropout", type=click.FloatRange(0, 0.95), help="Dropout on those.")
@@ -60,7 +61,7 @@ def train_em(run: Run, max_frames: int, **parameters: float) -> None:
     rounds.finish()
     fit_contrast(contrast, epoch, run.device)
     extra = {"max_frames": max_frames}
-    save_model(run.artifact("model"), model, detector, extra | {"temperature": validation.temperature(model)})
+    save_model(run.artifact("model"), model, detector, extra | validation.fitted(model))
     save_model(
         run.artifact("model") / "contrast", contrast, detector, extra | {"window": validation.window(contrast)}
     )

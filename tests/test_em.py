@@ -18,7 +18,8 @@ from vcma.text import static_vectors
 
 SETTINGS = em.Settings(
     beta=1.0, kappa=6.0, label_prior=1.0,
-    relation_prior=0.5, time="frames", width=16, bottleneck=2, dropout=0.1, refinements=3, none_weight=1.0,
+    relation_prior=0.5, time="frames", brevity=0.0, width=16,
+    bottleneck=2, dropout=0.1, refinements=3, none_weight=1.0,
     contrast_weight=0.3, learning_rate=0.01, weight_decay=0.01, batch_clips=4, warm_up=1, rounds=3, patience=2,
     stop="rounds", train_frames=64, seed=0,
 )  # fmt: skip

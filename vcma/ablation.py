@@ -141,11 +141,12 @@ def _answers(spec: Spec, corpus: Any, judged: dict, truths: dict, artifacts: Pat
 
     history = em.fit(trainer, corpus.epochs(settings, known), judged["val"].score, keep, [], "cpu")
     trainer.restore(best)
-    temperature = judged["val"].temperature(model)
-    both = {split: judged[split].answers(model) for split in SPLITS}
+    fitted = judged["val"].fitted(model)
+    temperature = fitted["temperature"]
+    both = {split: judged[split].answers(model, fitted["brevity"]) for split in SPLITS}
     extra = {
         "history": history,
-        "temperature": temperature,
+        **fitted,
         "calibration_error": {split: judged[split].calibration_error(model, temperature) for split in SPLITS},
         "calibration_error_before": {split: judged[split].calibration_error(model, 1.0) for split in SPLITS},
     }

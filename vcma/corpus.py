@@ -179,7 +179,6 @@ class Encoder:
         self._static: dict[str, np.ndarray] = {}
         self._class: dict[tuple[str, ...], np.ndarray] = {}
         self._attribute: dict[tuple[str, ...], np.ndarray] = {}
-        self._label: dict[str, np.ndarray] = {}
 
     def learn(self, sentences: Iterable[Sentence]) -> None:
         """Look up all texts of these sentences at once, much faster than one by one."""
@@ -250,9 +249,7 @@ class Encoder:
         flat.sentence_clip.append(v)
         flat.target.append(first + sentence.target)
         label = np.zeros((len(sentence.heads), N), np.float32)
-        if sentence.sample not in self._label:
-            self._label[sentence.sample] = self.label_prior(sentence, clip)
-        label[:, : len(clip.tube)] = self._label[sentence.sample]
+        label[:, : len(clip.tube)] = self.label_prior(sentence, clip)
         for rank in range(len(sentence.heads)):
             words = sentence.words(rank)
             flat.entity_sentence.append(s)

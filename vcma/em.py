@@ -44,6 +44,7 @@ class Settings:
     label_prior: float
     relation_prior: float
     time: str
+    brevity: float
     width: int
     bottleneck: int
     dropout: float
@@ -167,7 +168,7 @@ def look(model: Model, batch: Tensors) -> Seen:
         log_prior=theta.log_prior(batch, similarity),
         pair=_psi(pair, cued[0], apart),
         action=_psi(action, cued[1], alone),
-        time=Time(frame, settings.kappa / frame.sum(1), run_prior(frame, theta.runs)),
+        time=Time(frame, settings.kappa / frame.sum(1), run_prior(frame, theta.runs, settings.brevity)),
         beta=settings.beta,
         family=FAMILIES[settings.time],
     )

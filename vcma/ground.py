@@ -120,7 +120,7 @@ def _by_model(told: list[Sentence], end: int, tubes: Columns, folder: Path, devi
     encoder.learn(told)
     posteriors = ground(model.to(device), encoder.batch([thinned], [told]), device)
     return [
-        predict(s, thinned, p.log_z, p.y, p.runs, p.evidence).answer
+        predict(s, thinned, p.log_z, p.y, p.runs, p.evidence, brevity=description["brevity"]).answer
         for s, (p, _) in zip(told, posteriors, strict=True)
     ]
 

@@ -53,16 +53,17 @@ def predict(
     runs: np.ndarray,
     evidence: np.ndarray,
     temperature: float = 1.0,
+    brevity: float = 0.0,
 ) -> Prediction:
     """Decode one sentence: log_z [M, N], q(y_t = 1) [T], log q(b, e) [T + 1, T + 1], evidence [relations, T] in
     em's order.
 
     temperature divides log_z for the probabilities that are told: fitted on validation, where mean-field posteriors
-    are too sure. It changes no choice.
+    are too sure. It changes no choice. brevity: see `best_run`.
     """
     posterior = tempered(log_z, temperature)
     entity = assign(log_z)
-    begin, end = best_run(runs)
+    begin, end = best_run(runs, brevity)
     span = native_span(clip.frame, clip.end, begin, end)
     flags = () if sentence.relations else ("no_relation",)
     return Prediction(

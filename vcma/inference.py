@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -22,19 +22,19 @@ def ground_all(
     encoder: Encoder,
     sentences: Sequence[Sentence],
     posterior: str,
-    temperature: float,
+    fitted: Mapping[str, float],
     device: str,
     tick: Callable[[int], object],
 ) -> list[Prediction]:
     """Predictions of all sentences from p or q, in their order; those without a tube are flagged fallbacks.
 
-    temperature: of the posteriors that are written (see `predict`).
+    fitted: temperature and brevity (see `predict`).
     """
     found: dict[str, Prediction] = {}
     for owners, told, batch in batches(clips, encoder, sentences, model.settings.batch_clips, None):
         for clip, sentence, (p, q) in zip(owners, told, ground(model, batch, device), strict=True):
             g = p if posterior == "p" else q
-            found[sentence.sample] = predict(sentence, clip, g.log_z, g.y, g.runs, g.evidence, temperature)
+            found[sentence.sample] = predict(sentence, clip, g.log_z, g.y, g.runs, g.evidence, **fitted)
         tick(len(batch.tube))
     return [found.get(s.sample) or _fallback(s, clips) for s in sentences]
 

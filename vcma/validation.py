@@ -15,6 +15,8 @@ from vcma.grounding import WINDOWS, Answer, boxes_of, predict, tempered, windowe
 from vcma.loading import Clips, batches
 from vcma.metrics import Columns, Predictions, Scores, protocols_for, score
 
+BREVITIES = (0.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)  # what a fitted brevity is chosen from
+
 
 class Validation:
     """Validation sentences with their truth. The score is m_vIoU, or m_tIoU where the truth has no boxes."""
@@ -33,9 +35,14 @@ class Validation:
         p, q = self.answers(model)
         return self._mean(p), self._mean(q)
 
-    def temperature(self, model: Model) -> float:
-        """The temperature that makes p's probability of the chosen tube believable; 1 without true boxes."""
-        return fitted_temperature(*self._chosen(model))
+    def fitted(self, model: Model) -> dict[str, float]:
+        """What decoding is told from validation: the brevity with which p scores best, 0 without truth; and the
+        temperature that makes p's probability of the chosen tube believable, 1 without true boxes.
+        """
+        found = list(self._grounded(model))
+        scores = [self._mean([_answer(s, clip, p, b) for s, clip, p, _ in found]) for b in BREVITIES]
+        brevity = BREVITIES[int(np.nanargmax(scores))] if not np.isnan(scores).all() else 0.0
+        return {"brevity": brevity, "temperature": fitted_temperature(*self._chosen(model))}
 
     def calibration_error(self, model: Model, temperature: float) -> float:
         """Expected calibration error of p's probability of the chosen tube, NaN without true boxes."""
@@ -61,10 +68,11 @@ class Validation:
             for clip, sentence, (p, q) in zip(clips, sentences, ground(model, batch, self.device), strict=True):
                 yield sentence, clip, p, q
 
-    def answers(self, model: Model) -> tuple[list[Answer], list[Answer]]:
+    def answers(self, model: Model, brevity: float = 0.0) -> tuple[list[Answer], list[Answer]]:
         """The answers of p and of q to every sentence that has a tube."""
         found = list(self._grounded(model))
-        return [_answer(s, clip, p) for s, clip, p, _ in found], [_answer(s, clip, q) for s, clip, _, q in found]
+        p, q = ([_answer(s, clip, pair[k], brevity) for s, clip, *pair in found] for k in (0, 1))
+        return p, q
 
     def windowed(self, model: Model | None, window: tuple[float, float]) -> list[Answer]:
         """The answers of a model's prior alone, or of the labels alone without a model, over a fixed window."""
@@ -107,5 +115,5 @@ class Validation:
         return self._tubes[video]
 
 
-def _answer(sentence: Sentence, clip: Clip, g: Grounding) -> Answer:
-    return predict(sentence, clip, g.log_z, g.y, g.runs, g.evidence).answer
+def _answer(sentence: Sentence, clip: Clip, g: Grounding, brevity: float = 0.0) -> Answer:
+    return predict(sentence, clip, g.log_z, g.y, g.runs, g.evidence, brevity=brevity).answer
