@@ -40,10 +40,12 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "no_none": {"none_weight": 0.0},
     "no_relations": {"beta": 0.0},
     "no_time": {"time": "whole"},
+    "no_brevity": {"brevity": 0.0},
     "frames": {"time": "frames"},
     "amortised": {"refinements": 0},
     "no_label_prior": {"label_prior": 0.0},
-    "no_cues": {"relation_prior": 0.0},
+    # Without the cues nothing holds the emission up at first: its weights were chosen anew, on validation.
+    "no_cues": {"relation_prior": 0.0, "none_weight": 1.0, "brevity": 4.0},
     "cues_untrained": {"rounds": 0},
     "supervised": {},
 }
@@ -54,10 +56,11 @@ MEANING = {
     "no_none": "no `none` class (its weight 0)",
     "no_relations": "no relations (beta 0)",
     "no_time": "no temporal latent (the whole segment)",
+    "no_brevity": "no preference for short spans in learning",
     "frames": "time: frames, the paper's q(y)",
     "amortised": "pure amortised (no refinement)",
     "no_label_prior": "label prior off",
-    "no_cues": "relation prior off",
+    "no_cues": "relation prior off (`none` 1, brevity 4)",
     "cues_untrained": "both priors after the warm-up, no EM",
     "contrast": "phrase-video contrast alone, window tuned",
     "label_prior": "label prior untrained, window tuned",
@@ -241,8 +244,8 @@ def run_all(project: Project, wanted: Sequence[Spec], jobs: int) -> list[dict[st
     }
     paths = [artifacts / "ablation" / f"{key_of(s, artifacts, tubes[s.alpha])}.json" for s in wanted]
     work = [(s, artifacts, tubes[s.alpha], p) for s, p in zip(wanted, paths, strict=True) if not p.exists()]
-    # Runs of one alpha follow one another, so that a worker reads each tubes folder once.
-    work.sort(key=lambda item: item[0].alpha)
+    # Runs of one alpha follow one another, so that a worker reads each tubes folder once; the configured one first.
+    work.sort(key=lambda item: (item[0].alpha != own, item[0].alpha))
     click.echo(f"ablate: {len(wanted)} runs, {len(wanted) - len(work)} made before", err=True)
     with joblib.parallel_config("loky", inner_max_num_threads=1):
         parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
