@@ -22,7 +22,7 @@ import click
 import numpy as np
 
 from vcma import artifact
-from vcma.cli import Project, Run, find_config, load_project, progress
+from vcma.cli import Project, Run, alone, find_config, load_project, progress
 from vcma.errors import InputError
 from vcma.names import file_stem
 from vcma.runner import code_digest, listed, per_video
@@ -209,7 +209,8 @@ def link_other(project: Project, alpha: float, jobs: int) -> Path:
         return {"proposals": artifact.attributes(path[video], artifact.PROPOSALS)["content"]}
 
     items = {video: (path[video],) for video in videos}
-    per_video(run, artifact.TUBES, items, partial(_linked, params), inputs, lambda columns: {})
+    with alone(run):
+        per_video(run, artifact.TUBES, items, partial(_linked, params), inputs, lambda columns: {})
     return folder / "tubes"
 
 

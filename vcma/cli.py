@@ -274,7 +274,7 @@ class one_edge:
 
 
 @contextmanager
-def _alone(run: Run) -> Iterator[None]:
+def alone(run: Run) -> Iterator[None]:
     """Hold the stage's lock on the data set; raises InputError if another run has it."""
     run.lock.parent.mkdir(parents=True, exist_ok=True)
     with open(run.lock, "a+") as file:
@@ -312,7 +312,7 @@ def stage(*common: str) -> Callable[[Callable], StageCommand]:
             modes = {p.name: values[p.name] for p in own if isinstance(p, _Mode)}
             run = Run(name, file, project, json.loads(json.dumps(chosen)), modes=modes, **shared)
             # What such a mode asks for is beside the pipeline and may be asked for at any time.
-            with nullcontext() if any(modes.values()) else _alone(run):
+            with nullcontext() if any(modes.values()) else alone(run):
                 return function(run, **chosen)
 
         return StageCommand(file, name=name, callback=callback, params=params, help=inspect.getdoc(function))
