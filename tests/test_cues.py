@@ -1,19 +1,20 @@
 """Cues: the right feature for the word, nothing for a word that is not known."""
 
+import numpy as np
 import pytest
 import torch
 
-from vcma.cues import PAIR_CUES, PAIR_FEATURES, SINGLE_CUES, SINGLE_FEATURES, cues
-from vcma.model import Neighbours, cue_evidence, pair_features, single_features
+from vcma.cues import PAIR_CUES, SINGLE_CUES, cues
+from vcma.geometry import PAIR_FEATURES, SINGLE_FEATURES, pair_features, single_features
+from vcma.model import cue_evidence
 
 
 def geometry(centres: list[list[tuple[float, float]]], half: float = 0.05):
-    """Boxes [1, N, T, 4] of tubes with the given centres, four frames a second."""
-    centre = torch.tensor([centres])
-    box = torch.cat([centre - half, centre + half], -1)
-    T = box.shape[2]
-    near = Neighbours(torch.arange(T)[None] / 4.0, torch.ones(1, T, dtype=torch.bool))
-    return pair_features(box, near), single_features(box, near)
+    """Features of a batch of one clip, whose tubes have the given centres, four frames a second."""
+    centre = np.array(centres)
+    box = np.concatenate([centre - half, centre + half], -1)
+    time = np.arange(box.shape[1]) / 4
+    return tuple(torch.as_tensor(features(box, time))[None] for features in (pair_features, single_features))
 
 
 def test_features_have_the_names_that_cues_use():

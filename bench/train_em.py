@@ -1,0 +1,134 @@
+# ruff: noqa: E402 (the number of threads is read when NumPy is imported)
+"""An EM round at the demo's size and at VidSTG's: sentences a second, peak memory, and a plain loop beside it.
+
+    python bench/train_em.py [--share 0.02] [--json FILE]
+
+Tubes are generated in the real schema (VidSTG: 20 tubes of 64 frames with 1,024 features; 14.5 sentences a video)
+and streamed from HDF5 as in training, geometry included; a share of VidSTG's 5,563 videos is measured and scaled. The
+plain loop is the same mathematics, one sentence a step, on the same videos. One thread each, a process of its own
+each, so that peak memory is its own.
+"""
+
+from __future__ import annotations
+
+import os
+
+for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_threads] = "1"
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+# videos, tubes, frames, features, sentences a video
+SIZES = {"demo": (60, 12, 32, 192, 5.5), "vidstg": (5563, 20, 64, 1024, 80684 / 5563)}
+NAMES = ("adult", "child", "dog", "cat", "ball", "car", "toy", "chair")
+PREDICATES = ("above", "chase", "hold", "next to", "towards", "push", "ride", "watch")
+
+
+def generate(folder: Path, videos: int, tubes: int, frames: int, features: int) -> None:
+    """Tubes of `videos` videos, walking at random, in the schema of the real ones."""
+    from vcma import artifact
+
+    for v in range(videos):
+        random = np.random.default_rng(v)
+        centre = random.uniform(0.2, 0.8, (tubes, 1, 2)) + np.cumsum(random.normal(0, 0.01, (tubes, frames, 2)), 1)
+        half = random.uniform(0.05, 0.2, (tubes, 1, 2))
+        box = np.concatenate([centre - half, centre + half], -1) * 480
+        n = tubes * frames
+        columns = {
+            "frame": np.arange(frames) * 6,
+            "time": np.arange(frames) * 0.25,
+            "point_offset": np.arange(tubes + 1) * frames,
+            "position": np.tile(np.arange(frames), tubes),
+            "box": box.reshape(n, 4).astype(np.float32),
+            "score": np.ones(n, np.float32),
+            "interpolated": np.zeros(n, bool),
+            "feature": random.normal(size=(n, features)).astype(np.float16),
+            "tube_score": np.linspace(1, 0.5, tubes).astype(np.float32),
+            "class_prob": random.dirichlet(np.ones(len(NAMES)), tubes).astype(np.float16),
+            "attribute_prob": np.zeros((tubes, 0), np.float16),
+            "class_name": np.array(NAMES, dtype=object),
+            "attribute_name": np.array([], dtype=object),
+            "detector": "bench",
+            "width": np.int64(640),
+            "height": np.int64(480),
+        }
+        artifact.write(artifact.TUBES, folder / f"v{v}.h5", columns, {}, {})
+
+
+def measure(size: str, way: str, share: float) -> dict[str, float]:
+    """One epoch of EM in this process: seconds, sentences, and peak memory in MB."""
+    from vcma import em
+    from vcma.corpus import Encoder, Sentence, vocabulary
+    from vcma.loading import Clips, batches
+    from vcma.text import static_vectors
+
+    whole, tubes, frames, features, each = SIZES[size]
+    videos = max(2, round(whole * share)) if size == "vidstg" else whole
+    settings = em.Settings.of(yaml.safe_load((ROOT / "pipeline.yaml").read_text())["train_em"])
+    random = np.random.default_rng(0)
+    told = []
+    for i in range(round(videos * each)):
+        heads = tuple(random.choice(NAMES, 2).tolist())
+        relation = (0, str(random.choice(PREDICATES)), 1)
+        told.append(Sentence(str(i), f"v{i % videos}", 0, -1, heads, heads, ((), ()), 0, (relation,)))
+    words = vocabulary(told, NAMES, (), features)
+    encoder = Encoder(words)
+    encoder.learn(told)
+    trainer = em.Trainer(em.build(words, static_vectors, settings))
+    with tempfile.TemporaryDirectory() as folder:
+        generate(Path(folder), videos, tubes, frames, features)
+        clips = Clips(Path(folder), 64)
+        start = time.perf_counter()
+        if way == "batched":
+            found = batches(clips, encoder, told, settings.batch_clips, (0, 0), settings.train_frames)
+        else:
+            found = (b for s in told for b in batches(clips, encoder, [s], 1, (0, 0), settings.train_frames))
+        trainer.epoch((batch for *_, batch in found), settings.warm_up, "cpu")
+        seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": seconds, "sentences": len(told), "per_second": len(told) / seconds, "peak_MB": peak}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--share", type=float, default=0.02, help="share of VidSTG's videos that is measured")
+    options.add_argument("--json", type=Path, help="write the figures here")
+    options.add_argument("--one", nargs=2, metavar=("SIZE", "WAY"), help=argparse.SUPPRESS)
+    args = options.parse_args()
+    if args.one:
+        print(json.dumps(measure(*args.one, args.share)))
+        return
+    result: dict[str, dict] = {}
+    for size in SIZES:
+        for way in ("batched", "plain"):
+            command = [sys.executable, __file__, "--share", str(args.share), "--one", size, way]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            result.setdefault(size, {})[way] = json.loads(done.stdout.splitlines()[-1])
+        told = result[size]
+        told["times_faster"] = told["batched"]["per_second"] / told["plain"]["per_second"]
+        print(
+            f"{size}: {told['batched']['per_second']:.0f} sentences/s, {told['batched']['peak_MB']:.0f} MB peak; ",
+            end="",
+        )
+        print(f"{told['times_faster']:.1f} times a plain loop's")
+    result["vidstg"]["epoch_minutes"] = 80684 / result["vidstg"]["batched"]["per_second"] / 60
+    print(f"VidSTG: {result['vidstg']['epoch_minutes']:.1f} minutes an epoch on one core (projected)")
+    if args.json:
+        args.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
