@@ -4,9 +4,9 @@
     python bench/train_em.py [--share 0.02] [--json FILE]
 
 Tubes are generated in the real schema (VidSTG: 20 tubes of 64 frames with 1,024 features; 14.5 sentences a video)
-and streamed from HDF5 as in training, geometry included; a share of VidSTG's 5,563 videos is measured and scaled. The
-plain loop is the same mathematics, one sentence a step, on the same videos. One thread each, a process of its own
-each, so that peak memory is its own.
+and streamed from HDF5 as in training, geometry included; a share of VidSTG's 5,563 videos is measured and scaled.
+The plain loop is the same mathematics, one sentence a step, on the same videos. One thread each, a process of its
+own each, so that peak memory is its own.
 """
 
 from __future__ import annotations
