@@ -3,40 +3,52 @@
 import click
 
 from vcma import artifact
-from vcma.cli import Run, progress, stage
+from vcma.cli import Run, mode, progress, stage
 from vcma.corpus import Encoder, grouped, sentences
 from vcma.grounding import prediction_columns, reference_columns
 from vcma.loading import Clips
+from vcma.untrained import UNTHINNED, label_encoder
 
 
 @stage("device")
 @click.option("--split", type=click.Choice(["train", "val", "test"]), help="Which sentences.")
 @click.option("--posterior", type=click.Choice(["p", "q"]), help="p_theta(Z | E, R, V) or q_phi(Z | E, V).")
+@mode("--untrained", is_flag=True, help="Without a model: the detector's labels alone pick the tube.")
 def ground_queries(run: Run, split: str, posterior: str) -> None:
     """Ground every sentence of a split: which tube, over which span of native frames."""
     # torch takes seconds to import, which --help need not wait for.
     from vcma.checkpoint import load_model
-    from vcma.inference import export, ground_all, reference_answers
+    from vcma.inference import export, ground_all, ground_untrained, reference_answers
 
     samples = artifact.read(artifact.SAMPLES, run.artifact("samples.h5"))
     queries = artifact.read(artifact.QUERIES, run.artifact("queries.h5"))
     told = sentences(samples, queries, split)
     clips = Clips(run.artifact("tubes"), 1)
-    detector = str(clips.describe()["detector"])
-    model, description = load_model(run.artifact("model"), detector)
-    contrast, simple = load_model(run.artifact("model") / "contrast", detector)
-    clips.max_frames, fitted = description["max_frames"], {k: description[k] for k in ("temperature", "brevity")}
-    encoder = Encoder(model.vocabulary)
-    encoder.learn(told)
-    with progress(None, len(grouped(told)), run.stage) as bar:
-        found = ground_all(model.to(run.device), clips, encoder, told, posterior, fitted, run.device, bar.update)
+    known = clips.describe()
+    if run.modes["untrained"]:
+        clips.max_frames, encoder = UNTHINNED, label_encoder(known)
+        encoder.learn(told)
+        found = ground_untrained(clips, encoder, told)
+        answers = {"untrained": [p.answer for p in found]}
+    else:
+        detector = str(known["detector"])
+        model, description = load_model(run.artifact("model"), detector)
+        contrast, simple = load_model(run.artifact("model") / "contrast", detector)
+        clips.max_frames, fitted = (
+            description["max_frames"],
+            {k: description[k] for k in ("temperature", "brevity")},
+        )
+        encoder = Encoder(model.vocabulary)
+        encoder.learn(told)
+        with progress(None, len(grouped(told)), run.stage) as bar:
+            found = ground_all(
+                model.to(run.device), clips, encoder, told, posterior, fitted, run.device, bar.update
+            )
+        answers = reference_answers(contrast.to(run.device), simple["window"], clips, encoder, told, run.device)
     inputs = {name: artifact.attributes(run.artifact(f"{name}.h5"))["content"] for name in ("samples", "queries")}
-    columns = prediction_columns(found)
+    columns, references = prediction_columns(found), reference_columns(answers)
     artifact.write(artifact.PREDICTIONS, run.artifact("predictions.h5"), columns, run.params, inputs)
-    answers = reference_answers(contrast.to(run.device), simple["window"], clips, encoder, told, run.device)
-    artifact.write(
-        artifact.REFERENCES, run.artifact("references.h5"), reference_columns(answers), run.params, inputs
-    )
+    artifact.write(artifact.REFERENCES, run.artifact("references.h5"), references, run.params, inputs)
     export(run.artifact("predictions.json"), found, told, clips)
     flagged = sum(bool(p.flags) for p in found)
     run.done(f"{len(found):,} sentences, {flagged:,} flagged", run.artifact("predictions.json"))

@@ -1,5 +1,6 @@
 """The pipeline end to end at a reduced size: a tiny drawn world through every stage under DVC, and real clips."""
 
+import csv
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ from PIL import Image
 
 from demo import describe_world
 from tests.conftest import ROOT
-from vcma import artifact, inspection, runner, world
+from vcma import ablation, artifact, inspection, runner, world
 from vcma.cli import Project, Run
 
 FIX = """
@@ -388,3 +389,51 @@ def test_videos_go_to_workers_on_a_cpu_and_to_one_process_on_a_gpu(tmp_path, dev
     seen = dict(runner.parallel(how, lambda video: (video, os.getpid()), [("a",), ("b",), ("c",)]))
     assert set(seen) == {"a", "b", "c"}
     assert (set(seen.values()) == {os.getpid()}) is alone
+
+
+def test_labels_alone_ground_without_a_model(project, tmp_path):
+    artifacts = project / "artifacts" / "demo"
+    kept = {
+        name: (artifacts / name).read_bytes() for name in ("predictions.h5", "predictions.json", "references.h5")
+    }
+    (artifacts / "model").rename(tmp_path / "model")
+    try:
+        run(project, sys.executable, "stages/ground_queries.py", "--untrained")
+        found = artifact.read(artifact.PREDICTIONS, artifacts / "predictions.h5")
+        answers = artifact.read(artifact.REFERENCES, artifacts / "references.h5")
+        assert len(found["sample"]) == len(json.loads(kept["predictions.json"])) and (found["tube"] >= 0).all()
+        assert set(answers["method"]) == {"untrained"} and (answers["tube"] == found["tube"]).all()
+    finally:
+        (tmp_path / "model").rename(artifacts / "model")
+        for name, content in kept.items():
+            (artifacts / name).write_bytes(content)
+
+
+def test_the_ablation_makes_its_table_and_resumes(project, tmp_path, monkeypatch):
+    monkeypatch.setattr(ablation, "ALPHAS", (0.0, 0.5))
+    monkeypatch.setattr(ablation, "BETAS", (0.0, 1.0))
+    monkeypatch.setattr(ablation, "SHORT", {"rounds": 2, "patience": 1})
+    names = ("em", "supervised", "contrast", "label_prior", "oracle", "chance", "cues_untrained")
+    options = ["--config", project / "pipeline.yaml", "--dataset", "demo", "--seeds", "1", "--jobs", "1"]
+    options += ["--out", tmp_path, *(word for name in names for word in ("--only", name))]
+
+    def ablate() -> str:
+        told = CliRunner().invoke(ablation.ablate, list(map(str, options)))
+        assert told.exit_code == 0, told.output
+        return told.output
+
+    assert "9 runs, 0 made before" in ablate()
+    table = (tmp_path / "ablation.csv").read_bytes()
+    assert "9 runs, 9 made before" in (told := ablate())
+    assert (tmp_path / "ablation.csv").read_bytes() == table
+    rows = list(csv.DictReader(table.decode().splitlines()))
+    assert tuple(rows[0]) == ablation.COLUMNS
+    assert {r["variant"] for r in rows} == {*names, "q"}
+    assert {(r["alpha"], r["beta"]) for r in rows if r["variant"] == "em"} == {
+        ("0.0", "1.0"), ("0.5", "0.0"), ("0.5", "1.0"),
+    }  # fmt: skip
+    best = {r["variant"]: float(r["m_vIoU"]) for r in rows if (r["split"], r["query_type"]) == ("test", "all")}
+    assert best["chance"] < best["oracle"] < 1
+    assert "supervised ceiling" in told and "calibration error" in told
+    with Image.open(tmp_path / "ablation.png") as picture:
+        assert picture.size[0] > 500

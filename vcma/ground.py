@@ -13,10 +13,11 @@ import numpy as np
 from vcma.artifact import write_json
 from vcma.cli import Project, find_config, load_project
 from vcma.clip import Clip, crop
-from vcma.corpus import Encoder, Sentence, Vocabulary
+from vcma.corpus import Encoder, Sentence
 from vcma.errors import InputError
-from vcma.grounding import Answer, exported, predict, windowed
+from vcma.grounding import Answer, exported, predict
 from vcma.references import tube_boxes
+from vcma.untrained import by_labels, label_encoder
 from vcma.video import probe, read_frames
 
 Columns = dict[str, Any]
@@ -103,11 +104,9 @@ def sentence(text: str, number: int) -> Sentence:
 
 
 def _by_labels(told: list[Sentence], clip: Clip, tubes: Columns) -> list[Answer]:
-    nothing: Any = ()
-    names = tuple(map(str, tubes["class_name"])), tuple(map(str, tubes["attribute_name"]))
-    encoder = Encoder(Vocabulary(nothing, nothing, nothing, nothing, nothing, *names, tubes["feature"].shape[1]))
+    encoder = label_encoder(tubes)
     encoder.learn(told)
-    return [windowed(s, clip, encoder.label_prior(s, clip), (0.0, 1.0)) for s in told]
+    return [by_labels(s, clip, encoder).answer for s in told]
 
 
 def _by_model(told: list[Sentence], end: int, tubes: Columns, folder: Path, device: str) -> list[Answer]:

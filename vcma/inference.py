@@ -14,6 +14,7 @@ from vcma.corpus import Encoder, Sentence
 from vcma.em import Model, ground, log_prior
 from vcma.grounding import Answer, Prediction, exported, fallback, predict, windowed
 from vcma.loading import Clips, batches
+from vcma.untrained import by_labels
 
 
 def ground_all(
@@ -37,6 +38,12 @@ def ground_all(
             found[sentence.sample] = predict(sentence, clip, g.log_z, g.y, g.runs, g.evidence, **fitted)
         tick(len(batch.tube))
     return [found.get(s.sample) or _fallback(s, clips) for s in sentences]
+
+
+def ground_untrained(clips: Clips, encoder: Encoder, sentences: Sequence[Sentence]) -> list[Prediction]:
+    """Predictions of all sentences without a model: the detector's labels pick the tube, for the whole segment."""
+    found = ((s, clips(s.clip)) for s in sentences)
+    return [_fallback(s, clips) if clip is None else by_labels(s, clip, encoder) for s, clip in found]
 
 
 def _fallback(sentence: Sentence, clips: Clips) -> Prediction:
