@@ -320,14 +320,14 @@ def summary(outcome: Outcome) -> str:
     """The table of the variants and the comparisons that are claimed, as Markdown."""
     from vcma.metrics import interval
 
-    lines = ["| variant | m_vIoU, test | over seeds | EM minus it, 95 % interval |", "|---|---|---|---|"]
+    lines = ["| variant | m_vIoU, test | seeds | EM minus it, 95 % interval |", "|---|---|---|---|"]
     full = outcome.each("em")
     for variant, meaning in MEANING.items():
         scores = outcome.each(variant)
         if not len(scores):
             continue
         value, low, high = interval(scores.mean(0), outcome.truth["video"])
-        spread = f"± {100 * scores.mean(1).std(ddof=1):.1f}" if len(scores) > 1 else "–"
+        spread = f"{len(scores)}, ± {100 * scores.mean(1).std(ddof=1):.1f}" if len(scores) > 1 else "1"
         gap = "–" if variant == "em" else _percent(outcome.difference(full, scores))
         lines.append(f"| {meaning} | {_percent((value, low, high))} | {spread} | {gap} |")
     betas = {b: outcome.each("em", beta=b) for b in BETAS}

@@ -174,6 +174,7 @@ def ablation_figures(path: Path, results: Sequence[Mapping], folder: Path) -> No
         axes = figure.subplots(1, 3)
         for panel, name, other in ((axes[0], "alpha", "beta"), (axes[1], "beta", "alpha")):
             _draw_sweep(panel, name, _sweep(table, name, other))
+            panel.set_ylim(bottom=0)
         for key, colour, label in (("score_p", _P, "p(Z | E, R, V)"), ("score_q", _Q, "q(Z | E, V)")):
             length = min(map(len, histories), default=0)
             scores = np.array([[row[key] for row in h[:length]] for h in histories], float)
