@@ -7,6 +7,7 @@ import torch
 from vcma.cues import PAIR_CUES, SINGLE_CUES, cues
 from vcma.geometry import PAIR_FEATURES, SINGLE_FEATURES, pair_features, single_features
 from vcma.model import cue_evidence
+from vcma.text import attribute_weights, label_prior
 
 
 def geometry(centres: list[list[tuple[float, float]]], half: float = 0.05):
@@ -61,3 +62,10 @@ def test_jumping_is_told_from_standing():
 def test_an_unknown_word_says_nothing():
     assert not cues(["xyzzy"], PAIR_CUES, PAIR_FEATURES).any()
     assert not cues(["xyzzy"], SINGLE_CUES, SINGLE_FEATURES).any()
+
+
+def test_a_detector_without_attributes_has_a_label_prior_all_the_same():
+    (demands,) = attribute_weights([("red", "shirt")], ())
+    assert demands.shape == (0, 0)
+    label = label_prior(np.array([1.0, 0.0]), demands, np.array([[0.9, 0.1], [0.2, 0.8]]), np.zeros((2, 0)))
+    assert label[0] > label[1]

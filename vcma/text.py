@@ -143,7 +143,7 @@ def attribute_weights(phrases: Sequence[Iterable[str]], attribute_names: Sequenc
     found = []
     for phrase in phrases:
         rows = [row for text in phrase for demand in _demands(text) if any(row := _met(demand, names))]
-        found.append(np.array(rows, np.float32).reshape(-1, len(names)))
+        found.append(np.array(rows, np.float32).reshape(len(rows), len(names)))
     return found
 
 
