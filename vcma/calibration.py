@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vcma.boxes import pairwise_iou
+from vcma.grounding import tempered
 from vcma.metrics import Columns
 from vcma.references import tube_boxes
 
@@ -47,13 +48,8 @@ def fitted_temperature(log_z: Sequence[np.ndarray], chosen: np.ndarray, right: n
         return 1.0
 
     def loss(temperature: float) -> float:
-        p = np.array([_softmax(z / temperature)[c] for z, c in zip(log_z, chosen, strict=True)])
+        p = np.array([tempered(z[None], temperature)[0, c] for z, c in zip(log_z, chosen, strict=True)])
         p = np.clip(p, 1e-6, 1 - 1e-6)
         return float(-np.where(right, np.log(p), np.log(1 - p)).mean())
 
     return min(TEMPERATURES, key=loss)
-
-
-def _softmax(x: np.ndarray) -> np.ndarray:
-    p = np.exp(x - x.max())
-    return p / p.sum()
