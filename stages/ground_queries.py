@@ -18,6 +18,7 @@ def ground_queries(run: Run, split: str, posterior: str) -> None:
     """Ground every sentence of a split: which tube, over which span of native frames."""
     # torch takes seconds to import, which --help need not wait for.
     from vcma.checkpoint import load_model
+    from vcma.embedding import text_features
     from vcma.inference import export, ground_all, ground_untrained, reference_answers
 
     samples = artifact.read(artifact.SAMPLES, run.artifact("samples.h5"))
@@ -38,7 +39,8 @@ def ground_queries(run: Run, split: str, posterior: str) -> None:
             description["max_frames"],
             {k: description[k] for k in ("temperature", "brevity")},
         )
-        encoder = Encoder(model.vocabulary)
+        texts = text_features(model.settings.text, run.project.root, model.vocabulary.text)
+        encoder = Encoder(model.vocabulary, texts)
         encoder.learn(told)
         with progress(None, len(grouped(told)), run.stage) as bar:
             found = ground_all(

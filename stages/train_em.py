@@ -5,7 +5,6 @@ import click
 from vcma import artifact
 from vcma.cli import Run, progress, stage
 from vcma.runner import run_key
-from vcma.text import static_vectors
 
 
 @stage("force", "device")
@@ -30,6 +29,7 @@ from vcma.text import static_vectors
 @click.option("--rounds", type=click.IntRange(1), help="Most rounds of EM.")
 @click.option("--patience", type=click.IntRange(1), help="Rounds without a better score before the end.")
 @click.option("--stop", type=click.Choice(["val", "elbo", "rounds"]), help="What must rise; val reads truth_val.")
+@click.option("--text", help="wordllama, learned, or the folder of a Hugging Face encoder.")
 @click.option("--max-frames", type=click.IntRange(2), help="Most sampled frames of one clip.")
 @click.option("--train-frames", type=click.IntRange(2), help="How many of those a training step draws.")
 @click.option("--seed", type=click.IntRange(0), help="What every random choice follows from.")
@@ -38,16 +38,20 @@ def train_em(run: Run, max_frames: int, **parameters: float) -> None:
     # torch takes seconds to import, which --help need not wait for.
     from vcma.checkpoint import Rounds, save_model
     from vcma.em import Settings, Trainer, build, fit, fit_contrast
+    from vcma.embedding import text_features
     from vcma.fitting import Corpus
 
-    corpus = Corpus.load(run.project.artifacts, run.artifact("tubes"), max_frames)
-    settings, detector = Settings.of(parameters), corpus.detector
-    model, contrast = (build(corpus.vocabulary, static_vectors, settings).to(run.device) for _ in range(2))
+    settings = Settings.of(parameters)
+    texts = text_features(settings.text, run.project.root)
+    corpus = Corpus.load(run.project.artifacts, run.artifact("tubes"), max_frames, texts)
+    detector = corpus.detector
+    model, contrast = (build(corpus.vocabulary, texts.embed, settings).to(run.device) for _ in range(2))
     truth = artifact.read(artifact.TRUTH, run.artifact("truth_val.h5"))
     validation, epoch = corpus.judged("val", truth, run.device), corpus.epochs(settings)
     sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *sorted(corpus.clips.folder.glob("*.h5"))]
     key = run_key(run, sources)
-    rounds = Rounds(run.project.artifacts / ".ledger" / "train_em.safetensors", key, Trainer(model))
+    trainer = Trainer(model, corpus.steps(settings))
+    rounds = Rounds(run.project.artifacts / ".ledger" / "train_em.safetensors", key, trainer)
     history = [] if run.force else rounds.resume()
     with progress(None, settings.warm_up + settings.rounds, run.stage) as bar:
         bar.update(len(history))
@@ -57,11 +61,11 @@ def train_em(run: Run, max_frames: int, **parameters: float) -> None:
             bar.set_postfix(p=f"{done[-1]['score_p']:.3f}", q=f"{done[-1]['score_q']:.3f}")
             bar.update()
 
-        history = fit(rounds.trainer, epoch, validation.score, keep, history, run.device)
+        history = fit(trainer, epoch, validation.score, keep, history, run.device)
     rounds.finish()
     fit_contrast(contrast, epoch, run.device)
     extra = {"max_frames": max_frames}
-    save_model(run.artifact("model"), model, detector, extra | validation.fitted(model))
+    save_model(run.artifact("model"), model, detector, extra | validation.fitted(validation.grounded(model)))
     save_model(
         run.artifact("model") / "contrast", contrast, detector, extra | {"window": validation.window(contrast)}
     )

@@ -21,7 +21,7 @@ SETTINGS = em.Settings(
     relation_prior=0.5, time="frames", brevity=0.0, width=16,
     bottleneck=2, dropout=0.1, refinements=3, none_weight=1.0,
     contrast_weight=0.3, learning_rate=0.01, weight_decay=0.01, batch_clips=4, warm_up=1, rounds=3, patience=2,
-    stop="rounds", train_frames=64, seed=0,
+    stop="rounds", text="wordllama", train_frames=64, seed=0,
 )  # fmt: skip
 
 

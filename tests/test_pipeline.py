@@ -16,7 +16,7 @@ from PIL import Image
 
 from demo import describe_world
 from tests.conftest import ROOT
-from vcma import ablation, artifact, inspection, runner, world
+from vcma import ablation, artifact, inspection, runner, sweep, world
 from vcma.cli import Project, Run
 
 FIX = """
@@ -410,9 +410,9 @@ def test_labels_alone_ground_without_a_model(project, tmp_path):
 
 
 def test_the_ablation_makes_its_table_and_resumes(project, tmp_path, monkeypatch):
-    monkeypatch.setattr(ablation, "ALPHAS", (0.0, 0.5))
-    monkeypatch.setattr(ablation, "BETAS", (0.0, 1.0))
-    monkeypatch.setattr(ablation, "SHORT", {"rounds": 2, "patience": 1})
+    monkeypatch.setattr(sweep, "ALPHAS", (0.0, 0.5))
+    monkeypatch.setattr(sweep, "BETAS", (0.0, 1.0))
+    monkeypatch.setattr(sweep, "SHORT", {"rounds": 2, "patience": 1})
     names = ("em", "supervised", "contrast", "label_prior", "oracle", "chance", "cues_untrained")
     options = ["--config", project / "pipeline.yaml", "--dataset", "demo", "--seeds", "1", "--jobs", "1"]
     options += ["--out", tmp_path, *(word for name in names for word in ("--only", name))]
@@ -428,7 +428,7 @@ def test_the_ablation_makes_its_table_and_resumes(project, tmp_path, monkeypatch
     assert (tmp_path / "ablation.csv").read_bytes() == table
     rows = list(csv.DictReader(table.decode().splitlines()))
     assert tuple(rows[0]) == ablation.COLUMNS
-    assert {r["variant"] for r in rows} == {*names, "q"}
+    assert {r["variant"] for r in rows} == {*names, "q", "no_relations"}
     assert {(r["alpha"], r["beta"]) for r in rows if r["variant"] == "em"} == {
         ("0.0", "1.0"), ("0.5", "0.0"), ("0.5", "1.0"),
     }  # fmt: skip

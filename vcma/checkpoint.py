@@ -49,7 +49,7 @@ def load_model(folder: Path, detector: str | None = None) -> tuple[Model, dict[s
             raise ValueError(f"width {settings.width}")
         vocabulary = Vocabulary.from_json(description["vocabulary"])
         trained_on = str(description["detector"])
-        model = build(vocabulary, lambda names: np.zeros((len(names), 256), np.float32), settings)
+        model = build(vocabulary, lambda names: np.zeros((len(names), vocabulary.text_width), np.float32), settings)
         state = read_tensors(folder / "model.safetensors")[0]
         if hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest() != description["weights"]:
             raise InputError("model.safetensors is not what was written with model.json", folder, _REMEDY)

@@ -15,8 +15,9 @@ import numpy as np
 
 from vcma.clip import Clip
 from vcma.cues import PAIR_CUES, SINGLE_CUES, cues
+from vcma.embedding import WORDLLAMA, TextFeatures
 from vcma.geometry import PAIR_FEATURES, SINGLE_FEATURES
-from vcma.text import attribute_weights, class_weights, label_prior, static_vectors
+from vcma.text import attribute_weights, class_weights, label_prior
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Vocabulary:
     """What training sentences fix: words with a learned vector, predicates with their base rates, label names.
 
     words and predicates are sorted; base rates are add-one-smoothed frequencies, pairs and actions apart, `none`
-    left out.
+    left out. feature is the width of the detector's features; text and text_width are those of the text features.
     """
 
     words: tuple[str, ...]
@@ -92,6 +93,8 @@ class Vocabulary:
     class_names: tuple[str, ...]
     attribute_names: tuple[str, ...]
     feature: int
+    text: str = WORDLLAMA.name
+    text_width: int = WORDLLAMA.width
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -103,7 +106,11 @@ class Vocabulary:
 
 
 def vocabulary(
-    train: Sequence[Sentence], class_names: Iterable[str], attribute_names: Iterable[str], feature: int
+    train: Sequence[Sentence],
+    class_names: Iterable[str],
+    attribute_names: Iterable[str],
+    feature: int,
+    texts: TextFeatures = WORDLLAMA,
 ) -> Vocabulary:
     """Count the training sentences. A word or predicate must occur twice to get a vector of its own."""
     words = Counter(w for s in train for e in range(len(s.heads)) for w in s.words(e))
@@ -124,6 +131,8 @@ def vocabulary(
         class_names=tuple(class_names),
         attribute_names=tuple(attribute_names),
         feature=feature,
+        text=texts.name,
+        text_width=texts.width,
     )
 
 
@@ -133,10 +142,10 @@ class Batch:
 
     single float16 [V, N, T, .] and pair float16 [V, N, N, T, .], geometry and motion; present bool [V, N, T]; frame
     bool [V, T], tube bool [V, N]: what is no padding; appearance float32 [V, N, D + C + A], of each tube.
-    sentence_clip [S]; entity_sentence, entity_rank [M]; entity_words [M, W] (-1: none), entity_static [M, 256],
+    sentence_clip [S]; entity_sentence, entity_rank [M]; entity_words [M, W] (-1: none), entity_static [M, W],
     entity_label float32 [M, N]; target [S] (row of entity); known [S, 3], the true tube, first and end slot, -1:
     unknown, as all are but for the supervised ceiling. pair_* [K] and action_* [L]: sentence, subject,
-    object, predicate (index in the vocabulary, -1: unseen), static [., 256] and cue [., features].
+    object, predicate (index in the vocabulary, -1: unseen), static [., W] and cue [., features].
     phrase [M]: equal numbers for equal phrases, for the contrast's false negatives.
     """
 
@@ -171,8 +180,8 @@ class Batch:
 class Encoder:
     """Turns sentences and clips into batches; looks every distinct text up once."""
 
-    def __init__(self, vocabulary: Vocabulary):
-        self.vocabulary = vocabulary
+    def __init__(self, vocabulary: Vocabulary, texts: TextFeatures = WORDLLAMA):
+        self.vocabulary, self.texts = vocabulary, texts
         self._word = {w: i for i, w in enumerate(vocabulary.words)}
         self._pair = {p: i for i, p in enumerate(vocabulary.pairs)}
         self._action = {p: i for i, p in enumerate(vocabulary.actions)}
@@ -189,7 +198,7 @@ class Encoder:
                 phrases.add(tuple(s.words(e)))
                 traits.add(s.traits(e))
             texts.update(p for _, p, _ in s.relations)
-        _extend(self._static, texts, static_vectors)
+        _extend(self._static, texts, self.texts.embed)
         _extend(self._class, phrases, lambda new: class_weights(new, self.vocabulary.class_names))
         _extend(self._attribute, traits, lambda new: attribute_weights(new, self.vocabulary.attribute_names))
 
@@ -241,7 +250,14 @@ class Encoder:
             for s in group
         ]
         return Batch(
-            single, pair, present, frame, tube, appearance, known=np.array(told, np.int64), **flat.arrays(N)
+            single,
+            pair,
+            present,
+            frame,
+            tube,
+            appearance,
+            known=np.array(told, np.int64),
+            **flat.arrays(N, self.texts.width),
         )
 
     def _add(self, flat: _Flat, v: int, clip: Clip, sentence: Sentence, N: int) -> None:
@@ -303,9 +319,9 @@ class _Flat:
         self.pairs: list[tuple] = []
         self.actions: list[tuple] = []
 
-    def arrays(self, N: int) -> dict[str, np.ndarray]:
-        width = max((len(w) for w in self.entity_words), default=1)
-        words = np.full((len(self.entity_words), max(width, 1)), -1)
+    def arrays(self, N: int, width: int) -> dict[str, np.ndarray]:
+        longest = max((len(w) for w in self.entity_words), default=1)
+        words = np.full((len(self.entity_words), max(longest, 1)), -1)
         for row, ids in enumerate(self.entity_words):
             words[row, : len(ids)] = ids
         number = {phrase: i for i, phrase in enumerate(dict.fromkeys(self.phrase))}
@@ -314,7 +330,7 @@ class _Flat:
             return np.array([row[i] for row in rows], np.int64)
 
         def static(rows: list[tuple]) -> np.ndarray:
-            return np.array([row[-1] for row in rows], np.float32).reshape(len(rows), 256)
+            return np.array([row[-1] for row in rows], np.float32).reshape(len(rows), width)
 
         return {
             "sentence_clip": np.array(self.sentence_clip, np.int64),
@@ -322,7 +338,7 @@ class _Flat:
             "entity_sentence": np.array(self.entity_sentence, np.int64),
             "entity_rank": np.array(self.entity_rank, np.int64),
             "entity_words": words,
-            "entity_static": np.array(self.entity_static, np.float32).reshape(-1, 256),
+            "entity_static": np.array(self.entity_static, np.float32).reshape(-1, width),
             "entity_label": np.array(self.entity_label, np.float32).reshape(-1, N),
             "phrase": np.array([number[p] for p in self.phrase], np.int64),
             "pair_sentence": column(self.pairs, 0),

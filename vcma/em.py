@@ -31,7 +31,6 @@ from vcma.corpus import Batch, Vocabulary
 from vcma.model import NO_CANDIDATE, PSI_FLOOR, Phi, Tensors, Theta, cue_evidence, unusable_pairs
 from vcma.spans import FAMILIES, NEVER, Frames, Spans, Time, Whole, cell_counts, run_prior
 
-_DECAY = 0.99  # of the running mean of the parameters, a step
 _SMOOTH = 0.5  # pseudo-count of a cell of p(b, e), in mean counts of a cell
 
 
@@ -58,6 +57,7 @@ class Settings:
     rounds: int
     patience: int
     stop: str
+    text: str
     train_frames: int
     seed: int
 
@@ -81,7 +81,7 @@ class Model:
 
 
 def build(vocabulary: Vocabulary, static: Callable[[tuple[str, ...]], np.ndarray], settings: Settings) -> Model:
-    """A model with fresh parameters, which follow from settings.seed. static(texts) are their static vectors."""
+    """A model with fresh parameters, which follow from settings.seed. static(texts) are their text features."""
     # Two threads on contended cores are far slower than one, and one gives the same bytes everywhere.
     torch.set_num_threads(1)
     torch.manual_seed(settings.seed)
@@ -369,16 +369,17 @@ def amortisation_loss(model: Model, seen: Seen, batch: Tensors, q: Posterior, wi
 
 @dataclass
 class Trainer:
-    """The two optimisers, and the running mean of the parameters, which is what is validated and kept; `state` and
-    `load` make a killed run end as an uninterrupted one would.
+    """The two optimisers, and the running mean of the parameters over about one epoch of `steps`, which is what is
+    validated and kept; `state` and `load` make a killed run end as an uninterrupted one would.
     """
 
     model: Model
+    steps: int = 100
 
     def __post_init__(self) -> None:
         s = self.model.settings
         both = torch.nn.ModuleList([self.model.theta, self.model.phi])
-        self.average = AveragedModel(both, multi_avg_fn=get_ema_multi_avg_fn(_DECAY))
+        self.average = AveragedModel(both, multi_avg_fn=get_ema_multi_avg_fn(1 - 1 / max(self.steps, 2)))
         self.theta, self.phi = (
             torch.optim.AdamW(module.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
             for module in (self.model.theta, self.model.phi)
@@ -401,20 +402,23 @@ class Trainer:
         self.model.phi.train()
         totals: dict[str, float] = {}
         sentences = 0
-        self._runs = torch.zeros_like(self.model.theta.runs)
+        runs = torch.zeros_like(self.model.theta.runs)
         for batch in batches:
-            terms = self._step(Tensors.of(batch, device), number < settings.warm_up)
+            terms, counts = self._step(Tensors.of(batch, device), number < settings.warm_up)
+            runs += counts
             for name, value in terms.items():
                 totals[name] = totals.get(name, 0.0) + float(value) * len(batch.sentence_clip)
             sentences += len(batch.sentence_clip)
-        if self._runs.any():
+        if runs.any():
             # The M-step of p(b, e) is closed: expected counts, smoothed towards knowing nothing.
-            self.model.theta.runs.copy_((self._runs + _SMOOTH * self._runs.mean()).log())
+            self.model.theta.runs.copy_((runs + _SMOOTH * runs.mean()).log())
             self.mean.theta.runs.copy_(self.model.theta.runs)
         return {name: value / max(sentences, 1) for name, value in totals.items()}
 
-    def _step(self, batch: Tensors, warming_up: bool) -> dict[str, Tensor]:
+    def _step(self, batch: Tensors, warming_up: bool) -> tuple[dict[str, Tensor], Tensor]:
+        """The terms of one step of both optimisers, and the expected counts of p(b, e)."""
         model, s = self.model, self.model.settings
+        counts = torch.zeros_like(model.theta.runs)
         seen = look(model, batch)
         contrast = contrast_loss(seen.similarity, batch, model.theta.tau)
         none = none_loss(model, seen, batch)
@@ -426,7 +430,7 @@ class Trainer:
         else:
             q, _ = infer(model, batch, seen)
             if isinstance(q.time, Spans):
-                self._runs += cell_counts(q.time.log_q.exp(), seen.evidence.frame)
+                counts = cell_counts(q.time.log_q.exp(), seen.evidence.frame)
             joint = expected_log_joint(seen, batch, q) / len(batch.sentence_clip)
             loss = s.contrast_weight * contrast + s.none_weight * none - joint
         amortisation = amortisation_loss(model, seen, batch, q, with_time=not warming_up)
@@ -439,12 +443,8 @@ class Trainer:
         self.average.update_parameters(torch.nn.ModuleList([model.theta, model.phi]))
         with torch.no_grad():
             elbo = objective(_detached(seen.evidence), batch, q).mean()
-        return {
-            "elbo": elbo,
-            "contrast": contrast.detach(),
-            "none": none.detach(),
-            "kl": amortisation.detach(),
-        }
+        terms = {"elbo": elbo, "contrast": contrast, "none": none, "kl": amortisation}
+        return {name: value.detach() for name, value in terms.items()}, counts
 
     def parameters(self) -> dict[str, Tensor]:
         """A copy of the mean parameters as flat tensors."""

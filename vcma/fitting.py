@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from vcma import artifact
-from vcma.corpus import Batch, Encoder, Sentence, Vocabulary, sentences, vocabulary
+from vcma.corpus import Batch, Encoder, Sentence, Vocabulary, grouped, sentences, vocabulary
 from vcma.em import Settings
+from vcma.embedding import WORDLLAMA, TextFeatures
 from vcma.errors import InputError
 from vcma.loading import Clips, batches
 from vcma.validation import Validation
@@ -28,7 +29,7 @@ class Corpus:
     detector: str
 
     @classmethod
-    def load(cls, artifacts: Path, tubes: Path, max_frames: int) -> Corpus:
+    def load(cls, artifacts: Path, tubes: Path, max_frames: int, texts: TextFeatures = WORDLLAMA) -> Corpus:
         """Read samples.h5 and queries.h5 of a data set; raises InputError without a training sentence or tubes."""
         samples = artifact.read(artifact.SAMPLES, artifacts / "samples.h5")
         queries = artifact.read(artifact.QUERIES, artifacts / "queries.h5")
@@ -39,14 +40,19 @@ class Corpus:
             )
         clips = Clips(tubes, max_frames)
         known = clips.describe()
-        words = vocabulary(train, known["class_name"], known["attribute_name"], known["feature"].shape[1])
-        encoder = Encoder(words)
+        width = known["feature"].shape[1]
+        words = vocabulary(train, known["class_name"], known["attribute_name"], width, texts)
+        encoder = Encoder(words, texts)
         encoder.learn(train)
         return cls(samples, queries, train, clips, encoder, words, str(known["detector"]))
 
     def judged(self, split: str, truth: artifact.Columns, device: str) -> Validation:
         """The sentences of a split with their truth."""
         return Validation(sentences(self.samples, self.queries, split), truth, self.clips, self.encoder, device)
+
+    def steps(self, settings: Settings) -> int:
+        """Steps of one epoch."""
+        return -(-len(grouped(self.train)) // settings.batch_clips)
 
     def epochs(
         self, settings: Settings, known: Mapping[str, tuple[int, int, int]] | None = None

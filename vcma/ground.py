@@ -56,7 +56,7 @@ def ground_command(
     if untrained:
         answers = _by_labels(told, clip, tubes)
     else:
-        answers = _by_model(told, end, tubes, model or project.artifacts / "model", device)
+        answers = _by_model(told, end, tubes, model or project.artifacts / "model", project.root, device)
     found = dict(exported(answers, {a.sample: (0, clip.end) for a in answers}, tubes))
     named = {text: found[s.sample] for text, s in zip(texts, told, strict=True)}
     write_json(out / "predictions.json", named)
@@ -109,13 +109,17 @@ def _by_labels(told: list[Sentence], clip: Clip, tubes: Columns) -> list[Answer]
     return [by_labels(s, clip, encoder).answer for s in told]
 
 
-def _by_model(told: list[Sentence], end: int, tubes: Columns, folder: Path, device: str) -> list[Answer]:
+def _by_model(
+    told: list[Sentence], end: int, tubes: Columns, folder: Path, root: Path, device: str
+) -> list[Answer]:
     from vcma.checkpoint import load_model
     from vcma.em import ground
+    from vcma.embedding import text_features
 
     model, description = load_model(folder, str(tubes["detector"]))
     thinned = crop(tubes, 0, end, description["max_frames"])
-    encoder = Encoder(model.vocabulary)
+    texts = text_features(model.settings.text, root, model.vocabulary.text)
+    encoder = Encoder(model.vocabulary, texts)
     encoder.learn(told)
     posteriors = ground(model.to(device), encoder.batch([thinned], [told]), device)
     return [

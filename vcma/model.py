@@ -80,17 +80,17 @@ def _mlp(*widths: int) -> nn.Sequential:
 class Words(nn.Module):
     """text(.): static vectors, projected, plus learned vectors of the words seen in training."""
 
-    def __init__(self, words: int, width: int):
+    def __init__(self, words: int, text: int, width: int):
         super().__init__()
         self.learned = nn.Embedding(words + 1, width, padding_idx=0)  # row 0: a word without a vector
         nn.init.normal_(self.learned.weight, std=0.1)
         with torch.no_grad():
             self.learned.weight[0] = 0
-        self.project = nn.Linear(256, width)
+        self.project = nn.Linear(text, width)
         self.drop = nn.Dropout(0.1)
 
     def forward(self, ids: Tensor, static: Tensor) -> Tensor:
-        """ids int64 [M, W] (-1: none or unseen), static float [M, 256] -> float [M, H]."""
+        """ids int64 [M, W] (-1: none or unseen), static float [M, W] -> float [M, H]."""
         known = (ids >= 0).sum(1, keepdim=True).clamp(min=1)
         return self.project(static) + self.drop(self.learned(ids + 1).sum(1) / known)
 
@@ -101,15 +101,15 @@ class Emission(nn.Module):
     The same class serves actions, where f sees one tube.
     """
 
-    def __init__(self, rates: tuple[float, ...], width: int):
+    def __init__(self, rates: tuple[float, ...], text: int, width: int):
         super().__init__()
         self.learned = nn.Parameter(torch.randn(len(rates), width) * 0.1)
         self.none = nn.Parameter(torch.randn(1, width) * 0.5)
-        self.project = nn.Linear(256, width)
+        self.project = nn.Linear(text, width)
         self.log_scale = nn.Parameter(torch.tensor(1.6))
         self.static: Tensor
         self.base: Tensor
-        self.register_buffer("static", torch.zeros(len(rates), 256))
+        self.register_buffer("static", torch.zeros(len(rates), text))
         self.register_buffer("base", torch.tensor(rates).clamp(min=1e-6).log() if rates else torch.zeros(0))
 
     def _vectors(self) -> Tensor:
@@ -154,7 +154,7 @@ class Theta(nn.Module):
         super().__init__()
         labels = len(vocabulary.class_names) + len(vocabulary.attribute_names)
         self.label_prior = label_prior
-        self.words = Words(len(vocabulary.words), width)
+        self.words = Words(len(vocabulary.words), vocabulary.text_width, width)
         self.vis = _mlp(vocabulary.feature + labels, width, width)
         self.tau = nn.Parameter(torch.tensor(1.0))
         # log p(b, e) in tenths of the segment: a buffer, because its M-step is closed.
@@ -168,8 +168,8 @@ class Theta(nn.Module):
         self.between = nn.Linear(PAIR, width)
         self.pair_out = _mlp(width, inner)
         self.alone = _mlp(SINGLE + bottleneck, width, width, inner)
-        self.pair = Emission(vocabulary.pair_rate, inner)
-        self.action = Emission(vocabulary.action_rate, inner)
+        self.pair = Emission(vocabulary.pair_rate, vocabulary.text_width, inner)
+        self.action = Emission(vocabulary.action_rate, vocabulary.text_width, inner)
 
     def similarity(self, batch: Tensors) -> Tensor:
         """cos(text(e), vis(n)) of every entity with every tube of every clip: float [M, V, N]."""
@@ -202,15 +202,15 @@ class Phi(nn.Module):
         super().__init__()
         labels = len(vocabulary.class_names) + len(vocabulary.attribute_names)
         inner = width // 2
-        self.words = Words(len(vocabulary.words), width)
-        self.predicate = nn.Linear(256, width)
+        self.words = Words(len(vocabulary.words), vocabulary.text_width, width)
+        self.predicate = nn.Linear(vocabulary.text_width, width)
         self.context = nn.ModuleDict({role: nn.Linear(2 * width, width) for role in ("subject", "object", "alone")})
         self.vis = _mlp(vocabulary.feature + labels + 2 * SINGLE, width, width)
         self.label_prior = nn.Parameter(torch.tensor(float(label_prior)))
         self.pair_text = nn.Parameter(torch.zeros(len(vocabulary.pairs) + 1, inner))
         self.action_text = nn.Parameter(torch.zeros(len(vocabulary.actions) + 1, inner))
-        self.pair_static = nn.Linear(256, inner)
-        self.action_static = nn.Linear(256, inner)
+        self.pair_static = nn.Linear(vocabulary.text_width, inner)
+        self.action_static = nn.Linear(vocabulary.text_width, inner)
         self.weight = nn.Parameter(torch.tensor([1.0, 1.0, 0.0]))  # relation on z, relation on y, offset of y
         self.scale = width**-0.5
 

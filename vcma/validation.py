@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,23 @@ import numpy as np
 from vcma.calibration import RIGHT, calibration_error, fit_of, fitted_temperature
 from vcma.clip import Clip
 from vcma.corpus import Batch, Encoder, Sentence
+from vcma.decode import assign
 from vcma.em import Grounding, Model, ground, log_prior
 from vcma.grounding import WINDOWS, Answer, boxes_of, predict, tempered, windowed
 from vcma.loading import Clips, batches
 from vcma.metrics import Columns, Predictions, Scores, protocols_for, score
 
 BREVITIES = (0.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)  # what a fitted brevity is chosen from
+
+
+@dataclass(frozen=True)
+class Grounded:
+    """One sentence with its clip and its posteriors by p and by q."""
+
+    sentence: Sentence
+    clip: Clip
+    p: Grounding
+    q: Grounding
 
 
 class Validation:
@@ -32,47 +44,48 @@ class Validation:
 
     def score(self, model: Model) -> tuple[float, float]:
         """Mean score of p and of q; NaN without validation truth."""
-        p, q = self.answers(model)
-        return self._mean(p), self._mean(q)
+        found = self.grounded(model)
+        return self._mean(self.answers(found)), self._mean(self.answers(found, "q"))
 
-    def fitted(self, model: Model) -> dict[str, float]:
+    def grounded(self, model: Model) -> list[Grounded]:
+        """The posteriors of every sentence that has a tube: what the methods below take as `found`."""
+        return [
+            Grounded(sentence, clip, p, q)
+            for clips, sentences, batch in self._batches(model)
+            for sentence, clip, (p, q) in zip(sentences, clips, ground(model, batch, self.device), strict=True)
+        ]
+
+    def answers(self, found: Sequence[Grounded], posterior: str = "p", brevity: float = 0.0) -> list[Answer]:
+        """The answers of p or of q."""
+        return [_answer(g, g.p if posterior == "p" else g.q, brevity) for g in found]
+
+    def fitted(self, found: Sequence[Grounded]) -> dict[str, float]:
         """What decoding is told from validation: the brevity with which p scores best, 0 without truth; and the
         temperature that makes p's probability of the chosen tube believable, 1 without true boxes.
         """
-        found = list(self._grounded(model))
-        scores = [self._mean([_answer(s, clip, p, b) for s, clip, p, _ in found]) for b in BREVITIES]
+        scores = [self._mean(self.answers(found, brevity=b)) for b in BREVITIES]
         brevity = BREVITIES[int(np.nanargmax(scores))] if not np.isnan(scores).all() else 0.0
-        return {"brevity": brevity, "temperature": fitted_temperature(*self._chosen(model))}
+        return {"brevity": brevity, "temperature": fitted_temperature(*self._chosen(found))}
 
-    def calibration_error(self, model: Model, temperature: float) -> float:
+    def calibration_error(self, found: Sequence[Grounded], temperature: float) -> float:
         """Expected calibration error of p's probability of the chosen tube, NaN without true boxes."""
-        log_z, chosen, right = self._chosen(model)
+        log_z, chosen, right = self._chosen(found)
         told = [tempered(z[None], temperature)[0][c] for z, c in zip(log_z, chosen, strict=True)]
         return calibration_error(np.array(told), right)
 
-    def _chosen(self, model: Model) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    def _chosen(self, found: Sequence[Grounded]) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
         """Of every sentence: the target's log-posterior [N], the chosen one, and whether that is right."""
         rows = {sample: i for i, sample in enumerate(self.truth["sample"])}
         log_z, chosen, right = [], [], []
-        for sentence, clip, p, _ in self._grounded(model):
-            answer = _answer(sentence, clip, p)
-            fit = fit_of(self.truth, rows[sentence.sample], self._tubes_of(sentence.video), answer.tube)
+        for g in found:
+            slot = int(assign(g.p.log_z)[g.sentence.target])
+            tubes = self._tubes_of(g.sentence.video)
+            fit = fit_of(self.truth, rows[g.sentence.sample], tubes, int(g.clip.tube[slot]))
             if np.isfinite(fit):
-                log_z.append(p.log_z[sentence.target])
-                chosen.append(int(np.flatnonzero(clip.tube == answer.tube)[0]))
+                log_z.append(g.p.log_z[g.sentence.target])
+                chosen.append(slot)
                 right.append(fit > RIGHT)
         return log_z, np.array(chosen, int), np.array(right, bool)
-
-    def _grounded(self, model: Model) -> Iterator[tuple[Sentence, Clip, Grounding, Grounding]]:
-        for clips, sentences, batch in self._batches(model):
-            for clip, sentence, (p, q) in zip(clips, sentences, ground(model, batch, self.device), strict=True):
-                yield sentence, clip, p, q
-
-    def answers(self, model: Model, brevity: float = 0.0) -> tuple[list[Answer], list[Answer]]:
-        """The answers of p and of q to every sentence that has a tube."""
-        found = list(self._grounded(model))
-        p, q = ([_answer(s, clip, pair[k], brevity) for s, clip, *pair in found] for k in (0, 1))
-        return p, q
 
     def windowed(self, model: Model | None, window: tuple[float, float]) -> list[Answer]:
         """The answers of a model's prior alone, or of the labels alone without a model, over a fixed window."""
@@ -115,5 +128,6 @@ class Validation:
         return self._tubes[video]
 
 
-def _answer(sentence: Sentence, clip: Clip, g: Grounding, brevity: float = 0.0) -> Answer:
-    return predict(sentence, clip, g.log_z, g.y, g.runs, g.evidence, brevity=brevity).answer
+def _answer(g: Grounded, posterior: Grounding, brevity: float) -> Answer:
+    q = posterior
+    return predict(g.sentence, g.clip, q.log_z, q.y, q.runs, q.evidence, brevity=brevity).answer
