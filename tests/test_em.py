@@ -11,8 +11,10 @@ import torch
 
 from tests.conftest import make_tubes
 from vcma import em
+from vcma.checkpoint import Rounds
 from vcma.clip import crop
 from vcma.corpus import Encoder, Sentence, vocabulary
+from vcma.embedding import WORDLLAMA
 from vcma.model import Tensors
 from vcma.text import static_vectors
 
@@ -264,6 +266,19 @@ def test_a_killed_training_ends_as_an_uninterrupted_one():
     assert all(torch.equal(whole[0][k], resumed[0][k]) for k in whole[0])
 
 
+def test_a_checkpoint_of_another_training_is_not_gone_on_from(tmp_path):
+    words, _ = batch_of()
+
+    def rounds(key, settings=SETTINGS):
+        return Rounds(tmp_path / "rounds", key, em.Trainer(em.build(words, static_vectors, settings)))
+
+    history = [{"round": 0, "best": True}]
+    rounds("one").keep(history)
+    assert rounds("one").resume() == history
+    assert rounds("other").resume() == []  # another configuration, code or corpus
+    assert rounds("one", replace(SETTINGS, width=32)).resume() == []
+
+
 def test_training_learns_whom_a_verb_speaks_of():
     """Two tubes alike but for motion; only the verb tells them apart, and only across sentences."""
     groups, clips, movers = [], [], []
@@ -298,8 +313,46 @@ def test_training_learns_whom_a_verb_speaks_of():
     assert [int(p.log_z[0].argmax()) for p, _ in found] == movers[20:]
 
 
-def test_a_batch_of_one_clip_has_no_negatives():
-    words, batch = batch_of(TOLD[:1])
-    model = em.build(words, static_vectors, SETTINGS)
-    terms = em.Trainer(model).epoch([batch], 2, "cpu")
-    assert terms["contrast"] == 0 and all(math.isfinite(v) for v in terms.values())
+def trained(told, tubes, texts=WORDLLAMA):
+    """A warm-up and two rounds over sentences and the TUBES columns of their clips: the terms, (p, q) of each."""
+    words = vocabulary([*told, *told], ["adult", "dog", "ball"], ["red", "blue"], 6, texts)
+    encoder = Encoder(words, texts)
+    encoder.learn(told)
+    batch = encoder.batch([crop(t, 0, -1, 64) for t in tubes], [[s] for s in told])
+    model = em.build(words, texts.embed, SETTINGS)
+    trainer = em.Trainer(model)
+    terms = [trainer.epoch([batch], number, "cpu") for number in range(3)]
+    return terms, list(em.ground(trainer.mean, batch, "cpu"))
+
+
+def with_nans(tubes):
+    for name in ("feature", "class_prob", "attribute_prob", "box"):
+        tubes[name][::3] = np.nan
+    return tubes
+
+
+ODD = {
+    "one clip, no negatives": (TOLD[:1], [make_tubes(0)]),
+    "no relation": ([sentence(str(i), (), ("ball",)) for i in range(3)], [make_tubes(i) for i in range(3)]),
+    "no action": ([sentence("a", ((0, "chase", 1),))] * 2, [make_tubes(0), make_tubes(1)]),
+    "one tube": (TOLD[:2], [make_tubes(0, 1), make_tubes(1, 1)]),
+    "one tube beside many": (TOLD[:2], [make_tubes(0, 1), make_tubes(1, 5)]),
+    "one frame": (TOLD[:2], [make_tubes(0, 3, 1), make_tubes(1, 3, 1)]),
+    "nothing is finite": (TOLD[:2], [with_nans(make_tubes(0)), with_nans(make_tubes(1))]),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_odd_corpora_train_and_ground(what):
+    told, tubes = ODD[what]
+    terms, found = trained(told, tubes)
+    assert all(math.isfinite(value) for term in terms for value in term.values())
+    for both in found:
+        for g in both:
+            assert np.allclose(np.exp(g.log_z).sum(1), 1, atol=1e-4)
+            assert np.allclose(np.exp(g.runs).sum(), 1, atol=1e-4)
+            assert ((g.y >= 0) & (g.y <= 1)).all() and np.isfinite(g.evidence).all()
+    if len(told) == 1:
+        assert all(term["contrast"] == 0 for term in terms)
+    if what == "one tube":
+        assert all(np.allclose(p.log_z, 0, atol=1e-4) for p, _ in found)

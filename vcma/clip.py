@@ -62,8 +62,8 @@ def crop(tubes: Mapping[str, Any], begin: int, end: int, max_frames: int) -> Cli
     """Crop one video's TUBES columns to native frames [begin, end), end -1 being the video's, and thin the frames.
 
     Of more than max_frames sampled frames the j-th kept is number floor(j * n / max_frames). A tube absent from
-    the kept frames is left out. A segment without sampled frames takes the nearest one, so that T >= 1 unless
-    the video has none.
+    the kept frames is left out. A segment without sampled frames takes the nearest one, so that T >= 1 unless the
+    video has none. What is not finite counts as nothing: 0 in a feature, no box at all.
     """
     frame, time = np.asarray(tubes["frame"]), np.asarray(tubes["time"])
     last = int(frame[-1]) + 1 if len(frame) else begin + 1
@@ -78,7 +78,7 @@ def crop(tubes: Mapping[str, Any], begin: int, end: int, max_frames: int) -> Cli
 
     owner = np.repeat(np.arange(len(tubes["tube_score"])), np.diff(tubes["point_offset"]))
     column = slot[tubes["position"]]
-    used = column >= 0
+    used = (column >= 0) & np.isfinite(tubes["box"]).all(axis=1)
     tube = np.unique(owner[used])
     row = np.searchsorted(tube, owner[used])
     column = column[used]
@@ -87,8 +87,8 @@ def crop(tubes: Mapping[str, Any], begin: int, end: int, max_frames: int) -> Cli
     present[row, column] = True
     box = np.zeros((*shape, 4), np.float32)
     box[row, column] = tubes["box"][used]
-    feature = np.zeros((len(tube), tubes["feature"].shape[1]), np.float32)
-    np.add.at(feature, row, np.nan_to_num(tubes["feature"][used].astype(np.float32), nan=0, posinf=0, neginf=0))
+    point = _finite(tubes["feature"][used])
+    feature = (row == np.arange(len(tube))[:, None]).astype(np.float32) @ point
     feature /= np.maximum(np.linalg.norm(feature, axis=1, keepdims=True), 1e-6)
     return Clip(
         frame=frame[kept],
@@ -98,10 +98,14 @@ def crop(tubes: Mapping[str, Any], begin: int, end: int, max_frames: int) -> Cli
         box=_hold(box, present),
         present=present,
         feature=feature,
-        class_prob=tubes["class_prob"][tube].astype(np.float32),
-        attribute_prob=tubes["attribute_prob"][tube].astype(np.float32),
+        class_prob=_finite(tubes["class_prob"][tube]),
+        attribute_prob=_finite(tubes["attribute_prob"][tube]),
         size=(float(tubes["width"]), float(tubes["height"])),
     )
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(values.astype(np.float32), nan=0, posinf=0, neginf=0)
 
 
 def _hold(box: np.ndarray, present: np.ndarray) -> np.ndarray:

@@ -59,6 +59,7 @@ def _encoder(folder: Path) -> TextFeatures:
             folder,
             "train_em.text is wordllama, learned, or a folder with config.json, a tokenizer and model.safetensors",
         )
+    from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils.logging import disable_progress_bar
 
@@ -69,7 +70,7 @@ def _encoder(folder: Path) -> TextFeatures:
         model = AutoModel.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, use_safetensors=True
         )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise InputError(f"not a usable encoder ({error})", folder, "export it with save_pretrained") from error
     model = model.get_encoder() if model.config.is_encoder_decoder else getattr(model, "text_model", model)
     model.eval()

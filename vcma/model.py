@@ -139,7 +139,7 @@ class Emission(nn.Module):
         norm = total[clip]
         if len(new):
             text = F.normalize(self.project(static[new]), dim=-1)
-            fresh = torch.einsum("k...h,kh->k...", F.normalize(f[clip[new]], dim=-1), text) * self.log_scale.exp()
+            fresh = told_by(F.normalize(f, dim=-1), text, clip[new]) * self.log_scale.exp()
             own = own.index_copy(0, new, fresh)
             norm = norm.index_copy(0, new, torch.logaddexp(norm[new], fresh))
             least = self.base.min() if len(self.base) else torch.zeros((), device=f.device)
@@ -260,16 +260,26 @@ class Phi(nn.Module):
         pair_text = self.pair_text[batch.pair_predicate + 1] + self.pair_static(batch.pair_static)
         action_text = self.action_text[batch.action_predicate + 1] + self.action_static(batch.action_static)
         clip = batch.sentence_clip[batch.pair_sentence]
-        pair = torch.einsum("knmth,kh->knmt", pair_f[clip], pair_text)
-        pair = pair.masked_fill(unusable_pairs(absent)[clip], PSI_FLOOR)
+        pair = told_by(pair_f, pair_text, clip).masked_fill(unusable_pairs(absent)[clip], PSI_FLOOR)
         clip = batch.sentence_clip[batch.action_sentence]
-        action = torch.einsum("knth,kh->knt", action_f[clip], action_text)
-        return pair, action.masked_fill(absent[clip], PSI_FLOOR)
+        action = told_by(action_f, action_text, clip).masked_fill(absent[clip], PSI_FLOOR)
+        return pair, action
 
 
 def _log_mean_exp(x: Tensor, mask: Tensor) -> Tensor:
     """log-mean-exp of x over its last axis where mask (broadcast) holds."""
     return x.masked_fill(~mask, NO_CANDIDATE).logsumexp(-1) - mask.sum(-1).log()
+
+
+def told_by(seen: Tensor, text: Tensor, clip: Tensor) -> Tensor:
+    """What each relation's vector says of every place of its own clip: [K, ...] from seen [V, ..., H], text [K, H]
+    and clip [K], which must not fall. No clip is copied for its relations.
+    """
+    count = torch.bincount(clip, minlength=len(seen))
+    slot = torch.arange(len(clip), device=clip.device) - (count.cumsum(0) - count)[clip]
+    padded = text.new_zeros(len(seen), int(count.max()), text.shape[1]).index_put((clip, slot), text)
+    told = torch.bmm(padded, seen.flatten(1, -2).transpose(1, 2))
+    return told[clip, slot].view(-1, *seen.shape[1:-1])
 
 
 def centred(evidence: Tensor, batch: Tensors) -> Tensor:
@@ -284,7 +294,7 @@ def cue_evidence(cue: Tensor, geometry: Tensor, clip: Tensor, unusable: Tensor) 
 
     The mean is over what is usable, so that a cue compares tubes and frames of one clip and nothing else.
     """
-    told = torch.einsum("k...c,kc->k...", geometry[clip], cue)
+    told = told_by(geometry, cue, clip)
     mask = ~unusable
     axes = tuple(range(1, told.ndim))
     mean = (told * mask).sum(axes, keepdim=True) / mask.sum(axes, keepdim=True).clamp(min=1)
