@@ -115,6 +115,7 @@ def summary(outcome: Outcome) -> str:
         spread = f"{len(scores)}, ± {100 * scores.mean(1).std(ddof=1):.1f}" if len(scores) > 1 else "1"
         gap = "–" if variant == "em" else _percent(outcome.difference(full, scores))
         lines.append(f"| {meaning} | {_percent((value, low, high))} | {spread} | {gap} |")
+    lines += ["", *_shares(outcome, full)]
     of_em = [r["spec"] for r in outcome.results if "em" in r]
     betas = {b: outcome.each("em", beta=b) for b in sorted({s["settings"]["beta"] for s in of_em})}
     alphas = {a: outcome.each("em", alpha=a) for a in sorted({s["alpha"] for s in of_em})}
@@ -135,6 +136,25 @@ def summary(outcome: Outcome) -> str:
     seconds = [r["seconds"] for r in outcome.results if "em" in r]
     lines += ["", f"Seconds a run, median: {np.median(seconds):.0f} (one core each)."] if seconds else []
     return "\n".join(lines)
+
+
+def _shares(outcome: Outcome, full: np.ndarray) -> Iterator[str]:
+    """What EM's score is of the others', by query type, and where p and q start and end on validation."""
+    told = {v: outcome.each(v) for v in ("contrast", "supervised", "oracle")}
+    of = {v: f"{full.mean() / np.nanmean(s):.2f} of {MEANING[v]}" for v, s in told.items() if len(s)}
+    if of:
+        yield f"EM's m_vIoU is {'; '.join(of.values())}."
+    for kind, mine in _kinds(outcome.truth)[:-1]:
+        of = {v: f"{100 * np.nanmean(s[:, mine]):.1f}" for v, s in {"em": full, **told}.items() if len(s)}
+        yield f"{kind}: {', '.join(f'{v} {value}' for v, value in of.items())}."
+    usual = [r["extra"]["history"] for r in outcome.results if "em" in r and r["spec"] == _like(r, outcome)]
+    for key in ("score_p", "score_q") if usual else ():
+        first, kept = np.mean([(h[0][key], _kept(h)[key]) for h in usual], axis=0)
+        yield f"{key[-1]} on validation: {100 * first:.1f} after one epoch, {100 * kept:.1f} in the round kept."
+
+
+def _kept(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    return max((row for row in history if row["best"]), key=lambda row: row["round"], default=history[-1])
 
 
 def _like(result: Mapping[str, Any], outcome: Outcome) -> Any:
