@@ -56,3 +56,10 @@ def make_tubes(seed: int, tubes: int = 4, frames: int = 12, feature: int = 6, ga
         "width": np.int64(320),
         "height": np.int64(240),
     }
+
+
+def unseal(path: Path) -> Path:
+    """Make an artifact look like one of another writer, which HDF5 can read all the same."""
+    with open(path, "rb+") as file:
+        file.write(bytes(8))
+    return path

@@ -1,12 +1,13 @@
 """Artifacts: all or nothing, the same bytes, refused where they are not what they say."""
 
 import os
+import signal
 
 import h5py
 import numpy as np
 import pytest
 
-from tests.conftest import make_tubes
+from tests.conftest import make_tubes, unseal
 from vcma import artifact
 from vcma.errors import InputError
 
@@ -22,6 +23,67 @@ def test_round_trip_and_the_same_bytes(tmp_path):
     attributes = artifact.attributes(one)
     assert attributes["params"] == {"alpha": 0.5} and attributes["inputs"] == {"proposals": "x"}
     assert attributes["content"] in digests and attributes["schema"] == "tubes/1"
+
+
+def test_a_seal_is_skipped_by_hdf5_and_its_absence_costs_nothing_but_time(tmp_path):
+    path = tmp_path / "a.h5"
+    artifact.write(artifact.TUBES, path, make_tubes(0), {"alpha": 0.5, "long": "x" * 3000}, {"proposals": "x"})
+    line = path.read_bytes().splitlines()[0]
+    assert line.startswith(b"VCMA1 {") and line.isascii()
+    with h5py.File(path) as file:
+        assert file.userblock_size == 4096 and file.attrs["schema"] == "tubes/1"
+    told, read = artifact.attributes(path), artifact.read(artifact.TUBES, path)
+    unseal(path)
+    assert told.items() >= artifact.attributes(path).items() and told["inputs"] == {"proposals": "x"}
+    for name, value in artifact.read(artifact.TUBES, path).items():
+        assert np.array_equal(value, read[name]), name
+
+
+@pytest.mark.parametrize("where", ["first line", "end", "middle"])
+@pytest.mark.parametrize("columns", [None, ("frame",)])
+def test_one_flipped_bit_is_noticed_before_hdf5_opens_the_file(tmp_path, where, columns, monkeypatch):
+    path = tmp_path / "a.h5"
+    artifact.write(artifact.TUBES, path, make_tubes(0), {}, {})
+    content = bytearray(path.read_bytes())
+    content[{"first line": 20, "end": -1, "middle": len(content) // 2}[where]] ^= 1
+    path.write_bytes(content)
+    monkeypatch.setattr(h5py, "File", None)
+    with pytest.raises(InputError, match=r"damaged artifact .*not what was written"):
+        artifact.read(artifact.TUBES, path, columns)
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"), [("kill", "HDF5 crashes"), ("loop", "HDF5 crashes"), ("fill", "Unable to allocate")]
+)
+def test_a_foreign_file_that_hdf5_does_not_survive_is_told_in_one_line(tmp_path, harm, told, monkeypatch):
+    path = tmp_path / "a.h5"
+    artifact.write(artifact.TUBES, path, make_tubes(0), {}, {})
+
+    def read(*_):
+        if harm == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if harm == "fill":
+            np.ones(3 << 28)
+        while True:
+            pass
+
+    monkeypatch.setattr(artifact, "_read_column", read)
+    monkeypatch.setattr(artifact, "_PATIENCE", 1)
+    with pytest.raises(InputError, match=told) as error:
+        artifact.read(artifact.TUBES, unseal(path))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("column", "row"), [("target", 3), ("subject", -1), ("object", 1)])
+def test_an_entity_that_its_sentence_does_not_have_is_refused(tmp_path, column, row):
+    data = artifact.empty(artifact.QUERIES)
+    data |= {name: np.array(["x"], object) for name in ("sample", "text", "kind", "flags", "predicate")}
+    data |= {name: np.array(["x"], object) for name in ("entity", "head", "attributes", "number")}
+    data |= {name: np.array([0, 1]) for name in ("entity_offset", "relation_offset")}
+    data |= {name: np.array([0]) for name in ("target", "subject", "object", "entity_begin", "entity_end")}
+    artifact.write(artifact.QUERIES, tmp_path / "a.h5", data, {}, {})
+    with pytest.raises(InputError, match=f"column {column} names an entity"):
+        artifact.write(artifact.QUERIES, tmp_path / "b.h5", data | {column: np.array([row])}, {}, {})
 
 
 @pytest.mark.parametrize("schema", artifact.SCHEMAS.values(), ids=lambda s: s.name)
@@ -76,12 +138,12 @@ def test_foreign_missing_and_damaged_files_are_told_in_one_line(tmp_path):
     half.write_bytes(tubes.read_bytes()[: tubes.stat().st_size // 2])
     huge = tmp_path / "huge.h5"
     huge.write_bytes(tubes.read_bytes())
-    with h5py.File(huge, "a") as file:
+    with h5py.File(unseal(huge), "a") as file:
         del file["box"]
         file.create_dataset("box", shape=(1 << 40, 4), dtype="f4", chunks=(1024, 4))
     for path, told in (
         (frames, "holds frames/1, not tubes/1"),
-        (half, "not a readable HDF5 file"),
+        (half, "damaged artifact (it has"),
         (tmp_path / "none.h5", "no such artifact"),
         (huge, "declares"),
     ):

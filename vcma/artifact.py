@@ -4,6 +4,10 @@ A schema is the source of truth for writer, reader, `vcma show`, the README's ta
 flat set of columns whose axes have names; columns that share an axis share its length. Ragged data are a flat
 column plus an offsets column of one entry more than its axis: row i owns [offset[i], offset[i + 1]).
 
+HDF5 may loop or crash on a damaged file, so a file begins with a seal, in what HDF5 calls a user block and skips:
+one line of JSON with the root attributes and a checksum of the rest, which is checked before HDF5 sees the file.
+What has no seal (a file by another writer) is first read by a child process.
+
 Conventions everywhere: boxes are continuous xyxy pixels of the *native* picture, frames are native indices from
 0, spans are half-open [begin, end).
 """
@@ -13,8 +17,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+import resource
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +35,7 @@ _FORMAT = {"libver": ("v110", "v110")}
 # What h5py raises on damaged files.
 _BROKEN = (KeyError, OSError, RuntimeError, TypeError, ValueError, OverflowError, MemoryError)
 _DEFLATE_LIMIT = 1032  # no HDF5 filter of ours packs tighter than this: a file that declares more is damaged
+_MAGIC = b"VCMA1 "  # the first bytes of a sealed file; another layout of the seal will have another number
 
 
 @dataclass(frozen=True)
@@ -297,6 +304,14 @@ def lengths(schema: Schema, data: Columns, where: Path | str) -> dict[str, int]:
             row = np.asarray(data[name])
             if len(row) and not 0 <= row.min() <= row.max() < sizes[axis]:
                 raise fail(f"column {name} names rows {row.min()} to {row.max()}, '{axis}' has {sizes[axis]}")
+    for name, column in schema.columns.items():
+        if column.unit == "entity":  # counted within its sentence
+            count = np.diff(data["entity_offset"])
+            if column.axes == ("relation",):
+                count = np.repeat(count, np.diff(data["relation_offset"]))
+            entity = np.asarray(data[name])
+            if (entity >= count).any() or (entity < (-1 if name == "object" else 0)).any():
+                raise fail(f"column {name} names an entity that its sentence does not have")
     return sizes
 
 
@@ -333,15 +348,14 @@ def write(
 
     lengths(schema, data, path)
     digest = content_digest(schema, data)
+    root = {"schema": schema.tag, "stage": schema.stage, "doc": schema.doc, "content": digest}
+    made = {"params": params, "inputs": inputs}
+    block = max(512, 1 << (len(_seal({**root, **made})) + 150).bit_length())  # HDF5 wants a power of two
     text = h5py.string_dtype("utf-8")
     # In memory first: HDF5 cannot be trusted to survive a disk that refuses in the midst of a file.
-    with h5py.File(path.name, "w", driver="core", backing_store=False, block_size=1 << 20, **_FORMAT) as file:
-        file.attrs["schema"] = schema.tag
-        file.attrs["stage"] = schema.stage
-        file.attrs["doc"] = schema.doc
-        file.attrs["params"] = json.dumps(params, sort_keys=True)
-        file.attrs["inputs"] = json.dumps(inputs, sort_keys=True)
-        file.attrs["content"] = digest
+    memory = {"driver": "core", "backing_store": False, "block_size": 1 << 20}
+    with h5py.File(path.name, "w", userblock_size=block, **memory, **_FORMAT) as file:
+        file.attrs.update(root | {key: json.dumps(value, sort_keys=True) for key, value in made.items()})
         for name, column in schema.columns.items():
             value = np.asarray(data[name], dtype=object if column.dtype == "str" else None)
             dataset = file.create_dataset(name, data=value, dtype=text if column.dtype == "str" else None)
@@ -350,9 +364,16 @@ def write(
             for axis, label in enumerate(column.axes):
                 dataset.dims[axis].label = label + "+1" if column.offsets else label
         file.flush()
-        image = file.id.get_file_image()
-    write_chunks(path, [image], ticket, ready)
+        image = file.id.get_file_image()  # without the user block
+    rest = {"block": block, "size": block + len(image), "sha256": hashlib.sha256(image).hexdigest()}
+    write_chunks(path, [_seal({**root, **made, **rest}).ljust(block, b"\0"), image], ticket, ready)
     return digest
+
+
+def _seal(told: Mapping) -> bytes:
+    """The first line of a file: JSON and a checksum of that line alone."""
+    text = json.dumps(told, sort_keys=True).encode()
+    return b"%s%s %08x\n" % (_MAGIC, text, zlib.crc32(text))
 
 
 class _replacing:
@@ -424,24 +445,99 @@ def read_json(path: Path, remedy: str) -> Any:
 def read(schema: Schema, path: Path, columns: Iterable[str] | None = None) -> Columns:
     """Read an artifact, or some of its columns. Numbers come as arrays, text as object arrays of str.
 
-    Raises InputError if the file is missing, damaged, of another schema, or declares impossible sizes. With all
-    columns the whole schema and the content's digest are checked, else only what is read.
+    Raises InputError if the file is missing, damaged, of another schema, or declares impossible sizes. A sealed
+    file is always checked as a whole. With all columns the schema is checked as a whole, too, and the content's
+    digest where there is no seal.
     """
     remedy = f"make it again: python stages/{schema.stage}.py"
-    with _opened(path, schema, remedy) as file:
-        names = list(schema.columns) if columns is None else list(columns)
-        data: Columns = {}
-        try:
-            for name in names:
-                data[name] = _read_column(file, name, schema.columns[name])
-            told = _attribute(file, "content")
-        except _BROKEN as error:
-            raise InputError(f"damaged {schema.tag} artifact ({error})", path, remedy) from error
+    names = list(schema.columns) if columns is None else list(columns)
+    sealed = _admitted(path, remedy, lambda: _read_columns(schema, path, names, remedy))
+    data, content = _read_columns(schema, path, names, remedy)
     if columns is None:
         lengths(schema, data, path)
-        if told != content_digest(schema, data):
+        if not sealed and content != content_digest(schema, data):
             raise InputError(f"damaged {schema.tag} artifact (its content is not what was written)", path, remedy)
     return data
+
+
+def _read_columns(schema: Schema, path: Path, names: list[str], remedy: str) -> tuple[Columns, str]:
+    """Columns, and the digest of all of them that the file tells."""
+    with _opened(path, remedy) as file:
+        _expect(schema, _attribute(file, "schema"), path, remedy)
+        return {name: _read_column(file, name, schema.columns[name]) for name in names}, _attribute(file, "content")
+
+
+@contextmanager
+def _bytes(path: Path, remedy: str) -> Iterator[Any]:
+    """A file's bytes; what the operating system refuses is an InputError."""
+    try:
+        with open(path, "rb") as file:
+            yield file
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise InputError("no such artifact", path, remedy) from None
+    except OSError as error:
+        raise InputError(f"not readable ({error.strerror})", path, remedy) from error
+
+
+def _told(path: Path, remedy: str) -> dict[str, Any] | None:
+    """What the seal of a file says; None if it has none. Raises InputError if it is damaged or the file cut."""
+    with _bytes(path, remedy) as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            return None
+        text, _, check = file.readline().rpartition(b" ")
+        size = os.fstat(file.fileno()).st_size
+    if check != b"%08x\n" % zlib.crc32(text):
+        raise InputError("damaged artifact (its first line is not what was written)", path, remedy)
+    told = json.loads(text)
+    if size != told["size"]:
+        raise InputError(f"damaged artifact (it has {size:,} bytes of {told['size']:,})", path, remedy)
+    return told
+
+
+def _admitted(path: Path, remedy: str, action: Callable[[], object]) -> bool:
+    """Whether a file is sealed, and so is what was written; if not, a child process survived `action`, a reading.
+
+    Raises InputError if the file is missing, not what was written, or more than HDF5 can bear.
+    """
+    told = _told(path, remedy)
+    if told is None:
+        _rehearse(path, remedy, action)
+        return False
+    with _bytes(path, remedy) as file:
+        file.seek(told["block"])
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != told["sha256"]:
+        raise InputError("damaged artifact (its bytes are not what was written)", path, remedy)
+    return True
+
+
+def _rehearse(path: Path, remedy: str, action: Callable[[], object]) -> None:
+    """Let a child process do `action` first, in bounded time and memory; raises InputError if it cannot."""
+    size = Path(path).stat().st_size
+    ear, mouth = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            resource.setrlimit(resource.RLIMIT_CPU, (_PATIENCE + (size >> 24),) * 2)
+            with suppress(OSError, ValueError):  # no /proc, or less is allowed already
+                used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+                resource.setrlimit(resource.RLIMIT_AS, (used + _ROOM + 16 * size,) * 2)
+            action()
+        except InputError as error:
+            os.write(mouth, error.what.encode("utf-8", "replace"))
+        finally:
+            os._exit(0)  # any other error comes again, where it can be told
+    os.close(mouth)
+    with open(ear, "rb") as said:
+        what = said.read().decode()
+    if os.waitpid(child, 0)[1]:
+        what = "damaged: HDF5 crashes on it or does not come to an end"
+    if what:
+        raise InputError(what, path, remedy)
+
+
+_PATIENCE = 3  # s of work for a small file
+_ROOM = 1 << 30  # bytes
 
 
 def _read_column(file: Any, name: str, column: Column) -> Any:
@@ -470,44 +566,41 @@ def _attribute(file: Any, name: str) -> str:
     return str(file.attrs[name])
 
 
-class _opened:
-    """`with _opened(path, schema, remedy) as file`: an HDF5 file of that schema, or InputError."""
+@contextmanager
+def _opened(path: Path, remedy: str) -> Iterator[Any]:
+    """An HDF5 file; what is wrong with it, or found wrong while it is open, is an InputError."""
+    import h5py
 
-    def __init__(self, path: Path, schema: Schema | None, remedy: str):
-        self.path, self.schema, self.remedy = Path(path), schema, remedy
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            yield file
+    except _BROKEN as error:
+        raise InputError(f"not a readable artifact ({error})", path, remedy) from error
 
-    def __enter__(self) -> Any:
-        import h5py
 
-        if not self.path.is_file():
-            raise InputError("no such artifact", self.path, self.remedy)
-        try:
-            self.file = h5py.File(self.path, "r", locking=False)
-        except OSError as error:
-            raise InputError(f"not a readable HDF5 file ({error})", self.path, self.remedy) from error
-        try:
-            tag = _attribute(self.file, "schema") if "schema" in self.file.attrs else "no VCMA artifact"
-        except _BROKEN as error:
-            self.file.close()
-            raise InputError(f"not a readable HDF5 file ({error})", self.path, self.remedy) from error
-        if self.schema and tag != self.schema.tag:
-            self.file.close()
-            raise InputError(f"holds {tag}, not {self.schema.tag}", self.path, self.remedy)
-        return self.file
-
-    def __exit__(self, *_: Any) -> None:
-        self.file.close()
+def _expect(schema: Schema | None, tag: str, path: Path, remedy: str) -> None:
+    if schema and tag != schema.tag:
+        raise InputError(f"holds {tag}, not {schema.tag}", path, remedy)
 
 
 def attributes(path: Path, schema: Schema | None = None) -> dict[str, Any]:
-    """The root attributes of an artifact: schema, stage, doc, params, inputs (both parsed) and content."""
+    """The root attributes of an artifact: schema, stage, doc, params, inputs (both parsed) and content.
+
+    Of a sealed file its first line alone is read: nothing says that the rest is sound.
+    """
     remedy = f"make it again: python stages/{schema.stage}.py" if schema else "name an artifact of this project"
-    with _opened(path, schema, remedy) as file:
-        try:
-            found = {key: _attribute(file, key) for key in ("schema", "stage", "doc", "content")}
-            return found | {key: json.loads(_attribute(file, key)) for key in ("params", "inputs")}
-        except _BROKEN as error:
-            raise InputError("holds no VCMA artifact", path, remedy) from error
+    told = _told(path, remedy)
+    if told is None:
+        _rehearse(path, remedy, lambda: _read_root(path, remedy))
+        told = _read_root(path, remedy)
+    _expect(schema, told["schema"], path, remedy)
+    return told
+
+
+def _read_root(path: Path, remedy: str) -> dict[str, Any]:
+    with _opened(path, remedy) as file:
+        texts = {key: _attribute(file, key) for key in ("schema", "stage", "doc", "content")}
+        return texts | {key: json.loads(_attribute(file, key)) for key in ("params", "inputs")}
 
 
 def schema_of(path: Path) -> Schema:

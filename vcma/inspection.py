@@ -128,6 +128,8 @@ def _draw_prediction(path: Path, png: Path, sample: str | None) -> str:
     span = int(data["span_begin"][row]), int(data["span_end"][row])
     boxes: dict[int, list[Drawn]] = {}
     tube = int(data["tube"][row])
+    if tube >= len(tubes["tube_score"]):
+        raise InputError(f"names tube {tube}, its video has {len(tubes['tube_score'])}", path, "ground again")
     if tube >= 0:
         for i in range(*tubes["point_offset"][tube : tube + 2]):
             frame = int(tubes["frame"][tubes["position"][i]])

@@ -8,7 +8,7 @@ import h5py
 import pytest
 import yaml
 
-from tests.conftest import ROOT, make_tubes
+from tests.conftest import ROOT, make_tubes, unseal
 from vcma import artifact
 from vcma.cli import load_project
 from vcma.datasets.index import UnusableError, inner_path
@@ -67,7 +67,7 @@ def test_an_artifact_reads_no_other_file(tmp_path, way):
     path, secret = tmp_path / "a.h5", tmp_path / "secret"
     secret.write_bytes(b"secret" * 99)
     artifact.write(artifact.TUBES, path, make_tubes(0), {}, {})
-    with h5py.File(path, "a") as file:
+    with h5py.File(unseal(path), "a") as file:
         shape = file["box"].shape
         del file["box"]
         if way == "external link":
@@ -82,10 +82,11 @@ def test_an_artifact_reads_no_other_file(tmp_path, way):
         artifact.read(artifact.TUBES, path)
 
 
-def test_content_that_was_altered_is_noticed(tmp_path):
+@pytest.mark.parametrize(("sealed", "told"), [(True, "its bytes are not what"), (False, "its content is not what")])
+def test_content_that_was_altered_is_noticed(tmp_path, sealed, told):
     path = tmp_path / "a.h5"
     artifact.write(artifact.TUBES, path, make_tubes(0), {}, {})
-    with h5py.File(path, "a") as file:
+    with h5py.File(path if sealed else unseal(path), "a") as file:
         file["box"][0, 0] += 1
-    with pytest.raises(InputError, match="its content is not what was written"):
+    with pytest.raises(InputError, match=told):
         artifact.read(artifact.TUBES, path)
