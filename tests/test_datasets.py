@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.test_video import IRREGULAR, write
 from vcma import artifact
 from vcma.datasets import READERS, annotated_truth
 from vcma.datasets.hcstvg import carve, source_video
@@ -562,6 +563,16 @@ def test_clips_of_a_table(tmp_path):
     assert samples["video"].tolist() == ["a.mp4", "in/b c.mp4"] == samples["video_path"].tolist()
     assert samples["segment_end"].tolist() == [-1, -1] and set(samples["query_type"]) == {"unknown"}
     assert all(len(truth["sample"]) == 0 for truth in index.truths.values())
+
+
+def test_a_clip_is_searched_to_its_last_frame(tmp_path):
+    """Of Matroska's irregular frames too, whose number its header only lets one guess."""
+    block = lay_out_clips(tmp_path, "clips.csv", "video,sentence\na.mkv,x\na.mkv,y\nb.mp4,x\n", ("b.mp4",))
+    write(tmp_path / "clips" / "a.mkv", times=IRREGULAR)
+    samples = read(tmp_path, block, tmp_path).samples
+    assert samples["segment_begin"].tolist() == [0, 0, 0] and samples["segment_end"].tolist() == [60, 60, -1]
+    assert samples["video_frames"].tolist() == [0, 0]  # nothing is annotated
+    assert len(annotated_truth(tmp_path, block, tmp_path, "test")["sample"]) == 0
 
 
 def test_clips_of_json_lines(tmp_path):

@@ -13,7 +13,7 @@ import pytest
 
 from vcma import video
 from vcma.errors import InputError
-from vcma.video import decode, extract, probe, read_frames, time_grid
+from vcma.video import count_frames, decode, extract, probe, read_frames, time_grid
 
 PLAN = {"rate": 5, "max_frames": 64, "max_side": 640, "quality": 90}
 
@@ -84,6 +84,7 @@ def test_odd_videos_give_the_frames_of_a_plain_decode(tmp_path, kind, monkeypatc
     path = write(tmp_path / name, **options)
     told = sequential(path)
     assert [number(shown) for _, shown in told] == list(range(options.get("frames", 60)))
+    assert count_frames(path) == probe(path)[0] == len(told)
     for sparse in (1 << 30, 0):  # in sequence; and by seeking wherever that is exact, however little it gains
         monkeypatch.setattr(video, "_SPARSE", sparse)
         monkeypatch.setattr(video, "_GAIN", 0.1)
@@ -157,6 +158,7 @@ def test_a_file_cut_short_ends_where_its_stream_does(tmp_path):
     last = len(sequential(path)) - 1
     found = [index for index, *_ in read_frames(path, np.array([5, 100, 399]))]
     assert found == [i for i in (5, 100, 399) if i <= last] and 100 < last < 399
+    assert count_frames(path) == last + 1 < probe(path)[0] == 400
 
 
 @pytest.mark.parametrize(("content", "told"), [(None, "no such video"), (b"", "decoded"), (b"no video", "decoded")])

@@ -37,7 +37,7 @@ from vcma.datasets.vidstg import Tracks, VidorFolder, boxed, read_trajectories
 from vcma.errors import InputError
 from vcma.names import root_folder, video_root
 from vcma.references import published_counts
-from vcma.video import probe, time_grid
+from vcma.video import shape, time_grid
 
 BLOCKING = {
     "malformed record": "a field is missing or no number",
@@ -243,7 +243,7 @@ def _examine_boxes(case: _Case, tracks: Tracks) -> Iterator[Finding]:
 def _examine_video(case: _Case, path: Path, decode: bool) -> Iterator[Finding]:
     """What the file says beside what the annotation says; 0 in either is unknown. Raises UnusableError."""
     try:
-        _, fps, width, height = probe(path)
+        fps, width, height = shape(path)
     except InputError as error:
         raise UnusableError("video unreadable", error.what) from error
     frames = _count_frames(path, decode)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import click
 import numpy as np
 
-from vcma.artifact import write_json
+from vcma.artifact import disk_error, write_json
 from vcma.cli import Project, find_config, load_project
 from vcma.clip import Clip, crop
 from vcma.corpus import Encoder, Sentence
 from vcma.errors import InputError
 from vcma.grounding import Answer, exported, predict
 from vcma.references import tube_boxes
+from vcma.report_media import scaled
 from vcma.untrained import by_labels, label_encoder
-from vcma.video import probe, read_frames
+from vcma.video import count_frames, read_frames, shape
 
 Columns = dict[str, Any]
 
@@ -49,7 +53,7 @@ def ground_command(
         raise click.UsageError("give --query TEXT or --queries FILE")
     tubes = tubes_of(video, project, device)
     told = [sentence(text, i) for i, text in enumerate(texts)]
-    end = probe(video)[0]
+    end = count_frames(video)
     clip = crop(tubes, 0, end, 64)
     if not len(clip.tube):
         raise InputError("nothing was detected in it", video, "lower detect_proposals.score_threshold")
@@ -60,9 +64,9 @@ def ground_command(
     found = dict(exported(answers, {a.sample: (0, clip.end) for a in answers}, tubes))
     named = {text: found[s.sample] for text, s in zip(texts, told, strict=True)}
     write_json(out / "predictions.json", named)
-    for i, (text, answer) in enumerate(zip(texts, answers, strict=True)):
-        path = out / f"{i:02d}.mp4"
-        annotate(video, path, answer, tubes, text)
+    films = [(out / f"{i:02d}.mp4", a, text) for i, (text, a) in enumerate(zip(texts, answers, strict=True))]
+    annotate(video, films, tubes, end)
+    for path, answer, text in films:
         click.echo(f"{text}: frames {answer.begin} to {answer.end}, tube {answer.tube} -> {path}")
 
 
@@ -128,43 +132,98 @@ def _by_model(
     ]
 
 
-def annotate(video: Path, path: Path, answer: Answer, tubes: Columns, text: str) -> None:
-    """Write the video as H.264 with the answer's box drawn in over its span, at most 720 px wide."""
+_AMBER = (0, 160, 244)  # BGR, as the pictures are
+_LONGEST = 640  # px, longest side of an annotated picture
+_RATE = 15.0  # most pictures a second
+_AROUND = 5.0  # s shown before and after a span
+# x264's usual preset takes longer than detector and model together.
+_X264 = {"preset": "superfast", "crf": "23"}
+Picture = np.ndarray  # uint8 HxWx3 BGR
+
+
+def annotate(video: Path, films: Sequence[tuple[Path, Answer, str]], tubes: Columns, count: int) -> None:
+    """Write each answer's span and some seconds around it as a small mp4, with its box and its sentence drawn in.
+
+    films: where to, answer, sentence. count: frames of the video, which is decoded once for all of them.
+    """
+    fps = shape(video)[0] or 25.0
+    step, margin = max(1, round(fps / _RATE)), round(_AROUND * fps)
+    with ExitStack() as stack:
+        shown: dict[int, list[Callable[[int, float, Picture], None]]] = defaultdict(list)
+        for path, answer, text in films:
+            add = stack.enter_context(_film(path, fps / step, answer, tubes, text))
+            first = max(answer.begin % step, answer.begin - margin // step * step)
+            for frame in range(first, min(answer.end + margin, count), step):
+                shown[frame].append(add)
+        for frame, time, picture in read_frames(video, np.array(sorted(shown), np.int64)):
+            small = scaled(picture, _LONGEST, even=True)
+            for add in shown[frame]:
+                add(frame, time, small)
+
+
+@contextmanager
+def _film(path: Path, rate: float, answer: Answer, tubes: Columns, text: str) -> Iterator[Callable]:
+    """A function of (native frame, time in s, picture) that adds it to the mp4, which is there when all is well."""
     import av
 
-    count, fps, _, _ = probe(video)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        # x264's usual preset takes longer than detector and model together.
-        stream: Any = container.add_stream(
-            "libx264", rate=Fraction(fps or 25).limit_denominator(1001), options={"preset": "veryfast"}
-        )
-        stream.pix_fmt = "yuv420p"
-        for i, picture in enumerate(_drawn(video, count, answer, tubes, text)):
-            if i == 0:
-                stream.height, stream.width = picture.shape[:2]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
-        container.mux(stream.encode())
+    boxes = tube_boxes(tubes, answer.tube, np.arange(answer.begin, answer.end))
+    native = max(float(tubes["width"]), 1.0)
+    partial, caption = path.with_name(f".{path.name}.partial"), None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with av.open(str(partial.absolute()), "w", format="mp4") as container:
+            stream: Any = container.add_stream(
+                "libx264", rate=Fraction(rate).limit_denominator(1001), options=_X264
+            )
+            stream.pix_fmt = "yuv420p"
+
+            def add(frame: int, time: float, picture: Picture) -> None:
+                nonlocal caption
+                if caption is None:
+                    stream.height, stream.width = picture.shape[:2]
+                    caption = _caption(text, picture.shape[1])
+                inside = answer.begin <= frame < answer.end
+                box = boxes[frame - answer.begin] * (picture.shape[1] / native) if inside else None
+                drawn = _drawn(picture, box, caption, f"{time:.1f} s")
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(drawn, format="bgr24")))
+
+            yield add
+            container.mux(stream.encode())
+        partial.replace(path)
+    except OSError as error:
+        raise disk_error(error, path) from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
-_AMBER = (0, 160, 244)  # BGR, as the pictures are
+def _drawn(picture: Picture, box: np.ndarray | None, caption: tuple[Picture, np.ndarray], time: str) -> Picture:
+    """A copy of the picture with a box (xyxy px), a caption (colours and their opacity) and the time drawn in."""
+    import cv2
+
+    drawn = picture.copy()
+    if box is not None:
+        x1, y1, x2, y2 = np.rint(box).astype(int).tolist()
+        cv2.rectangle(drawn, (x1, y1), (x2, y2), _AMBER, 2, cv2.LINE_AA)
+    colour, opacity = (part[: len(drawn)] for part in caption)
+    band = drawn[: len(colour)]
+    band[:] = band + (colour.astype(np.float32) - band) * opacity
+    for shade, width in ((0, 3), (255, 1)):
+        place = 5, len(drawn) - 6
+        cv2.putText(drawn, time, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (shade,) * 3, width, cv2.LINE_AA)
+    return drawn
 
 
-def _drawn(video: Path, count: int, answer: Answer, tubes: Columns, text: str) -> Iterator[np.ndarray]:
+def _caption(text: str, width: int) -> tuple[Picture, np.ndarray]:
+    """A sentence in lines over a band of that width in px: its colours, and their opacity float32 [h, w, 1]."""
     from PIL import Image, ImageDraw, ImageFont
 
-    boxes = tube_boxes(tubes, answer.tube, np.arange(answer.begin, answer.end))
     font = ImageFont.load_default(14)
-    for frame, _, picture in read_frames(video, np.arange(count)):
-        image = Image.fromarray(picture)
-        scale = min(1.0, 720 / image.width)
-        image = image.resize(
-            (max(2, int(image.width * scale) // 2 * 2), max(2, int(image.height * scale) // 2 * 2)),
-            Image.Resampling.BILINEAR,
-        )
-        canvas = ImageDraw.Draw(image)
-        if answer.begin <= frame < answer.end:
-            x1, y1, x2, y2 = (boxes[frame - answer.begin] * scale).tolist()
-            canvas.rectangle((x1, y1, max(x1, x2), max(y1, y2)), outline=_AMBER, width=3)
-        canvas.text((5, 4), text, fill="white", font=font, stroke_width=2, stroke_fill="black")
-        yield np.asarray(image)
+    lines = "\n".join(wrap(text, max(1, width // 7)))
+    canvas = ImageDraw.Draw(Image.new("RGBA", (1, 1)))
+    height = canvas.multiline_textbbox((5, 4), lines, font, stroke_width=2)[3]
+    image = Image.new("RGBA", (width, int(height) + 2))
+    ImageDraw.Draw(image).multiline_text(
+        (5, 4), lines, fill="white", font=font, stroke_width=2, stroke_fill="black"
+    )
+    pixels = np.asarray(image)
+    return pixels[..., :3], pixels[..., 3:].astype(np.float32) / 255

@@ -88,14 +88,30 @@ _GAIN = 2  # seeking must decode this many times less, since each seek costs as 
 def _jumps(path: Path, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Presentation time of each wanted frame and of the key frame it is decoded from, in stream units, int64 [n].
 
-    None where seeking is not exact (frames without a time of their own, packets to be dropped, no key frame first)
-    or not faster. Packets are read, not decoded. Frames beyond the end are left out.
+    None where seeking is not exact or not faster. Frames beyond the end are left out.
+    """
+    if (packets := _packets(path)) is None:
+        return None
+    time, key = packets
+    at = time[wanted[wanted < len(time)]]
+    start = key[np.searchsorted(key, at, side="right") - 1]
+    index = np.searchsorted(time, at)
+    before = np.concatenate([[-1], index[:-1]])  # decoded already
+    cost = index - np.maximum(np.searchsorted(time, start) - 1, before)
+    return (at, start) if len(at) and cost.sum() * _GAIN < index[-1] else None
+
+
+def _packets(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
+    """Presentation times of all frames and of the key frames, in stream units, int64 and rising.
+
+    Packets are read, not decoded. None where they do not tell: frames without a time of their own, packets to be
+    dropped or damaged, no key frame first.
     """
     import av
 
     times, keys = [], []
     try:
-        with av.open(str(path)) as container:
+        with _container(path) as container:
             stream = container.streams.video[0]
             if stream.codec_context.name not in _PLAIN:
                 return None
@@ -110,14 +126,25 @@ def _jumps(path: Path, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray] | No
     except (av.FFmpegError, IndexError):
         return None
     time, key = np.unique(np.array(times, np.int64)), np.array(sorted(keys), np.int64)
-    if len(time) < len(times) or not len(key) or key[0] != time[0]:
-        return None
-    at = time[wanted[wanted < len(time)]]
-    start = key[np.searchsorted(key, at, side="right") - 1]
-    index = np.searchsorted(time, at)
-    before = np.concatenate([[-1], index[:-1]])  # decoded already
-    cost = index - np.maximum(np.searchsorted(time, start) - 1, before)
-    return (at, start) if len(at) and cost.sum() * _GAIN < index[-1] else None
+    return (time, key) if len(time) == len(times) and len(key) and key[0] == time[0] else None
+
+
+def _declared(path: Path) -> int:
+    """The frame count that a container's header says, 0 where it says none."""
+    import av
+
+    try:
+        with _container(path) as container:
+            return int(container.streams.video[0].frames)
+    except (av.FFmpegError, IndexError):
+        return 0
+
+
+def _container(path: Path) -> Any:
+    import av
+
+    # Absolute, because FFmpeg takes what precedes a colon for a protocol; titles need not be UTF-8.
+    return av.open(str(path.absolute()), metadata_errors="replace")
 
 
 # Codecs of which every packet is one shown frame, so that packets can be counted for frames.
@@ -132,7 +159,7 @@ def _sought(
 
     done = 0
     try:
-        with av.open(str(path)) as container:
+        with _container(path) as container:
             stream = container.streams.video[0]
             stream.thread_count = 1
             first, last = stream.start_time or 0, None
@@ -157,36 +184,48 @@ def _open(path: Path) -> Any:
     cv2 = _cv2()
     if not path.is_file():
         raise InputError("no such video", path, "put it there or leave it out of the annotations")
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
     if not capture.isOpened():
         raise InputError("cannot be decoded as video", path, "fetch it again; it may be truncated")
     return capture
 
 
-def probe(path: Path) -> tuple[int, float, int, int]:
-    """(frame count, frames per second, width, height) of a video; counts frames where the container does not.
-
-    The count may be wrong (containers lie); `read_frames` ends where the stream does. Raises InputError.
-    """
+def shape(path: Path) -> tuple[float, int, int]:
+    """(frames per second, width, height) of a video, by its header; an unknown rate is 0. Raises InputError."""
     cv2 = _cv2()
     capture = _open(path)
     try:
-        count, fps, width, height = (
-            capture.get(p)
-            for p in (
-                cv2.CAP_PROP_FRAME_COUNT,
-                cv2.CAP_PROP_FPS,
-                cv2.CAP_PROP_FRAME_WIDTH,
-                cv2.CAP_PROP_FRAME_HEIGHT,
-            )
-        )
-        if not count >= 1:
-            count = 0
-            while capture.grab():
-                count += 1
-        return int(count), float(fps) if np.isfinite(fps) and fps > 0 else 0.0, int(width), int(height)
+        wanted = (cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        fps, width, height = (capture.get(p) for p in wanted)
     finally:
         capture.release()
+    return float(fps) if np.isfinite(fps) and fps > 0 else 0.0, int(width), int(height)
+
+
+def probe(path: Path) -> tuple[int, float, int, int]:
+    """(frame count, frames per second, width, height) of a video, as its header says.
+
+    The count may be wrong (containers lie; `read_frames` ends where the stream does); where the container has none,
+    as Matroska and WebM, frames are counted. Raises InputError.
+    """
+    facts = shape(path)
+    return _declared(path) or count_frames(path), *facts
+
+
+def count_frames(path: Path) -> int:
+    """How many frames a decode from the first one gives: by the packets where they tell, else by decoding.
+
+    Raises InputError.
+    """
+    if (packets := _packets(path)) is not None:
+        return len(packets[0])
+    capture, count = _open(path), 0
+    try:
+        while capture.grab():
+            count += 1
+    finally:
+        capture.release()
+    return count
 
 
 def extract(

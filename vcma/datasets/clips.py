@@ -10,6 +10,7 @@ import csv
 import io
 import json
 from collections.abc import Container, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from vcma.datasets.index import (
 )
 from vcma.errors import InputError
 from vcma.names import video_root
+from vcma.video import count_frames
 
 _REMEDY = 'begin it with the line "video,sentence", or write one {"video": ..., "sentence": ...} a line'
 
@@ -40,8 +42,31 @@ def index(
     annotations: folder of the files named under `splits:`. Raises InputError where a file or folder is missing or
     no such table, if no sample is usable, and under `strict` at the first skip.
     """
-    folder = VideoFolder(video_root(block, project_root)) if videos else None
-    return build("clips", walk(annotations, block, ()), SPLITS[:2], folder, annotations, strict)
+    entries = walk(annotations, block, ())
+    if not videos:
+        return build("clips", entries, SPLITS[:2], None, annotations, strict)
+    folder = VideoFolder(video_root(block, project_root))
+    return build("clips", _whole_videos(entries, folder), SPLITS[:2], folder, annotations, strict)
+
+
+def _whole_videos(entries: Iterator[Entry | Problem], folder: VideoFolder) -> Iterator[Entry | Problem]:
+    """The entries with segments up to the end of their videos, as far as it can be told."""
+    count: dict[str, int] = {}
+    for entry in entries:
+        if isinstance(entry, Entry):
+            if entry.video.id not in count:
+                count[entry.video.id] = _count(entry, folder)
+            if frames := count[entry.video.id]:
+                entry = replace(entry, segment=(0, frames))
+        yield entry
+
+
+def _count(entry: Entry, folder: VideoFolder) -> int:
+    """Frames of an entry's video; 0 where it cannot be read, which is told when it is to be used."""
+    try:
+        return count_frames(folder.root / folder.find(entry.file, entry.path))
+    except (InputError, UnusableError):
+        return 0
 
 
 def walk(annotations: Path, block: Mapping[str, Any], known: Container[str]) -> Iterator[Entry | Problem]:
