@@ -4,6 +4,7 @@ Each picture shows its own number as eight black or white stripes, which survive
 frames a second of 32 x 32 pixels, since what matters is the span and that few of many frames are wanted.
 """
 
+import os
 from fractions import Fraction
 
 import av
@@ -167,4 +168,10 @@ def test_what_is_no_video_is_told(tmp_path, content, told):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(InputError, match=told):
+        extract(path, [(0, -1)], **PLAN)
+
+
+def test_a_name_that_is_no_text_is_told(tmp_path):
+    path = write(tmp_path / "a.mp4", frames=1).rename(tmp_path / os.fsdecode(b"\xff.mp4"))
+    with pytest.raises(InputError, match="no valid UTF-8; rename it"):
         extract(path, [(0, -1)], **PLAN)

@@ -48,7 +48,8 @@ def ground_command(
 ) -> None:
     """Find what sentences speak of in one VIDEO: spans and boxes as JSON, and an annotated mp4 for each."""
     project = load_project(config or find_config(Path.cwd()))
-    texts = [*queries, *(_lines(file) if file else [])]
+    # A terminal may hand on bytes that are no text.
+    texts = [q.encode("utf-8", "replace").decode() for q in (*queries, *(_lines(file) if file else []))]
     if not texts:
         raise click.UsageError("give --query TEXT or --queries FILE")
     tubes = tubes_of(video, project, device)
@@ -67,7 +68,9 @@ def ground_command(
     films = [(out / f"{i:02d}.mp4", a, text) for i, (text, a) in enumerate(zip(texts, answers, strict=True))]
     annotate(video, films, tubes, end)
     for path, answer, text in films:
-        click.echo(f"{text}: frames {answer.begin} to {answer.end}, tube {answer.tube} -> {path}")
+        click.echo(
+            f"{text}: frames {answer.begin} to {answer.end}, tube {answer.tube} -> {click.format_filename(path)}"
+        )
 
 
 def _lines(file: Path) -> list[str]:
@@ -218,7 +221,7 @@ def _caption(text: str, width: int) -> tuple[Picture, np.ndarray]:
     from PIL import Image, ImageDraw, ImageFont
 
     font = ImageFont.load_default(14)
-    lines = "\n".join(wrap(text, max(1, width // 7)))
+    lines = "\n".join(wrap(text, max(8, width // 7), max_lines=3, placeholder=" …"))
     canvas = ImageDraw.Draw(Image.new("RGBA", (1, 1)))
     height = canvas.multiline_textbbox((5, 4), lines, font, stroke_width=2)[3]
     image = Image.new("RGBA", (width, int(height) + 2))

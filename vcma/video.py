@@ -184,6 +184,8 @@ def _open(path: Path) -> Any:
     cv2 = _cv2()
     if not path.is_file():
         raise InputError("no such video", path, "put it there or leave it out of the annotations")
+    if str(path) != str(path).encode("utf-8", "replace").decode():  # which OpenCV does not survive
+        raise InputError("its name is no valid UTF-8", path, "rename it")
     capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
     if not capture.isOpened():
         raise InputError("cannot be decoded as video", path, "fetch it again; it may be truncated")

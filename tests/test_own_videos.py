@@ -1,0 +1,145 @@
+"""Your own videos, whatever they are and are called: odd files under strange names, all stages, `vcma ground`."""
+
+import json
+from importlib import import_module
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from tests.conftest import ROOT
+from tests.faults.workshop import QUICK, SENTENCES, tiny_network
+from tests.test_video import ODD, turned, write
+from vcma import artifact
+from vcma.ground import ground_command
+from vcma.names import file_stem
+from vcma.video import read_frames
+
+STAGES = (
+    "index_dataset",
+    "extract_frames",
+    "detect_proposals",
+    "link_tubes",
+    "parse_queries",
+    "train_em",
+    "ground_queries",
+    "evaluate",
+    "render_report",
+)
+NAMES = (
+    "plain",
+    'in a folder/it\'s "quoted", & <b>bold</b>',
+    "größe 大きさ 🐕",
+    "..hidden",
+    "-rf",
+    "a:b|c*?",
+    "100%41",
+    "%03d",
+    "line\nbreak\ttab",
+    "back\\slash",
+    "$(reboot) `x` ;#",
+    "in a folder/" + "long" * 50,
+    "e\u0301",
+    "\u00e9",
+)
+
+
+KINDS = {
+    **ODD,
+    "phone": ("a.mp4", {}),
+    "4K": ("a.mp4", {"size": (3840, 2160), "preset": "ultrafast", "frames": 2}),
+}
+
+
+def place(i: int) -> str:
+    """Where below the video root, so its id, the i-th odd video lies."""
+    return f"{NAMES[i % len(NAMES)]}{i // len(NAMES) or ''}{Path(list(KINDS.values())[i][0]).suffix}"
+
+
+VIDEOS = {kind: place(i) for i, kind in enumerate(KINDS)}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    """A project whose clips are all odd videos, each under a strange name with its own sentence."""
+    folder = tmp_path_factory.mktemp("odd")
+    config = yaml.safe_load((ROOT / "pipeline.yaml").read_text())
+    block = {"format": "clips", "videos": "data/clips", "splits": {"train": "clips.jsonl", "test": "clips.jsonl"}}
+    config |= {"dataset": "clips", "datasets": {"clips": block | {"detector": tiny_network(folder)}}}
+    config["train_em"] |= QUICK | {"rounds": 1}
+    (folder / "pipeline.yaml").write_text(yaml.safe_dump(config))
+    root = folder / "data" / "clips"
+    for kind, video in VIDEOS.items():
+        (root / video).parent.mkdir(parents=True, exist_ok=True)
+        write(root / video, **KINDS[kind][1])
+    phone = root / VIDEOS["phone"]
+    phone.write_bytes(turned(phone.read_bytes(), 1))
+    write(folder / "data" / "secret.mp4", frames=2)
+    outside = "../secret.mp4", str(folder / "data" / "secret.mp4")
+    lines = [{"video": v, "sentence": s} for v, s in zip([*VIDEOS.values(), *outside], cycle(SENTENCES))]
+    (root / "clips.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return folder
+
+
+def call(command, *words) -> str:
+    done = CliRunner().invoke(command, list(map(str, words)))
+    assert done.exit_code == 0, done.output + repr(done.exception)
+    return done.output
+
+
+def snapshot(folder: Path) -> dict[Path, int]:
+    """Every file that is no artifact, with its time of change."""
+    files = (p for p in folder.rglob("*") if p.is_file())
+    return {p: p.stat().st_mtime_ns for p in files if "artifacts" not in p.parts}
+
+
+def test_they_go_through_every_stage(project):
+    before, told = snapshot(project.parent), {}
+    for name in STAGES:
+        command = getattr(import_module(f"stages.{name}"), name)
+        told[name] = call(command, "--config", project / "pipeline.yaml")
+    assert snapshot(project.parent) == before
+    artifacts, V = project / "artifacts" / "clips", len(VIDEOS)
+    samples = artifact.read(artifact.SAMPLES, artifacts / "samples.h5")
+    assert samples["video"].tolist()[:V] == list(VIDEOS.values()) and len(samples["skipped"]) == 2 * 2
+    frames = [KINDS[kind][1].get("frames", 60) for kind in VIDEOS]
+    assert samples["segment_end"].tolist()[: 2 * V] == 2 * frames
+    for folder in ("frames", "proposals", "tubes"):
+        assert {p.name for p in (artifacts / folder).iterdir()} == {f"{file_stem(v)}.h5" for v in VIDEOS.values()}
+    found = json.loads((artifacts / "predictions.json").read_text())
+    assert list(found) and set(found) == {f"{video}/{i}" for i, video in enumerate(VIDEOS.values(), start=1)}
+    for i, (kind, video) in enumerate(VIDEOS.items(), start=1):
+        answer, n = found[f"{video}/{i}"], KINDS[kind][1].get("frames", 60)
+        width, height = (48, 64) if kind == "phone" else KINDS[kind][1].get("size", (64, 48))
+        assert 0 <= answer["span"][0] < answer["span"][1] <= n
+        boxes = np.array([answer["boxes"][str(frame)] for frame in range(n)])
+        assert (boxes >= 0).all() and (boxes <= [width, height, width, height]).all()
+    assert f"{V} samples, 0 videos without pictures" in told["render_report"]
+
+
+@pytest.mark.parametrize("kind", VIDEOS)
+def test_each_is_grounded_and_drawn(project, tmp_path, kind):
+    queries = 'who is "../../it\'s"?', "größe; rm -rf / a dog, " + "and a dog " * 30
+    before = snapshot(project)
+    out = tmp_path / "a:b" / 'it\'s "there" ö'
+    words = [word for query in queries for word in ("--query", query)]
+    video = project / "data" / "clips" / VIDEOS[kind]
+    told = call(
+        ground_command, *words, "--untrained", "--config", project / "pipeline.yaml", "--out", out, "--", video
+    )
+    assert told.count(" -> ") == 2 and snapshot(project) == before
+    assert {p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.is_file()} == {
+        (out / name).relative_to(tmp_path) for name in ("predictions.json", "00.mp4", "01.mp4")
+    }
+    found, n = json.loads((out / "predictions.json").read_text()), KINDS[kind][1].get("frames", 60)
+    assert set(found) == set(queries) and all(answer["span"] == [0, n] for answer in found.values())
+    for name in ("00.mp4", "01.mp4"):
+        shown = [picture for *_, picture in read_frames(out / name, np.arange(n))]
+        assert len(shown) == (n if kind == "variable rate mp4" else -(-n // 2))  # at most 15 a second
+        height, width = shown[0].shape[:2]
+        assert max(height, width) <= 640 and (height > width) == (kind == "phone")
+        coloured = [bool((np.ptp(picture.astype(int), axis=2) > 60).any()) for picture in shown]
+        assert all(coloured)  # the box, in a picture of greys
