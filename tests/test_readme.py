@@ -1,5 +1,6 @@
 """The README stays true: its table is the schemas', its example runs, its commands exist."""
 
+import csv
 import re
 import subprocess
 import sys
@@ -27,6 +28,19 @@ def test_the_tracker_example_writes_tubes(tmp_path):
     tubes = artifact.read(artifact.TUBES, tmp_path / "tubes" / "a%20video.h5")
     assert tubes["frame"].tolist() == [0, 2] and tubes["point_offset"].tolist() == [0, 1, 3]
     assert np.allclose(tubes["box"], [[100, 50, 120, 70], [10, 20, 40, 60], [12, 20, 42, 60]])
+
+
+def test_its_numbers_of_demo_full_are_those_of_the_ablation():
+    with open(ROOT / "results" / "demo_full" / "ablation.csv", newline="") as file:
+        rows = [r for r in csv.DictReader(file) if (r["split"], r["query_type"]) == ("test", "all")]
+
+    def told(variant: str) -> str:
+        usual = [r for r in rows if r["variant"] == variant and (r["alpha"], r["beta"]) == ("0.5", "1.0")]
+        found = [100 * float(r["m_vIoU"]) for r in usual]
+        return f"{np.mean(found):.1f}" + (f" ± {np.std(found, ddof=1):.1f}" if len(found) > 1 else "")
+
+    names = ("chance", "label_prior", "contrast", "em", "supervised", "oracle")
+    assert f"450 training videos | {' | '.join(map(told, names))} |" in README
 
 
 def test_the_commands_it_names_exist():
