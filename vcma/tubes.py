@@ -1,8 +1,9 @@
 """Linking: the detector's regions of one video become tubes that follow one thing each.
 
-The score of a link between two detections is the paper's, alpha * cosine + (1 - alpha) * IoU, with two refinements
-that make it depend little on alpha: features are centred on the video's mean before their cosine (features of a box
-head all lean one way), and boxes are moved along their tube's own motion before their IoU.
+The score of a link between two detections is the paper's, alpha * cosine + (1 - alpha) * IoU, with refinements that
+make it depend little on alpha: features are centred on the video's mean before their cosine (features of a box head
+all lean one way); boxes are moved along their tube's own motion before their IoU, and that counts as far as their
+sizes agree; and a part of (1 - alpha) goes to the class, which still tells of fast things whose boxes never meet.
 
     1. `_repeats`: of two regions of one frame that show one thing twice, the poorer scored goes;
     2. `_join` the detections of neighbouring frames, then the ends of fragments to the starts of later ones, then
@@ -35,6 +36,7 @@ Columns = dict[str, Any]
 
 _PASSED_ON = ("frame", "time", "class_name", "attribute_name", "detector", "width", "height")
 _CLASS = 0.6  # weight of the class distribution beside the features
+_KIND = 0.2  # and beside the IoU
 _MEMORY = 3  # points whose motion predicts the next; more average the jitter out, but miss a turn
 _RIDGE = 0.3  # steps^2; how far the velocity of few points is trusted: (jitter / usual speed)^2
 _DOUBT = 0.1  # prediction error in box sizes, for a line known as well as one of its points
@@ -54,7 +56,8 @@ class _Detections:
     """The usable detections of one video, by frame, better scored first.
 
     row [n]: their row in the input; position [n]: row of frame; at [n]: time in steps; centre, size [n, 2] px;
-    score [n]; look [n, D]: centred unit feature, 0 where unknown; start [T + 1]: first detection of each frame.
+    score [n]; look [n, D]: centred unit feature, 0 where unknown; start [T + 1]: first detection of each frame;
+    classes: how many of the last numbers of a look tell of the class.
     """
 
     row: np.ndarray
@@ -65,12 +68,14 @@ class _Detections:
     score: np.ndarray
     look: np.ndarray
     start: np.ndarray
+    classes: int
 
     def only(self, keep: np.ndarray) -> _Detections:
         """Those of the mask keep [n]."""
         start = np.concatenate([[0], np.cumsum(keep)])[self.start]
-        columns = {name: getattr(self, name)[keep] for name in self.__dataclass_fields__ if name != "start"}
-        return _Detections(**columns, start=start)
+        shared = {"start", "classes"}
+        columns = {name: getattr(self, name)[keep] for name in self.__dataclass_fields__ if name not in shared}
+        return _Detections(**columns, start=start, classes=self.classes)
 
 
 @dataclass
@@ -169,6 +174,7 @@ def _detections(data: Columns) -> _Detections:
         score[row],
         _looks(data["feature"][row], data["class_prob"][row], crowded),
         np.searchsorted(position, np.arange(len(data["frame"]) + 1)),
+        data["class_prob"].shape[1],
     )
 
 
@@ -289,13 +295,22 @@ def _join(
     starts = _ends(found, np.flatnonzero(before < 0), successor)
     end, start, cosine = _trials(found, look, ends, starts, longest, lone, unlike)
     overlap, near = _overlap(found, ends, starts, end, start)
-    gain = alpha * cosine + (1 - alpha) * overlap - min_score
+    kind = _of_one_kind(look[:, look.shape[1] - found.classes :], ends.node[end], starts.node[start])
+    kind = np.where(np.isfinite(kind), kind, overlap)
+    gain = alpha * cosine + (1 - alpha) * ((1 - _KIND) * overlap + _KIND * kind) - min_score
     good = near & (gain > 0)
     end, start = end[good], start[good]
     chosen = assign(end, start, gain[good])
     successor = successor.copy()
     successor[ends.node[end[chosen]]] = starts.node[start[chosen]]
     return successor
+
+
+def _of_one_kind(kind: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """Cosine [e], at least 0, of the classes kind [n, C] of detections i and j; NaN where one is unknown."""
+    length = np.sqrt(np.einsum("nc,nc->n", kind, kind))
+    kind = kind / np.where(length > 0, length, np.nan)[:, None]
+    return np.maximum(np.einsum("ec,ec->e", kind[i], kind[j]), 0)
 
 
 def _without_strangers(found: _Detections, successor: np.ndarray, unlike: float) -> np.ndarray:
@@ -425,7 +440,8 @@ def _alike(
 
 
 def _overlap(found: _Detections, ends: _Ends, starts: _Ends, end: np.ndarray, start: np.ndarray) -> tuple:
-    """IoU [e] of each end with each start where their motion brings them, and whether they are in reach [e].
+    """IoU [e] of each end with each start where their motion brings them, times the IoU of their sizes alone, and
+    whether they are in reach [e].
 
     The end is moved to the start's time and the start back to the end's; each counts by the points that tell its
     velocity. Both boxes are widened by the prediction's error, which grows with the time from those points.
@@ -436,7 +452,8 @@ def _overlap(found: _Detections, ends: _Ends, starts: _Ends, end: np.ndarray, st
     informed = ends.count[end] - 1, starts.count[start] - 1
     share = np.divide(informed[0], sum(informed), out=np.full(len(end), 0.5, np.float32), where=sum(informed) > 0)
     near = np.minimum(forward_miss, backward_miss) < _REACH
-    return share * forward + (1 - share) * backward, near
+    alike = _iou(np.zeros(2, np.float32), ends.size[end], np.zeros(2, np.float32), starts.size[start])
+    return alike * (share * forward + (1 - share) * backward), near
 
 
 def _predicted(found: _Detections, line: _Ends, end: np.ndarray, node: np.ndarray, later: np.ndarray) -> tuple:
