@@ -208,6 +208,26 @@ def test_a_gap_longer_than_max_gap_is_not_bridged() -> None:
     assert len(link(data, max_gap=1.0)["tube_score"]) == 1
 
 
+@pytest.mark.parametrize(("growth", "count"), [(1.5, 1), (2.5, 2)])
+def test_a_long_gap_is_not_bridged_to_a_box_of_another_size(growth: float, count: int) -> None:
+    small, large = (
+        [100.0, 100, 140, 140],
+        [120 - 20 * growth, 120 - 20 * growth, 120 + 20 * growth, 120 + 20 * growth],
+    )
+    seen = [[small] if t < 6 else [large] if t > 12 else [] for t in range(19)]
+    assert len(link(proposals(seen, np.ones((12, 8))))["tube_score"]) == count
+
+
+def test_by_overlap_alone_fast_things_are_told_by_their_class() -> None:
+    there, back = walk(12, start=0, speed=20), walk(12, start=260, speed=-20)
+    seen = [[[x, 20, x + 15, 70], [y, 40, y + 15, 90]] for (x, *_), (y, *_) in zip(there, back, strict=True)]
+    data = proposals(seen, np.ones((24, 8)))
+    data["class_prob"] = np.tile(np.array([[0.9, 0.1], [0.1, 0.9]], np.float16), (12, 1))
+    out = link(data, alpha=0.0)
+    assert out["point_offset"].tolist() == [0, 12, 24]
+    assert sorted(np.sign(np.diff(out["box"][a:b, 0])).sum() for a, b in ((0, 12), (12, 24))) == [-11, 11]
+
+
 def test_neighbouring_frames_are_linked_however_far_apart() -> None:
     assert (
         len(link(proposals([[box] for box in walk(6)], np.ones((6, 8)), fps=0.1), max_gap=0.0)["tube_score"]) == 1

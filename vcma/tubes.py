@@ -44,6 +44,7 @@ _REACH = 0.8  # no link beyond this many box sizes, times the same growth
 _UNLIKE = 3.0  # a link must look alike by this many deviations more than different things of one frame do
 _HALF = 0.5  # but no more than so far from their mean to identity
 _LONE = 3.0  # steps; how long a gap is bridged between two lone detections
+_GROWTH = 2.0  # and beyond that none between boxes of sizes further apart than by this factor
 _ROWS = 64  # starts under trial at a time, at least: bounds the number of blocks
 _BLOCK = 1 << 17  # links under trial at a time: bounds memory, whatever the length of the video
 _DENSE = 1 << 20  # elements of the largest matrix assigned densely
@@ -441,7 +442,7 @@ def _alike(
 
 def _overlap(found: _Detections, ends: _Ends, starts: _Ends, end: np.ndarray, start: np.ndarray) -> tuple:
     """IoU [e] of each end with each start where their motion brings them, times the IoU of their sizes alone, and
-    whether they are in reach [e].
+    whether they are in reach [e]: the line drawn through a gap tells nothing of a thing that grew much in it.
 
     The end is moved to the start's time and the start back to the end's; each counts by the points that tell its
     velocity. Both boxes are widened by the prediction's error, which grows with the time from those points.
@@ -452,6 +453,8 @@ def _overlap(found: _Detections, ends: _Ends, starts: _Ends, end: np.ndarray, st
     informed = ends.count[end] - 1, starts.count[start] - 1
     share = np.divide(informed[0], sum(informed), out=np.full(len(end), 0.5, np.float32), where=sum(informed) > 0)
     near = np.minimum(forward_miss, backward_miss) < _REACH
+    growth = np.abs(np.log(ends.size[end] / starts.size[start])).max(1, initial=0)
+    near &= (later <= _LONE) | (growth < np.log(_GROWTH))
     alike = _iou(np.zeros(2, np.float32), ends.size[end], np.zeros(2, np.float32), starts.size[start])
     return alike * (share * forward + (1 - share) * backward), near
 
