@@ -1,7 +1,8 @@
 """Mutated files for every reader, in a process of its own: `python -m tests.faults.fuzz READER FOLDER FIRST END`.
 
 One line of JSON before each mutation, {"start": number}, and one after it: "valid" or "refused" (InputError, or bad
-usage in a YAML), or "bug" with the last lines of the traceback; `peak` is the most memory used so far, MB.
+usage in a YAML), or "bug" with the last lines of the traceback; `peak` is the most memory used so far, MB, by this
+process or a child.
 """
 
 import json
@@ -16,7 +17,7 @@ from typing import Any
 import click
 import numpy as np
 
-from tests.conftest import ROOT, make_tubes
+from tests.conftest import ROOT, make_tubes, unseal
 from tests.faults import workshop
 from vcma import artifact
 from vcma.errors import InputError
@@ -232,7 +233,7 @@ def yaml(folder: Path) -> Callable[[random.Random], None]:
 
 
 def hdf5(folder: Path) -> Callable[[random.Random], None]:
-    """Artifacts of every schema, for the readers and for what first works on their columns."""
+    """Artifacts of every schema, more of them without a seal, for the readers and what first works on columns."""
     from vcma import inspection, tubes
     from vcma.clip import crop
 
@@ -243,10 +244,12 @@ def hdf5(folder: Path) -> Callable[[random.Random], None]:
     def once(chance: random.Random) -> None:
         name = chance.choice(list(good))
         path, schema = folder / "bad.h5", artifact.SCHEMAS[name]
+        path.write_bytes(good[name])
         if chance.random() < 0.7:
-            path.write_bytes(mangled(good[name], chance))
+            unseal(path)
+        if chance.random() < 0.7:
+            path.write_bytes(mangled(path.read_bytes(), chance))
         else:
-            path.write_bytes(good[name])
             _reshape(path, schema, chance)
         way = chance.randrange(4)
         if way == 0:
@@ -379,7 +382,8 @@ def main(reader: str, folder: Path, first: int, end: int) -> None:
             result = {"refused": number} if "\n" not in text else {"bug": number, "text": text}
         except (Exception, SystemExit):
             result = {"bug": number, "text": traceback.format_exc()[-1500:]}
-        tell(**result, peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+        used = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        tell(**result, peak=used // 1024)
 
 
 if __name__ == "__main__":

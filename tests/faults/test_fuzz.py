@@ -1,7 +1,8 @@
 """Corrupted input for every reader: a clear error or a valid result; never a traceback, a hang or much memory.
 
 FFmpeg, HDF5 and the ONNX reader may die natively. That is tolerated only where a stage reads in worker processes
-and reports the file (`extract_frames`, tests/faults/test_refusals.py); every other reader must survive.
+and reports the file (`extract_frames`, tests/faults/test_refusals.py); every other reader must survive. HDF5 is never
+given a file whose checksum is wrong, and is tried in a child process on a file that has none.
 """
 
 import json
@@ -21,13 +22,10 @@ from tests.faults.workshop import FULL
 
 MUTATIONS = 2_000 if FULL else 60
 BATCH = 500
-HANG = 10  # s
+HANG = 10 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # s: a loaded machine is slow, not wrong
 MEMORY = 2_000  # MB
 START = 120  # s to import and prepare
 DIES = {"mp4"}  # whose stage survives the death of a worker
-# HDF5 2.0 itself loops on some damaged heaps of texts and makes room for gigabytes. It cannot be interrupted,
-# and only a checksum before it opens a file would help: a known fault, in so many of 1,000 mutations.
-KNOWN = {"hdf5": 15}
 
 
 def batch(reader, folder, first, end) -> tuple[Counter, list[str], int]:
@@ -97,14 +95,11 @@ def model(tmp_path_factory):
 
 @pytest.mark.parametrize("reader", READERS)
 def test_corrupted_input_is_refused_or_read(model, reader):
-    total, wrong, first, native = Counter(), [], 0, 0
+    total, wrong, first = Counter(), [], 0
     while first < MUTATIONS:
         counts, found, first = batch(reader, model / reader, first, min(first + BATCH, MUTATIONS))
         total += counts
-        known = [w for w in found if reader in KNOWN and w.endswith((" hangs", " MB"))]
-        native += len(known)
-        wrong += [w for w in found if w not in known]
+        wrong += found
     print(f"{reader}: {MUTATIONS:,} mutations, {dict(total)}")
     assert not wrong, f"{len(wrong)} wrong:\n" + "\n".join(wrong[:40])
-    assert native <= 1 + KNOWN.get(reader, 0) * MUTATIONS / 1000, f"{native} hangs or too much memory"
     assert total["refused"] and total["valid"]
