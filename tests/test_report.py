@@ -21,7 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT, make_tubes
-from vcma import artifact, report, report_media, report_pages
+from vcma import artifact, inspection, report, report_media, report_pages
+from vcma.errors import InputError
 from vcma.grounding import Answer, Prediction, prediction_columns
 from vcma.language import Entity, Query, Relation
 from vcma.metrics import evaluate
@@ -608,3 +609,10 @@ def test_a_thousand_samples_open_in_a_second(browser, project, tmp_path):
         )
     assert min(taken) < 1000
     assert re.match("1000 samples", browser.execute_script("return document.getElementById('count').textContent"))
+
+
+def test_a_tube_that_its_video_does_not_have_is_told_when_it_is_drawn(tmp_path):
+    folder = make_run(tmp_path)
+    write_predictions(folder, make_tubes(3, frames=FRAMES // 3), 99)
+    with pytest.raises(InputError, match="names tube 99, its video has 4"):
+        inspection.draw(folder / "predictions.h5", tmp_path / "a.png", None, 1)

@@ -1,8 +1,8 @@
 """Corrupted input for every reader: a clear error or a valid result; never a traceback, a hang or much memory.
 
 FFmpeg, HDF5 and the ONNX reader may die natively. That is tolerated only where a stage reads in worker processes
-and reports the file (`extract_frames`, tests/faults/test_refusals.py); every other reader must survive. HDF5 is never
-given a file whose checksum is wrong, and is tried in a child process on a file that has none.
+and reports the file (`extract_frames`, tests/faults/test_refusals.py); every other reader must survive. HDF5 is
+never given a file whose checksum is wrong, and a child process tries it on a file that has none.
 """
 
 import json
