@@ -8,6 +8,7 @@ process or a child.
 import json
 import random
 import resource
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from tests.conftest import ROOT, make_tubes, unseal
 from tests.faults import workshop
 from vcma import artifact
 from vcma.errors import InputError
+
+HANG = 10  # s of work on one mutation, after which SIGPROF ends the process; a loaded machine is slow, not wrong
 
 # Instead of a value of a JSON or YAML document.
 ODD = (
@@ -372,8 +375,10 @@ def main(reader: str, folder: Path, first: int, end: int) -> None:
     def tell(**what: Any) -> None:
         print(json.dumps(what), file=told, flush=True)
 
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     for number in range(first, end):
         tell(start=number)
+        signal.setitimer(signal.ITIMER_PROF, HANG)
         try:
             once(random.Random(f"{reader} {number}"))
             result = {"valid": number}
