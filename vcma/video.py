@@ -1,7 +1,7 @@
 """Video files and stored frames, read through OpenCV: its wheel decodes everything that FFmpeg does.
 
-A frame's native index is its rank among the frames that a decode from the first one gives. Few frames of a long
-video are reached by seeking, through PyAV, where the packets tell index and key frames beyond doubt.
+A frame's native index is its rank among the frames that a decode from the first one gives. Few frames are reached
+by seeking, through PyAV, where the packets tell index and key frames beyond doubt.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -55,50 +55,105 @@ def time_grid(
 def read_frames(path: Path, wanted: np.ndarray) -> Iterator[tuple[int, float, np.ndarray]]:
     """Yield (native index, time in s, picture uint8 HxWx3 BGR) of the wanted frames, in rising order.
 
-    Decodes in sequence, so indices are exact whatever the container says; ends early where the stream ends. Seeks
-    where that gives the same frames and decodes less than half as many. Raises InputError if the file is missing or
-    cannot be opened.
+    Decodes in sequence, so indices are exact whatever the container says; ends early where the stream ends. Where
+    that gives the same frames it seeks, and leaves out what no wanted frame is made from. Raises InputError if the
+    file is missing or cannot be opened.
     """
-    cv2 = _cv2()
-    if len(wanted) and wanted[-1] >= _SPARSE * len(wanted) and (jumps := _jumps(path, wanted)) is not None:
-        done = yield from _sought(path, wanted, jumps)
-        if done == len(jumps[0]):
+    with _Plain(path) as plain:
+        yield from _frames(path, plain, wanted)
+
+
+# Looking for what need not be decoded pays from so many native frames a wanted one on, and so many pixels.
+_FEW, _LARGE = 2, 1 << 25
+# And from here on, where it leaves more than one of _GAIN, even if it rounds colours differently.
+_SPARSE, _GAIN = 16, 2
+
+
+def _frames(path: Path, plain: _Plain, wanted: np.ndarray) -> Iterator[tuple[int, float, np.ndarray]]:
+    """`read_frames` with a plain decode that is at its beginning."""
+    if len(wanted):
+        _, width, height = plain.shape()
+        rare = wanted[-1] // len(wanted)
+        if rare >= _SPARSE or (rare >= _FEW and wanted[-1] * width * height >= _LARGE):
+            wanted = wanted[(yield from _sought(path, plain, wanted)) :]
+    for index in wanted.tolist():
+        if (frame := plain.frame(index)) is None:
             return
-        wanted = wanted[done:]  # the stream is not what its packets say: in sequence, then
-    capture = _open(path)
-    try:
-        position = 0
-        for index in wanted.tolist():
-            while position <= index:
-                if not capture.grab():
-                    return
-                position += 1
-            time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            decoded, picture = capture.retrieve()
-            if decoded:
-                yield index, time, picture
-    finally:
-        capture.release()
+        time, picture = frame
+        if picture is not None:
+            yield index, time, picture
 
 
-_SPARSE = 16  # native frames a wanted one, from which on looking for key frames may pay
-_GAIN = 2  # seeking must decode this many times less, since each seek costs as well
+class _Plain:
+    """`with _Plain(path) as plain`: a decode from the first frame on, by OpenCV. Raises InputError."""
+
+    def __init__(self, path: Path):
+        self.cv2, self.position = _cv2(), 0
+        if not path.is_file():
+            raise InputError("no such video", path, "put it there or leave it out of the annotations")
+        if str(path) != str(path).encode("utf-8", "replace").decode():  # which OpenCV does not survive
+            raise InputError("its name is no valid UTF-8", path, "rename it")
+        # One thread: a stage decodes as many videos at once as there are cores.
+        how = [self.cv2.CAP_PROP_N_THREADS, 1]
+        self.capture = self.cv2.VideoCapture(str(path.absolute()), self.cv2.CAP_FFMPEG, how)
+        if not self.capture.isOpened():
+            raise InputError("cannot be decoded as video", path, "fetch it again; it may be truncated")
+
+    def __enter__(self) -> _Plain:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.capture.release()
+
+    def frame(self, index: int) -> tuple[float, np.ndarray | None] | None:
+        """Time in s and picture (None if broken) of a native frame, none before the last one; None at the end."""
+        while self.position <= index:
+            if not self.capture.grab():
+                return None
+            self.position += 1
+        time = self.capture.get(self.cv2.CAP_PROP_POS_MSEC) / 1000
+        decoded, picture = self.capture.retrieve()
+        return time, picture if decoded else None
+
+    def count(self) -> int:
+        """Frames of the stream, all decoded."""
+        while self.capture.grab():
+            self.position += 1
+        return self.position
+
+    def shape(self) -> tuple[float, int, int]:
+        """Frames a second (0 if unknown), width and height, by the header."""
+        names = ("FPS", "FRAME_WIDTH", "FRAME_HEIGHT")
+        fps, width, height = (self.capture.get(getattr(self.cv2, f"CAP_PROP_{name}")) for name in names)
+        return float(fps) if np.isfinite(fps) and fps > 0 else 0.0, int(width), int(height)
 
 
-def _jumps(path: Path, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Presentation time of each wanted frame and of the key frame it is decoded from, in stream units, int64 [n].
+class _Jumps(NamedTuple):
+    """How to come by the wanted frames without all of those between: times of presentation, in stream units.
 
-    None where seeking is not exact or not faster. Frames beyond the end are left out.
+    at, start: int64 [n], of each wanted frame and of the key frame that it is decoded from; first: of the stream's
+    first frame. gain: how many times fewer frames are decoded.
     """
+
+    at: np.ndarray
+    start: np.ndarray
+    first: int
+    gain: float
+
+
+def _jumps(path: Path, wanted: np.ndarray) -> _Jumps | None:
+    """None where seeking is not exact. Frames beyond the end are left out."""
     if (packets := _packets(path)) is None:
         return None
     time, key = packets
     at = time[wanted[wanted < len(time)]]
+    if not len(at):
+        return None
     start = key[np.searchsorted(key, at, side="right") - 1]
     index = np.searchsorted(time, at)
     before = np.concatenate([[-1], index[:-1]])  # decoded already
     cost = index - np.maximum(np.searchsorted(time, start) - 1, before)
-    return (at, start) if len(at) and cost.sum() * _GAIN < index[-1] else None
+    return _Jumps(at, start, int(time[0]), index[-1] / cost.sum())
 
 
 def _packets(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
@@ -151,57 +206,68 @@ def _container(path: Path) -> Any:
 _PLAIN = {"h264", "hevc", "vp9", "av1", "libdav1d", "mpeg4", "mjpeg", "ffv1", "mpeg1video", "mpeg2video"}
 
 
-def _sought(
-    path: Path, wanted: np.ndarray, jumps: tuple[np.ndarray, np.ndarray]
-) -> Generator[tuple[int, float, np.ndarray], None, int]:
-    """The wanted frames like `read_frames`, by seeking; returns how many were found before a first failed."""
+def _sought(path: Path, plain: _Plain, wanted: np.ndarray) -> Generator[tuple[int, float, np.ndarray], None, int]:
+    """The wanted frames like `read_frames`, by seeking, through PyAV; returns how many of them are done, the rest
+    being left to a plain decode: all if seeking is not exact or does not give the same first frame to the last bit,
+    because colours are converted differently then; those from one on that is not where its packet says."""
     import av
 
-    done = 0
+    jumps, done = _jumps(path, wanted), 0
+    if jumps is None:
+        return 0
     try:
         with _container(path) as container:
-            stream = container.streams.video[0]
-            stream.thread_count = 1
-            first, last = stream.start_time or 0, None
-            frames: Iterator[Any] = iter(())
-            for index, at, key in zip(wanted.tolist(), *(j.tolist() for j in jumps), strict=False):
-                if last is None or last < key:
-                    container.seek(key, stream=stream)
-                    frames = container.decode(stream)
-                frame = next((f for f in frames if f.pts is not None and f.pts >= at), None)
-                if frame is None or frame.pts != at:
-                    return done
-                last = at
-                picture = np.rot90(frame.to_ndarray(format="bgr24"), frame.rotation // 90)
-                yield index, float((at - first) * stream.time_base), np.ascontiguousarray(picture)
+            container.streams.video[0].thread_count = 1
+            far = wanted[-1] >= _SPARSE * len(wanted) and jumps.gain > _GAIN
+            if not far and not _same(plain.frame(0), next(_decoded(container, [jumps.first], [jumps.first]), None)):
+                return 0
+            found = _decoded(container, jumps.at.tolist(), jumps.start.tolist())
+            for index, (time, picture) in zip(wanted.tolist(), found, strict=False):
+                yield index, time, picture
                 done += 1
+            if done == len(jumps.at):
+                return len(wanted)  # what is left lies beyond the end
     except av.FFmpegError:
         pass
     return done
 
 
-def _open(path: Path) -> Any:
-    cv2 = _cv2()
-    if not path.is_file():
-        raise InputError("no such video", path, "put it there or leave it out of the annotations")
-    if str(path) != str(path).encode("utf-8", "replace").decode():  # which OpenCV does not survive
-        raise InputError("its name is no valid UTF-8", path, "rename it")
-    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
-    if not capture.isOpened():
-        raise InputError("cannot be decoded as video", path, "fetch it again; it may be truncated")
-    return capture
+def _same(plain: tuple | None, sought: tuple | None) -> bool:
+    return bool(plain and sought and plain[0] == sought[0] and np.array_equal(plain[1], sought[1]))
+
+
+def _decoded(container: Any, at: list[int], start: list[int]) -> Iterator[tuple[float, np.ndarray]]:
+    """Time in s and picture of the frames of presentation time `at`, decoded from the key frames of time `start`;
+    ends where a frame is missing."""
+    from av.video.reformatter import VideoReformatter
+
+    stream, exact, convert = container.streams.video[0], set(at), VideoReformatter()
+    begin, unit, last = stream.start_time or 0, float(stream.time_base), None
+    frames: Iterator[Any] = iter(())
+    for moment, key in zip(at, start, strict=True):
+        if last is None or last < key:
+            container.seek(key, stream=stream)
+            frames = _needed(container, exact)
+        frame = next((f for f in frames if f.pts is not None and f.pts >= moment), None)
+        if frame is None or frame.pts != moment:
+            return
+        last = moment
+        picture = np.rot90(convert.reformat(frame, format="bgr24").to_ndarray(), frame.rotation // 90)
+        yield (moment - begin) * unit * 1000 / 1000, np.ascontiguousarray(picture)  # as OpenCV computes it
+
+
+def _needed(container: Any, exact: set[int]) -> Iterator[Any]:
+    """The frames that come next, without those that no other is made from unless they are wanted themselves."""
+    stream = container.streams.video[0]
+    for packet in container.demux(stream):
+        stream.codec_context.skip_frame = "DEFAULT" if packet.pts in exact else "NONREF"
+        yield from packet.decode()
 
 
 def shape(path: Path) -> tuple[float, int, int]:
     """(frames per second, width, height) of a video, by its header; an unknown rate is 0. Raises InputError."""
-    cv2 = _cv2()
-    capture = _open(path)
-    try:
-        wanted = (cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
-        fps, width, height = (capture.get(p) for p in wanted)
-    finally:
-        capture.release()
-    return float(fps) if np.isfinite(fps) and fps > 0 else 0.0, int(width), int(height)
+    with _Plain(path) as plain:
+        return plain.shape()
 
 
 def probe(path: Path) -> tuple[int, float, int, int]:
@@ -221,13 +287,8 @@ def count_frames(path: Path) -> int:
     """
     if (packets := _packets(path)) is not None:
         return len(packets[0])
-    capture, count = _open(path), 0
-    try:
-        while capture.grab():
-            count += 1
-    finally:
-        capture.release()
-    return count
+    with _Plain(path) as plain:
+        return plain.count()
 
 
 def extract(
@@ -244,20 +305,22 @@ def extract(
     rate is in frames a second, quality is JPEG's 1..100. Raises InputError if no wanted frame can be decoded.
     """
     cv2 = _cv2()
-    count, fps, width, height = probe(path)
-    grid = time_grid(segments, min(count, _LONGEST), fps, rate, max_frames)
     frames, times, files = [], [], []
-    for index, time, picture in read_frames(path, grid):
-        height, width = picture.shape[:2]
-        scale = max_side / max(width, height)
-        if scale < 1:
-            size = max(1, round(width * scale)), max(1, round(height * scale))
-            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-        coded, file = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        if coded:
-            frames.append(index)
-            times.append(time)
-            files.append(file.ravel())
+    with _Plain(path) as plain:
+        fps, width, height = plain.shape()
+        count = _declared(path) or count_frames(path)
+        grid = time_grid(segments, min(count, _LONGEST), fps, rate, max_frames)
+        for index, time, picture in _frames(path, plain, grid):
+            height, width = picture.shape[:2]
+            scale = max_side / max(width, height)
+            if scale < 1:
+                size = max(1, round(width * scale)), max(1, round(height * scale))
+                picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+            coded, file = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+            if coded:
+                frames.append(index)
+                times.append(time)
+                files.append(file.ravel())
     if not frames:
         raise InputError(f"none of {len(grid)} wanted frames could be decoded", path, "fetch the video again")
     return {
