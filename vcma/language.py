@@ -7,11 +7,13 @@ happen ("in the room", "at home") is neither entity nor relation, unless the sen
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vcma.clauses import Clauses, Event, Thing
 from vcma.errors import InputError
@@ -100,12 +102,24 @@ def parse(texts: Iterable[str], model: str | None = None, batch_size: int = 256)
 @cache
 def load_model(name: str | None = None) -> Language:
     """The tokenizer, tagger and lemmatizer of a spaCy model; its slower pipes are left out."""
-    import spacy
+    model = name or next((m for m in MODELS if importlib.util.find_spec(m)), MODELS[0])
+    spacy = _spacy(with_torch=model.endswith("_trf"))
+    if not spacy.util.is_package(model):
+        raise InputError(f"spaCy model {model} is not installed", None, f"pip install {model}")
+    return spacy.load(model, exclude=["ner", "parser"])
 
-    for candidate in (name,) if name else MODELS:
-        if spacy.util.is_package(candidate):
-            return spacy.load(candidate, exclude=["ner", "parser"])
-    raise InputError(f"spaCy model {name or MODELS[0]} is not installed", None, f"pip install {name or MODELS[0]}")
+
+def _spacy(with_torch: bool) -> Any:
+    # spaCy imports torch where it finds it: a second and half a GB, which only a transformer is worth.
+    hidden = not with_torch and "torch" not in sys.modules
+    if hidden:
+        sys.modules["torch"] = None  # type: ignore[assignment]
+    try:
+        import spacy
+    finally:
+        if hidden:
+            del sys.modules["torch"]
+    return spacy
 
 
 def _readable(text: str) -> str:
