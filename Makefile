@@ -25,6 +25,8 @@ faults: env  ## all kills and mutations, of which `make test` has a part (half a
 	@VCMA_FAULTS=all python -m pytest -q -s tests/faults tests/test_cluster.py
 
 bench: env  ## speed and growth beside what else one could use -> bench/results.md
+	@[ -d .bench/packages ] || python -m pip install --quiet --no-deps --target .bench/packages -r envs/bench.txt || \
+	  echo "some of what to compare with cannot be installed and is left out" >&2
 	@python bench/table.py
 
 check: env  ## format, lint and types
@@ -37,4 +39,4 @@ format: env
 	@ruff check --fix .
 
 clean:  ## undo `make demo`: artifacts, drawn data, DVC's cache, and the environment
-	rm -rf artifacts data/demo data/demo_full .venv .dvc/cache .dvc/tmp
+	rm -rf artifacts data/demo data/demo_full .venv .bench .dvc/cache .dvc/tmp

@@ -1,23 +1,21 @@
-"""Artifacts written and read beside raw h5py, and how long every stage's --help takes.
+"""Artifacts written and read beside raw h5py.
 
     python bench/artifacts.py [--rounds 9] [--json FILE]
 
-Raw h5py stores and reads the same columns, with nothing checked, hashed or replaced.
+Raw h5py stores and reads the same columns, with nothing checked, hashed or replaced. Waiting for the disk counts.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
+import turns  # first: it sets the number of threads
+
+# isort: split
 import h5py
 import numpy as np
 
@@ -56,45 +54,28 @@ def read_raw(path: Path) -> dict:
         return {name: column[()] for name, column in file.items()}
 
 
-def seconds(action: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    action()
-    return time.perf_counter() - begin
-
-
 def main() -> None:
-    options = argparse.ArgumentParser(description="Artifacts beside raw h5py; start-up times.")
+    options = argparse.ArgumentParser(description="Artifacts beside raw h5py.")
     options.add_argument("--rounds", type=int, default=9)
-    options.add_argument("--json", type=Path)
+    options.add_argument("--json", type=Path, help="write the figures here")
     args = options.parse_args()
-    figures: dict[str, dict[str, list[float]]] = {}
+    comparisons: dict[str, turns.Seconds] = {}
     with tempfile.TemporaryDirectory() as folder:
         ours, raw = Path(folder) / "ours.h5", Path(folder) / "raw.h5"
         for frames in (24, 1000):
             data = proposals(frames)
-            for _ in range(args.rounds):
-                for name, mine, theirs in (
-                    ("write", lambda d=data: artifact.write(artifact.PROPOSALS, ours, d, {}, {}), write_raw),
-                    ("read", lambda: artifact.read(artifact.PROPOSALS, ours), None),
-                ):
-                    row = figures.setdefault(f"{name}, {frames} frames", {"ours": [], "h5py": []})
-                    row["ours"].append(seconds(mine))
-                    other = (lambda d=data: write_raw(raw, d)) if theirs else (lambda: read_raw(raw))
-                    row["h5py"].append(seconds(other))
-    for stage in sorted(Path("stages").glob("*.py")):
-        command = [sys.executable, str(stage), "--help"]
-        times = [
-            seconds(lambda c=command: subprocess.run(c, stdout=subprocess.DEVNULL, check=True)) for _ in range(3)
-        ]
-        figures[f"{stage.stem} --help"] = {"ours": times}
-    for name, row in figures.items():
-        told = f"{name:28} {1e3 * statistics.median(row['ours']):7.1f} ms"
-        if "h5py" in row:
-            ratios = [o / h for o, h in zip(row["ours"], row["h5py"], strict=True)]
-            told += f", {statistics.median(ratios):.2f} times h5py's [{min(ratios):.2f}, {max(ratios):.2f}]"
-        print(told)
-    if args.json:
-        args.json.write_text(json.dumps(figures, indent=1) + "\n")
+            writers = {
+                "ours": lambda d=data: artifact.write(artifact.PROPOSALS, ours, d, {}, {}),
+                "raw h5py": lambda d=data: write_raw(raw, d),
+            }
+            readers = {"ours": lambda: artifact.read(artifact.PROPOSALS, ours), "raw h5py": lambda: read_raw(raw)}
+            comparisons[f"write proposals of {frames} frames"] = turns.in_turns(
+                writers, args.rounds, clock=time.perf_counter
+            )
+            comparisons[f"read proposals of {frames} frames"] = turns.in_turns(
+                readers, args.rounds, clock=time.perf_counter
+            )
+    turns.finish(comparisons, args.json)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,19 @@
 """Frames per second of the detector as the pipeline runs it, of the bare model, and of detectron2's predictor.
 
-All three see the same frames at the same size with the same threads, in turns; the fastest of the repeats counts.
+All three see the same frames at the same size with the same threads, in turns.
 
     python bench/detect_proposals.py --config envs/detectors/demo.yaml --weights demo/detector.pth
 """
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import turns  # first: it sets the number of threads
+
+# isort: split
 import click
 import numpy as np
 
@@ -90,24 +91,13 @@ def main(
     frames = [still.picture() for still in world_stills(11, count)]
     cfg, checkpoint = configured(config, weights)
     with without_old_warnings():
-        loops = {
+        ways = {
             "ours": our_loop(config, weights, frames, batch),
-            "bare": bare_loop(cfg, checkpoint, frames, batch),
-            "default_predictor": predictor_loop(cfg, frames),
+            "bare model": bare_loop(cfg, checkpoint, frames, batch),
+            "DefaultPredictor": predictor_loop(cfg, frames),
         }
-        seconds: dict[str, list[float]] = {name: [] for name in loops}
-        for _ in range(repeats + 1):  # the first turn warms up
-            for name, run in loops.items():
-                start = time.perf_counter()
-                run()
-                seconds[name].append(time.perf_counter() - start)
-    speed = {name: count / min(times[1:]) for name, times in seconds.items()}
-    for name, value in speed.items():
-        click.echo(f"{name:18s} {value:7.1f} frames/s  {1e3 / value:6.1f} ms")
-    click.echo(f"ours / bare {speed['ours'] / speed['bare']:.2f}", nl=False)
-    click.echo(f", ours / default_predictor {speed['ours'] / speed['default_predictor']:.2f}")
-    if output:
-        output.write_text(json.dumps({"frames_per_second": speed, "batch": batch, "threads": threads}, indent=1))
+        spent = turns.in_turns(ways, repeats)
+    turns.finish({f"detect in {count} frames, 320 x 240": spent}, output, batch=batch, threads=threads)
 
 
 if __name__ == "__main__":

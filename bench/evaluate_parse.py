@@ -1,6 +1,6 @@
 """How well sentences are read, measured against a VidSTG annotation file.
 
-    python bench/evaluate_parse.py --json val_annotations.json [--failures 20] [--out scores.json]
+    python bench/evaluate_parse.py --annotations val_annotations.json [--failures 20] [--json FILE]
 
 The key of a sentence is its record's `used_relation`, the categories of its two ends and its `target_id`. Reported
 for two halves of the *videos*, split by a hash of their ids: `development`, which the rules were written on, and
@@ -256,19 +256,19 @@ def summary(scores: list[Score]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Score the sentence parser against a VidSTG annotation file.")
-    parser.add_argument("--json", type=Path, required=True, help="VidSTG annotation file")
+    parser.add_argument("--annotations", type=Path, required=True, help="VidSTG annotation file")
     parser.add_argument("--failures", type=int, default=0, help="wrong sentences of the development half to print")
-    parser.add_argument("--out", type=Path, help="write the scores to this JSON file as well")
+    parser.add_argument("--json", type=Path, help="write the scores here")
     options = parser.parse_args()
-    everything = list(cases(options.json))
+    everything = list(cases(options.annotations))
     queries = list(parse(case.text for case in everything))
     scored = [(case, query, score(case, query)) for case, query in zip(everything, queries, strict=True)]
     table = tabulate(scored)
     for name, row in table.items():
         print(f"{name:46s}" + "  ".join(f"{k} {v}" for k, v in row.items()))
     print_failures(scored, options.failures)
-    if options.out:
-        options.out.write_text(json.dumps(table, indent=1) + "\n", "utf-8")
+    if options.json:
+        options.json.write_text(json.dumps(table, indent=1) + "\n", "utf-8")
 
 
 def tabulate(scored: list[Scored]) -> dict[str, dict[str, float]]:

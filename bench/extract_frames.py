@@ -2,25 +2,28 @@
 
     python bench/extract_frames.py VIDEO ... [--rounds 5] [--json FILE]
 
-In turns in one process, one thread each, median of the rounds. Only what is installed takes part. The same native
-frames are wanted of all; each is decoded, scaled to 640 px and coded as JPEG of quality 90.
+In turns in one process, one thread each. Only what is installed takes part. The same native frames are wanted of
+all; each is decoded, scaled to 640 px and coded as JPEG of quality 90.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
-import time
+import importlib.util
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import turns  # first: it sets the number of threads
+
+# isort: split
 import cv2
 import numpy as np
 
 from vcma import video
 
 HOW = {"rate": 5, "max_frames": 10**6, "max_side": 640, "quality": 90}
+Way = Callable[[Path, list[int]], list[bytes]]
 
 
 def coded(picture: np.ndarray) -> bytes:
@@ -31,22 +34,23 @@ def coded(picture: np.ndarray) -> bytes:
     return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
 
 
-def ours(path: Path, wanted: list[int]) -> int:
-    return len(video.extract(path, [(0, -1)], **HOW)["frame"])
+def ours(path: Path, wanted: list[int]) -> list[bytes]:
+    found = video.extract(path, [(0, -1)], **HOW)
+    begin, end = found["jpeg_offset"][:-1], found["jpeg_offset"][1:]
+    return [found["jpeg"][a:b].tobytes() for a, b in zip(begin, end, strict=True)]
 
 
-def opencv(path: Path, wanted: list[int]) -> int:
-    """The usual loop: read every frame, keep the wanted."""
-    capture, keep, found = cv2.VideoCapture(str(path)), set(wanted), []
+def opencv(path: Path, wanted: list[int]) -> list[bytes]:
+    """The usual loop: grab every frame, retrieve the wanted."""
+    capture, keep, found = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1]), set(wanted), []
     for i in range(wanted[-1] + 1):
-        decoded, picture = capture.read()
-        if decoded and i in keep:
-            found.append(coded(picture))
+        if capture.grab() and i in keep:
+            found.append(coded(capture.retrieve()[1]))
     capture.release()
-    return len(found)
+    return found
 
 
-def pyav(path: Path, wanted: list[int]) -> int:
+def pyav(path: Path, wanted: list[int]) -> list[bytes]:
     import av
 
     keep, found = set(wanted), []
@@ -55,57 +59,47 @@ def pyav(path: Path, wanted: list[int]) -> int:
         for i, frame in enumerate(container.decode(video=0)):
             if i in keep:
                 found.append(coded(frame.to_ndarray(format="bgr24")))
-    return len(found)
+    return found
 
 
-def decord(path: Path, wanted: list[int]) -> int:
-    import decord as library
+def decord(path: Path, wanted: list[int]) -> list[bytes]:
+    from decord import VideoReader
 
-    reader = library.VideoReader(str(path), num_threads=1)
-    return len([coded(np.ascontiguousarray(reader[i].asnumpy()[:, :, ::-1])) for i in wanted])
+    pictures = VideoReader(str(path), num_threads=1).get_batch(wanted).asnumpy()
+    return [coded(np.ascontiguousarray(picture[:, :, ::-1])) for picture in pictures]
+
+
+def rivals() -> dict[str, Way]:
+    found: dict[str, Way] = {"OpenCV": opencv, "PyAV": pyav}
+    if importlib.util.find_spec("decord"):
+        return found | {"decord": decord}
+    print("decord is not installed, left out")
+    return found
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description="Frame extraction beside its alternatives.")
     options.add_argument("videos", type=Path, nargs="+")
     options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--json", type=Path)
+    options.add_argument("--json", type=Path, help="write the figures here")
     args = options.parse_args()
     cv2.setNumThreads(1)
-    ways: dict[str, Callable[[Path, list[int]], int]] = {"ours": ours, "OpenCV": opencv, "PyAV": pyav}
-    try:
-        import decord as _
-
-        ways["decord"] = decord
-    except ImportError:
-        print("decord is not installed, left out")
-    spent: dict[str, list[float]] = {name: [] for name in ways}
-    frames: dict[str, int] = dict.fromkeys(ways, 0)
-    grids = {}
+    grids: dict[str, dict[Path, list[int]]] = {}  # videos of one size together
     for path in args.videos:
-        count, fps, *_ = video.probe(path)
-        grids[path] = video.time_grid([(0, -1)], count, fps, HOW["rate"], HOW["max_frames"]).tolist()
-    for turn in range(args.rounds + 1):  # the first warms up
-        for name, way in ways.items():
-            begin = time.perf_counter()
-            frames[name] = sum(way(path, wanted) for path, wanted in grids.items())
-            if turn:
-                spent[name].append(time.perf_counter() - begin)
-    figures = {
-        name: {
-            "frames": frames[name],
-            "s": times,
-            "ratio": [t / o for t, o in zip(times, spent["ours"], strict=True)],
-        }
-        for name, times in spent.items()
-    }
-    for name, row in figures.items():
-        print(f"{name:8} {row['frames']} frames, {statistics.median(row['s']):.2f} s, ", end="")
-        print(
-            f"{statistics.median(row['ratio']):.2f} times ours [{min(row['ratio']):.2f}, {max(row['ratio']):.2f}]"
-        )
-    if args.json:
-        args.json.write_text(json.dumps(figures, indent=1) + "\n")
+        count, fps, width, height = video.probe(path)
+        grid = video.time_grid([(0, -1)], count, fps, HOW["rate"], HOW["max_frames"])
+        grids.setdefault(f"{width} x {height}", {})[path] = grid.tolist()
+
+    def run(way: Way, wanted: dict[Path, list[int]]) -> int:
+        return sum(len(way(path, grid)) for path, grid in wanted.items())
+
+    comparisons, frames = {}, {}
+    for size, wanted in grids.items():
+        ways = {name: partial(run, way, wanted) for name, way in {"ours": ours, **rivals()}.items()}
+        frames[size] = {name: way() for name, way in ways.items()}
+        what = f"extract {frames[size]['ours']} of {sum(video.probe(path)[0] for path in wanted)} frames, {size}"
+        comparisons[what] = turns.in_turns(ways, args.rounds)
+    turns.finish(comparisons, args.json, frames=frames)
 
 
 if __name__ == "__main__":

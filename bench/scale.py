@@ -1,12 +1,20 @@
-"""How time and memory grow: exponents in videos (listing, skipping, pruning), frames, proposals and tubes.
+# ruff: noqa: E402 (the number of threads is read when NumPy is imported)
+"""How time and memory grow: with videos, frames, regions, tubes and sentences; and `dvc repro` with nothing to do.
 
-    python bench/scale.py [--videos 1250 2500 5000] [--json FILE]
+    python bench/scale.py [--videos 5000 10000 20000] [--no-dvc] [--json FILE]
 
-For each number of videos small proposals artifacts are generated; link_tubes makes their tubes once, then a second
-run, which skips all, and a third with every other video removed, which prunes, are timed in processes of their own.
+Videos: a project with so many tiny artifacts a per-video stage, in the real schemas, in a temporary folder. Every
+stage lists them, skips all, and prunes those of a removed half. Everything else is the work itself. An exponent is
+the slope of a line through log(seconds) over log(number), start-up (what the least work of its kind takes) left
+out; memory is what a process needs beyond that least work, so that next to nothing means flat. One thread.
 """
 
 from __future__ import annotations
+
+import os
+
+for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_threads] = "1"
 
 import argparse
 import json
@@ -15,99 +23,319 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
-from artifacts import proposals
+import yaml
 
-from vcma import artifact, tubes
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
+
+from artifacts import proposals
+from train_em import NAMES, generate
+
+from vcma import artifact
 from vcma.names import file_stem
 
-LINK = dict(alpha=0.5, max_tubes=12, min_score=0.2, max_gap=4.0, max_overlap=0.4, smoothing=1.0)
+LATER = (  # what the stages after the videos make
+    *("queries.h5", "em_history.json", "model/model.json", "predictions.h5", "predictions.json", "references.h5"),
+    *("metrics.json", "reference_points.json", "report/index.html"),
+)
+PER_VIDEO = {"extract_frames": "frames", "detect_proposals": "proposals", "link_tubes": "tubes"}
+SENTENCES = (
+    "a dog chases the red ball.",
+    "who pushes the toy car next to a child?",
+    "the adult in black rides towards a cat and then watches the dog.",
+    "what does the small child hold above the chair?",
+)
+Cost = tuple[float, float]  # seconds, MB
 
 
-def write_samples(root: Path, videos: list[str]) -> None:
-    text = np.array(videos, object)
-    n = len(videos)
-    columns = artifact.empty(artifact.SAMPLES) | {"video": text, "video_path": text, "sample": text}
-    columns |= {k: np.zeros(n) for k in ("video_fps",)}
-    whole = ("video_frames", "video_width", "video_height", "video_bytes", "video_modified")
-    columns |= {k: np.zeros(n, np.int64) for k in (*whole, "segment_begin")}
-    columns |= {"sample_video": np.arange(n), "segment_end": np.full(n, -1)}
-    columns |= {k: np.array(["test"] * n, object) for k in ("split", "sentence", "query_type")}
-    artifact.write(artifact.SAMPLES, root / "artifacts/clips/samples.h5", columns, {}, {})
+def project(root: Path) -> Path:
+    """The project's own stages and library in an empty folder, for a data set of one's own videos."""
+    from tests.faults.workshop import tiny_network
+
+    for name in ("stages", "vcma", "envs/detectors"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "dvc.yaml", root)
+    config = yaml.safe_load((ROOT / "pipeline.yaml").read_text())
+    config["dataset"] = "clips"
+    config["datasets"] = {"clips": config["datasets"]["clips"] | {"detector": tiny_network(root)}}
+    (root / "pipeline.yaml").write_text(yaml.safe_dump(config))
+    for name in ("demo/detector.pth", "data/clips/clips.csv"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
 
 
-def measured(root: Path, *options: str) -> tuple[float, float]:
-    """Seconds and MB of one run of link_tubes."""
+def run(root: Path, *command: str) -> Cost:
+    """Seconds and peak MB of a command in a project."""
     code = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
-    code += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
-    words = [
-        sys.executable,
-        "stages/link_tubes.py",
-        "--config",
-        str(root / "pipeline.yaml"),
-        "--jobs",
-        "1",
-        *options,
-    ]
+    code += "print('\\n', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PYTHONPATH": str(root), "PATH": path}
+    words = [sys.executable, "-c", code, *command]
     begin = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    done = subprocess.run(words, cwd=root, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command[-4:])}: {done.stderr[-800:]}")
     return time.perf_counter() - begin, float(done.stdout.split()[-1])
 
 
-def by_videos(counts: list[int]) -> dict[str, dict[int, float]]:
-    found: dict[str, dict[int, float]] = {}
-    for n in counts:
+def stage(root: Path, name: str) -> Cost:
+    jobs = ["--jobs", "1"] if name in PER_VIDEO else []
+    return run(root, sys.executable, f"stages/{name}.py", *jobs)
+
+
+# ---- videos: listing, skipping, pruning --------------------------------------------------------------------
+
+# A stage run by this writes the ledger of the artifacts that lie there, instead of making them.
+ADOPT = """
+import runpy, sys
+from vcma import runner
+def adopted(run, make, jobs, isolated):
+    for video, path, *_ in jobs:
+        yield video, {"counts": {}, **runner._stat(path), "sha256": runner._file_digest(path)}
+runner._results = adopted
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def small_tubes() -> artifact.Columns:
+    with tempfile.TemporaryDirectory() as folder:
+        generate(Path(folder), 1, 2, 4, 8)
+        return artifact.read(artifact.TUBES, Path(folder) / "v0.h5")
+
+
+def name_videos(root: Path, videos: Iterable[str]) -> None:
+    lines = [f"{video},{SENTENCES[i % len(SENTENCES)]}\n" for i, video in enumerate(videos)]
+    (root / "data/clips/clips.csv").write_text("video,sentence\n" + "".join(lines))
+
+
+def fill(root: Path, count: int) -> list[str]:
+    """`count` videos with their artifacts and ledgers."""
+    videos = [f"video{i:06}.mp4" for i in range(count)]
+    name_videos(root, videos)
+    for video in videos:
+        (root / "data/clips" / video).write_bytes(b"tiny")
+    stage(root, "index_dataset")
+    frames = artifact.empty(artifact.FRAMES, width=64, height=48, fps=10.0, frame_count=0)
+    made = {"frames": frames, "proposals": proposals(4, 3, 8), "tubes": small_tubes()}
+    for name, folder in PER_VIDEO.items():
+        first, *others = (root / "artifacts/clips" / folder / f"{file_stem(video)}.h5" for video in videos)
+        artifact.write(artifact.SCHEMAS[folder], first, made[folder], {}, {})
+        image = first.read_bytes()
+        for path in others:
+            path.write_bytes(image + path.name.encode())  # what follows HDF5's end is not read; no two are alike
+        run(root, sys.executable, "-c", ADOPT, f"stages/{name}.py", "--jobs", "1")
+    return videos
+
+
+def by_videos(counts: list[int], dvc: bool) -> dict[str, dict[int, Cost]]:
+    """Costs of listing, skipping and pruning by the number of videos; of the largest also a no-op `dvc repro`."""
+    found: dict[str, dict[int, Cost]] = {}
+    for n in (10, *counts):
         with tempfile.TemporaryDirectory() as folder:
-            root = Path(folder)
-            config = Path("pipeline.yaml").read_text().replace("dataset: demo ", "dataset: clips ", 1)
-            (root / "pipeline.yaml").write_text(config)
-            videos = [f"video{i:06}" for i in range(n)]
-            write_samples(root, videos)
-            place = root / "artifacts/clips/proposals"
-            first = place / f"{file_stem(videos[0])}.h5"
-            artifact.write(artifact.PROPOSALS, first, proposals(4, 3, 8), {}, {})
-            for video in videos[1:]:
-                shutil.copyfile(first, place / f"{file_stem(video)}.h5")
-            for what in ("make", "skip", "prune"):
-                if what == "prune":
-                    write_samples(root, videos[::2])
-                s, mb = measured(root)
-                found.setdefault(f"{what}, s", {})[n] = s
-                found.setdefault(f"{what}, MB", {})[n] = mb
+            root = project(Path(folder))
+            videos = fill(root, n)
+            for name in ("index_dataset", *PER_VIDEO):
+                found.setdefault(f"{name}, {'list' if name == 'index_dataset' else 'skip'}", {})[n] = stage(
+                    root, name
+                )
+            if dvc and n in (10, counts[-1]):
+                found.setdefault("dvc repro, nothing to do", {})[n] = no_op(root)
+            name_videos(root, videos[::2])
+            stage(root, "index_dataset")
+            for name, made in PER_VIDEO.items():
+                found.setdefault(f"{name}, prune", {})[n] = stage(root, name)
+                assert len(list((root / "artifacts/clips" / made).iterdir())) == len(videos[::2])
     return found
 
 
-def linking() -> dict[str, dict[int, float]]:
-    """Seconds of linking over frames, and over regions a frame."""
+def no_op(root: Path) -> Cost:
+    """A second `dvc repro` of a project whose stages have all run; what the later stages make is a stand-in."""
+    for out in LATER:
+        path = root / "artifacts/clips" / out
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("{}")
+    dvc = sys.executable, "-m", "dvc"
+    run(root, *dvc, "init", "--no-scm", "-q")
+    run(root, *dvc, "commit", "-q", "-f", "--no-relink")
+    return run(root, *dvc, "repro")
 
-    def spent(frames: int, regions: int) -> float:
-        data, times = proposals(frames, regions, 32), []
-        for _ in range(3):
-            begin = time.perf_counter()
-            tubes.link(data, **LINK)
-            times.append(time.perf_counter() - begin)
-        return min(times)
 
-    return {
-        "link over frames, s": {n: spent(n, 20) for n in (125, 250, 500)},
-        "link over regions, s": {n: spent(125, n) for n in (10, 20, 40)},
+# ---- sentences, and what grounding reads -------------------------------------------------------------------
+
+
+def corpus(root: Path, sentences: int, tubes: int, frames: int) -> Path:
+    """A project with one video every ten sentences, their tubes and truth, and a model as it is before training."""
+    from vcma.checkpoint import save_model
+    from vcma.corpus import vocabulary
+    from vcma.em import Settings, build
+    from vcma.text import static_vectors
+
+    project(root)
+    folder, videos = root / "artifacts/clips", max(sentences // 10, 1)
+    generate(folder / "tubes", videos, tubes, frames, 64)
+    row, end = np.arange(sentences), frames * 6
+
+    def named(letter: str, n: int) -> np.ndarray:
+        return np.array([f"{letter}{i}" for i in range(n)], object)
+
+    def all_equal(value: object) -> np.ndarray:
+        return np.full(sentences, value, object if isinstance(value, str) else None)
+
+    sample, begin = named("s", sentences), all_equal(0)
+    samples = artifact.empty(artifact.SAMPLES) | {"video": named("v", videos), "video_path": named("v", videos)}
+    samples |= {"video_fps": np.zeros(videos), "sample": sample, "sample_video": row % videos}
+    samples |= {
+        f"video_{name}": np.zeros(videos, np.int64) for name in ("frames", "width", "height", "bytes", "modified")
     }
+    samples |= {"split": all_equal("test"), "query_type": all_equal("unknown"), "segment_begin": begin}
+    samples |= {"segment_end": all_equal(end), "sentence": np.array(SENTENCES, object)[row % len(SENTENCES)]}
+    artifact.write(artifact.SAMPLES, folder / "samples.h5", samples, {}, {})
+    box = np.tile(np.float32([100, 100, 200, 200]), (8 * sentences, 1))
+    truth = artifact.empty(artifact.TRUTH, format="vidstg") | {
+        "sample": sample,
+        "video": named("v", videos)[row % videos],
+    }
+    truth |= {name: all_equal("") for name in ("category", "predicate")} | {"query_type": all_equal("declarative")}
+    truth |= {"span_begin": begin, "span_end": all_equal(8), "segment_begin": begin, "segment_end": all_equal(end)}
+    truth |= {"frame_count": all_equal(end), "fps": all_equal(24.0), "target_id": begin, "distractors": begin}
+    truth |= {"box": box, "box_frame": np.tile(np.arange(8), sentences), "box_offset": np.arange(sentences + 1) * 8}
+    artifact.write(artifact.TRUTH, folder / "truth_test.h5", truth, {}, {})
+    settings = Settings.of(yaml.safe_load((ROOT / "pipeline.yaml").read_text())["train_em"])
+    model = build(vocabulary([], NAMES, (), 64), static_vectors, settings)
+    for name in ("model", "model/contrast"):
+        extra = {"max_frames": frames, "temperature": 1.0, "brevity": 0.0, "window": [0.0, 1.0]}
+        save_model(folder / name, model, "bench", extra)
+    return root
+
+
+def by_sentences(counts: Iterable[int]) -> dict[str, dict[int, Cost]]:
+    found: dict[str, dict[int, Cost]] = {}
+    for n in (10, *counts):
+        with tempfile.TemporaryDirectory() as folder:
+            root = corpus(Path(folder), n, 6, 16)
+            for name in ("parse_queries", "ground_queries", "evaluate"):
+                found.setdefault(f"{name} over sentences", {})[n] = stage(root, name)
+    return found
+
+
+def grounding(what: str, counts: Iterable[int]) -> dict[str, dict[int, Cost]]:
+    """ground_queries over the tubes of a video, or over its frames."""
+    found: dict[int, Cost] = {}
+    for n in (2, *counts):
+        with tempfile.TemporaryDirectory() as folder:
+            size = {"tubes": 6, "frames": 16} | {what: n}
+            root = corpus(Path(folder), 100, **size)
+            stage(root, "parse_queries")
+            found[n] = stage(root, "ground_queries")
+    return {f"ground_queries over {what}": found}
+
+
+# ---- one video: its frames and regions ---------------------------------------------------------------------
+
+
+def one(what: str, n: int) -> None:
+    """Do the work `what` of size n in this process, then print its seconds and the MB it took."""
+    import resource
+
+    with tempfile.TemporaryDirectory() as folder:
+        work = WORKS[what](Path(folder), n)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        begin = time.perf_counter()
+        work()
+        seconds = time.perf_counter() - begin
+        print(seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+
+
+def extraction(folder: Path, frames: int) -> Callable[[], object]:
+    from tests.faults.workshop import draw_video
+    from vcma.video import extract
+
+    draw_video(folder / "a.mp4", 0, frames, (320, 240))
+    return lambda: extract(folder / "a.mp4", [(0, -1)], rate=4, max_frames=10**6, max_side=640, quality=90)
+
+
+def linking(frames: int, regions: int) -> Callable[[], object]:
+    from scenes import crossing
+
+    from vcma.tubes import link
+
+    section = yaml.safe_load((ROOT / "pipeline.yaml").read_text())["link_tubes"]
+    data = crossing(0, noisy=True, frames=frames, detections=regions).data
+    return lambda: link(data, **section)
+
+
+WORKS: dict[str, Callable[[Path, int], Callable[[], object]]] = {
+    "extract_frames over frames": extraction,
+    "link_tubes over frames": lambda _, n: linking(n, 20),
+    "link_tubes over regions": lambda _, n: linking(64, n),
+}
+SIZES = {
+    "extract_frames over frames": (500, 1000, 2000),
+    "link_tubes over frames": (250, 500, 1000),
+    "link_tubes over regions": (25, 50, 100),
+}
+
+
+def by_size() -> dict[str, dict[int, Cost]]:
+    found = {}
+    for what, sizes in SIZES.items():
+        for n in (8, *sizes):
+            command = [sys.executable, __file__, "--one", what, str(n)]
+            told = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+            found.setdefault(what, {})[n] = float(told[0]), float(told[1])
+    return found
+
+
+# ---- what it says ------------------------------------------------------------------------------------------
+
+
+def exponent(cost: dict[int, float]) -> float | None:
+    """Slope of log cost over log size, the cost of the least size taken off; None if next to nothing grows."""
+    (_, start), *rows = sorted(cost.items())
+    size, more = np.array([n for n, _ in rows]), np.array([c - start for _, c in rows])
+    if len(rows) < 2 or (more <= 0).any():
+        return None
+    return float(np.polyfit(np.log(size), np.log(more), 1)[0])
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description="How time and memory grow.")
-    options.add_argument("--videos", type=int, nargs="+", default=[1250, 2500, 5000])
-    options.add_argument("--json", type=Path)
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--videos", type=int, nargs="+", default=[5000, 10000, 20000], help="numbers of videos")
+    options.add_argument("--sentences", type=int, nargs="+", default=[500, 1000, 2000], help="numbers of sentences")
+    options.add_argument("--no-dvc", action="store_true", help="leave out the no-op `dvc repro` of the most videos")
+    options.add_argument("--json", type=Path, help="write the figures here")
+    options.add_argument("--one", nargs=2, metavar=("WORK", "SIZE"), help=argparse.SUPPRESS)
     args = options.parse_args()
+    if args.one:
+        return one(args.one[0], int(args.one[1]))
     figures = {}
-    for name, row in (by_videos(args.videos) | linking()).items():
-        exponent = float(np.polyfit(np.log(list(row)), np.log(list(row.values())), 1)[0])
-        figures[name] = {"values": row, "exponent": exponent}
-        print(f"{name:22} exponent {exponent:5.2f}   " + "  ".join(f"{n}: {v:.2f}" for n, v in row.items()))
+    costs = by_size() | grounding("tubes", (5, 10, 20)) | grounding("frames", (16, 32, 64))
+    costs |= by_sentences(args.sentences) | by_videos(args.videos, not args.no_dvc)
+    for name, row in costs.items():
+        seconds, memory = ({n: cost[k] for n, cost in sorted(row.items())} for k in (0, 1))
+        found = {"seconds": seconds, "MB": memory}
+        if len(row) > 1:
+            found |= {"time_exponent": exponent(seconds), "memory_exponent": exponent(memory)}
+        figures[name] = found
+        print(tell(name, found))
     if args.json:
         args.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def tell(name: str, found: dict) -> str:
+    values = ", ".join(f"{n:,}: {s:.2f} s, {found['MB'][n]:.0f} MB" for n, s in found["seconds"].items())
+    power = "".join(
+        f", {what} n^{found[f'{what}_exponent']:.2f}"
+        for what in ("time", "memory")
+        if found.get(f"{what}_exponent")
+    )
+    return f"{name:30}{power}; {values}"
 
 
 if __name__ == "__main__":

@@ -1,53 +1,161 @@
-"""Runs every benchmark there is material for and writes bench/results.md; what is missing is said there.
+"""Runs every benchmark and writes bench/results.md, whose table of comparisons the README shows.
 
-python bench/table.py [--videos FOLDER]
+    python bench/table.py [--only NAME ...]
+
+What each script measured is kept in .bench/; with --only just the named ones run again, the others' figures being
+those of their last run. A script that fails or takes too long leaves a line that says so.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
+import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-RESULTS = Path("bench/results.md")
+import turns
+
+RESULTS, README, KEPT = (turns.ROOT / name for name in ("bench/results.md", "README.md", ".bench"))
+LONGEST = 900  # s, of one script
+BESIDE = (
+    "torch",
+    "opencv-python-headless",
+    "av",
+    "decord",
+    "h5py",
+    "norfair",
+    "supervision",
+    "spacy",
+    "SceneGraphParser",
+    "dvc",
+)
+BEGIN, END = "<!-- speed -->", "<!-- /speed -->"
 
 
-def commands(videos: list[str]) -> dict[str, list[str]]:
-    """Title -> command, of what can be measured here."""
-    found = {
-        "Artifacts beside raw h5py, and start-up": ["bench/artifacts.py"],
-        "Proposals beside the bare model": ["bench/detect_proposals.py"],
-        "Linking beside norfair and ByteTrack": ["bench/link_tubes.py", "--seeds", "4"],
-        "Growth": ["bench/scale.py"],
+def commands() -> dict[str, list[str]]:
+    """What is run of each script, in the order of the table."""
+    demo = turns.ROOT / "data/demo"
+    videos = sorted(demo.rglob("*.mp4"))[:10]
+    test_data = os.environ.get("VCMA_TEST_DATA")
+    if test_data:  # clips of VidOR itself
+        videos += sorted(Path(test_data, "vidstg/videos").glob("*.mp4"))
+    return {
+        "extract_frames": [str(video) for video in videos],
+        "detect_proposals": [],
+        "link_tubes": ["--seeds", "8", "--kind", "noisy", "--kind", "chase"],
+        "parse_queries": ["--annotations", str(demo / "test_annotations.json"), "--count", "500"],
+        "train_em": [],
+        "artifacts": [],
+        "start_up": [],
+        "scale": [],
     }
-    if videos:
-        found = {"Frames beside OpenCV, PyAV and decord": ["bench/extract_frames.py", *videos]} | found
-    if Path("bench/train_em.py").exists():
-        found["Training beside an un-batched loop"] = ["bench/train_em.py"]
-    return found
+
+
+def measure(name: str, words: list[str]) -> dict:
+    """The figures of one script, or {"failed": why}."""
+    path = KEPT / f"{name}.json"
+    path.unlink(missing_ok=True)
+    command = [sys.executable, str(turns.ROOT / f"bench/{name}.py"), *words, "--json", str(path)]
+    print(f"bench: {name}", file=sys.stderr, flush=True)
+    begin = time.monotonic()
+    try:
+        done = subprocess.run(command, cwd=turns.ROOT, capture_output=True, text=True, timeout=LONGEST)
+        failed = done.stderr.strip().splitlines()[-1:] if done.returncode else []
+    except subprocess.TimeoutExpired:
+        failed = [f"took longer than {LONGEST} s"]
+    if failed or not path.exists():
+        path.write_text(json.dumps({"failed": (failed or ["wrote nothing"])[0]}))
+    print(f"bench: {name}: {time.monotonic() - begin:.0f} s", *failed, file=sys.stderr, flush=True)
+    return json.loads(path.read_text())
+
+
+def machine() -> str:
+    """Cores, processor, memory and versions; no names, no paths."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        cpu = names[0] if names else cpu
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    versions = []
+    for name in BESIDE:
+        try:
+            versions.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            versions.append(f"{name} not installed")
+    system = f"{platform.system()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores ({cpu}), {memory:.0f} GB, {system}; {', '.join(versions)}."
+
+
+def comparison_table(figures: dict[str, dict]) -> str:
+    """Ours and the others' multiples of it, a row a comparison."""
+    lines = ["| what | ours | the others' time as a multiple of ours: median [least, greatest] |", "|---|---|---|"]
+    for name, found in figures.items():
+        if "failed" in found:
+            lines.append(f"| `{name}` | failed | {found['failed']} |")
+        for what, spent in found.get("comparisons", {}).items():
+            lines.append(f"| {what} | {' | '.join(turns.told(spent))} |")
+    return "\n".join(lines)
+
+
+def growth_table(found: dict[str, dict]) -> str:
+    """Time and memory of each stage by size, with exponents."""
+    lines = ["| what | time grows as | memory grows as | sizes |", "|---|---|---|---|"]
+    for what, row in found.items():
+        powers = [f"n^{p:.2f}" if (p := row.get(f"{of}_exponent")) else "–" for of in ("time", "memory")]
+        sizes = "; ".join(f"{n}: {s:.2f} s, {row['MB'][n]:.0f} MB" for n, s in row["seconds"].items())
+        lines.append(f"| {what} | {' | '.join(powers)} | {sizes} |")
+    return "\n".join(lines)
+
+
+def start_table(found: dict[str, list[float]]) -> str:
+    """Start-up times."""
+    lines = ["| `--help` of | median [least, greatest] |", "|---|---|"]
+    for name, times in found.items():
+        lines.append(f"| {name} | {statistics.median(times):.2f} s [{min(times):.2f}, {max(times):.2f}] |")
+    return "\n".join(lines)
+
+
+def between(text: str, table: str) -> str:
+    """`text` with `table` between its marks."""
+    head, rest = text.split(BEGIN)
+    return f"{head}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description="All benchmarks into one file.")
-    options.add_argument("--videos", type=Path, default=Path("data/demo/vidor/video"), help="folder of mp4 files")
+    options.add_argument("--only", nargs="+", choices=list(commands()), help="run just these again")
     args = options.parse_args()
-    videos = sorted(map(str, args.videos.rglob("*.mp4")))[:10]
-    machine = (
-        f"{os.cpu_count()} cores {platform.machine()}, Python {platform.python_version()}, {platform.system()}"
-    )
-    parts = [f"# Speed, by `make bench`\n\nMeasured on {machine}, one thread, in turns; ratios are of one run."]
-    for title, command in commands(videos).items():
-        print(f"bench: {title}", file=sys.stderr)
-        json = str(Path("bench") / (Path(command[0]).stem + ".json"))
-        done = subprocess.run([sys.executable, *command, "--json", json], capture_output=True, text=True)
-        Path(json).unlink(missing_ok=True)
-        told = done.stdout if done.returncode == 0 else f"failed: {done.stderr.strip().splitlines()[-1:]}"
-        shown = "\n".join(line.rstrip() for line in told.strip().splitlines())
-        parts.append(f"## {title}\n\n```\n{shown}\n```")
+    KEPT.mkdir(exist_ok=True)
+    figures = {}
+    for name, words in commands().items():
+        path = KEPT / f"{name}.json"
+        again = args.only is None or name in args.only or not path.exists()
+        figures[name] = measure(name, words) if again else json.loads(path.read_text())
+    table = comparison_table(figures)
+    parts = [
+        "# Speed, by `make bench`",
+        f"Measured on {machine()} One thread; the ways take turns within one process. Seconds are of CPU; those of"
+        " artifacts, start-up and growth are of the clock, because waiting for the disk counts there.",
+        f"{BEGIN}\n{table}\n{END}",
+        "All ways store the same JPEGs; of linkers a turn is a generated video; the plain loop of training is"
+        " the same mathematics, a sentence a step.",
+        "## Start-up",
+        start_table(figures["start_up"].get("help", {})),
+        "## Growth",
+        "Seconds and peak memory, start-up included, by size; exponents are of what exceeds the least size.",
+        growth_table({k: v for k, v in figures["scale"].items() if k != "failed"}),
+    ]
     RESULTS.write_text("\n\n".join(parts) + "\n")
+    README.write_text(between(README.read_text(), table))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from vcma import artifact
 from vcma.__main__ import main
 
 README = (ROOT / "README.md").read_text()
+RESULTS = (ROOT / "bench" / "results.md").read_text()
 
 
 def test_the_artifact_table_is_that_of_the_schemas():
@@ -43,13 +44,18 @@ def test_its_numbers_of_demo_full_are_those_of_the_ablation():
     assert f"450 training videos | {' | '.join(map(told, names))} |" in README
 
 
+def test_its_speed_table_is_that_of_the_benchmarks():
+    told, measured = (re.search(r"<!-- speed -->\n(.*)\n<!-- /speed -->", t, re.S) for t in (README, RESULTS))
+    assert told[1] == measured[1] and "| ours |" in told[1], "run make bench"
+
+
 def test_the_commands_it_names_exist():
     for name in re.findall(r"`vcma ([a-z-]+)", README):
         assert main.get_command(None, name), name
     for name in re.findall(r"stages/(\w+)\.py", README):
         assert (ROOT / "stages" / f"{name}.py").is_file(), name
     makefile = (ROOT / "Makefile").read_text()
-    for name in re.findall(r"make (demo|test|clean|check)\b", README):
+    for name in re.findall(r"make (demo|test|clean|check|bench)\b", README):
         assert re.search(rf"^{name}:", makefile, re.M), name
     for path in re.findall(r"\]\((docs/[^)]+)\)", README):
         assert (ROOT / path).is_file(), path
