@@ -140,15 +140,15 @@ def competitors() -> dict[str, Callable[[dict], list[list[Track]]]]:
     try:
         import norfair  # noqa: F401
 
-        found["norfair_cos_iou"] = lambda data: norfair_tracks(data, norfair_cosine_iou(), 0.5, 10)
-        found["norfair_iou"] = lambda data: norfair_tracks(data, None, 0.7, 5)
+        found["norfair cosine + IoU"] = lambda data: norfair_tracks(data, norfair_cosine_iou(), 0.5, 10)
+        found["norfair IoU"] = lambda data: norfair_tracks(data, None, 0.7, 5)
     except ImportError:
         print("norfair is not installed, left out", file=sys.stderr)
     try:
         import supervision  # noqa: F401
 
         warnings.filterwarnings("ignore", module="supervision")
-        found["bytetrack"] = lambda data: bytetrack(data, 0.25, 0.8, 30)
+        found["ByteTrack"] = lambda data: bytetrack(data, 0.25, 0.8, 30)
     except ImportError:
         print("supervision is not installed, left out", file=sys.stderr)
     return found
