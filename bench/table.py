@@ -134,6 +134,8 @@ def main() -> None:
     options = argparse.ArgumentParser(description="All benchmarks into one file.")
     options.add_argument("--only", nargs="+", choices=list(commands()), help="run just these again")
     args = options.parse_args()
+    if not (turns.ROOT / "data/demo").exists():
+        sys.exit("bench: there is no data/demo; run make demo first")
     KEPT.mkdir(exist_ok=True)
     figures = {}
     for name, words in commands().items():

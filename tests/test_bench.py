@@ -1,0 +1,47 @@
+"""The benchmarks' table: what was measured, what failed, and the same in the README."""
+
+import importlib
+import json
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def table(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    module = importlib.import_module("table")
+    monkeypatch.setattr(module, "KEPT", tmp_path)
+    for name in ("RESULTS", "README"):
+        monkeypatch.setattr(module, name, tmp_path / name)
+    module.README.write_text(f"before\n{module.BEGIN}\nold\n{module.END}\nafter\n")
+    return module
+
+
+def test_kept_figures_become_the_table_of_both_files(table, monkeypatch):
+    monkeypatch.setattr(table.turns, "ROOT", table.KEPT)
+    (table.KEPT / "data" / "demo").mkdir(parents=True)
+    kept = {name: {"comparisons": {}} for name in table.commands()}
+    kept["link_tubes"] = {"comparisons": {"link": {"ours": [1.0, 2.0, 4.0], "theirs": [3.0, 4.0, 4.0]}}}
+    kept["train_em"] = {"failed": "no memory"}
+    kept["start_up"] = {"help": {"evaluate": [0.1, 0.3, 0.2]}}
+    growth = {"seconds": {"10": 1.0, "20": 3.0}, "MB": {"10": 50.0, "20": 50.0}}
+    kept["scale"] = {"skip": growth | {"time_exponent": 1.04, "memory_exponent": None}}
+    for name, found in kept.items():
+        (table.KEPT / f"{name}.json").write_text(json.dumps(found))
+    monkeypatch.setattr(sys, "argv", ["table.py", "--only", "artifacts"])
+    monkeypatch.setattr(table, "measure", lambda name, words: kept[name])
+    table.main()
+    told = table.RESULTS.read_text()
+    assert "| link | 2.00 s | theirs 2.00 [1.00, 3.00] |" in told and "| `train_em` | failed | no memory |" in told
+    assert "| evaluate | 0.20 s [0.10, 0.30] |" in told
+    assert "| skip | n^1.04 | – | 10: 1.00 s, 50 MB; 20: 3.00 s, 50 MB |" in told
+    between = told.split(table.BEGIN)[1].split(table.END)[0]
+    assert table.README.read_text() == f"before\n{table.BEGIN}{between}{table.END}\nafter\n"
+
+
+def test_a_script_that_fails_is_told(table):
+    (table.KEPT / "artifacts.json").write_text("{}")
+    assert "unrecognized" in table.measure("artifacts", ["--nonsense"])["failed"]
