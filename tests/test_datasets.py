@@ -362,10 +362,13 @@ def test_truth_needs_annotations_alone(tmp_path):
 def test_official_lists_choose_the_videos(tmp_path):
     data, block = lay_out(tmp_path, {"test": [record(), record("200", questions=[])]})
     (data / "test_files.json").write_text('["100", "999"]')
-    block["files"] = {"test": "test_files.json"}
+    block["files"] = {"test": "test_files.json", "val": "none.json"}
     index = read(data, block, tmp_path, strict=True)
     assert index.samples["video"].tolist() == ["100"]
     assert reasons(index) == {"200/1/captions/0": "not in the official list: of test"}
+    (data / "test_files.json").unlink()
+    with pytest.raises(InputError, match=r"test_files\.json: no such file; .* under 'files:'"):
+        read(data, block, tmp_path)
 
 
 def test_the_skip_list_is_honoured(tmp_path):

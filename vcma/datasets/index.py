@@ -259,9 +259,12 @@ def split_files(annotations: Path, block: Mapping[str, Any]) -> dict[str, Path]:
     return {split: annotations / str(splits[split]) for split in SPLITS if splits.get(split)}
 
 
-def read_json(path: Path, kind: type, what: str) -> Any:
-    """A JSON file whose top level is of the given kind; raises InputError naming file and remedy."""
-    remedy = f"put {what} there, or name another file under 'splits:' in pipeline.yaml"
+def read_json(path: Path, kind: type, what: str, key: str = "splits") -> Any:
+    """A JSON file whose top level is of the given kind; raises InputError naming file and remedy.
+
+    key: where in the data set's block such files are named.
+    """
+    remedy = f"put {what} there, or name another file under '{key}:' in pipeline.yaml"
     try:
         value = json.loads(path.read_bytes())
     except FileNotFoundError:

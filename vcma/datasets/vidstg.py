@@ -114,8 +114,10 @@ def read_trajectories(path: Path | None) -> Trajectories:
         content = read_json(path, dict, "a VidOR annotation")
         place = content.get("video_path")
         return Trajectories(place if isinstance(place, str) else None, _tracks(content["trajectories"]))
-    except (InputError, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise UnusableError("no boxes", f"VidOR's annotation of the video is broken ({error})") from error
+    except InputError as error:
+        raise UnusableError("no boxes", f"VidOR's annotation of the video is broken ({error.what})") from error
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UnusableError("no boxes", f"VidOR's annotation of the video is broken ({error!r})") from error
 
 
 def boxed(truth: Truth, segment: tuple[int, int], tracks: Tracks) -> Truth:
@@ -169,7 +171,7 @@ def _official_ids(annotations: Path, block: Mapping[str, Any], split: str) -> se
     name = (block.get("files") or {}).get(split)
     if not name:
         return None
-    return set(map(str, read_json(annotations / str(name), list, "a list of video ids")))
+    return set(map(str, read_json(annotations / str(name), list, "a list of video ids", "files")))
 
 
 def _parse_record(record: Any) -> tuple[Video, tuple[int, int], list[tuple[str, int, Any]]]:
