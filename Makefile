@@ -10,7 +10,7 @@ demo: env  ## the whole pipeline on the data set that pipeline.yaml chooses, the
 	@vcma summary
 
 ground: env  ## one sentence in one video: make ground VIDEO=clip.mp4 QUERY="the man turns around"
-	@vcma ground "$(VIDEO)" --query "$(QUERY)"
+	@vcma ground --query "$$QUERY" -- "$$VIDEO"
 
 ablation: env  ## the paper's figure and the table of ablations on demo_full -> results/demo_full (about an hour)
 	@dvc repro demo/dvc.yaml:draw_demo_full
