@@ -10,11 +10,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, make_tubes
 from tests.faults.workshop import QUICK, SENTENCES, tiny_network
 from tests.test_video import ODD, turned, write
 from vcma import artifact
-from vcma.ground import ground_command
+from vcma.ground import annotate, ground_command
+from vcma.grounding import Answer
 from vcma.names import file_stem
 from vcma.video import read_frames
 
@@ -143,3 +144,33 @@ def test_each_is_grounded_and_drawn(project, tmp_path, kind):
         assert max(height, width) <= 640 and (height > width) == (kind == "phone")
         coloured = [bool((np.ptp(picture.astype(int), axis=2) > 60).any()) for picture in shown]
         assert all(coloured)  # the box, in a picture of greys
+
+
+def test_a_film_shows_the_span_with_its_box_and_some_seconds_around(tmp_path):
+    video = write(tmp_path / "a.mkv", frames=400, size=(1280, 96), preset="ultrafast")
+    tubes = make_tubes(0, gaps=False) | {
+        "frame": np.arange(12) * 40,
+        "width": np.int64(1280),
+        "height": np.int64(96),
+    }
+    tubes["box"][:] = [40, 30, 120, 90]
+    spans = {"late": (301, 340), "early": (2, 4), "whole": (0, 400)}
+    films = [(tmp_path / f"{name}.mp4", Answer("", 0, *span), name) for name, span in spans.items()]
+    annotate(video, films, tubes, 400)
+    for path, answer, _ in films:
+        shown = [picture for *_, picture in read_frames(path, np.arange(400))]
+        native = np.arange(max(answer.begin % 2, answer.begin - 124), min(answer.end + 125, 400), 2)
+        assert len(shown) == len(native) and shown[0].shape == (48, 640, 3)
+        # Below the caption, and where the pictures' bits tell their number.
+        coloured = [bool((np.ptp(picture[20:].astype(int), axis=2) > 60).any()) for picture in shown]
+        assert coloured == [answer.begin <= frame < answer.end for frame in native.tolist()]
+        high = [picture[30:40, 250:630].mean(axis=(0, 2)) > 125 for picture in shown]
+        assert [int(h[[30, 110, 190, 270, 350]] @ [8, 16, 32, 64, 128]) for h in high] == (
+            native % 256 & 248
+        ).tolist()
+
+
+@pytest.mark.parametrize("words", [("--query", " "), ()])
+def test_ground_without_a_sentence_is_bad_usage(project, words):
+    done = CliRunner().invoke(ground_command, [*words, "none.mp4", "--config", str(project / "pipeline.yaml")])
+    assert done.exit_code == 2 and "give --query TEXT or --queries FILE" in done.output

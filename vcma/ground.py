@@ -50,11 +50,12 @@ def ground_command(
     project = load_project(config or find_config(Path.cwd()))
     # A terminal may hand on bytes that are no text.
     texts = [q.encode("utf-8", "replace").decode() for q in (*queries, *(_lines(file) if file else []))]
+    texts = [text for text in texts if text.strip()]
     if not texts:
         raise click.UsageError("give --query TEXT or --queries FILE")
+    end = count_frames(video)
     tubes = tubes_of(video, project, device)
     told = [sentence(text, i) for i, text in enumerate(texts)]
-    end = count_frames(video)
     clip = crop(tubes, 0, end, 64)
     if not len(clip.tube):
         raise InputError("nothing was detected in it", video, "lower detect_proposals.score_threshold")
@@ -75,7 +76,7 @@ def ground_command(
 
 def _lines(file: Path) -> list[str]:
     try:
-        return [line for line in file.read_text("utf-8", errors="replace").splitlines() if line.strip()]
+        return file.read_text("utf-8", errors="replace").splitlines()
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", file, "name a text file") from error
 
