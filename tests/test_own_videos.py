@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from tests.conftest import ROOT, make_tubes
 from tests.faults.workshop import QUICK, SENTENCES, tiny_network
 from tests.test_video import ODD, turned, write
-from vcma import artifact
+from vcma import artifact, ground
 from vcma.ground import annotate, ground_command
 from vcma.grounding import Answer
 from vcma.names import file_stem
@@ -146,7 +146,7 @@ def test_each_is_grounded_and_drawn(project, tmp_path, kind):
         assert all(coloured)  # the box, in a picture of greys
 
 
-def test_a_film_shows_the_span_with_its_box_and_some_seconds_around(tmp_path):
+def test_a_film_shows_the_span_with_its_box_and_some_seconds_around(tmp_path, monkeypatch):
     video = write(tmp_path / "a.mkv", frames=400, size=(1280, 96), preset="ultrafast")
     tubes = make_tubes(0, gaps=False) | {
         "frame": np.arange(12) * 40,
@@ -168,6 +168,9 @@ def test_a_film_shows_the_span_with_its_box_and_some_seconds_around(tmp_path):
         assert [int(h[[30, 110, 190, 270, 350]] @ [8, 16, 32, 64, 128]) for h in high] == (
             native % 256 & 248
         ).tolist()
+    monkeypatch.setattr(ground, "_PICTURES", 100)
+    annotate(video, films[2:], tubes, 400)
+    assert len(list(read_frames(films[2][0], np.arange(400)))) == 400 // 7 + 1  # of 400 frames and 250 around them
 
 
 @pytest.mark.parametrize("words", [("--query", " "), ()])

@@ -140,6 +140,7 @@ _AMBER = (0, 160, 244)  # BGR, as the pictures are
 _LONGEST = 640  # px, longest side of an annotated picture
 _RATE = 15.0  # most pictures a second
 _AROUND = 5.0  # s shown before and after a span
+_PICTURES = 1800  # most pictures of one film: of a longer span fewer are shown a second
 # x264's usual preset takes longer than detector and model together.
 _X264 = {"preset": "ultrafast", "crf": "23"}
 Picture = np.ndarray  # uint8 HxWx3 BGR
@@ -151,10 +152,11 @@ def annotate(video: Path, films: Sequence[tuple[Path, Answer, str]], tubes: Colu
     films: where to, answer, sentence. count: frames of the video, which is decoded once for all of them.
     """
     fps = shape(video)[0] or 25.0
-    step, margin = max(1, round(fps / _RATE)), round(_AROUND * fps)
+    margin = round(_AROUND * fps)
     with ExitStack() as stack:
         shown: dict[int, list[Callable[[int, float, Picture], None]]] = defaultdict(list)
         for path, answer, text in films:
+            step = max(1, round(fps / _RATE), -(-(answer.end - answer.begin + 2 * margin) // _PICTURES))
             add = stack.enter_context(_film(path, fps / step, answer, tubes, text))
             first = max(answer.begin % step, answer.begin - margin // step * step)
             for frame in range(first, min(answer.end + margin, count), step):
