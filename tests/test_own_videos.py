@@ -177,3 +177,19 @@ def test_a_film_shows_the_span_with_its_box_and_some_seconds_around(tmp_path, mo
 def test_ground_without_a_sentence_is_bad_usage(project, words):
     done = CliRunner().invoke(ground_command, [*words, "none.mp4", "--config", str(project / "pipeline.yaml")])
     assert done.exit_code == 2 and "give --query TEXT or --queries FILE" in done.output
+
+
+def test_no_box_is_drawn_where_its_tube_is_not(tmp_path):
+    write(tmp_path / "a.mp4", frames=40)
+    tubes = {
+        "frame": np.arange(0, 40, 5),
+        "point_offset": np.array([0, 3]),
+        "position": np.array([2, 3, 4]),
+        "box": np.full((3, 4), [8.0, 8, 30, 30], np.float32),
+        "width": np.array(64),
+    }
+    annotate(tmp_path / "a.mp4", [(tmp_path / "b.mp4", Answer("a", 0, 0, 40), "who?")], tubes, 40)
+    shown = [picture.astype(int) for *_, picture in read_frames(tmp_path / "b.mp4", np.arange(40))]
+    coloured = [bool((np.ptp(picture, axis=2) > 60).any()) for picture in shown]
+    step = 40 // len(shown)
+    assert coloured == [10 <= frame < 25 for frame in range(0, 40, step)]

@@ -13,7 +13,7 @@ from typing import Any
 import click
 import numpy as np
 
-from vcma.artifact import disk_error, write_json
+from vcma.artifact import disk_error, rows, write_json
 from vcma.cli import Project, find_config, load_project
 from vcma.clip import Clip, crop
 from vcma.corpus import Encoder, Sentence
@@ -167,12 +167,20 @@ def annotate(video: Path, films: Sequence[tuple[Path, Answer, str]], tubes: Colu
                 add(frame, time, small)
 
 
+def _presence(tubes: Columns, tube: int) -> tuple[float, float]:
+    """Native frames [first, end) in which a tube is there: up to the sampled frame that no longer has it."""
+    frame = np.append(tubes["frame"], np.inf)
+    position = tubes["position"][rows(tubes["point_offset"], tube)]
+    return float(frame[position[0]]), float(frame[position[-1] + 1])
+
+
 @contextmanager
 def _film(path: Path, rate: float, answer: Answer, tubes: Columns, text: str) -> Iterator[Callable]:
     """A function of (native frame, time in s, picture) that adds it to the mp4, which is there when all is well."""
     import av
 
     boxes = tube_boxes(tubes, answer.tube, np.arange(answer.begin, answer.end))
+    seen, gone = _presence(tubes, answer.tube)
     native = max(float(tubes["width"]), 1.0)
     partial, caption = path.with_name(f".{path.name}.partial"), None
     try:
@@ -188,7 +196,7 @@ def _film(path: Path, rate: float, answer: Answer, tubes: Columns, text: str) ->
                 if caption is None:
                     stream.height, stream.width = picture.shape[:2]
                     caption = _caption(text, picture.shape[1])
-                inside = answer.begin <= frame < answer.end
+                inside = max(answer.begin, seen) <= frame < min(answer.end, gone)
                 box = boxes[frame - answer.begin] * (picture.shape[1] / native) if inside else None
                 drawn = _drawn(picture, box, caption, f"{time:.1f} s")
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(drawn, format="bgr24")))
