@@ -178,27 +178,34 @@ def alphas(kind: str, seeds: Iterable[int]) -> dict[str, float]:
 
 
 def scaling() -> dict[str, object]:
-    """Cost in T (at N = 100) and in N (at T = 256): ms, exponents, and peak memory beyond the input."""
+    """Cost in T (at N = 100) and in N (at T = 256): ms and exponents; and `_memory` in T, at N = 20 and 100."""
     by_frames = {t: _cost(t, 100) for t in (64, 128, 256)}
     by_detections = {n: _cost(256, n) for n in (25, 50)} | {100: by_frames[256]}
     return {
-        "ms_by_T": {t: ms for t, (ms, _) in by_frames.items()},
-        "ms_by_N": {n: ms for n, (ms, _) in by_detections.items()},
-        "exponent_T": _slope({t: ms for t, (ms, _) in by_frames.items()}),
-        "exponent_N": _slope({n: ms for n, (ms, _) in by_detections.items()}),
-        "peak_MB_by_T": {t: mb for t, (_, mb) in by_frames.items()},
+        "ms_by_T": by_frames,
+        "ms_by_N": by_detections,
+        "exponent_T": _slope(by_frames),
+        "exponent_N": _slope(by_detections),
+        "memory_MB": {n: {t: _memory(t, n) for t in (64, 128, 256, 512, 1024)} for n in (20, 100)},
     }
 
 
-def _cost(frames: int, detections: int) -> tuple[float, float]:
-    """Best of 3, ms, and peak memory, MB."""
+def _cost(frames: int, detections: int) -> float:
+    """Best of 3, ms."""
     data = scenes.crossing(0, noisy=True, frames=frames, detections=detections).data
-    spent = [turns.seconds(lambda: tubes.link(data, **OURS)) for _ in range(3)]
+    return min(turns.seconds(lambda: tubes.link(data, **OURS)) for _ in range(3)) * 1e3
+
+
+def _memory(frames: int, detections: int, width: int = 1024) -> dict[str, float]:
+    """MB of input, of output, and at the peak beyond both, with features as wide as a detector's box head."""
+    data = scenes.crossing(0, noisy=True, frames=frames, detections=detections).data
+    data["feature"] = np.tile(data["feature"], width // data["feature"].shape[1])
     tracemalloc.start()
-    tubes.link(data, **OURS)
+    linked = tubes.link(data, **OURS)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return min(spent) * 1e3, peak / 1e6
+    given, made = (sum(np.asarray(column).nbytes for column in part.values()) for part in (data, linked))
+    return {"input": given / 1e6, "output": made / 1e6, "beyond": (peak - made) / 1e6}
 
 
 def _slope(cost: dict[int, float]) -> float:

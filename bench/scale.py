@@ -32,9 +32,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
-from artifacts import proposals
 from train_em import NAMES, generate
 
+from artifacts import proposals
 from vcma import artifact
 from vcma.names import file_stem
 

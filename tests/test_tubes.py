@@ -7,6 +7,7 @@ import itertools
 import json
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -349,6 +350,16 @@ def test_the_race_writes_its_numbers(tmp_path: Path) -> None:
     assert len(written["comparisons"]["link 1 videos, stable"]["ours"]) == 1
     iou = written["iou"]["stable"]
     assert iou["ours"] > iou["ceiling_filled"] > iou["ceiling_unfilled"]
+
+
+def test_long_videos_with_wide_features_are_linked_in_little_memory(scenes: Any) -> None:
+    data = scenes.crossing(0, noisy=True, frames=400).data
+    data["feature"] = np.tile(data["feature"], 16)
+    tracemalloc.start()
+    out = tubes.link(data, **SETTINGS)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak - sum(np.asarray(column).nbytes for column in out.values()) < data["feature"].nbytes / 2
 
 
 def test_true_identities_take_the_fitting_detections_and_fill_gaps() -> None:

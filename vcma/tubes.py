@@ -31,12 +31,12 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite_matching
 
 from vcma import boxes
+from vcma.looks import Looks, blocks
 
 Columns = dict[str, Any]
 
 _PASSED_ON = ("frame", "time", "class_name", "attribute_name", "detector", "width", "height")
-_CLASS = 0.6  # weight of the class distribution beside the features
-_KIND = 0.2  # and beside the IoU
+_KIND = 0.2  # weight of the class beside the IoU
 _MEMORY = 3  # points whose motion predicts the next; more average the jitter out, but miss a turn
 _RIDGE = 0.3  # steps^2; how far the velocity of few points is trusted: (jitter / usual speed)^2
 _DOUBT = 0.1  # prediction error in box sizes, for a line known as well as one of its points
@@ -57,8 +57,7 @@ class _Detections:
     """The usable detections of one video, by frame, better scored first.
 
     row [n]: their row in the input; position [n]: row of frame; at [n]: time in steps; centre, size [n, 2] px;
-    score [n]; look [n, D]: centred unit feature, 0 where unknown; start [T + 1]: first detection of each frame;
-    classes: how many of the last numbers of a look tell of the class.
+    score [n]; looks: of n; start [T + 1]: first detection of each frame.
     """
 
     row: np.ndarray
@@ -67,16 +66,15 @@ class _Detections:
     centre: np.ndarray
     size: np.ndarray
     score: np.ndarray
-    look: np.ndarray
+    looks: Looks
     start: np.ndarray
-    classes: int
 
     def only(self, keep: np.ndarray) -> _Detections:
         """Those of the mask keep [n]."""
         start = np.concatenate([[0], np.cumsum(keep)])[self.start]
-        shared = {"start", "classes"}
-        columns = {name: getattr(self, name)[keep] for name in self.__dataclass_fields__ if name not in shared}
-        return _Detections(**columns, start=start, classes=self.classes)
+        apart = {"looks", "start"}
+        columns = {name: getattr(self, name)[keep] for name in self.__dataclass_fields__ if name not in apart}
+        return _Detections(**columns, looks=self.looks.only(keep), start=start)
 
 
 @dataclass
@@ -129,8 +127,8 @@ def link(
         successor = _join(found, successor, alpha, min_score, longest, lone, unlike)
         successor = _without_strangers(found, successor, unlike)
     tubes = _tubes(found, successor)
-    look = _mean_looks(found, _inverse(successor))[tubes.node[tubes.offset[:-1]]]
-    tubes = tubes.only(_cover(found, tubes, look, np.asarray(data["time"]), max_tubes, max_overlap, unlike))
+    looks = found.looks.averaged(_heads(_inverse(successor)))
+    tubes = tubes.only(_cover(found, tubes, looks, np.asarray(data["time"]), max_tubes, max_overlap, unlike))
     return _columns(data, found, tubes, smoothing)
 
 
@@ -173,9 +171,8 @@ def _detections(data: Columns) -> _Detections:
         (box[:, :2] + box[:, 2:]) / 2,
         box[:, 2:] - box[:, :2],
         score[row],
-        _looks(data["feature"][row], data["class_prob"][row], crowded),
+        Looks.read(data["feature"], data["class_prob"], row, crowded),
         np.searchsorted(position, np.arange(len(data["frame"]) + 1)),
-        data["class_prob"].shape[1],
     )
 
 
@@ -190,36 +187,6 @@ def _order(data: Columns, position: np.ndarray, score: np.ndarray, box: np.ndarr
     return order
 
 
-def _looks(feature: np.ndarray, class_prob: np.ndarray, centred: bool) -> np.ndarray:
-    """Looks [n, D + C] of unit length: appearance, and the class with a smaller weight; 0 where nothing is known.
-
-    centred: whether to judge by what differs from the video's mean; where most frames hold a single thing, that
-    mean is the thing itself.
-    """
-    appearance, kind = (_directions(values.astype(np.float32), centred) for values in (feature, class_prob))
-    look = np.concatenate([appearance, _CLASS * kind], axis=1)
-    length = np.sqrt(np.einsum("nd,nd->n", look, look))
-    look /= np.where(length > 0, length, 1)[:, None]
-    return look
-
-
-def _directions(values: np.ndarray, centred: bool) -> np.ndarray:
-    """Rows [n, D], less their mean if `centred`, of unit length; 0 where not finite or no different from 0.
-
-    In place: of a long video these are most of what linking holds in memory.
-    """
-    known = np.isfinite(values.sum(1))
-    if not known.all():
-        values[~known] = 0
-    longest = np.sqrt(np.einsum("nd,nd->n", values, values).max(initial=0))
-    if centred:
-        values -= values.sum(0) / max(known.sum(), 1)
-    length = np.sqrt(np.einsum("nd,nd->n", values, values))
-    known &= length > 2e-3 * longest  # what float16 can tell apart
-    values *= np.divide(known, length, out=np.zeros_like(length), where=known)[:, None]
-    return values
-
-
 def _unlike(found: _Detections) -> float:
     """The cosine that a link must exceed: what different things of one frame hardly reach; 0 if all look the same.
 
@@ -229,9 +196,11 @@ def _unlike(found: _Detections) -> float:
     last = len(found.start) - 2
     cosines = [np.zeros(0, np.float32)]
     for t in sorted({round(last * k / 15) for k in range(16)} if last >= 0 else ()):
-        better, worse = _pairs(found, found.start[t], found.start[t + 1])
+        begin, stop = found.start[t : t + 2]
+        better, worse = _pairs(found, begin, stop)
         apart = _iou_of(found, better, worse) < 0.3
-        cosines.append(np.einsum("ed,ed->e", found.look[better[apart]], found.look[worse[apart]]))
+        look = found.looks.of(np.arange(begin, stop))
+        cosines.append((look @ look.T)[better[apart] - begin, worse[apart] - begin])
     cosine = np.concatenate(cosines)
     cosine = cosine[cosine != 0]  # exactly 0: an unknown look
     if len(cosine) < 2:
@@ -248,7 +217,7 @@ def _repeats(found: _Detections, max_overlap: float, unlike: float) -> np.ndarra
         better, worse = _pairs(found, begin, min(begin + most, len(repeat)))
         close = _iou_of(found, better, worse) > max_overlap
         better, worse = better[close], worse[close]
-        same = (found.look[better] * found.look[worse]).sum(1) > unlike
+        same = np.einsum("ed,ed->e", found.looks.of(better), found.looks.of(worse)) > unlike
         for b, w in zip(better[same].tolist(), worse[same].tolist(), strict=True):
             repeat[w] |= not repeat[b]
     return repeat
@@ -291,13 +260,12 @@ def _join(
     greatest sum of (link score - min_score). lone: whether single detections take part.
     """
     before = _inverse(successor)
-    look = _mean_looks(found, before)
+    looks = found.looks.averaged(_heads(before))
     ends = _ends(found, np.flatnonzero(successor < 0), before)
     starts = _ends(found, np.flatnonzero(before < 0), successor)
-    end, start, cosine = _trials(found, look, ends, starts, longest, lone, unlike)
+    end, start, cosine, kind = _trials(found, looks, ends, starts, longest, lone, unlike)
     overlap, near = _overlap(found, ends, starts, end, start)
-    kind = _of_one_kind(look[:, look.shape[1] - found.classes :], ends.node[end], starts.node[start])
-    kind = np.where(np.isfinite(kind), kind, overlap)
+    kind = np.where(np.isfinite(kind), np.maximum(kind, 0), overlap)
     gain = alpha * cosine + (1 - alpha) * ((1 - _KIND) * overlap + _KIND * kind) - min_score
     good = near & (gain > 0)
     end, start = end[good], start[good]
@@ -307,19 +275,12 @@ def _join(
     return successor
 
 
-def _of_one_kind(kind: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-    """Cosine [e], at least 0, of the classes kind [n, C] of detections i and j; NaN where one is unknown."""
-    length = np.sqrt(np.einsum("nc,nc->n", kind, kind))
-    kind = kind / np.where(length > 0, length, np.nan)[:, None]
-    return np.maximum(np.einsum("ec,ec->e", kind[i], kind[j]), 0)
-
-
 def _without_strangers(found: _Detections, successor: np.ndarray, unlike: float) -> np.ndarray:
     """The successors [n] less the links of detections that do not look like the mean of their fragment: clutter
     that by chance looked like one noisy detection of it."""
     before = _inverse(successor)
-    alike = (found.look * _mean_looks(found, before)).sum(1)
-    stranger = np.flatnonzero((alike <= unlike) & found.look.any(1))
+    alike = found.looks.averaged(_heads(before)).likeness()
+    stranger = np.flatnonzero((alike <= unlike) & found.looks.known)
     successor = successor.copy()
     successor[stranger] = -1
     successor[before[stranger][before[stranger] >= 0]] = -1
@@ -341,20 +302,6 @@ def _heads(before: np.ndarray) -> np.ndarray:
         if (further == head).all():
             return head
         head = further
-
-
-def _mean_looks(found: _Detections, before: np.ndarray) -> np.ndarray:
-    """Mean look [n, D] of the fragment each detection belongs to, of unit length."""
-    look = found.look.copy()
-    head = _heads(before)
-    several = np.flatnonzero((np.bincount(head, minlength=len(head)) > 1)[head])
-    several = several[np.argsort(head[several], kind="stable")]
-    first = np.flatnonzero(np.diff(head[several], prepend=-1))
-    if len(first):
-        total = np.add.reduceat(look[several], first)
-        total /= np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-6)
-        look[several] = np.repeat(total, np.diff(first, append=len(several)), axis=0)
-    return look
 
 
 def _ends(found: _Detections, node: np.ndarray, before: np.ndarray) -> _Ends:
@@ -385,11 +332,12 @@ def _ends(found: _Detections, node: np.ndarray, before: np.ndarray) -> _Ends:
 
 
 def _trials(
-    found: _Detections, look: np.ndarray, ends: _Ends, starts: _Ends, longest: float, lone: bool, unlike: float
+    found: _Detections, looks: Looks, ends: _Ends, starts: _Ends, longest: float, lone: bool, unlike: float
 ) -> tuple:
-    """End [e], start [e] and cosine [e] of the pairs in time's reach that look alike, or whose looks are unknown.
+    """End [e], start [e], cosine of looks [e] and of classes [e] (NaN where unknown) of the pairs in time's reach
+    that look alike, or whose looks are unknown.
 
-    look [n, D]: mean of the whole fragment of each detection. Two lone detections are tried over at most _LONE
+    looks: of the whole fragment of each detection. Two lone detections are tried over at most _LONE
     steps: that far apart nothing tells a thing from clutter.
     """
     lone_end, lone_start = ends.count == 1, starts.count == 1
@@ -401,8 +349,8 @@ def _trials(
     for some_ends, some_starts, reach in groups:
         end, start = np.flatnonzero(some_ends), np.flatnonzero(some_starts)
         low, high = _window(found, ends.node[end], starts.node[start], reach)
-        e, s, cosine = _alike(look, ends.node[end], starts.node[start], low, high, unlike)
-        parts.append((end[e], start[s], cosine))
+        e, s, *cosines = _alike(looks, ends.node[end], starts.node[start], low, high, unlike)
+        parts.append((end[e], start[s], *cosines))
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
@@ -415,27 +363,33 @@ def _window(found: _Detections, end: np.ndarray, start: np.ndarray, longest: flo
 
 
 def _alike(
-    look: np.ndarray, end: np.ndarray, start: np.ndarray, low: np.ndarray, high: np.ndarray, unlike: float
+    looks: Looks, end: np.ndarray, start: np.ndarray, low: np.ndarray, high: np.ndarray, unlike: float
 ) -> tuple:
     """Places in end [f] and start [g] of the pairs low[g] <= f < high[g] whose looks' cosine is above `unlike` or
-    unknown, and that cosine. look [n, D], of which end and start are rows: gathered block by block."""
-    blank: np.ndarray = np.logical_not(look.any(1))
+    unknown, that cosine and that of their classes, which is NaN where unknown. end, start: detections, of which the
+    looks are read block by block."""
+    blank = ~looks.known
     unknown_end, unknown_start = blank[end], blank[start]
     unknown = unknown_end.any() or unknown_start.any()
-    parts = [(np.zeros(0, int), np.zeros(0, int), np.zeros(0, np.float32))]
+    nothing, widest = np.zeros(0, np.float32), max(2 * _BLOCK // max(len(looks.lean), 1), _ROWS)
+    parts = [(np.zeros(0, int), np.zeros(0, int), nothing, nothing)]
     begin = 0
     while begin < len(low) and len(end):
         reached = max(int(high[begin] - low[begin]), 1)
-        stop = min(begin + min(_BLOCK // reached + 1, max(reached // 2, _ROWS, _BLOCK // len(end))), len(low))
+        most = min(_BLOCK // reached + 1, max(reached // 2, _ROWS, _BLOCK // len(end)), widest)
+        within = np.searchsorted(high, low[begin] + max(widest, 2 * reached), side="right")
+        stop = min(begin + most, max(int(within), begin + 1))
         first, last = low[begin], high[stop - 1]
-        cosine = look[start[begin:stop]] @ look[end[first:last]].T
+        later, sooner = looks.of(start[begin:stop]), looks.of(end[first:last])
+        cosine = later @ sooner.T
         alike: np.ndarray = np.greater(cosine, unlike)
         if unknown:
             alike |= unknown_start[begin:stop, None] | unknown_end[first:last]
         s, e = np.divmod(np.flatnonzero(alike), max(last - first, 1))
         timely = (e + first >= low[s + begin]) & (e + first < high[s + begin])
         s, e = s[timely], e[timely]
-        parts.append((e + first, s + begin, cosine[s, e]))
+        kind = np.einsum("ec,ec->e", looks.kinds(later)[s], looks.kinds(sooner)[e])
+        parts.append((e + first, s + begin, cosine[s, e], kind))
         begin = stop
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
@@ -578,9 +532,10 @@ class _Points:
     right: np.ndarray
     part: np.ndarray
 
-    def of(self, values: np.ndarray) -> np.ndarray:
-        """Values [P, d], linear between those of the detections [p, d]."""
-        return values[self.left] * (1 - self.part[:, None]) + values[self.right] * self.part[:, None]
+    def of(self, values: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Values [P, d] (or those rows of them), linear between those of the detections [p, d]."""
+        part = self.part[rows, None]
+        return values[self.left[rows]] * (1 - part) + values[self.right[rows]] * part
 
 
 def _points(position: np.ndarray, offset: np.ndarray, time: np.ndarray) -> _Points:
@@ -599,26 +554,27 @@ def _points(position: np.ndarray, offset: np.ndarray, time: np.ndarray) -> _Poin
 def _cover(
     found: _Detections,
     tubes: _Tubes,
-    look: np.ndarray,
+    looks: Looks,
     time: np.ndarray,
     most: int,
     max_overlap: float,
     unlike: float,
 ) -> np.ndarray:
     """Numbers of the best tubes, at most `most`, without those that look like a better one and overlap it by a mean
-    IoU above max_overlap. look [k, D]: mean look of each tube."""
+    IoU above max_overlap. looks: of the tube of each detection."""
     points = _points(found.position[tubes.node], tubes.offset, time)
-    centre, size = points.of(found.centre[tubes.node]), points.of(found.size[tubes.node])
-    taken = np.zeros((2, min(most, len(look)), len(time), 2), np.float32)  # centre and size; size 0 where absent
+    of_centre, of_size, head = found.centre[tubes.node], found.size[tubes.node], tubes.node[tubes.offset[:-1]]
+    taken = np.zeros((2, min(most, len(head)), len(time), 2), np.float32)  # centre and size; size 0 where absent
     kept: list[int] = []
-    for k, (begin, end) in enumerate(zip(points.offset[:-1], points.offset[1:], strict=True)):
-        here, span = slice(begin, end), slice(points.position[begin], points.position[end - 1] + 1)
+    for k, (begin, end) in enumerate(itertools.pairwise(points.offset)):
+        centre, size = (points.of(values, slice(begin, end)) for values in (of_centre, of_size))
+        span = slice(points.position[begin], points.position[end - 1] + 1)
         rivals = taken[:, : len(kept), span]
         shared = (rivals[1, ..., 0] > 0).sum(1)
-        both = np.maximum(np.minimum(shared, end - begin), 1)
-        overlap = _iou(rivals[0], rivals[1], centre[here], size[here]).sum(1) / both
-        if not ((overlap > max_overlap) & (look[kept] @ look[k] >= unlike)).any():
-            taken[0, len(kept), span], taken[1, len(kept), span] = centre[here], size[here]
+        both = np.maximum(np.minimum(shared, len(centre)), 1)
+        close = np.flatnonzero(_iou(rivals[0], rivals[1], centre, size).sum(1) / both > max_overlap)
+        if not (len(close) and (looks.of(head[kept][close]) @ looks.of(head[[k]])[0] >= unlike).any()):
+            taken[0, len(kept), span], taken[1, len(kept), span] = centre, size
             kept.append(k)
         if len(kept) == most:
             break
@@ -639,7 +595,14 @@ def _columns(data: Columns, found: _Detections, tubes: _Tubes, smoothing: float)
     ]
     box = np.where(boxes.area(course[0])[:, None] > 0, *course)  # a course may leave the picture: as detected, then
     real = points.left == points.right
-    feature = np.nan_to_num(np.asarray(data["feature"][row], np.float32), posinf=0, neginf=0)
+    feature = np.empty((len(real), data["feature"].shape[1]), np.float16)
+    for i in blocks(np.arange(len(real)), feature.shape[1]):
+        left, right = (
+            np.nan_to_num(data["feature"][row[side[i]]], copy=False, posinf=0, neginf=0)
+            for side in (points.left, points.right)
+        )
+        part = points.part[i, None]
+        feature[i] = left * (1 - part) + right * part
     return {
         **{name: data[name] for name in _PASSED_ON},
         "point_offset": points.offset,
@@ -647,7 +610,7 @@ def _columns(data: Columns, found: _Detections, tubes: _Tubes, smoothing: float)
         "box": box.astype(np.float32),
         "score": np.where(real, found.score[node][points.left], 0).astype(np.float32),
         "interpolated": ~real,
-        "feature": points.of(feature).astype(np.float16),
+        "feature": feature,
         "tube_score": tubes.score.astype(np.float32),
         "class_prob": _mean(data["class_prob"][row], tubes.offset),
         "attribute_prob": _mean(data["attribute_prob"][row], tubes.offset),
