@@ -312,7 +312,7 @@ TITLES = {
     "shortcuts": "Shortcuts on test, m_vIoU with the true tubes given, beside the same chance",
     "oracles": "Oracles on test, m_vIoU by stcat over the true span",
     "detector": "The detector on test videos' frames, at most 20 regions each",
-    "seconds": "Seconds on two cores, noted by hand: drawing `demo`, training the detector (extrapolated)",
+    "seconds": "Seconds on two cores, noted by hand: drawing `demo` and `demo_full`, training the detector",
 }
 
 
