@@ -40,13 +40,13 @@ def time_grid(
     than max_frames, the j-th kept is number floor(j * n / max_frames).
     """
     step = min(1.0, rate / fps) if fps > 0 else 1.0
-    wanted = set()
+    wanted = np.zeros(max(0, frame_count), bool)
     for begin, end in segments:
         stop = frame_count if end < 0 else min(end, frame_count)
         frame = np.arange(max(0, begin), max(0, stop))
         slot = np.floor(frame * step + 1e-9)
-        wanted.update(frame[np.diff(slot, prepend=-1) > 0].tolist())
-    grid = np.array(sorted(wanted), dtype=np.int64)
+        wanted[frame[np.diff(slot, prepend=-1) > 0]] = True
+    grid = np.flatnonzero(wanted)
     if len(grid) > max_frames:
         grid = grid[np.arange(max_frames) * len(grid) // max_frames]
     return grid
