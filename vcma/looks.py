@@ -16,6 +16,7 @@ import numpy as np
 
 _CLASS = 0.6  # weight of the class distribution beside the features
 _BLOCK = 1 << 17  # numbers at a time
+_SHORT = 1 << 20  # numbers; the looks of a video of fewer are made once
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Looks:
 
     row [n]: where a detection is in `feature` [N, d] and `kind` [N, C]; lean [D]: what is taken off; scale [n, 2]:
     what feature and class are multiplied by then, 0 where unknown. fragment [n]: the detection's row of `mean`
-    [g, D], whose look is the mean of its fragment; -1 for its own look.
+    [g, D], whose look is the mean of its fragment; -1 for its own look. made [n, D]: the own looks, or none.
     """
 
     feature: np.ndarray
@@ -34,6 +35,7 @@ class Looks:
     scale: np.ndarray
     fragment: np.ndarray
     mean: np.ndarray
+    made: np.ndarray
 
     @classmethod
     def read(cls, feature: np.ndarray, kind: np.ndarray, row: np.ndarray, centred: bool) -> Looks:
@@ -44,11 +46,14 @@ class Looks:
         length = np.sqrt(((scale > 0) * np.array([1, _CLASS**2])).sum(1))
         scale /= np.where(length > 0, length, 1)[:, None]
         lean = np.concatenate([lean for lean, _ in parts])
-        return cls(feature, kind, row, lean, scale, np.full(len(row), -1), np.zeros((0, len(lean)), np.float32))
+        none = np.zeros((0, len(lean)), np.float32)
+        looks = cls(feature, kind, row, lean, scale, np.full(len(row), -1), none, none)
+        return replace(looks, made=looks.own(np.arange(len(row)))) if len(row) * len(lean) < _SHORT else looks
 
     def only(self, keep: np.ndarray) -> Looks:
         """Those of the mask keep [n]."""
-        return replace(self, row=self.row[keep], scale=self.scale[keep], fragment=self.fragment[keep])
+        made = self.made[keep] if len(self.made) else self.made
+        return replace(self, row=self.row[keep], scale=self.scale[keep], fragment=self.fragment[keep], made=made)
 
     def of(self, i: np.ndarray) -> np.ndarray:
         """Looks float32 [len(i), D] of the detections i."""
@@ -62,6 +67,8 @@ class Looks:
 
     def own(self, i: np.ndarray) -> np.ndarray:
         """The same whatever their fragments."""
+        if len(self.made):
+            return self.made[i]
         row, scale, width = self.row[i], self.scale[i], self.feature.shape[1]
         looks = np.concatenate([self.feature[row], self.kind[row]], axis=1, dtype=np.float32)
         for part, factor in ((looks[:, :width], scale[:, :1]), (looks[:, width:], scale[:, 1:])):
