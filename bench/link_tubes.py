@@ -7,7 +7,7 @@ in both, by the number of frames in either. Competitors get every advantage: the
 seeds, they may return any number of tracks, and of each the better is taken of its own estimates and of its
 detections with the gaps filled like ours. The ceilings link by the true identities, gaps unfilled and filled; a
 linker that smooths boxes can pass both. Time is CPU time, the best of 3 runs a video; a turn is a video.
-bench/results/ holds a run of an earlier version of this and of its neighbours, one core of an idle machine of two.
+bench/results/ holds a run of this, one core of a busy machine of two, and earlier ones of its neighbours.
 """
 
 from __future__ import annotations
