@@ -152,9 +152,10 @@ class DnnDetector:
                 self._source,
                 "correct input_size or export the network anew",
             ) from error
-        if not self._layout.fits(output.shape, len(self.class_names)):
+        shape = () if output is None else output.shape  # None: of a damaged network
+        if not self._layout.fits(shape, len(self.class_names)):
             raise InputError(
-                f"the network's output is {' x '.join(map(str, output.shape))}, not {self._layout.axes} "
+                f"the network's output is {' x '.join(map(str, shape)) or 'nothing'}, not {self._layout.axes} "
                 f"with C = {len(self.class_names)} class names",
                 self._source,
                 f"correct layout (one of {', '.join(LAYOUTS)}), classes or input_size",
