@@ -197,8 +197,12 @@ def answers(artifacts: Path) -> tuple[Columns, Predictions]:
     """The PREDICTIONS columns of a run, and the same with boxes as the metrics take them."""
     columns = artifact.read(artifact.PREDICTIONS, artifacts / "predictions.h5")
     video = dict(zip(columns["sample"], columns["video"], strict=True))
-    told = answers_of(columns, range(len(video)))
-    return columns, boxes_of(told, tubes_reader(artifacts / "tubes"), video)
+    told, tubes = answers_of(columns, range(len(video))), tubes_reader(artifacts / "tubes")
+    for answer in told:
+        if answer.tube >= (known := len(tubes(video[answer.sample])["tube_score"])):
+            what = f"'{answer.sample}' names tube {answer.tube}, its video has {known}"
+            raise InputError(what, artifacts / "predictions.h5", "ground again: python stages/ground_queries.py")
+    return columns, boxes_of(told, tubes, video)
 
 
 def cases(artifacts: Path, truth: Columns | None, protocol: str) -> list[Case]:
