@@ -127,8 +127,10 @@ def fill(root: Path, count: int) -> list[str]:
         first, *others = (root / "artifacts/clips" / folder / f"{file_stem(video)}.h5" for video in videos)
         artifact.write(artifact.SCHEMAS[folder], first, made[folder], {}, {})
         image = first.read_bytes()
+        free = image.index(b"\n") + 1  # behind the seal nothing is read before HDF5 begins
         for path in others:
-            path.write_bytes(image + path.name.encode())  # what follows HDF5's end is not read; no two are alike
+            mark = path.name.encode()  # no two are alike
+            path.write_bytes(image[:free] + mark + image[free + len(mark) :])
         run(root, sys.executable, "-c", ADOPT, f"stages/{name}.py", "--jobs", "1")
     return videos
 
