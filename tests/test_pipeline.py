@@ -437,3 +437,7 @@ def test_the_ablation_makes_its_table_and_resumes(project, tmp_path, monkeypatch
     assert "supervised ceiling" in told and "calibration error" in told
     with Image.open(tmp_path / "ablation.png") as picture:
         assert picture.size[0] > 500
+    options = [*options[: -2 * len(names)], "--only", "oracle"]
+    assert "1 runs, 1 made before" in (told := ablate()) and "| oracle" in told and "supervised" not in told
+    told = CliRunner().invoke(ablation.ablate, ["--only", "q", *map(str, options)])
+    assert told.exit_code == 2 and "no variant q; there are em, no_none," in told.output.replace("\n", " ")

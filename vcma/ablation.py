@@ -94,6 +94,12 @@ class Outcome:
     def _usual(self, variant: str, beta: float) -> bool:
         return beta == (0.0 if variant == "no_relations" else self.beta)
 
+    @property
+    def configured(self) -> list[Mapping[str, Any]]:
+        """The runs of EM as configured, one a seed."""
+        at = self.alpha, self.beta
+        return [r for r in self.results if "em" in r and (r["spec"]["alpha"], r["spec"]["settings"]["beta"]) == at]
+
     def difference(self, one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
         """Paired difference of means over seeds, one minus other, with its 95 % interval over videos."""
         from vcma.metrics import interval
@@ -102,7 +108,7 @@ class Outcome:
 
 
 def summary(outcome: Outcome) -> str:
-    """The table of the variants and the comparisons that are claimed, as Markdown."""
+    """The table of the variants and the comparisons that are claimed, as Markdown; without EM just the table."""
     from vcma.metrics import interval
 
     lines = ["| variant | m_vIoU, test | seeds | EM minus it, 95 % interval |", "|---|---|---|---|"]
@@ -113,8 +119,10 @@ def summary(outcome: Outcome) -> str:
             continue
         value, low, high = interval(scores.mean(0), outcome.truth["video"])
         spread = f"{len(scores)}, ± {100 * scores.mean(1).std(ddof=1):.1f}" if len(scores) > 1 else "1"
-        gap = "–" if variant == "em" else _percent(outcome.difference(full, scores))
+        gap = "–" if variant == "em" or not len(full) else _percent(outcome.difference(full, scores))
         lines.append(f"| {meaning} | {_percent((value, low, high))} | {spread} | {gap} |")
+    if not len(full):
+        return "\n".join(lines)
     lines += ["", *_shares(outcome, full)]
     of_em = [r["spec"] for r in outcome.results if "em" in r]
     betas = {b: outcome.each("em", beta=b) for b in sorted({s["settings"]["beta"] for s in of_em})}
@@ -128,14 +136,11 @@ def summary(outcome: Outcome) -> str:
         for rival in (r for r in rivals if r in means and r != best):
             difference = _percent(outcome.difference(swept[best], swept[rival]))
             lines.append(f"Best {best:g} minus {rival:g}: {difference}.")
-    calibrated = [r["extra"] for r in outcome.results if "em" in r and r["spec"] == _like(r, outcome)]
     for when in ("calibration_error_before", "calibration_error"):
-        values = [e[when]["test"] for e in calibrated]
-        if values:
-            lines += ["", f"{when.replace('_', ' ')}, test: {np.mean(values):.3f} ± {np.std(values):.3f}."]
+        values = [r["extra"][when]["test"] for r in outcome.configured]
+        lines += ["", f"{when.replace('_', ' ')}, test: {np.mean(values):.3f} ± {np.std(values):.3f}."]
     seconds = [r["seconds"] for r in outcome.results if "em" in r]
-    lines += ["", f"Seconds a run, median: {np.median(seconds):.0f} (one core each)."] if seconds else []
-    return "\n".join(lines)
+    return "\n".join([*lines, "", f"Seconds a run, median: {np.median(seconds):.0f} (one core each)."])
 
 
 def _shares(outcome: Outcome, full: np.ndarray) -> Iterator[str]:
@@ -147,20 +152,14 @@ def _shares(outcome: Outcome, full: np.ndarray) -> Iterator[str]:
     for kind, mine in _kinds(outcome.truth)[:-1]:
         of = {v: f"{100 * np.nanmean(s[:, mine]):.1f}" for v, s in {"em": full, **told}.items() if len(s)}
         yield f"{kind}: {', '.join(f'{v} {value}' for v, value in of.items())}."
-    usual = [r["extra"]["history"] for r in outcome.results if "em" in r and r["spec"] == _like(r, outcome)]
-    for key in ("score_p", "score_q") if usual else ():
-        first, kept = np.mean([(h[0][key], _kept(h)[key]) for h in usual], axis=0)
+    histories = [r["extra"]["history"] for r in outcome.configured]
+    for key in ("score_p", "score_q"):
+        first, kept = np.mean([(h[0][key], _kept(h)[key]) for h in histories], axis=0)
         yield f"{key[-1]} on validation: {100 * first:.1f} after one epoch, {100 * kept:.1f} in the round kept."
 
 
 def _kept(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     return max((row for row in history if row["best"]), key=lambda row: row["round"], default=history[-1])
-
-
-def _like(result: Mapping[str, Any], outcome: Outcome) -> Any:
-    spec = result["spec"]
-    usual = spec["alpha"] == outcome.alpha and spec["settings"]["beta"] == outcome.beta
-    return spec if usual else None
 
 
 def _percent(value: tuple[float, float, float]) -> str:
@@ -186,15 +185,17 @@ def ablate(
             raise InputError("is not there yet", project.artifacts / name, "run make ablation, which makes it")
     alpha, section = float(project.section("link_tubes")["alpha"]), project.section("train_em")
     wanted = specs(section, alpha, range(seeds))
-    unknown = set(only) - {s.variant for s in wanted}
-    if unknown:
-        raise click.UsageError(f"no variant {', '.join(sorted(unknown))}; there are {', '.join(MEANING)}")
+    variants = dict.fromkeys(s.variant for s in wanted)
+    if unknown := sorted(set(only) - set(variants)):
+        raise click.UsageError(f"no variant {', '.join(unknown)}; there are {', '.join(variants)}")
     results = run_all(project, [s for s in wanted if not only or s.variant in only], jobs)
     folder = out or project.root / "results" / dataset
     truths = {split: artifact.read(artifact.TRUTH, project.artifacts / f"truth_{split}.h5") for split in SPLITS}
     write_table(folder / "ablation.csv", rows(results, truths))
-    ablation_figures(folder / "ablation.csv", results, folder)
-    text = summary(Outcome(results, truths["test"], alpha, float(section["beta"])))
+    outcome = Outcome(results, truths["test"], alpha, float(section["beta"]))
+    if outcome.configured:
+        ablation_figures(folder / "ablation.csv", results, folder)
+    text = summary(outcome)
     artifact.write_bytes(folder / "ablation.md", (text + "\n").encode())
     click.echo(text)
     click.echo(f"ablate: {len(results)} runs -> {folder}", err=True)
