@@ -2,6 +2,7 @@
 
 import os
 import signal
+import zlib
 
 import h5py
 import numpy as np
@@ -50,6 +51,19 @@ def test_one_flipped_bit_is_noticed_before_hdf5_opens_the_file(tmp_path, where, 
     monkeypatch.setattr(h5py, "File", None)
     with pytest.raises(InputError, match=r"damaged artifact .*not what was written"):
         artifact.read(artifact.TUBES, path, columns)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"{}", b"[1]", b"{", b"[" * 100_000, b'{"size": 1, "block": 1}'],
+    ids=["empty", "list", "torn", "deep", "few"],
+)
+def test_a_first_line_that_is_no_seal_is_told_though_its_checksum_fits(tmp_path, line):
+    path = tmp_path / "a.h5"
+    path.write_bytes(b"VCMA1 %s %08x\n" % (line, zlib.crc32(line)))
+    for look in (artifact.attributes, artifact.schema_of, lambda p: artifact.read(artifact.TUBES, p)):
+        with pytest.raises(InputError, match="its first line is no seal"):
+            look(path)
 
 
 @pytest.mark.parametrize(

@@ -370,16 +370,26 @@ def write(
     return digest
 
 
+_SEALED = {
+    **dict.fromkeys(("schema", "stage", "doc", "content", "sha256"), str),
+    **dict.fromkeys(("params", "inputs"), dict),
+    **dict.fromkeys(("block", "size"), int),
+}
+
+
 def _seal(told: Mapping) -> bytes:
     """The first line of a file: JSON and a checksum of that line alone."""
     text = json.dumps(told, sort_keys=True).encode()
     return b"%s%s %08x\n" % (_MAGIC, text, zlib.crc32(text))
 
 
-class _replacing:
-    """`with _replacing(path) as partial`: write to `partial`; it takes path's place only if all went well."""
+class replacing:
+    """`with replacing(path) as partial`: write to `partial`; it takes path's place only if all went well.
 
-    def __init__(self, path: Path, ticket: str, ready: Callable[[], None]):
+    ticket and ready as in `write`. What the disk refuses is a RefusedError.
+    """
+
+    def __init__(self, path: Path, ticket: str = "", ready: Callable[[], None] = lambda: None):
         self.path, self.ready = Path(path), ready
         self.partial = self.path.with_name(f".{self.path.name}{ticket}.partial")
 
@@ -417,7 +427,7 @@ def write_chunks(
     path: Path, chunks: Iterable[bytes], ticket: str = "", ready: Callable[[], None] = lambda: None
 ) -> None:
     """Write a file all or nothing; ticket and ready as in `write`."""
-    with _replacing(path, ticket, ready) as partial, open(partial, "wb") as file:
+    with replacing(path, ticket, ready) as partial, open(partial, "wb") as file:
         for chunk in chunks:
             file.write(chunk)
 
@@ -488,7 +498,13 @@ def _told(path: Path, remedy: str) -> dict[str, Any] | None:
         size = os.fstat(file.fileno()).st_size
     if check != b"%08x\n" % zlib.crc32(text):
         raise InputError("damaged artifact (its first line is not what was written)", path, remedy)
-    told = json.loads(text)
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        told = None
+    # The checksum guards from accidents; another writer's line may say anything.
+    if not isinstance(told, dict) or any(not isinstance(told.get(key), kind) for key, kind in _SEALED.items()):
+        raise InputError("damaged artifact (its first line is no seal)", path, remedy)
     if size != told["size"]:
         raise InputError(f"damaged artifact (it has {size:,} bytes of {told['size']:,})", path, remedy)
     return told
