@@ -14,6 +14,7 @@ from tests.conftest import ROOT, make_tubes
 from tests.faults.workshop import QUICK, SENTENCES, tiny_network
 from tests.test_video import ODD, turned, write
 from vcma import artifact, ground
+from vcma.errors import RefusedError
 from vcma.ground import annotate, ground_command
 from vcma.grounding import Answer
 from vcma.names import file_stem
@@ -177,6 +178,17 @@ def test_a_film_shows_the_span_with_its_box_and_some_seconds_around(tmp_path, mo
 def test_ground_without_a_sentence_is_bad_usage(project, words):
     done = CliRunner().invoke(ground_command, [*words, "none.mp4", "--config", str(project / "pipeline.yaml")])
     assert done.exit_code == 2 and "give --query TEXT or --queries FILE" in done.output
+
+
+def test_a_film_that_cannot_be_written_is_told(tmp_path):
+    write(tmp_path / "a.mp4", frames=4)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / ".b.mp4.partial").symlink_to("/dev/full")
+    for folder, told in (("full", "No space left"), ("a.mp4", "Not a directory|File exists")):
+        films = [(tmp_path / folder / "b.mp4", Answer("", 0, 0, 4), "who?")]
+        with pytest.raises(RefusedError, match=told):
+            annotate(tmp_path / "a.mp4", films, make_tubes(0, gaps=False), 4)
+    assert {p.name for p in tmp_path.rglob("*")} == {"a.mp4", "full"}
 
 
 def test_no_box_is_drawn_where_its_tube_is_not(tmp_path):

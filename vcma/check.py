@@ -452,20 +452,16 @@ def _plan(project: Project, features: int, classes: int, attributes: int) -> Pla
 
 def _write_table(findings: Iterable[Finding], path: Path) -> list[Finding]:
     """Write the table row by row beside its place and put it there when complete; say how many of each kind."""
-    partial, kept = path.with_name(f".{path.name}.partial"), []
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "w", encoding="utf-8", errors="replace", newline="", buffering=1) as file:
-            rows = csv.writer(file, delimiter="\t", lineterminator="\n")
-            rows.writerow([*Finding._fields, "blocks"])
-            for finding in findings:
-                rows.writerow([*finding, "yes" if finding.blocks else "no"])
-                kept.append(finding)
-        partial.replace(path)
-    except OSError as error:
-        raise artifact.disk_error(error, path) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    kept = []
+    with (
+        artifact.replacing(path) as partial,
+        open(partial, "w", encoding="utf-8", errors="replace", newline="", buffering=1) as file,
+    ):
+        rows = csv.writer(file, delimiter="\t", lineterminator="\n")
+        rows.writerow([*Finding._fields, "blocks"])
+        for finding in findings:
+            rows.writerow([*finding, "yes" if finding.blocks else "no"])
+            kept.append(finding)
     _say_summary(kept)
     click.echo(f"check: {len(kept):,} findings, {sum(f.blocks for f in kept):,} blocking -> {path}", err=True)
     return kept

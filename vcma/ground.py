@@ -13,7 +13,7 @@ from typing import Any
 import click
 import numpy as np
 
-from vcma.artifact import disk_error, rows, write_json
+from vcma.artifact import replacing, rows, write_json
 from vcma.cli import Project, find_config, load_project
 from vcma.clip import Clip, crop
 from vcma.corpus import Encoder, Sentence
@@ -182,32 +182,23 @@ def _film(path: Path, rate: float, answer: Answer, tubes: Columns, text: str) ->
     boxes = tube_boxes(tubes, answer.tube, np.arange(answer.begin, answer.end))
     seen, gone = _presence(tubes, answer.tube)
     native = max(float(tubes["width"]), 1.0)
-    partial, caption = path.with_name(f".{path.name}.partial"), None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with av.open(str(partial.absolute()), "w", format="mp4") as container:
-            stream: Any = container.add_stream(
-                "libx264", rate=Fraction(rate).limit_denominator(1001), options=_X264
-            )
-            stream.pix_fmt = "yuv420p"
+    caption = None
+    with replacing(path) as partial, av.open(str(partial.absolute()), "w", format="mp4") as container:
+        stream: Any = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001), options=_X264)
+        stream.pix_fmt = "yuv420p"
 
-            def add(frame: int, time: float, picture: Picture) -> None:
-                nonlocal caption
-                if caption is None:
-                    stream.height, stream.width = picture.shape[:2]
-                    caption = _caption(text, picture.shape[1])
-                inside = max(answer.begin, seen) <= frame < min(answer.end, gone)
-                box = boxes[frame - answer.begin] * (picture.shape[1] / native) if inside else None
-                drawn = _drawn(picture, box, caption, f"{time:.1f} s")
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(drawn, format="bgr24")))
+        def add(frame: int, time: float, picture: Picture) -> None:
+            nonlocal caption
+            if caption is None:
+                stream.height, stream.width = picture.shape[:2]
+                caption = _caption(text, picture.shape[1])
+            inside = max(answer.begin, seen) <= frame < min(answer.end, gone)
+            box = boxes[frame - answer.begin] * (picture.shape[1] / native) if inside else None
+            drawn = _drawn(picture, box, caption, f"{time:.1f} s")
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(drawn, format="bgr24")))
 
-            yield add
-            container.mux(stream.encode())
-        partial.replace(path)
-    except OSError as error:
-        raise disk_error(error, path) from error
-    finally:
-        partial.unlink(missing_ok=True)
+        yield add
+        container.mux(stream.encode())
 
 
 def _drawn(picture: Picture, box: np.ndarray | None, caption: tuple[Picture, np.ndarray], time: str) -> Picture:
