@@ -1,4 +1,3 @@
-# ruff: noqa: E402 (the number of threads is read when NumPy is imported)
 """How time and memory grow: with videos, frames, regions, tubes and sentences; and `dvc repro` with nothing to do.
 
     python bench/scale.py [--videos 5000 10000 20000] [--no-dvc] [--json FILE]
@@ -11,13 +10,9 @@ out; memory is what a process needs beyond that least work, so that next to noth
 
 from __future__ import annotations
 
-import os
-
-for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_threads] = "1"
-
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -26,12 +21,11 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import turns  # first: it sets the number of threads
+
+# isort: split
 import numpy as np
 import yaml
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
-
 from train_em import NAMES, generate
 
 from artifacts import proposals
@@ -57,9 +51,9 @@ def project(root: Path) -> Path:
     from tests.faults.workshop import tiny_network
 
     for name in ("stages", "vcma", "envs/detectors"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "dvc.yaml", root)
-    config = yaml.safe_load((ROOT / "pipeline.yaml").read_text())
+        shutil.copytree(turns.ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(turns.ROOT / "dvc.yaml", root)
+    config = yaml.safe_load((turns.ROOT / "pipeline.yaml").read_text())
     config["dataset"] = "clips"
     config["datasets"] = {"clips": config["datasets"]["clips"] | {"detector": tiny_network(root)}}
     (root / "pipeline.yaml").write_text(yaml.safe_dump(config))
@@ -210,7 +204,7 @@ def corpus(root: Path, sentences: int, tubes: int, frames: int) -> Path:
     truth |= {"frame_count": all_equal(end), "fps": all_equal(24.0), "target_id": begin, "distractors": begin}
     truth |= {"box": box, "box_frame": np.tile(np.arange(8), sentences), "box_offset": np.arange(sentences + 1) * 8}
     artifact.write(artifact.TRUTH, folder / "truth_test.h5", truth, {}, {})
-    settings = Settings.of(yaml.safe_load((ROOT / "pipeline.yaml").read_text())["train_em"])
+    settings = Settings.of(yaml.safe_load((turns.ROOT / "pipeline.yaml").read_text())["train_em"])
     model = build(vocabulary([], NAMES, (), 64), static_vectors, settings)
     for name in ("model", "model/contrast"):
         extra = {"max_frames": frames, "temperature": 1.0, "brevity": 0.0, "window": [0.0, 1.0]}
@@ -269,7 +263,7 @@ def linking(frames: int, regions: int) -> Callable[[], object]:
 
     from vcma.tubes import link
 
-    section = yaml.safe_load((ROOT / "pipeline.yaml").read_text())["link_tubes"]
+    section = yaml.safe_load((turns.ROOT / "pipeline.yaml").read_text())["link_tubes"]
     data = crossing(0, noisy=True, frames=frames, detections=regions).data
     return lambda: link(data, **section)
 
