@@ -70,7 +70,8 @@ def measure(name: str, words: list[str]) -> dict:
     except subprocess.TimeoutExpired:
         failed = [f"took longer than {LONGEST} s"]
     if failed or not path.exists():
-        path.write_text(json.dumps({"failed": (failed or ["wrote nothing"])[0]}))
+        why = (failed or ["wrote nothing"])[0].replace(f"{turns.ROOT}/", "").replace("|", "/")  # for a table
+        path.write_text(json.dumps({"failed": why}))
     print(f"bench: {name}: {time.monotonic() - begin:.0f} s", *failed, file=sys.stderr, flush=True)
     return json.loads(path.read_text())
 

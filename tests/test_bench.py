@@ -44,4 +44,5 @@ def test_kept_figures_become_the_table_of_both_files(table, monkeypatch):
 
 def test_a_script_that_fails_is_told(table):
     (table.KEPT / "artifacts.json").write_text("{}")
-    assert "unrecognized" in table.measure("artifacts", ["--nonsense"])["failed"]
+    told = table.measure("artifacts", [f"{ROOT}/a|b"])["failed"]
+    assert told.endswith("unrecognized arguments: a/b")
