@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from stages.train_em import train_em
 from tests.conftest import ROOT
 from vcma import artifact
 from vcma.runner import closure
@@ -106,6 +108,12 @@ def test_no_unrestricted_unpickling_unsafe_yaml_or_shell():
     )
     for path in [*(ROOT / "vcma").rglob("*.py"), *STAGES, *(ROOT / "demo").glob("*.py")]:
         assert not forbidden.search(path.read_text()), path
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "nonsense", "cpu:7", "meta"])
+def test_a_device_that_is_not_there_is_bad_usage(device):
+    done = CliRunner().invoke(train_em, ["--device", device])
+    assert done.exit_code == 2 and f"torch finds no {device} here" in done.output
 
 
 @pytest.mark.parametrize("path", STAGES, ids=lambda p: p.stem)

@@ -309,6 +309,8 @@ def stage(*common: str) -> Callable[[Callable], StageCommand]:
                 if isinstance(value, float) and not math.isfinite(value):
                     raise click.BadParameter(f"{value} is not finite", param_hint=f"--{key.replace('_', '-')}")
             shared = {c: values[c] for c in common}
+            if not shared.get("scheduler"):
+                check_device(shared.get("device", "cpu"))
             modes = {p.name: values[p.name] for p in own if isinstance(p, _Mode)}
             run = Run(name, file, project, json.loads(json.dumps(chosen)), modes=modes, **shared)
             # What such a mode asks for is beside the pipeline and may be asked for at any time.
@@ -318,6 +320,21 @@ def stage(*common: str) -> Callable[[Callable], StageCommand]:
         return StageCommand(file, name=name, callback=callback, params=params, help=inspect.getdoc(function))
 
     return decorate
+
+
+def check_device(device: str) -> None:
+    """Raises click.BadParameter where torch has no such device on this machine."""
+    if device == "cpu":
+        return
+    import torch
+
+    try:
+        kind = torch.device(device)
+        count = torch.get_device_module(kind).device_count()
+    except (RuntimeError, AttributeError):
+        count = 0
+    if not count or (kind.index or 0) >= count:
+        raise click.BadParameter(f"torch finds no {device} here", param_hint="--device")
 
 
 def progress(items: Any, total: int, what: str) -> Any:
