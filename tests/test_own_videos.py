@@ -180,6 +180,19 @@ def test_ground_without_a_sentence_is_bad_usage(project, words):
     assert done.exit_code == 2 and "give --query TEXT or --queries FILE" in done.output
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--model", "none"), "none: no trained model"),
+        (("--device", "cuda:99", "--untrained"), "torch finds no cuda:99"),
+    ],
+)
+def test_what_is_missing_is_told_before_the_video_is_looked_at(project, tmp_path, words, told):
+    options = ["--query", "who?", "none.mp4", "--config", project / "pipeline.yaml", "--out", tmp_path / "out"]
+    done = CliRunner().invoke(ground_command, [*map(str, options), *words])
+    assert told in str(done.exception) + done.output and not (tmp_path / "out").exists()
+
+
 def test_a_film_that_cannot_be_written_is_told(tmp_path):
     write(tmp_path / "a.mp4", frames=4)
     (tmp_path / "full").mkdir()

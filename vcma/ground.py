@@ -14,7 +14,7 @@ import click
 import numpy as np
 
 from vcma.artifact import replacing, rows, write_json
-from vcma.cli import Project, find_config, load_project
+from vcma.cli import Project, check_device, find_config, load_project
 from vcma.clip import Clip, crop
 from vcma.corpus import Encoder, Sentence
 from vcma.errors import InputError
@@ -53,6 +53,10 @@ def ground_command(
     texts = [text for text in texts if text.strip()]
     if not texts:
         raise click.UsageError("give --query TEXT or --queries FILE")
+    check_device(device)
+    folder = model or project.artifacts / "model"
+    if not (untrained or (folder / "model.json").is_file()):
+        raise InputError("no trained model", folder, "train one: python stages/train_em.py; or add --untrained")
     end = count_frames(video)
     tubes = tubes_of(video, project, device)
     told = [sentence(text, i) for i, text in enumerate(texts)]
@@ -62,7 +66,7 @@ def ground_command(
     if untrained:
         answers = _by_labels(told, clip, tubes)
     else:
-        answers = _by_model(told, end, tubes, model or project.artifacts / "model", project.root, device)
+        answers = _by_model(told, end, tubes, folder, project.root, device)
     found = dict(exported(answers, {a.sample: (0, clip.end) for a in answers}, tubes))
     named = {text: found[s.sample] for text, s in zip(texts, told, strict=True)}
     write_json(out / "predictions.json", named)
