@@ -11,6 +11,7 @@ out; memory is what a process needs beyond that least work, so that next to noth
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import shutil
@@ -43,6 +44,7 @@ SENTENCES = (
     "the adult in black rides towards a cat and then watches the dog.",
     "what does the small child hold above the chair?",
 )
+_LITTLE = 0.05  # of the cost of the least size: noise
 Cost = tuple[float, float]  # seconds, MB
 
 
@@ -239,15 +241,20 @@ def grounding(what: str, counts: Iterable[int]) -> dict[str, dict[int, Cost]]:
 
 def one(what: str, n: int) -> None:
     """Do the work `what` of size n in this process, then print its seconds and the MB it took."""
-    import resource
-
     with tempfile.TemporaryDirectory() as folder:
         work = WORKS[what](Path(folder), n)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        begin = time.perf_counter()
+        # What was made for it, and let go, counts neither as a peak nor as room to work in.
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+        before, begin = memory("VmRSS"), time.perf_counter()
         work()
-        seconds = time.perf_counter() - begin
-        print(seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+        print(time.perf_counter() - begin, memory("VmHWM") - before)
+
+
+def memory(what: str) -> float:
+    """VmRSS, what this process has, or VmHWM, the most it had, in MB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(what)) / 1024
 
 
 def extraction(folder: Path, frames: int) -> Callable[[], object]:
@@ -294,10 +301,10 @@ def by_size() -> dict[str, dict[int, Cost]]:
 
 
 def exponent(cost: dict[int, float]) -> float | None:
-    """Slope of log cost over log size, the cost of the least size taken off; None if next to nothing grows."""
+    """Slope of log cost over log size, the cost of the least size taken off; None where too little grows."""
     (_, start), *rows = sorted(cost.items())
     size, more = np.array([n for n, _ in rows]), np.array([c - start for _, c in rows])
-    if len(rows) < 2 or (more <= 0).any():
+    if len(rows) < 2 or (more < _LITTLE * start).any():
         return None
     return float(np.polyfit(np.log(size), np.log(more), 1)[0])
 

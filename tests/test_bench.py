@@ -4,6 +4,7 @@ import importlib
 import json
 import sys
 
+import numpy as np
 import pytest
 
 from tests.conftest import ROOT
@@ -40,6 +41,24 @@ def test_kept_figures_become_the_table_of_both_files(table, monkeypatch):
     assert "| skip | n^1.04 | – | 10: 1.00 s, 50 MB; 20: 3.00 s, 50 MB |" in told
     between = told.split(table.BEGIN)[1].split(table.END)[0]
     assert table.README.read_text() == f"before\n{table.BEGIN}{between}{table.END}\nafter\n"
+
+
+def test_growth_is_told_where_there_is_any(table):
+    scale = importlib.import_module("scale")
+    assert scale.exponent({1: 5.0, 10: 15.0, 20: 45.0}) == pytest.approx(2)
+    assert scale.exponent({1: 2.12, 10: 2.121, 20: 2.3}) is None
+
+
+def test_memory_is_that_of_the_work_alone(table, monkeypatch, capsys):
+    scale = importlib.import_module("scale")
+
+    def made(folder, n):
+        np.ones(4 * n << 17).sum()  # what making the input takes
+        return lambda: np.ones(n << 17).sum()
+
+    monkeypatch.setitem(scale.WORKS, "work", made)
+    scale.one("work", 40)
+    assert 39 < float(capsys.readouterr().out.split()[1]) < 60
 
 
 def test_a_script_that_fails_is_told(table):
