@@ -1,6 +1,7 @@
 """Artifacts: all or nothing, the same bytes, refused where they are not what they say."""
 
 import os
+import resource
 import signal
 import zlib
 
@@ -75,7 +76,7 @@ def test_a_foreign_file_that_hdf5_does_not_survive_is_told_in_one_line(tmp_path,
 
     def read(*_):
         if harm == "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGTRAP)
         if harm == "fill":
             np.ones(3 << 28)
         while True:
@@ -83,9 +84,15 @@ def test_a_foreign_file_that_hdf5_does_not_survive_is_told_in_one_line(tmp_path,
 
     monkeypatch.setattr(artifact, "_read_column", read)
     monkeypatch.setattr(artifact, "_PATIENCE", 1)
-    with pytest.raises(InputError, match=told) as error:
-        artifact.read(artifact.TUBES, unseal(path))
-    assert "\n" not in str(error.value)
+    monkeypatch.chdir(tmp_path)
+    limit = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (limit[1], limit[1]))
+    try:
+        with pytest.raises(InputError, match=told) as error:
+            artifact.read(artifact.TUBES, unseal(path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, limit)
+    assert "\n" not in str(error.value) and list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(("column", "row"), [("target", 3), ("subject", -1), ("object", 1)])

@@ -534,6 +534,7 @@ def _rehearse(path: Path, remedy: str, action: Callable[[], object]) -> None:
     child = os.fork()
     if not child:
         try:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is an answer here
             resource.setrlimit(resource.RLIMIT_CPU, (_PATIENCE + (size >> 24),) * 2)
             with suppress(OSError, ValueError):  # no /proc, or less is allowed already
                 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
