@@ -49,7 +49,7 @@ def train_em(run: Run, max_frames: int, **parameters: float) -> None:
     truth = artifact.read(artifact.TRUTH, run.artifact("truth_val.h5"))
     validation, epoch = corpus.judged("val", truth, run.device), corpus.epochs(settings)
     sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *sorted(corpus.clips.folder.glob("*.h5"))]
-    key = run_key(run, sources)
+    key = run_key(run, sources, texts.name)
     trainer = Trainer(model, corpus.steps(settings))
     rounds = Rounds(run.project.artifacts / ".ledger" / "train_em.safetensors", key, trainer)
     history = [] if run.force else rounds.resume()

@@ -60,7 +60,14 @@ def test_other_features_than_the_model_s_are_refused(encoder):
         text_features("learned", encoder, name)
 
 
-@pytest.mark.parametrize("spoil", ["missing", "config", "weights", "pickle"])
+def test_another_tokenizer_is_another_encoder(encoder, tmp_path):
+    for path in encoder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "vocab.txt").write_text("\n".join([*WORDS[:5], *reversed(WORDS[5:])]))
+    assert text_features(str(tmp_path), tmp_path).name != text_features(str(encoder), encoder).name
+
+
+@pytest.mark.parametrize("spoil", ["missing", "config", "weights", "pickle", "no tokenizer", "too small"])
 def test_what_is_no_encoder_is_told_in_one_line(encoder, tmp_path, spoil):
     folder = tmp_path / "encoder"
     if spoil != "missing":
@@ -73,6 +80,13 @@ def test_what_is_no_encoder_is_told_in_one_line(encoder, tmp_path, spoil):
         (folder / "model.safetensors").write_bytes(b"torn")
     if spoil == "pickle":  # a pickle could run anything: it is not even looked at
         (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    if spoil == "no tokenizer":  # every word would be unknown, and nobody would be told
+        for path in [*folder.glob("tokenizer.json"), *folder.glob("vocab*")]:
+            path.unlink()
+    if spoil == "too small":  # the tokenizer knows words that the network does not
+        tokenizer = json.loads((folder / "tokenizer.json").read_text())
+        tokenizer["model"]["vocab"] |= {"a": 500, "dog": 501}
+        (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
     with pytest.raises(InputError) as told:
         text_features(str(folder), tmp_path)
     assert "\n" not in str(told.value) and "encoder" in str(told.value)

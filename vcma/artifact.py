@@ -6,7 +6,8 @@ column plus an offsets column of one entry more than its axis: row i owns [offse
 
 HDF5 may loop or crash on a damaged file, so a file begins with a seal, in what HDF5 calls a user block and skips:
 one line of JSON with the root attributes and a checksum of the rest, which is checked before HDF5 sees the file.
-What has no seal (a file by another writer) is first read by a child process.
+What has no seal (a file by another writer) is first read by a child process. A seal tells of accidents, it is no
+proof against malice.
 
 Conventions everywhere: boxes are continuous xyxy pixels of the *native* picture, frames are native indices from
 0, spans are half-open [begin, end).

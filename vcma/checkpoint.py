@@ -47,6 +47,8 @@ def load_model(folder: Path, detector: str | None = None) -> tuple[Model, dict[s
         settings = Settings.of(description["settings"])
         if not 0 < settings.width <= _WIDEST:
             raise ValueError(f"width {settings.width}")
+        if not isinstance(settings.text, str):
+            raise TypeError(f"text {settings.text}")
         vocabulary = Vocabulary.from_json(description["vocabulary"])
         trained_on = str(description["detector"])
         model = build(vocabulary, lambda names: np.zeros((len(names), vocabulary.text_width), np.float32), settings)

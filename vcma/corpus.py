@@ -142,7 +142,7 @@ class Batch:
 
     single float16 [V, N, T, .] and pair float16 [V, N, N, T, .], geometry and motion; present bool [V, N, T]; frame
     bool [V, T], tube bool [V, N]: what is no padding; appearance float32 [V, N, D + C + A], of each tube.
-    sentence_clip [S]; entity_sentence, entity_rank [M]; entity_words [M, W] (-1: none), entity_static [M, W],
+    sentence_clip [S]; entity_sentence, entity_rank [M]; entity_words [M, words] (-1: none), entity_static [M, W],
     entity_label float32 [M, N]; target [S] (row of entity); known [S, 3], the true tube, first and end slot, -1:
     unknown, as all are but for the supervised ceiling. pair_* [K] and action_* [L]: sentence, subject,
     object, predicate (index in the vocabulary, -1: unseen), static [., W] and cue [., features].

@@ -14,6 +14,8 @@ from vcma.errors import InputError
 from vcma.text import static_vectors
 
 _BATCH = 256  # texts of one pass of an encoder
+_LONGEST = 32  # tokens of a phrase, what is beyond is cut
+_TOKENIZERS = ("tokenizer*", "vocab*", "merges*", "special_tokens*", "added_tokens*", "*.model")
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,17 @@ def text_features(choice: str, root: Path, known: str | None = None) -> TextFeat
 
 def _encoder(folder: Path) -> TextFeatures:
     """Mean of the last hidden states of an encoder from a local folder: configuration, tokenizer, safetensors."""
-    weights = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
-    if not weights:
+    weights, words = (
+        sorted({path for pattern in patterns for path in folder.glob(pattern)})
+        for patterns in (("*.safetensors",), _TOKENIZERS)
+    )
+    # Without a tokenizer's files transformers makes one that knows no word.
+    if not weights or all(path.name == "tokenizer_config.json" for path in words):
         raise InputError(
             "no such encoder",
             folder,
             "train_em.text is wordllama, learned, or a folder with config.json, a tokenizer and model.safetensors",
         )
-    from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils.logging import disable_progress_bar
 
@@ -70,13 +75,15 @@ def _encoder(folder: Path) -> TextFeatures:
         model = AutoModel.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, use_safetensors=True
         )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        model = model.get_encoder() if model.config.is_encoder_decoder else getattr(model, "text_model", model)
+        model.eval()
+        # A tokenizer of another model, or none that pads, shows at the first texts of unequal length.
+        _means(tokenizer, model, ["a", "a dog " * _LONGEST])
+    except Exception as error:  # whatever its files make of transformers, they are the user's
         raise InputError(f"not a usable encoder ({error})", folder, "export it with save_pretrained") from error
-    model = model.get_encoder() if model.config.is_encoder_decoder else getattr(model, "text_model", model)
-    model.eval()
     digest = hashlib.sha256()
-    for path in [folder / "config.json", *sorted(folder.glob("token*")), *weights]:
-        digest.update(path.read_bytes())
+    for path in [folder / "config.json", *words, *weights]:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
 
     def embed(texts: Sequence[str]) -> np.ndarray:
         rows = [_means(tokenizer, model, texts[i : i + _BATCH]) for i in range(0, len(texts), _BATCH)]
@@ -88,7 +95,7 @@ def _encoder(folder: Path) -> TextFeatures:
 def _means(tokenizer: Any, model: Any, texts: Sequence[str]) -> np.ndarray:
     import torch
 
-    inputs = tokenizer(list(texts), return_tensors="pt", padding=True, truncation=True, max_length=64)
+    inputs = tokenizer(list(texts), return_tensors="pt", padding=True, truncation=True, max_length=_LONGEST)
     kept = {key: inputs[key] for key in ("input_ids", "attention_mask")}
     with torch.no_grad():
         hidden = model(**kept).last_hidden_state

@@ -90,7 +90,7 @@ class Words(nn.Module):
         self.drop = nn.Dropout(0.1)
 
     def forward(self, ids: Tensor, static: Tensor) -> Tensor:
-        """ids int64 [M, W] (-1: none or unseen), static float [M, W] -> float [M, H]."""
+        """ids int64 [M, words] (-1: none or unseen), static float [M, W] -> float [M, H]."""
         known = (ids >= 0).sum(1, keepdim=True).clamp(min=1)
         return self.project(static) + self.drop(self.learned(ids + 1).sum(1) / known)
 

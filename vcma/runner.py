@@ -103,10 +103,10 @@ def code_digest(file: Path) -> str:
     return digest.hexdigest()
 
 
-def run_key(run: Run, sources: Iterable[Path]) -> str:
-    """Digest of all that a corpus stage's result follows from: parameters, code and what its sources hold."""
+def run_key(run: Run, sources: Iterable[Path], more: str) -> str:
+    """Digest of all that a corpus stage's result follows from: parameters, code, what its sources hold, more."""
     contents = {str(path.relative_to(run.project.root)): artifact.attributes(path)["content"] for path in sources}
-    text = json.dumps([dict(run.params), code_digest(run.file), contents], sort_keys=True)
+    text = json.dumps([dict(run.params), code_digest(run.file), contents, more], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -201,13 +201,20 @@ def _linked(params: Mapping[str, Any], path: Path) -> artifact.Columns:
     return link(artifact.read(artifact.PROPOSALS, path), **params)
 
 
-def key_of(spec: Spec, artifacts: Path, tubes: Path) -> str:
+def key_of(spec: Spec, root: Path, artifacts: Path, tubes: Path) -> str:
     """Digest of all that a run follows from: settings, code, and what its inputs hold."""
     contents = [artifact.attributes(artifacts / f"{name}.h5")["content"] for name in ("samples", "queries")]
     contents += [artifact.attributes(artifacts / f"truth_{split}.h5")["content"] for split in SPLITS]
-    contents += _contents(tubes)
+    contents += [*_contents(tubes), _texts(spec.settings["text"], root)]
     text = json.dumps([asdict(spec), code_digest(Path(__file__)), contents], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+@lru_cache
+def _texts(choice: str, root: Path) -> str:
+    from vcma.embedding import text_features
+
+    return text_features(choice, root).name
 
 
 @lru_cache
@@ -224,7 +231,7 @@ def run_all(project: Project, wanted: Sequence[Spec], jobs: int) -> list[dict[st
     tubes = {
         a: artifacts / "tubes" if a == own else link_other(project, a, jobs) for a in {s.alpha for s in wanted}
     }
-    paths = [artifacts / "ablation" / f"{key_of(s, artifacts, tubes[s.alpha])}.json" for s in wanted]
+    paths = [artifacts / "ablation" / f"{key_of(s, project.root, artifacts, tubes[s.alpha])}.json" for s in wanted]
     work = [
         (s, project.root, artifacts, tubes[s.alpha], p)
         for s, p in zip(wanted, paths, strict=True)

@@ -56,8 +56,8 @@ def read_frames(path: Path, wanted: np.ndarray) -> Iterator[tuple[int, float, np
     """Yield (native index, time in s, picture uint8 HxWx3 BGR) of the wanted frames, in rising order.
 
     Decodes in sequence, so indices are exact whatever the container says; ends early where the stream ends. Where
-    that gives the same frames it seeks, and leaves out what no wanted frame is made from. Raises InputError if the
-    file is missing or cannot be opened.
+    that gives the same frames of an undamaged file it seeks, and leaves out what no wanted frame is made from.
+    Raises InputError if the file is missing or cannot be opened.
     """
     with _Plain(path) as plain:
         yield from _frames(path, plain, wanted)
