@@ -1,6 +1,6 @@
 """predictions, truth -> metrics.json, reference_points.json: the metrics and what they must be read against."""
 
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +71,11 @@ def _reference_points(run: Run, truth: artifact.Columns, by_protocol: Any, seed:
     clips = Clips(run.artifact("tubes"), 1)
     found = artifact.read(artifact.REFERENCES, run.artifact("references.h5"))
     video = dict(zip(truth["sample"], truth["video"], strict=True))
+    tubes = lru_cache(8)(clips.tubes)  # sentences of one video follow one another, for each method again
     points = {"chance": by_protocol(chance(truth, clips.tubes_or_empty, seed=seed, whole=True))}
     for method in dict.fromkeys(found["method"]):
         answers = [a for a in answers_of(found, np.flatnonzero(found["method"] == method)) if a.sample in video]
-        points[method] = by_protocol(boxes_of(answers, clips.tubes, video))
+        points[method] = by_protocol(boxes_of(answers, tubes, video))
     if len(truth["box"]):
         points["oracle"] = by_protocol(oracle(truth, clips.tubes_or_empty))
         if (proposals := run.artifact("proposals")).is_dir():  # another tracker's tubes come without
