@@ -12,7 +12,7 @@ demo: env  ## the whole pipeline on the data set that pipeline.yaml chooses, the
 ground: env  ## one sentence in one video: make ground VIDEO=clip.mp4 QUERY="the man turns around"
 	@vcma ground --query "$$QUERY" -- "$$VIDEO"
 
-ablation: env  ## the paper's figure and the table of ablations on demo_full -> results/demo_full (about an hour)
+ablation: env  ## the paper's figure and the table of ablations on demo_full -> results/demo_full (half an hour on two cores)
 	@dvc repro demo/dvc.yaml:draw_demo_full
 	@for s in index_dataset extract_frames parse_queries detect_proposals link_tubes; do \
 	  python stages/$$s.py --dataset demo_full || exit 1; done

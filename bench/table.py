@@ -53,6 +53,7 @@ def commands() -> dict[str, list[str]]:
         "train_em": [],
         "artifacts": [],
         "start_up": [],
+        "demo_run": [],
         "scale": [],
     }
 
@@ -125,6 +126,15 @@ def start_table(found: dict[str, list[float]]) -> str:
     return "\n".join(lines)
 
 
+def stage_table(found: dict[str, dict[str, float]]) -> str:
+    """Where the time of the demo goes."""
+    lines = ["| stage | seconds | share | peak memory |", "|---|---|---|---|"]
+    total = sum(row["seconds"] for row in found.values())
+    for stage, row in found.items():
+        lines.append(f"| {stage} | {row['seconds']:.1f} | {row['seconds'] / total:.0%} | {row['MB']:.0f} MB |")
+    return "\n".join(lines)
+
+
 def between(text: str, table: str) -> str:
     """`text` with `table` between its marks."""
     head, rest = text.split(BEGIN)
@@ -153,6 +163,9 @@ def main() -> None:
         " the same mathematics, a sentence a step.",
         "## Start-up",
         start_table(figures["start_up"].get("help", {})),
+        "## The demo's run",
+        "From drawn videos to the report, one worker each; `make demo` uses all cores for the stages by video.",
+        stage_table(figures["demo_run"].get("stages", {})),
         "## Growth",
         "Seconds and peak memory, start-up included, by size; exponents are of what exceeds the least size.",
         growth_table({k: v for k, v in figures["scale"].items() if k != "failed"}),

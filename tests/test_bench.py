@@ -28,6 +28,8 @@ def test_kept_figures_become_the_table_of_both_files(table, monkeypatch):
     kept["link_tubes"] = {"comparisons": {"link": {"ours": [1.0, 2.0, 4.0], "theirs": [3.0, 4.0, 4.0]}}}
     kept["train_em"] = {"failed": "no memory"}
     kept["start_up"] = {"help": {"evaluate": [0.1, 0.3, 0.2]}}
+    one = {"cpu": 1.0, "MB": 50.0}
+    kept["demo_run"] = {"stages": {"link_tubes": one | {"seconds": 1.0}, "train_em": one | {"seconds": 3.0}}}
     growth = {"seconds": {"10": 1.0, "20": 3.0}, "MB": {"10": 50.0, "20": 50.0}}
     kept["scale"] = {"skip": growth | {"time_exponent": 1.04, "memory_exponent": None}}
     for name, found in kept.items():
@@ -38,6 +40,7 @@ def test_kept_figures_become_the_table_of_both_files(table, monkeypatch):
     told = table.RESULTS.read_text()
     assert "| link | 2.00 s | theirs 2.00 [1.00, 3.00] |" in told and "| `train_em` | failed | no memory |" in told
     assert "| evaluate | 0.20 s [0.10, 0.30] |" in told
+    assert "| train_em | 3.0 | 75% | 50 MB |" in told
     assert "| skip | n^1.04 | – | 10: 1.00 s, 50 MB; 20: 3.00 s, 50 MB |" in told
     between = told.split(table.BEGIN)[1].split(table.END)[0]
     assert table.README.read_text() == f"before\n{table.BEGIN}{between}{table.END}\nafter\n"
