@@ -26,6 +26,7 @@ def ground_queries(run: Run, split: str, posterior: str) -> None:
     told = sentences(samples, queries, split)
     clips = Clips(run.artifact("tubes"), 1)
     known = clips.describe()
+    inputs = {name: artifact.attributes(run.artifact(f"{name}.h5"))["content"] for name in ("samples", "queries")}
     if run.modes["untrained"]:
         clips.max_frames, encoder = UNTHINNED, label_encoder(known)
         encoder.learn(told)
@@ -34,6 +35,7 @@ def ground_queries(run: Run, split: str, posterior: str) -> None:
     else:
         detector = str(known["detector"])
         model, description = load_model(run.artifact("model"), detector)
+        inputs["model"] = description["weights"]
         contrast, simple = load_model(run.artifact("model") / "contrast", detector)
         clips.max_frames, fitted = (
             description["max_frames"],
@@ -47,7 +49,6 @@ def ground_queries(run: Run, split: str, posterior: str) -> None:
                 model.to(run.device), clips, encoder, told, posterior, fitted, run.device, bar.update
             )
         answers = reference_answers(contrast.to(run.device), simple["window"], clips, encoder, told, run.device)
-    inputs = {name: artifact.attributes(run.artifact(f"{name}.h5"))["content"] for name in ("samples", "queries")}
     columns, references = prediction_columns(found), reference_columns(answers)
     artifact.write(artifact.PREDICTIONS, run.artifact("predictions.h5"), columns, run.params, inputs)
     artifact.write(artifact.REFERENCES, run.artifact("references.h5"), references, run.params, inputs)

@@ -6,14 +6,15 @@ from pathlib import Path
 import click
 
 from vcma import artifact
-from vcma.cli import Run, mode, stage
-from vcma.errors import InputError
+from vcma.cli import Run, mode, stage, text_lines
 from vcma.language import Query, parse
 from vcma.queries import query_columns
 
 
 @stage()
-@click.option("--model", type=str, help="spaCy model; 'auto' takes the first installed of those the README names.")
+@click.option(
+    "--model", type=str, help="spaCy model; 'auto' takes the first installed of those pipeline.yaml names."
+)
 @mode("--text", type=click.Path(path_type=Path), help="Parse this file instead, one sentence a line.")
 @mode("--json", "out", type=click.Path(path_type=Path), help="With --text: where to, one JSON object a line.")
 def parse_queries(run: Run, model: str) -> None:
@@ -34,11 +35,7 @@ def parse_queries(run: Run, model: str) -> None:
 def _parse_file(text: Path | None, out: Path | None, model: str | None) -> None:
     if text is None or out is None:
         raise click.UsageError("--text FILE and --json OUT go together")
-    try:
-        lines = text.read_text("utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", text, "name a text file") from error
-    queries = list(parse(lines, model))
+    queries = list(parse(text_lines(text), model))
     content = "".join(json.dumps(query.to_json(), ensure_ascii=False) + "\n" for query in queries)
     artifact.write_bytes(out, content.encode("utf-8", "replace"))
     click.echo(f"parse_queries: {_counts(queries)} -> {out}", err=True)

@@ -273,6 +273,18 @@ class one_edge:
             sys.exit(1)
 
 
+def text_lines(path: Path) -> list[str]:
+    """The lines of a text file; raises InputError if it cannot be read or is no text."""
+    try:
+        return path.read_text("utf-8").splitlines()
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", path, "name a text file") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"is no UTF-8 text ({error.reason} at byte {error.start})", path, "name a text file"
+        ) from error
+
+
 @contextmanager
 def alone(run: Run) -> Iterator[None]:
     """Hold the stage's lock on the data set; raises InputError if another run has it."""

@@ -14,13 +14,14 @@ import click
 import numpy as np
 
 from vcma.artifact import replacing, rows, write_json
-from vcma.cli import Project, check_device, find_config, load_project
+from vcma.cli import Project, check_device, find_config, load_project, text_lines
 from vcma.clip import Clip, crop
 from vcma.corpus import Encoder, Sentence
 from vcma.errors import InputError
-from vcma.grounding import Answer, exported, predict
+from vcma.grounding import Answer, Prediction, exported, predict
 from vcma.references import tube_boxes
 from vcma.report_media import scaled
+from vcma.text import class_weights
 from vcma.untrained import by_labels, label_encoder
 from vcma.video import count_frames, read_frames, shape
 
@@ -49,7 +50,7 @@ def ground_command(
     """Find what sentences speak of in one VIDEO: spans and boxes as JSON, and an annotated mp4 for each."""
     project = load_project(config or find_config(Path.cwd()))
     # A terminal may hand on bytes that are no text.
-    texts = [q.encode("utf-8", "replace").decode() for q in (*queries, *(_lines(file) if file else []))]
+    texts = [q.encode("utf-8", "replace").decode() for q in (*queries, *(text_lines(file) if file else []))]
     texts = [text for text in texts if text.strip()]
     if not texts:
         raise click.UsageError("give --query TEXT or --queries FILE")
@@ -64,25 +65,32 @@ def ground_command(
     if not len(clip.tube):
         raise InputError("nothing was detected in it", video, "lower detect_proposals.score_threshold")
     if untrained:
-        answers = _by_labels(told, clip, tubes)
+        predictions = _by_labels(told, clip, tubes)
     else:
-        answers = _by_model(told, end, tubes, folder, project.root, device)
+        predictions = _by_model(told, end, tubes, folder, project.root, device)
+    answers = [p.answer for p in predictions]
     found = dict(exported(answers, {a.sample: (0, clip.end) for a in answers}, tubes))
     named = {text: found[s.sample] for text, s in zip(texts, told, strict=True)}
     write_json(out / "predictions.json", named)
     films = [(out / f"{i:02d}.mp4", a, text) for i, (text, a) in enumerate(zip(texts, answers, strict=True))]
     annotate(video, films, tubes, end)
-    for path, answer, text in films:
+    fps = shape(video)[0] or 25.0
+    for name in _strangers(told, tubes):
+        click.echo(f"note: the detector has no class '{name}'; those closest in meaning stand in for it", err=True)
+    for (path, answer, text), p in zip(films, predictions, strict=True):
+        sure = float(p.posterior[p.target][p.candidate == answer.tube].sum())
+        seconds = f"{answer.begin / fps:.1f} to {answer.end / fps:.1f} s"
         click.echo(
-            f"{text}: frames {answer.begin} to {answer.end}, tube {answer.tube} -> {click.format_filename(path)}"
+            f"{text}: frames {answer.begin} to {answer.end} ({seconds}), tube {answer.tube} "
+            f"(probability {sure:.2f}) -> {click.format_filename(path)}"
         )
 
 
-def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text("utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", file, "name a text file") from error
+def _strangers(told: Sequence[Sentence], tubes: Columns) -> list[str]:
+    """Heads of what is asked for that the detector has no class for, by name or kind."""
+    names = [str(name) for name in tubes["class_name"]]
+    asked = {s.heads[s.target]: class_weights([tuple(s.words(s.target))], names) for s in told}
+    return [head for head, weight in asked.items() if names and weight.max() < 1]
 
 
 def tubes_of(video: Path, project: Project, device: str) -> Columns:
@@ -115,15 +123,15 @@ def sentence(text: str, number: int) -> Sentence:
     )
 
 
-def _by_labels(told: list[Sentence], clip: Clip, tubes: Columns) -> list[Answer]:
+def _by_labels(told: list[Sentence], clip: Clip, tubes: Columns) -> list[Prediction]:
     encoder = label_encoder(tubes)
     encoder.learn(told)
-    return [by_labels(s, clip, encoder).answer for s in told]
+    return [by_labels(s, clip, encoder) for s in told]
 
 
 def _by_model(
     told: list[Sentence], end: int, tubes: Columns, folder: Path, root: Path, device: str
-) -> list[Answer]:
+) -> list[Prediction]:
     from vcma.checkpoint import load_model
     from vcma.em import ground
     from vcma.embedding import text_features
@@ -134,8 +142,9 @@ def _by_model(
     encoder = Encoder(model.vocabulary, texts)
     encoder.learn(told)
     posteriors = ground(model.to(device), encoder.batch([thinned], [told]), device)
+    fitted = {key: description[key] for key in ("temperature", "brevity")}
     return [
-        predict(s, thinned, p.log_z, p.y, p.runs, p.evidence, brevity=description["brevity"]).answer
+        predict(s, thinned, p.log_z, p.y, p.runs, p.evidence, **fitted)
         for s, (p, _) in zip(told, posteriors, strict=True)
     ]
 

@@ -34,14 +34,25 @@ class Clips:
         self.folder, self.max_frames, self.cache_bytes = folder, max_frames, cache_bytes
         self._kept: OrderedDict[tuple[str, int, int], tuple[Clip | None, int]] = OrderedDict()
         self._bytes = 0
+        self._detector = ""
 
     def path(self, video: str) -> Path:
         return self.folder / f"{file_stem(video)}.h5"
 
     def tubes(self, video: str) -> artifact.Columns | None:
-        """The TUBES columns of a video; None if the pipeline has none for it (its failure was reported)."""
+        """The TUBES columns of a video; None if the pipeline has none for it (its failure was reported).
+
+        Raises InputError where the tubes of two videos come from different detectors.
+        """
         path = self.path(video)
-        return artifact.read(artifact.TUBES, path) if path.exists() else None
+        if not path.exists():
+            return None
+        tubes = artifact.read(artifact.TUBES, path)
+        self._detector = self._detector or str(tubes["detector"])
+        if tubes["detector"] != self._detector:
+            what = f"is of detector {tubes['detector']}, other videos' tubes are of {self._detector}"
+            raise artifact.InputError(what, path, "make all tubes of a data set with one detector")
+        return tubes
 
     def tubes_or_empty(self, video: str) -> artifact.Columns:
         """`tubes`, or columns without any tube."""

@@ -127,13 +127,21 @@ def _differences(theirs: dict[str, Any], project: Project) -> list[str]:
     ]
 
 
+def _scores(project: Project, weights: str) -> dict[str, Any]:
+    """The metrics of the answers of the model with these weights; none where the last ones are of another model."""
+    told, metrics = project.artifacts / "predictions.h5", project.artifacts / "metrics.json"
+    if not told.exists() or not metrics.exists() or metrics.stat().st_mtime < told.stat().st_mtime:
+        return {}
+    if artifact.attributes(told, artifact.PREDICTIONS)["inputs"].get("model") != weights:
+        return {}
+    return read_json(metrics, "run python stages/evaluate.py")
+
+
 def _card(project: Project, description: dict[str, Any], manifest: dict[str, Any]) -> str:
     """The model card, Markdown."""
     vocabulary = description["vocabulary"]
     detector = manifest["detector"]["block"] or {}
-    metrics = project.artifacts / "metrics.json"
-    scores = read_json(metrics, "run python stages/evaluate.py") if metrics.exists() else {}
-    split = str(project.section("evaluate")["split"])
+    scores, split = _scores(project, description["weights"]), str(project.section("evaluate")["split"])
     table = metrics_table(scores, {}, "", split, "this model") if scores else "Not evaluated."
     told = {
         "Trained on": f"the train split of `{project.dataset}` ({project.block.get('format')}): "
@@ -154,7 +162,7 @@ ECCV 2024.
 Use it as it lies: `vcma ground clip.mp4 --query "..." --model THIS_FOLDER`; or `vcma import THIS_FOLDER`, then
 `python stages/ground_queries.py`. `{MANIFEST}` holds every parameter and a digest of each file.
 
-Scores on the split {split} of `{project.dataset}`, percent with 95 % intervals, as last evaluated:
+Scores on the split {split} of `{project.dataset}`, percent with 95 % intervals, by its own answers:
 
 ```
 {table}
