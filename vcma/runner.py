@@ -14,7 +14,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -147,13 +147,20 @@ def per_video(
             else:
                 jobs.append((video, path, given, arguments))
         make = _Make(work, count, schema, run.params, run.lock, run.ticket, package_digest())
-        for video, made in progress(_results(run, make, jobs, isolated), len(jobs), run.stage):
-            if isinstance(made, InputError):
-                _fail(run, summary, video, folder / f"{file_stem(video)}.h5", made)
-            else:
-                ledger.add(video, {"key": keys[video], **made})
-                summary.made += 1
-                _add(summary.counts, made["counts"])
+        results = _results(run, make, jobs, isolated)
+        try:
+            for video, made in progress(results, len(jobs), run.stage):
+                if isinstance(made, InputError):
+                    _fail(run, summary, video, folder / f"{file_stem(video)}.h5", made)
+                else:
+                    ledger.add(video, {"key": keys[video], **made})
+                    summary.made += 1
+                    _add(summary.counts, made["counts"])
+        except InputError:
+            results.close()  # which ends the workers, whatever they are at
+            for path in folder.glob(f".*.{run.ticket}.partial"):
+                path.unlink(missing_ok=True)
+            raise
     if summary.failed and not summary.made + summary.current:
         raise InputError(
             f"none of {len(items)} videos could be used; the first: {next(iter(summary.failed.values()))}"
@@ -212,7 +219,9 @@ def package_digest() -> str:
     return digest.hexdigest()
 
 
-def _results(run: Run, make: Callable[..., tuple], jobs: list[tuple], isolated: bool) -> Iterator[tuple[str, Any]]:
+def _results(
+    run: Run, make: Callable[..., tuple], jobs: list[tuple], isolated: bool
+) -> Generator[tuple[str, Any], None, None]:
     """What `make` returns of each job (whose first item is its name), as it comes. A job that kills its process is
     found out, and an InputError stands for its result."""
     waiting = {job[0]: job for job in jobs}
