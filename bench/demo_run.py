@@ -16,11 +16,9 @@ import time
 from pathlib import Path
 
 import turns
+import yaml
 
-STAGES = (
-    *("index_dataset", "extract_frames", "detect_proposals", "link_tubes", "parse_queries"),
-    *("train_em", "ground_queries", "evaluate", "render_report"),
-)
+STAGES = tuple(yaml.safe_load((turns.ROOT / "dvc.yaml").read_text())["stages"])  # in the order of the pipeline
 
 
 def run(stage: str, project: Path) -> dict[str, float]:

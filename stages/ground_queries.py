@@ -17,7 +17,7 @@ from vcma.untrained import UNTHINNED, label_encoder
 def ground_queries(run: Run, split: str, posterior: str) -> None:
     """Ground every sentence of a split: which tube, over which span of native frames."""
     # torch takes seconds to import, which --help need not wait for.
-    from vcma.checkpoint import load_model
+    from vcma.checkpoint import decoding, load_model
     from vcma.embedding import text_features
     from vcma.inference import export, ground_all, ground_untrained, reference_answers
 
@@ -37,10 +37,7 @@ def ground_queries(run: Run, split: str, posterior: str) -> None:
         model, description = load_model(run.artifact("model"), detector)
         inputs["model"] = description["weights"]
         contrast, simple = load_model(run.artifact("model") / "contrast", detector)
-        clips.max_frames, fitted = (
-            description["max_frames"],
-            {k: description[k] for k in ("temperature", "brevity")},
-        )
+        clips.max_frames, fitted = description["max_frames"], decoding(description)
         texts = text_features(model.settings.text, run.project.root, model.vocabulary.text)
         encoder = Encoder(model.vocabulary, texts)
         encoder.learn(told)

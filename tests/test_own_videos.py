@@ -10,7 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from tests.conftest import ROOT, make_tubes
+from tests.conftest import ROOT, STAGES, make_tubes
 from tests.faults.workshop import QUICK, SENTENCES, tiny_network
 from tests.test_video import ODD, turned, write
 from vcma import artifact, ground
@@ -20,17 +20,6 @@ from vcma.grounding import Answer
 from vcma.names import file_stem
 from vcma.video import read_frames
 
-STAGES = (
-    "index_dataset",
-    "extract_frames",
-    "detect_proposals",
-    "link_tubes",
-    "parse_queries",
-    "train_em",
-    "ground_queries",
-    "evaluate",
-    "render_report",
-)
 NAMES = (
     "plain",
     'in a folder/it\'s "quoted", & <b>bold</b>',

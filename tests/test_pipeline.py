@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from demo import describe_world
-from tests.conftest import ROOT
+from tests.conftest import ROOT, STAGES
 from vcma import ablation, artifact, inspection, runner, sweep, world
 from vcma.cli import Project, Run
 
@@ -28,16 +28,6 @@ def link(data, **parameters):
     found = _link(data, **parameters)
     return found | {"tube_score": found["tube_score"] * 0}
 """
-STAGES = (
-    "index_dataset",
-    "extract_frames",
-    "detect_proposals",
-    "link_tubes",
-    "parse_queries",
-    "train_em",
-    "ground_queries",
-    "evaluate",
-)
 QUICK = {"rounds": 2, "warm_up": 1, "width": 16, "max_frames": 12}
 
 
@@ -153,7 +143,7 @@ def test_the_same_seed_gives_the_same_bytes(project, tmp_path):
     kept = tmp_path / "kept"
     shutil.move(artifacts, kept)
     try:
-        for name in STAGES:
+        for name in STAGES[:-1]:
             stage(project, name)
         after = contents(artifacts)
         assert all(before[name] == after[name] for name in after)
@@ -327,7 +317,7 @@ def test_hcstvg_goes_through_every_stage(project):
             "val_share": 0.3,
         }
         configure(project, dataset="hcstvg", datasets={"hcstvg": block}, extract_frames={"rate": 2})
-        for name in STAGES:
+        for name in STAGES[:-1]:
             told = stage(project, name)
         assert "official: n = 2, missing 0" in told and "published" not in told
         metrics = json.loads((project / "artifacts/hcstvg/metrics.json").read_text())

@@ -68,6 +68,11 @@ def load_model(folder: Path, detector: str | None = None) -> tuple[Model, dict[s
     return model, description
 
 
+def decoding(description: dict[str, Any]) -> dict[str, float]:
+    """What a model's description says of decoding, as `vcma.grounding.predict` takes it."""
+    return {key: description[key] for key in ("temperature", "brevity")}
+
+
 def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """(tensors, metadata) of a safetensors file; raises InputError if it is missing or damaged."""
     import safetensors

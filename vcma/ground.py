@@ -132,7 +132,7 @@ def _by_labels(told: list[Sentence], clip: Clip, tubes: Columns) -> list[Predict
 def _by_model(
     told: list[Sentence], end: int, tubes: Columns, folder: Path, root: Path, device: str
 ) -> list[Prediction]:
-    from vcma.checkpoint import load_model
+    from vcma.checkpoint import decoding, load_model
     from vcma.em import ground
     from vcma.embedding import text_features
 
@@ -142,7 +142,7 @@ def _by_model(
     encoder = Encoder(model.vocabulary, texts)
     encoder.learn(told)
     posteriors = ground(model.to(device), encoder.batch([thinned], [told]), device)
-    fitted = {key: description[key] for key in ("temperature", "brevity")}
+    fitted = decoding(description)
     return [
         predict(s, thinned, p.log_z, p.y, p.runs, p.evidence, **fitted)
         for s, (p, _) in zip(told, posteriors, strict=True)
