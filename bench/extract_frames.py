@@ -86,7 +86,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     grids: dict[str, dict[Path, list[int]]] = {}  # videos of one size together
     for path in args.videos:
-        count, fps, width, height = video.probe(path)
+        (count, _), (fps, width, height) = video.extent(path), video.shape(path)
         grid = video.time_grid([(0, -1)], count, fps, HOW["rate"], HOW["max_frames"])
         grids.setdefault(f"{width} x {height}", {})[path] = grid.tolist()
 
@@ -97,7 +97,9 @@ def main() -> None:
     for size, wanted in grids.items():
         ways = {name: partial(run, way, wanted) for name, way in {"ours": ours, **rivals()}.items()}
         frames[size] = {name: way() for name, way in ways.items()}
-        what = f"extract {frames[size]['ours']} of {sum(video.probe(path)[0] for path in wanted)} frames, {size}"
+        what = (
+            f"extract {frames[size]['ours']} of {sum(video.extent(path).frames for path in wanted)} frames, {size}"
+        )
         comparisons[what] = turns.in_turns(ways, args.rounds)
     turns.finish(comparisons, args.json, frames=frames)
 

@@ -18,7 +18,7 @@ from vcma.errors import RefusedError
 from vcma.ground import annotate, ground_command
 from vcma.grounding import Answer
 from vcma.names import file_stem
-from vcma.video import read_frames
+from vcma.video import extent, read_frames, shape
 
 NAMES = (
     "plain",
@@ -126,7 +126,13 @@ def test_each_is_grounded_and_drawn(project, tmp_path, kind):
         (out / name).relative_to(tmp_path) for name in ("predictions.json", "00.mp4", "01.mp4")
     }
     found, n = json.loads((out / "predictions.json").read_text()), KINDS[kind][1].get("frames", 60)
-    assert set(found) == set(queries) and all(answer["span"] == [0, n] for answer in found.values())
+    assert list(found) == list(queries) and [answer["film"] for answer in found.values()] == ["00.mp4", "01.mp4"]
+    time = [time for _, time, _ in read_frames(video, np.arange(n))]
+    for answer in found.values():
+        assert answer["span"] == [0, n] and 0 < answer["probability"] <= 1
+        assert np.allclose(
+            answer["seconds"], [time[0], time[-1] + 1 / shape(video)[0]], atol=0.2 if "variable" in kind else 0.01
+        )
     for name in ("00.mp4", "01.mp4"):
         shown = [picture for *_, picture in read_frames(out / name, np.arange(n))]
         assert len(shown) == (n if kind == "variable rate mp4" else -(-n // 2))  # at most 15 a second
@@ -163,6 +169,16 @@ def test_a_film_shows_the_span_with_its_box_and_some_seconds_around(tmp_path, mo
     assert len(list(read_frames(films[2][0], np.arange(400)))) == 400 // 7 + 1  # of 400 frames and 250 around them
 
 
+def test_a_truncated_clip_is_searched_as_far_as_it_goes_and_said_to_be(project, tmp_path):
+    video = write(tmp_path / "a.mp4", frames=200)
+    video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+    words = ["--query", "a dog", "--untrained", "--config", project / "pipeline.yaml", "--out", tmp_path / "out"]
+    told = call(ground_command, *words, video)
+    assert "of the 8.0 s that its header declares; what there is of it is searched" in told
+    begin, end = json.loads((tmp_path / "out" / "predictions.json").read_text())["a dog"]["span"]
+    assert (begin, end) == (0, extent(video).frames) and end < 150
+
+
 @pytest.mark.parametrize("words", [("--query", " "), ()])
 def test_ground_without_a_sentence_is_bad_usage(project, words):
     done = CliRunner().invoke(ground_command, [*words, "none.mp4", "--config", str(project / "pipeline.yaml")])
@@ -174,11 +190,14 @@ def test_ground_without_a_sentence_is_bad_usage(project, words):
     [
         (("--model", "none"), "none: no trained model"),
         (("--device", "cuda:99", "--untrained"), "torch finds no cuda:99"),
+        (("--untrained",), "none.mp4: no such video; check its path"),
+        (("--untrained", "--out", "/dev/null/out", __file__), "/dev/null/out: nothing can be written there"),
     ],
 )
 def test_what_is_missing_is_told_before_the_video_is_looked_at(project, tmp_path, words, told):
-    options = ["--query", "who?", "none.mp4", "--config", project / "pipeline.yaml", "--out", tmp_path / "out"]
-    done = CliRunner().invoke(ground_command, [*map(str, options), *words])
+    options = ["--query", "who?", "--config", project / "pipeline.yaml", "--out", tmp_path / "out"]
+    video = () if __file__ in words else ("none.mp4",)
+    done = CliRunner().invoke(ground_command, [*map(str, options), *words, *video])
     assert told in str(done.exception) + done.output and not (tmp_path / "out").exists()
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from vcma import video
 from vcma.errors import InputError
-from vcma.video import count_frames, decode, extract, probe, read_frames, time_grid
+from vcma.video import decode, extent, extract, read_frames, shape, time_grid
 
 PLAN = {"rate": 5, "max_frames": 64, "max_side": 640, "quality": 90}
 
@@ -94,7 +94,7 @@ def test_odd_videos_give_the_frames_of_a_plain_decode(tmp_path, kind, monkeypatc
     path = write(tmp_path / name, **options)
     told = sequential(path)
     assert [number(shown) for _, shown in told] == list(range(options.get("frames", 60)))
-    assert count_frames(path) == probe(path)[0] == len(told)
+    assert extent(path) == (len(told), "")
     for road in ("sequence", "same", "far"):
         take(road, monkeypatch)
         for wanted in ([0], [0, 1, 2], [7, 30, 31, 59], [13, 14, 50], list(range(60))):
@@ -131,7 +131,7 @@ def test_a_phones_rotation_is_applied_on_either_road(tmp_path, quarter, monkeypa
     path = write(tmp_path / "a.mp4", frames=40)
     path.write_bytes(turned(path.read_bytes(), quarter))
     told, wanted = sequential(path), np.array([3, 20, 39])
-    assert probe(path)[2:] == ((48, 64) if quarter % 2 else (64, 48))
+    assert shape(path)[1:] == ((48, 64) if quarter % 2 else (64, 48))
     upright = [np.rot90(shown, quarter) for _, shown in told]  # back again
     assert [number(shown) for shown in upright] == list(range(40))
     take("far", monkeypatch)
@@ -149,7 +149,7 @@ def test_4k_is_scaled_down(tmp_path):
 
 def test_two_hours_are_sampled_without_decoding_them(tmp_path):
     path = write(tmp_path / "a.mp4", frames=14_400, size=(32, 32), fps=2, gop=10, preset="ultrafast")
-    assert probe(path)[:2] == (14_400, 2)
+    assert extent(path) == (14_400, "") and shape(path)[0] == 2
     grid = time_grid([(0, -1)], 14_400, 2, 4, 100)
     at, key, _, gain = video._jumps(path, grid)
     one = (at[1] - at[0]) // (grid[1] - grid[0])
@@ -172,13 +172,25 @@ def test_frames_that_no_wanted_one_is_made_from_are_not_decoded(tmp_path, codec,
     assert len(decoded) < 1 + 20 + 21  # the first, for comparison, and what lies between key frame and wanted
 
 
-def test_a_file_cut_short_ends_where_its_stream_does(tmp_path):
-    path = write(tmp_path / "a.mp4", frames=400)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.webm", "libvpx")])
+def test_a_file_cut_short_ends_where_its_stream_does_and_is_told(tmp_path, name, codec):
+    path = write(tmp_path / name, frames=400, codec=codec)
+    assert extent(path) == (400, "")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 2 // 3])
     last = len(sequential(path)) - 1
     found = [index for index, *_ in read_frames(path, np.array([5, 100, 399]))]
     assert found == [i for i in (5, 100, 399) if i <= last] and 100 < last < 399
-    assert count_frames(path) == last + 1 < probe(path)[0] == 400
+    frames, missing = extent(path)
+    assert frames == last + 1 and missing.endswith("of the 16.0 s that its header declares")
+    for segments in ([(0, -1)], [(0, 50), (300, 400)]):
+        with pytest.raises(InputError, match=r"of the 16\.0 s that its header declares; fetch the video"):
+            extract(path, segments, **PLAN)
+    assert extract(path, [(0, 100)], **PLAN)["frame"].tolist() == list(range(0, 100, 5))  # all that is asked for
+    path.write_bytes(whole[: len(whole) * (98 if name == "a.mp4" else 92) // 100])  # a few frames
+    frames, missing = extent(path)
+    assert 376 < frames < 400 and not missing
+    assert 369 < extract(path, [(0, -1)], **PLAN)["frame"][-1] < frames
 
 
 @pytest.mark.parametrize(("content", "told"), [(None, "no such video"), (b"", "decoded"), (b"no video", "decoded")])

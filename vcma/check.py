@@ -37,7 +37,7 @@ from vcma.datasets.vidstg import Tracks, VidorFolder, boxed, read_trajectories
 from vcma.errors import InputError
 from vcma.names import root_folder, video_root
 from vcma.references import published_counts
-from vcma.video import shape, time_grid
+from vcma.video import broken_frames, extent, shape, time_grid
 
 BLOCKING = {
     "malformed record": "a field is missing or no number",
@@ -49,7 +49,8 @@ BLOCKING = {
     "video missing": "no such file below the video root",
     "video outside its folder": "the path leaves the video root",
     "video unreadable": "cannot be opened, or no frame can be decoded",
-    "video truncated": "holds fewer frames than its container declares",
+    "video truncated": "ends over a second before its container says",
+    "video damaged": "holds frames that cannot be decoded",
     "id, sentence or file name is no valid text": "cannot be stored as UTF-8",
 }
 NOTES = {
@@ -244,9 +245,13 @@ def _examine_video(case: _Case, path: Path, decode: bool) -> Iterator[Finding]:
     """What the file says beside what the annotation says; 0 in either is unknown. Raises UnusableError."""
     try:
         fps, width, height = shape(path)
+        frames, missing = extent(path)
     except InputError as error:
         raise UnusableError("video unreadable", error.what) from error
-    frames = _count_frames(path, decode)
+    if missing:
+        raise UnusableError("video truncated", missing)
+    if decode and (broken := broken_frames(path)):
+        raise UnusableError("video damaged", f"{broken} of {frames} frames cannot be decoded")
     said = case.video
 
     def note(kind: str, detail: str) -> Finding:
@@ -258,43 +263,6 @@ def _examine_video(case: _Case, path: Path, decode: bool) -> Iterator[Finding]:
         yield note("size differs", f"{width}x{height}, annotated {said.width}x{said.height}")
     if said.fps and abs(fps - said.fps) > said.fps / 100:
         yield note("frame rate differs", f"{fps:.6g}, annotated {said.fps:.6g}")
-
-
-def _count_frames(path: Path, decode: bool) -> int:
-    """Frames a file really holds, each unpacked or decoded; raises UnusableError if some are missing or broken."""
-    import av
-
-    held = broken = 0
-    time = 0.0
-    try:
-        with av.open(str(path), metadata_errors="replace") as container:
-            stream = container.streams.best("video")
-            if stream is None:
-                raise UnusableError("video unreadable", "no video stream")
-            packets: Iterator[Any] = container.demux(stream)
-            for packet in packets:
-                try:
-                    good = [not frame.is_corrupt for frame in packet.decode()] if decode else [_is_whole(packet)]
-                except av.FFmpegError:
-                    good = [False]
-                held, broken = held + sum(good), broken + (decode and not all(good))
-                if any(good) and packet.pts is not None:
-                    time = max(time, float(packet.pts * packet.time_base))
-            declared, seconds = stream.frames, (container.duration or 0) / av.time_base
-    except av.FFmpegError as error:
-        raise UnusableError("video unreadable", str(error.strerror)) from error
-    if not held:
-        raise UnusableError("video unreadable", "no frame")
-    if broken or held < declared:
-        raise UnusableError("video truncated", f"{held} of {declared or held + broken} frames")
-    # Matroska counts no frames, but says how long it is; sound may last a little longer than the pictures.
-    if not declared and time + _SLACK < seconds:
-        raise UnusableError("video truncated", f"ends at {time:.1f} s of {seconds:.1f} s")
-    return held
-
-
-def _is_whole(packet: Any) -> bool:
-    return packet.size > 0 and not packet.is_corrupt  # the last packet of a stream is empty
 
 
 def skip_list(findings: Iterable[Finding]) -> dict[str, str]:
@@ -362,7 +330,6 @@ def estimate(entries: Iterable[Entry | Problem], plan: Plan) -> list[Footprint]:
 
 
 _HEAD = 30_000  # bytes of an HDF5 file that are no data
-_SLACK = 1.0  # s
 _SHARE = 10  # less than one tenth of a published split is no copy of it
 # Bytes of JPEG a pixel by quality, measured on two home videos of 640 x 480 and 640 x 362 pixels.
 _JPEG = ((30, 50, 75, 85, 90, 95, 100), (0.08, 0.11, 0.16, 0.21, 0.26, 0.37, 0.67))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,8 +15,8 @@ from typing import Any
 import click
 import numpy as np
 
-from vcma.artifact import replacing, rows, write_json
-from vcma.cli import Project, check_device, find_config, load_project, text_lines
+from vcma.artifact import replacing, rows, write_bytes
+from vcma.cli import Project, check_device, find_config, load_project, progress, text_lines
 from vcma.clip import Clip, crop
 from vcma.corpus import Encoder, Sentence
 from vcma.errors import InputError
@@ -23,7 +25,7 @@ from vcma.references import tube_boxes
 from vcma.report_media import scaled
 from vcma.text import class_weights
 from vcma.untrained import by_labels, label_encoder
-from vcma.video import count_frames, read_frames, shape
+from vcma.video import extent, read_frames, shape
 
 Columns = dict[str, Any]
 
@@ -51,15 +53,20 @@ def ground_command(
     project = load_project(config or find_config(Path.cwd()))
     # A terminal may hand on bytes that are no text.
     texts = [q.encode("utf-8", "replace").decode() for q in (*queries, *(text_lines(file) if file else []))]
-    texts = [text for text in texts if text.strip()]
+    texts = [*dict.fromkeys(text for text in texts if text.strip())]
     if not texts:
         raise click.UsageError("give --query TEXT or --queries FILE")
     check_device(device)
     folder = model or project.artifacts / "model"
     if not (untrained or (folder / "model.json").is_file()):
         raise InputError("no trained model", folder, "train one: python stages/train_em.py; or add --untrained")
-    end = count_frames(video)
-    tubes = tubes_of(video, project, device)
+    if not video.is_file():
+        raise InputError("no such video", video, "check its path")
+    _check_folder(out)
+    end, missing = extent(video)
+    if missing:
+        click.echo(f"note: {video} {missing}; what there is of it is searched", err=True)
+    tubes = tubes_of(video, end, project, device)
     told = [sentence(text, i) for i, text in enumerate(texts)]
     clip = crop(tubes, 0, end, 64)
     if not len(clip.tube):
@@ -70,20 +77,37 @@ def ground_command(
         predictions = _by_model(told, end, tubes, folder, project.root, device)
     answers = [p.answer for p in predictions]
     found = dict(exported(answers, {a.sample: (0, clip.end) for a in answers}, tubes))
-    named = {text: found[s.sample] for text, s in zip(texts, told, strict=True)}
-    write_json(out / "predictions.json", named)
-    films = [(out / f"{i:02d}.mp4", a, text) for i, (text, a) in enumerate(zip(texts, answers, strict=True))]
-    annotate(video, films, tubes, end)
-    fps = shape(video)[0] or 25.0
-    for name in _strangers(told, tubes):
-        click.echo(f"note: the detector has no class '{name}'; those closest in meaning stand in for it", err=True)
-    for (path, answer, text), p in zip(films, predictions, strict=True):
+    fps = shape(video)[0] or _FPS
+    frames, times = tubes["frame"], tubes["time"]
+    knots = np.append(frames, end), np.append(times, times[-1] + (end - frames[-1]) / fps)
+    films, members, lines = [], [], []
+    for i, (text, answer, p) in enumerate(zip(texts, answers, predictions, strict=True)):
+        path = out / f"{i:02d}.mp4"
+        begin, over = np.interp([answer.begin, answer.end], *knots).tolist()
         sure = float(p.posterior[p.target][p.candidate == answer.tube].sum())
-        seconds = f"{answer.begin / fps:.1f} to {answer.end / fps:.1f} s"
-        click.echo(
-            f"{text}: frames {answer.begin} to {answer.end} ({seconds}), tube {answer.tube} "
+        more = {"film": path.name, "seconds": [round(begin, 2), round(over, 2)], "probability": round(sure, 4)}
+        films.append((path, answer, text))
+        members.append(f"{_json(text)}: {_json(more | found[answer.sample])}")
+        lines.append(
+            f"{text}: frames {answer.begin} to {answer.end} ({begin:.1f} to {over:.1f} s), tube {answer.tube} "
             f"(probability {sure:.2f}) -> {click.format_filename(path)}"
         )
+    write_bytes(out / "predictions.json", ("{\n" + ",\n".join(members) + "\n}\n").encode())
+    annotate(video, films, tubes, end)
+    for name in _strangers(told, tubes):
+        click.echo(f"note: the detector has no class '{name}'; those closest in meaning stand in for it", err=True)
+    click.echo("\n".join(lines))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _check_folder(folder: Path) -> None:
+    """Raises InputError if nothing can be written there: better now than after minutes of detection."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise InputError("nothing can be written there", folder, "choose another --out")
 
 
 def _strangers(told: Sequence[Sentence], tubes: Columns) -> list[str]:
@@ -93,16 +117,18 @@ def _strangers(told: Sequence[Sentence], tubes: Columns) -> list[str]:
     return [head for head, weight in asked.items() if names and weight.max() < 1]
 
 
-def tubes_of(video: Path, project: Project, device: str) -> Columns:
-    """The TUBES columns of one video file, with the parameters of pipeline.yaml and the data set's detector."""
+def tubes_of(video: Path, end: int, project: Project, device: str) -> Columns:
+    """The TUBES columns of one video file up to native frame `end`, by pipeline.yaml's parameters and detector."""
     from vcma.detector import load_detector
     from vcma.proposing import propose
     from vcma.tubes import link
     from vcma.video import extract
 
     detector = load_detector(dict(project.block.get("detector") or {}), project.root, device)
-    frames = extract(video, [(0, -1)], **project.section("extract_frames"))
-    return link(propose(detector, frames, **project.section("detect_proposals")), **project.section("link_tubes"))
+    frames = extract(video, [(0, end)], **project.section("extract_frames"))
+    how = project.section("detect_proposals")
+    found = propose(detector, frames, watch=lambda passes: progress(passes, len(passes), "detect"), **how)
+    return link(found, **project.section("link_tubes"))
 
 
 def sentence(text: str, number: int) -> Sentence:
@@ -149,6 +175,7 @@ def _by_model(
     ]
 
 
+_FPS = 25.0  # where a file says none
 _AMBER = (0, 160, 244)  # BGR, as the pictures are
 _LONGEST = 640  # px, longest side of an annotated picture
 _RATE = 15.0  # most pictures a second
@@ -164,7 +191,7 @@ def annotate(video: Path, films: Sequence[tuple[Path, Answer, str]], tubes: Colu
 
     films: where to, answer, sentence. count: frames of the video, which is decoded once for all of them.
     """
-    fps = shape(video)[0] or 25.0
+    fps = shape(video)[0] or _FPS
     margin = round(_AROUND * fps)
     with ExitStack() as stack:
         shown: dict[int, list[Callable[[int, float, Picture], None]]] = defaultdict(list)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,21 @@ from vcma.video import decode
 _REGION = ("box", "score", "class_prob", "attribute_prob", "feature")  # what a detector says of a picture
 
 
-def propose(detector: Detector, frames: Mapping[str, Any], *, batch: int, **parameters: Any) -> dict[str, Any]:
+def propose(
+    detector: Detector,
+    frames: Mapping[str, Any],
+    *,
+    batch: int,
+    watch: Callable[[range], Iterable[int]] = iter,
+    **parameters: Any,
+) -> dict[str, Any]:
     """The PROPOSALS columns from the FRAMES columns; parameters are those of Detector.detect.
 
-    batch: pictures in one forward pass. Boxes come back in native pixels, whatever size the frames are stored in.
+    batch: pictures in one forward pass; watch: wraps the passes, to show progress. Boxes come back in native
+    pixels, whatever size the frames are stored in.
     """
     offset, found = frames["jpeg_offset"], []
-    for first in range(0, len(frames["frame"]), batch):
+    for first in watch(range(0, len(frames["frame"]), batch)):
         rows = range(first, min(first + batch, len(frames["frame"])))
         pictures = [decode(frames["jpeg"][int(offset[row]) : int(offset[row + 1])]) for row in rows]
         native = [_scale(frames, picture) for picture in pictures]

@@ -7,6 +7,7 @@ by seeking, through PyAV, where the packets tell index and key frames beyond dou
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,7 +91,7 @@ class _Plain:
     def __init__(self, path: Path):
         self.cv2, self.position = _cv2(), 0
         if not path.is_file():
-            raise InputError("no such video", path, "put it there or leave it out of the annotations")
+            raise InputError("no such video", path, "put it there")
         if str(path) != str(path).encode("utf-8", "replace").decode():  # which OpenCV does not survive
             raise InputError("its name is no valid UTF-8", path, "rename it")
         # One thread: a stage decodes as many videos at once as there are cores.
@@ -143,9 +144,10 @@ class _Jumps(NamedTuple):
 
 def _jumps(path: Path, wanted: np.ndarray) -> _Jumps | None:
     """None where seeking is not exact. Frames beyond the end are left out."""
-    if (packets := _packets(path)) is None:
+    packets = _packets(path)
+    if packets is None or not packets.exact:
         return None
-    time, key = packets
+    time, key = packets.time, packets.key
     at = time[wanted[wanted < len(time)]]
     if not len(at):
         return None
@@ -156,32 +158,59 @@ def _jumps(path: Path, wanted: np.ndarray) -> _Jumps | None:
     return _Jumps(at, start, int(time[0]), index[-1] / cost.sum())
 
 
-def _packets(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
-    """Presentation times of all frames and of the key frames, in stream units, int64 and rising.
+class _Packets(NamedTuple):
+    """What a container's packets tell, which are read, not decoded.
 
-    Packets are read, not decoded. None where they do not tell: frames without a time of their own, packets to be
-    dropped or damaged, no key frame first.
+    time, key: presentation times of all frames and of the key frames, in stream units, int64 and rising; exact:
+    whether there is one packet a frame. end: when the last one is over, in s; seconds: when it should be, by the
+    header, 0 if unknown.
     """
+
+    time: np.ndarray
+    key: np.ndarray
+    exact: bool
+    end: float
+    seconds: float
+
+
+def _packets(path: Path) -> _Packets | None:
+    """None where there is no such container."""
     import av
 
-    times, keys = [], []
+    times, keys, end = [], [], 0.0
     try:
         with _container(path) as container:
             stream = container.streams.video[0]
-            if stream.codec_context.name not in _PLAIN:
-                return None
+            exact = stream.codec_context.name in _PLAIN
             for packet in container.demux(stream):
                 if packet.size == 0 and packet.pts is None:  # the flush at the end
                     continue
                 if packet.pts is None or packet.size == 0 or packet.is_discard or packet.is_corrupt:
-                    return None
+                    exact = False
+                    continue
                 times.append(packet.pts)
+                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
                 if packet.is_keyframe:
                     keys.append(packet.pts)
+            seconds = _seconds(container)
     except (av.FFmpegError, IndexError):
         return None
     time, key = np.unique(np.array(times, np.int64)), np.array(sorted(keys), np.int64)
-    return (time, key) if len(time) == len(times) and len(key) and key[0] == time[0] else None
+    exact = exact and len(time) == len(times) and bool(len(key)) and key[0] == time[0]
+    return _Packets(time, key, exact, end, seconds)
+
+
+def _seconds(container: Any) -> float:
+    """When a container's pictures end, by its header, in s; 0 if unknown."""
+    import av
+
+    stream = container.streams.video[0]
+    if stream.duration:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+    # Matroska's writers say it in a tag of each stream, its header of the whole, where sound may last longer.
+    if tag := re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", "")):
+        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
+    return (container.duration or 0) / av.time_base if len(container.streams) == 1 else 0.0
 
 
 def _declared(path: Path) -> int:
@@ -270,25 +299,54 @@ def shape(path: Path) -> tuple[float, int, int]:
         return plain.shape()
 
 
-def probe(path: Path) -> tuple[int, float, int, int]:
-    """(frame count, frames per second, width, height) of a video, as its header says.
+class Extent(NamedTuple):
+    """How far a video reaches, and how far it should.
 
-    The count may be wrong (containers lie; `read_frames` ends where the stream does); where the container has none,
-    as Matroska and WebM, frames are counted. Raises InputError.
+    frames: what a decode from the first one gives; missing: how much less that is than the header promises, in
+    words, empty where it is no more than a second, which headers may be off by.
     """
-    facts = shape(path)
-    return _declared(path) or count_frames(path), *facts
+
+    frames: int
+    missing: str = ""
 
 
-def count_frames(path: Path) -> int:
-    """How many frames a decode from the first one gives: by the packets where they tell, else by decoding.
+def extent(path: Path) -> Extent:
+    """Frames of a video: by the packets where they tell, else by decoding. Raises InputError."""
+    packets = _packets(path)
+    if packets is not None and packets.exact:
+        frames = len(packets.time)
+    else:
+        with _Plain(path) as plain:
+            frames = plain.count()
+    declared = _declared(path)
+    if (
+        packets is None
+        or not len(packets.time)
+        or packets.end + _SLACK >= packets.seconds
+        or 0 < declared <= frames
+    ):
+        return Extent(frames)
+    return Extent(frames, f"ends at {packets.end:.1f} s of the {packets.seconds:.1f} s that its header declares")
 
-    Raises InputError.
-    """
-    if (packets := _packets(path)) is not None:
-        return len(packets[0])
-    with _Plain(path) as plain:
-        return plain.count()
+
+_SLACK = 1.0  # s
+
+
+def broken_frames(path: Path) -> int:
+    """Decode a video as a whole: how many of its frames FFmpeg says are damaged or cannot be decoded."""
+    import av
+
+    broken = 0
+    try:
+        with _container(path) as container:
+            for packet in container.demux(container.streams.video[0]):
+                try:
+                    broken += sum(frame.is_corrupt for frame in packet.decode())
+                except av.FFmpegError:
+                    broken += 1
+    except (av.FFmpegError, IndexError):
+        broken += 1
+    return broken
 
 
 def extract(
@@ -302,13 +360,15 @@ def extract(
 ) -> dict[str, Any]:
     """The FRAMES columns of one video: its time grid's frames as JPEG, no side longer than max_side.
 
-    rate is in frames a second, quality is JPEG's 1..100. Raises InputError if no wanted frame can be decoded.
+    rate is in frames a second, quality is JPEG's 1..100. Raises InputError if no wanted frame can be decoded, or if
+    the file is cut off before the last one.
     """
     cv2 = _cv2()
     frames, times, files = [], [], []
     with _Plain(path) as plain:
         fps, width, height = plain.shape()
-        count = _declared(path) or count_frames(path)
+        declared = _declared(path)
+        count = declared or extent(path).frames
         grid = time_grid(segments, min(count, _LONGEST), fps, rate, max_frames)
         for index, time, picture in _frames(path, plain, grid):
             height, width = picture.shape[:2]
@@ -323,6 +383,9 @@ def extract(
                 files.append(file.ravel())
     if not frames:
         raise InputError(f"none of {len(grid)} wanted frames could be decoded", path, "fetch the video again")
+    short = frames[-1] < grid[-1] if declared else any(end < 0 or end > count for _, end in segments)
+    if short and (missing := extent(path).missing):
+        raise InputError(missing, path, "fetch the video again; `vcma check` finds all of its kind")
     return {
         "frame": np.array(frames, dtype=np.int64),
         "time": np.array(times, dtype=np.float64),

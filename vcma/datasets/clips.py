@@ -29,7 +29,7 @@ from vcma.datasets.index import (
 )
 from vcma.errors import InputError
 from vcma.names import video_root
-from vcma.video import count_frames
+from vcma.video import Extent, extent
 
 _REMEDY = 'begin it with the line "video,sentence", or write one {"video": ..., "sentence": ...} a line'
 
@@ -51,22 +51,26 @@ def index(
 
 def _whole_videos(entries: Iterator[Entry | Problem], folder: VideoFolder) -> Iterator[Entry | Problem]:
     """The entries with segments up to the end of their videos, as far as it can be told."""
-    count: dict[str, int] = {}
+    extents: dict[str, Extent] = {}
     for entry in entries:
         if isinstance(entry, Entry):
-            if entry.video.id not in count:
-                count[entry.video.id] = _count(entry, folder)
-            if frames := count[entry.video.id]:
+            if entry.video.id not in extents:
+                extents[entry.video.id] = _extent(entry, folder)
+            frames, missing = extents[entry.video.id]
+            if missing:
+                yield Problem(entry.id, entry.split, UnusableError("video truncated", missing))
+                continue
+            if frames:
                 entry = replace(entry, segment=(0, frames))
         yield entry
 
 
-def _count(entry: Entry, folder: VideoFolder) -> int:
-    """Frames of an entry's video; 0 where it cannot be read, which is told when it is to be used."""
+def _extent(entry: Entry, folder: VideoFolder) -> Extent:
+    """That of an entry's video; no frames where it cannot be read, which is told when it is to be used."""
     try:
-        return count_frames(folder.root / folder.find(entry.file, entry.path))
+        return extent(folder.root / folder.find(entry.file, entry.path))
     except (InputError, UnusableError):
-        return 0
+        return Extent(0)
 
 
 def walk(annotations: Path, block: Mapping[str, Any], known: Container[str]) -> Iterator[Entry | Problem]:
