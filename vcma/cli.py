@@ -18,12 +18,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
 from vcma.errors import InputError
+from vcma.names import nearest
 
 CONFIG = "pipeline.yaml"
 
@@ -81,7 +83,8 @@ def load_project(config: Path, dataset: str | None = None) -> Project:
     chosen = values.get("dataset")
     if not isinstance(values["datasets"].get(chosen) if isinstance(chosen, str) else None, dict):
         known = ", ".join(map(str, values["datasets"]))
-        raise InputError(f"'dataset: {chosen}' has no block under 'datasets:'", config, f"choose one of {known}")
+        remedy = f"{nearest(str(chosen), values['datasets'])}choose one of {known}"
+        raise InputError(f"'dataset: {chosen}' has no block under 'datasets:'", config, remedy)
     return Project(config.resolve().parent, values)
 
 
@@ -154,7 +157,25 @@ _CONFIG_OPTION = _Mode(
 )
 
 
-_DATASET_OPTION = _Mode(["--dataset"], help=f"Another data set than {CONFIG} chooses; artifacts go to its folder.")
+_DATASET_OPTION = _Mode(
+    ["--dataset"], help=f"Another data set than {CONFIG} chooses; its artifacts are below artifacts/<dataset>."
+)
+
+
+def with_project(function: Callable) -> Callable:
+    """Make a command that is no stage, `f(project, **options)`, one with --dataset and --config, which choose it.
+
+    Stands between `@click.command` and the other options; what goes wrong in the command is one line.
+    """
+
+    @wraps(function)
+    def command(dataset: str | None, config: Path | None, **options: Any) -> Any:
+        with one_edge():
+            return function(load_project(config or find_config(Path.cwd()), dataset), **options)
+
+    # In the order in which decorators would have added them: from the last to the first.
+    command.__click_params__ = [_CONFIG_OPTION, _DATASET_OPTION, *getattr(function, "__click_params__", [])]  # type: ignore[attr-defined]
+    return command
 
 
 def _argument(args: list[str], name: str) -> str | None:
