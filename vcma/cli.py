@@ -13,6 +13,7 @@ import inspect
 import json
 import math
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -88,12 +89,18 @@ def load_project(config: Path, dataset: str | None = None) -> Project:
     return Project(config.resolve().parent, values)
 
 
-def find_config(start: Path) -> Path:
-    """The nearest pipeline.yaml at or above `start`; raises InputError if there is none."""
-    for folder in (start, *start.parents):
-        if (folder / CONFIG).is_file():
-            return folder / CONFIG
-    raise InputError(f"no {CONFIG} here or above", start, "change into the project or name one with --config")
+def find_config(start: Path, default: Path | None = None) -> Path:
+    """The nearest pipeline.yaml at or above `start` that is one of ours, else `default`; InputError without one.
+
+    Other programs have files of that name: ours has a line `datasets:`.
+    """
+    for path in (folder / CONFIG for folder in (start, *start.parents)):
+        if path.is_file() and re.search(rb"^datasets\s*:", path.read_bytes(), re.MULTILINE):
+            return path
+    if default is None:
+        what = f"no {CONFIG} with 'datasets:' here or above"
+        raise InputError(what, start, "change into the project or name one with --config")
+    return default
 
 
 @dataclass(frozen=True)
@@ -197,10 +204,7 @@ class StageCommand(click.Command):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         with one_edge():
-            config = _argument(args, "--config")
-            project = load_project(
-                Path(config) if config else self.file.parent.parent / CONFIG, _argument(args, "--dataset")
-            )
+            project = load_project(self._config(args), _argument(args, "--dataset"))
             section = project.section(str(self.name))
             self._compare_keys(section, project)
             try:
@@ -219,6 +223,15 @@ class StageCommand(click.Command):
                     raise
                 told = f"{error.message} ({CONFIG}, section '{self.name}' or 'run')"
                 raise click.BadParameter(told, error.ctx, error.param, error.param_hint) from None
+
+    def _config(self, args: list[str]) -> Path:
+        """The file that --config names, else the working folder's, else, which is told, the one beside stages/."""
+        if named := _argument(args, "--config"):
+            return Path(named)
+        found = find_config(here := Path.cwd(), self.file.parent.parent / CONFIG)
+        if not here.is_relative_to(found.parent):
+            click.echo(f"{self.name}: no {CONFIG} with 'datasets:' here or above, using {found}", err=True)
+        return found
 
     def _manner(self, project: Project) -> dict[str, Any]:
         """What `run:` says of how to run, as far as this stage can: no stage depends on it, nothing re-runs."""
