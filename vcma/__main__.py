@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from vcma.cli import find_config, load_project, one_edge
+from vcma.cli import Project, one_edge, with_project
 
 # name -> (module, command), imported when asked for: `vcma --help` needs no heavy library.
 _ELSEWHERE = {
@@ -72,12 +72,12 @@ def show(file: Path, rows: int, png: Path | None, sample: str | None) -> None:
 
 
 @main.command()
-@click.option("--config", type=click.Path(path_type=Path), help="Another pipeline.yaml.")
-def summary(config: Path | None) -> None:
+@with_project
+def summary(project: Project) -> None:
     """Print the metrics beside their reference points, and where the report is."""
     from vcma import inspection
 
-    click.echo(inspection.summary(load_project(config or find_config(Path.cwd()))))
+    click.echo(inspection.summary(project))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import click
 import numpy as np
 
 from vcma import artifact
-from vcma.cli import find_config, load_project
+from vcma.cli import Project, with_project
 from vcma.errors import InputError
 from vcma.sweep import SPLITS, run_all, specs
 
@@ -166,20 +166,16 @@ def _percent(value: tuple[float, float, float]) -> str:
     return f"{100 * value[0]:.1f} [{100 * value[1]:.1f}, {100 * value[2]:.1f}]"
 
 
-@click.command("ablate")
-@click.option("--dataset", default="demo_full", show_default=True, help="Which data set.")
+@click.command("ablate", context_settings={"default_map": {"dataset": "demo_full"}, "show_default": True})
+@with_project
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Training seeds of each run.")
 @click.option("--only", multiple=True, help="Only these variants (em with all of its sweep).")
 @click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Runs at once, a core each.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the table and figures go: results/<dataset>.")
-@click.option("--config", type=click.Path(path_type=Path), help="Another pipeline.yaml.")
-def ablate(
-    dataset: str, seeds: int, only: tuple[str, ...], jobs: int, out: Path | None, config: Path | None
-) -> None:
+def ablate(project: Project, seeds: int, only: tuple[str, ...], jobs: int, out: Path | None) -> None:
     """Sweep alpha and beta and run every ablation; draw the figure, print the table with intervals."""
     from vcma.report_figures import ablation_figures
 
-    project = load_project(config or find_config(Path.cwd()), dataset)
     for name in ("samples.h5", "queries.h5", "tubes", "truth_train.h5"):
         if not (project.artifacts / name).exists():
             raise InputError("is not there yet", project.artifacts / name, "run make ablation, which makes it")
@@ -189,7 +185,7 @@ def ablate(
     if unknown := sorted(set(only) - set(variants)):
         raise click.UsageError(f"no variant {', '.join(unknown)}; there are {', '.join(variants)}")
     results = run_all(project, [s for s in wanted if not only or s.variant in only], jobs)
-    folder = out or project.root / "results" / dataset
+    folder = out or project.root / "results" / project.dataset
     truths = {split: artifact.read(artifact.TRUTH, project.artifacts / f"truth_{split}.h5") for split in SPLITS}
     write_table(folder / "ablation.csv", rows(results, truths))
     outcome = Outcome(results, truths["test"], alpha, float(section["beta"]))

@@ -13,17 +13,20 @@ import inspect
 import json
 import math
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
 from vcma.errors import InputError
+from vcma.names import nearest
 
 CONFIG = "pipeline.yaml"
 
@@ -81,16 +84,23 @@ def load_project(config: Path, dataset: str | None = None) -> Project:
     chosen = values.get("dataset")
     if not isinstance(values["datasets"].get(chosen) if isinstance(chosen, str) else None, dict):
         known = ", ".join(map(str, values["datasets"]))
-        raise InputError(f"'dataset: {chosen}' has no block under 'datasets:'", config, f"choose one of {known}")
+        remedy = f"{nearest(str(chosen), values['datasets'])}choose one of {known}"
+        raise InputError(f"'dataset: {chosen}' has no block under 'datasets:'", config, remedy)
     return Project(config.resolve().parent, values)
 
 
-def find_config(start: Path) -> Path:
-    """The nearest pipeline.yaml at or above `start`; raises InputError if there is none."""
-    for folder in (start, *start.parents):
-        if (folder / CONFIG).is_file():
-            return folder / CONFIG
-    raise InputError(f"no {CONFIG} here or above", start, "change into the project or name one with --config")
+def find_config(start: Path, default: Path | None = None) -> Path:
+    """The nearest pipeline.yaml at or above `start` that is one of ours, else `default`; InputError without one.
+
+    Other programs have files of that name: ours has a line `datasets:`.
+    """
+    for path in (folder / CONFIG for folder in (start, *start.parents)):
+        if path.is_file() and re.search(rb"^datasets\s*:", path.read_bytes(), re.MULTILINE):
+            return path
+    if default is None:
+        what = f"no {CONFIG} with 'datasets:' here or above"
+        raise InputError(what, start, "change into the project or name one with --config")
+    return default
 
 
 @dataclass(frozen=True)
@@ -154,7 +164,25 @@ _CONFIG_OPTION = _Mode(
 )
 
 
-_DATASET_OPTION = _Mode(["--dataset"], help=f"Another data set than {CONFIG} chooses; artifacts go to its folder.")
+_DATASET_OPTION = _Mode(
+    ["--dataset"], help=f"Another data set than {CONFIG} chooses; its artifacts are below artifacts/<dataset>."
+)
+
+
+def with_project(function: Callable) -> Callable:
+    """Make a command that is no stage, `f(project, **options)`, one with --dataset and --config, which choose it.
+
+    Stands between `@click.command` and the other options; what goes wrong in the command is one line.
+    """
+
+    @wraps(function)
+    def command(dataset: str | None, config: Path | None, **options: Any) -> Any:
+        with one_edge():
+            return function(load_project(config or find_config(Path.cwd()), dataset), **options)
+
+    # In the order in which decorators would have added them: from the last to the first.
+    command.__click_params__ = [_CONFIG_OPTION, _DATASET_OPTION, *getattr(function, "__click_params__", [])]  # type: ignore[attr-defined]
+    return command
 
 
 def _argument(args: list[str], name: str) -> str | None:
@@ -176,10 +204,7 @@ class StageCommand(click.Command):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         with one_edge():
-            config = _argument(args, "--config")
-            project = load_project(
-                Path(config) if config else self.file.parent.parent / CONFIG, _argument(args, "--dataset")
-            )
+            project = load_project(self._config(args), _argument(args, "--dataset"))
             section = project.section(str(self.name))
             self._compare_keys(section, project)
             try:
@@ -198,6 +223,15 @@ class StageCommand(click.Command):
                     raise
                 told = f"{error.message} ({CONFIG}, section '{self.name}' or 'run')"
                 raise click.BadParameter(told, error.ctx, error.param, error.param_hint) from None
+
+    def _config(self, args: list[str]) -> Path:
+        """The file that --config names, else the working folder's, else, which is told, the one beside stages/."""
+        if named := _argument(args, "--config"):
+            return Path(named)
+        found = find_config(here := Path.cwd(), self.file.parent.parent / CONFIG)
+        if not here.is_relative_to(found.parent):
+            click.echo(f"{self.name}: no {CONFIG} with 'datasets:' here or above, using {found}", err=True)
+        return found
 
     def _manner(self, project: Project) -> dict[str, Any]:
         """What `run:` says of how to run, as far as this stage can: no stage depends on it, nothing re-runs."""

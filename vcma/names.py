@@ -1,9 +1,13 @@
-"""Where a video is and what its artifacts are called: any video id becomes one safe file name, no two share one."""
+"""Names: where a video is and what its artifacts are called, and which known name was meant by an unknown one.
+
+Any video id becomes one safe file name, no two share one.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +49,10 @@ def root_folder(block: Mapping[str, Any], key: str, project_root: Path) -> Path:
     if not folder.is_dir():
         raise InputError("no such folder", folder, f"set '{key}:' in the data set's block of pipeline.yaml")
     return folder
+
+
+def nearest(name: str, known: Iterable[Any]) -> str:
+    """For an error about an unknown name: "did you mean '…'? ", or nothing where no known name is like it."""
+    for found in get_close_matches(name, map(str, known), 1):
+        return f"did you mean '{found}'? "
+    return ""

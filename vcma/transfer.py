@@ -18,7 +18,7 @@ import click
 from vcma import artifact
 from vcma.artifact import read_json, write_bytes, write_json
 from vcma.checkpoint import load_model
-from vcma.cli import Project, find_config, load_project
+from vcma.cli import Project, with_project
 from vcma.datasets.index import is_inside
 from vcma.errors import InputError
 from vcma.tables import metrics_table
@@ -31,11 +31,10 @@ _REMEDY = "export it again, or copy the folder again"
 
 
 @click.command("export")
+@with_project
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--config", type=click.Path(path_type=Path), help="Another pipeline.yaml than the one here or above.")
-def export_command(out: Path, config: Path | None) -> None:
+def export_command(project: Project, out: Path) -> None:
     """Put the trained model of the chosen data set into the new folder OUT, to be used elsewhere."""
-    project = load_project(config or find_config(Path.cwd()))
     folder = project.artifacts / "model"
     _, description = load_model(folder)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -53,12 +52,11 @@ def export_command(out: Path, config: Path | None) -> None:
 
 
 @click.command("import")
+@with_project
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--config", type=click.Path(path_type=Path), help="Another pipeline.yaml than the one here or above.")
 @click.option("--force", is_flag=True, help="Replace the model that is there.")
-def import_command(folder: Path, config: Path | None, force: bool) -> None:
+def import_command(project: Project, folder: Path, force: bool) -> None:
     """Make the exported model in FOLDER that of the chosen data set, if it fits the features made there."""
-    project = load_project(config or find_config(Path.cwd()))
     manifest = _manifest(folder)
     load_model(folder, _features(project))
     place = project.artifacts / "model"

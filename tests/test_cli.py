@@ -1,0 +1,34 @@
+"""The edge that all commands share: which configuration is in force, and what bad words on a command line get."""
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from stages.link_tubes import link_tubes
+from tests.conftest import ROOT
+
+
+@pytest.mark.parametrize(
+    ("folder", "given", "alpha"),
+    [
+        ("ours", (), 0.125),
+        ("ours/deep/below", (), 0.125),
+        ("ours/foreign", (), 0.125),  # another program's pipeline.yaml is passed over
+        ("foreign", (), None),
+        (".", (), None),
+        (".", ("--config", "ours/pipeline.yaml"), 0.125),
+    ],
+)
+def test_a_stage_reads_the_working_folders_configuration_or_says_which(tmp_path, monkeypatch, folder, given, alpha):
+    config = yaml.safe_load((ROOT / "pipeline.yaml").read_text())
+    clones, config["link_tubes"]["alpha"] = config["link_tubes"]["alpha"], 0.125
+    for name, said in (("ours", config), ("ours/foreign", {"steps": []}), ("foreign", {"steps": []})):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "pipeline.yaml").write_text(yaml.safe_dump(said))
+    (tmp_path / "ours/deep/below").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / folder)
+    done = CliRunner().invoke(link_tubes, [*given, "--help"])
+    told = " ".join(done.output.split())
+    assert done.exit_code == 0 and f"[default: {alpha or clones};" in told
+    using = f"link_tubes: no pipeline.yaml with 'datasets:' here or above, using {ROOT / 'pipeline.yaml'}"
+    assert (using in told) == (alpha is None)
