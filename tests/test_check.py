@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tests.conftest import ROOT
 from tests.test_datasets import BAD, FILES, lay_out, lay_out_clips, lay_out_hcstvg, record, tube, vidor
 from vcma.check import BLOCKING, NOTES, Plan, check, check_command, estimate, skip_list
 from vcma.datasets import READERS, WALKS
@@ -303,6 +304,23 @@ def test_estimate_command(tmp_path, clip):
     assert result.exit_code == 0 and result.stdout.splitlines()[-1].startswith("together")
     result = CliRunner().invoke(check_command, [*project(tmp_path, block, link_tubes={}), "--estimate"])
     assert result.exit_code == 1 and "section 'link_tubes' lacks the key 'max_tubes'" in result.stderr
+
+
+def test_the_detector_is_examined_too(tmp_path, clip):
+    """Missing weights end a run after hours of extraction; those of a URL are fetched when they are needed."""
+    _, block = healthy(tmp_path, clip, {"test": [record(questions=[])]})
+    detector = {"backend": "detectron2", "config": str(ROOT / "envs/detectors/coco_r50_fpn.yaml")}
+    block["detector"] = detector | {"weights": "no.pkl"}
+    result = CliRunner().invoke(check_command, [*project(tmp_path, block), "--fix-index"])
+    assert (
+        result.exit_code == 1 and "no.pkl: detector weights not found; put the file there (public" in result.stdout
+    )
+    assert "model_final_280758.pkl) or correct the detector" in result.stdout
+    assert json.loads((tmp_path / "data" / "vidstg" / SKIP_FILE).read_text()) == {}
+    result = CliRunner().invoke(check_command, [*project(tmp_path, block), "--estimate"])
+    assert result.exit_code == 0 and "assuming 1,024 features" in result.stderr
+    block["detector"] = detector | {"weights": None}
+    assert CliRunner().invoke(check_command, project(tmp_path, block)).exit_code == 0
 
 
 PLAN = Plan(

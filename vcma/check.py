@@ -12,6 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ import click
 import numpy as np
 
 from vcma import artifact
-from vcma.cli import Project, find_config, load_project, one_edge, progress
+from vcma.cli import Project, progress, with_project
 from vcma.datasets import WALKS, format_of
 from vcma.datasets.index import (
     SKIP_FILE,
@@ -34,6 +35,7 @@ from vcma.datasets.index import (
     known_splits,
 )
 from vcma.datasets.vidstg import Tracks, VidorFolder, boxed, read_trajectories
+from vcma.detector import load_detector
 from vcma.errors import InputError
 from vcma.names import root_folder, video_root
 from vcma.references import published_counts
@@ -46,6 +48,7 @@ BLOCKING = {
     "zero-length span": "true span or list of boxes without a frame",
     "span outside its segment": "true span does not meet the searched segment",
     "no boxes": "VidOR's file is missing or broken, or the target has no box in its span",
+    "detector unusable": "detect_proposals would end with it",
     "video missing": "no such file below the video root",
     "video outside its folder": "the path leaves the video root",
     "video unreadable": "cannot be opened, or no frame can be decoded",
@@ -267,7 +270,11 @@ def _examine_video(case: _Case, path: Path, decode: bool) -> Iterator[Finding]:
 
 def skip_list(findings: Iterable[Finding]) -> dict[str, str]:
     """{sample or video id: reason} of what cannot be used, as later stages skip it."""
-    return {f.id: f"{f.kind}: {f.detail}" if f.detail else f.kind for f in findings if f.blocks}
+    blocking = (f for f in findings if f.blocks and f.kind != _DETECTOR)
+    return {f.id: f"{f.kind}: {f.detail}" if f.detail else f.kind for f in blocking}
+
+
+_DETECTOR = "detector unusable"
 
 
 class Footprint(NamedTuple):
@@ -344,7 +351,7 @@ def _pixels(video: Video, max_side: int) -> float:
 
 
 @click.command("check")
-@click.option("--config", type=click.Path(path_type=Path), help="Another pipeline.yaml than the one here or above.")
+@with_project
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
@@ -356,47 +363,48 @@ def _pixels(video: Video, max_side: int) -> float:
 @click.option("--table", type=click.Path(path_type=Path), help="Where the table goes (tab-separated).")
 @click.option("--fix-index", is_flag=True, help=f"Write data/<dataset>/{SKIP_FILE}, which index_dataset honours.")
 @click.option("--estimate", "only_estimate", is_flag=True, help="Only say what the artifacts will take on disk.")
-@click.option("--features", type=click.IntRange(1), default=1024, show_default=True, help="Estimate: a region's.")
-@click.option("--classes", type=click.IntRange(1), default=80, show_default=True, help="Estimate: the detector's.")
-@click.option("--attributes", type=click.IntRange(0), default=30, show_default=True, help="Estimate: likewise.")
 def check_command(
-    config: Path | None,
-    jobs: int,
-    decode: bool,
-    table: Path | None,
-    fix_index: bool,
-    only_estimate: bool,
-    features: int,
-    classes: int,
-    attributes: int,
+    project: Project, jobs: int, decode: bool, table: Path | None, fix_index: bool, only_estimate: bool
 ) -> None:
-    """Examine the chosen data set before hours of work; exit code 1 if samples or videos cannot be used."""
-    with one_edge():
-        project = load_project(config or find_config(Path.cwd()))
-        form = format_of(project.block)
-        if only_estimate:
-            plan = _plan(project, features, classes, attributes)
-            _say_footprints(estimate(WALKS[form](project.data, project.block, ()), plan))
-            return
-        findings = check(
-            form,
-            project.data,
-            project.block,
-            project.root,
-            jobs=jobs,
-            decode=decode,
-            watch=lambda items, total: progress(items, total, "check"),
-        )
-        found = _write_table(findings, table or project.artifacts / "check.tsv")
-        if fix_index:
-            path = project.data / SKIP_FILE
-            artifact.write_json(path, skip_list(found))
-            click.echo(f"check: {len(skip_list(found)):,} to skip -> {path}", err=True)
+    """Examine the chosen data set and its detector before hours of work; exit code 1 if anything cannot be used."""
+    form = format_of(project.block)
+    if only_estimate:
+        plan = _plan(project)
+        _say_footprints(estimate(WALKS[form](project.data, project.block, ()), plan))
+        return
+    findings = check(
+        form,
+        project.data,
+        project.block,
+        project.root,
+        jobs=jobs,
+        decode=decode,
+        watch=lambda items, total: progress(items, total, "check"),
+    )
+    found = _write_table(chain(_examine_detector(project), findings), table or project.artifacts / "check.tsv")
+    if fix_index:
+        path = project.data / SKIP_FILE
+        artifact.write_json(path, skip_list(found))
+        click.echo(f"check: {len(skip_list(found)):,} to skip -> {path}", err=True)
     raise click.exceptions.Exit(int(any(f.blocks for f in found)))
 
 
-def _plan(project: Project, features: int, classes: int, attributes: int) -> Plan:
-    """The plan that a project's parameters make; raises InputError if a key is missing."""
+def _examine_detector(project: Project) -> Iterator[Finding]:
+    """Build the detector as detect_proposals will, after hours of extraction; weights by URL are left unfetched."""
+    settings = project.block.get("detector")
+    if not settings or "://" in (settings.get("weights") or "://"):
+        return
+    try:
+        load_detector(settings, project.root)
+    except InputError as error:
+        yield Finding(_DETECTOR, "", "detector", str(error))
+
+
+def _plan(project: Project) -> Plan:
+    """The plan that a project's parameters and detector make; raises InputError if a key is missing.
+
+    Where the detector is not there yet, 1,024 features, 80 classes and 30 attributes are assumed, and that is said.
+    """
 
     def value(section: str, key: str) -> Any:
         try:
@@ -410,11 +418,19 @@ def _plan(project: Project, features: int, classes: int, attributes: int) -> Pla
         max_side=value("extract_frames", "max_side"),
         quality=value("extract_frames", "quality"),
         proposals=value("detect_proposals", "top_k"),
-        features=features,
-        classes=classes,
-        attributes=attributes,
+        **_of_detector(project),
         tubes=value("link_tubes", "max_tubes"),
     )
+
+
+def _of_detector(project: Project) -> dict[str, int]:
+    try:
+        detector = load_detector(dict(project.block.get("detector") or {}), project.root)
+    except InputError as error:
+        click.echo(f"note: assuming 1,024 features, 80 classes and 30 attributes, because {error}", err=True)
+        return {"features": 1024, "classes": 80, "attributes": 30}
+    names = {"classes": len(detector.class_names), "attributes": len(detector.attribute_names)}
+    return {"features": detector.feature_dim, **names}
 
 
 def _write_table(findings: Iterable[Finding], path: Path) -> list[Finding]:

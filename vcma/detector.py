@@ -119,14 +119,14 @@ def resolve(value: str, root: Path) -> Path:
     return root / Path(os.path.expandvars(value)).expanduser()
 
 
-def existing_file(value: str, root: Path, what: str) -> Path:
-    """Like `resolve`, of a file that must exist."""
+def existing_file(value: str, root: Path, what: str, remedy: str = "put the file there") -> Path:
+    """Like `resolve`, of a file that must exist; raises InputError with the remedy."""
     path = resolve(value, root)
     if path.is_file():
         return path
     if "$" in str(path):
         raise InputError(f"{what} not found: an environment variable in its path is not set", path, "set it")
-    raise InputError(f"{what} not found", path, "put the file there or correct the detector: block")
+    raise InputError(f"{what} not found", path, f"{remedy} or correct the detector: block")
 
 
 def read_names(path: Path) -> tuple[str, ...]:

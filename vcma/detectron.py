@@ -181,7 +181,7 @@ def load(settings: Mapping[str, Any], root: Path, device: str) -> DetectronDetec
 
     import_detectron2()
     cfg = read_config(settings["config"], root)
-    weights = _weights_file(settings.get("weights") or cfg.MODEL.WEIGHTS, root)
+    weights = _weights_file(settings.get("weights"), cfg.MODEL.WEIGHTS, root)
     checkpoint = read_checkpoint(weights)
     classes = _names(settings, "classes", root) or checkpoint["class_names"] or _catalogued(cfg)
     attributes = _names(settings, "attributes", root) or checkpoint["attribute_names"]
@@ -258,14 +258,22 @@ def _zoo_weights(name: str) -> str:
         return ""
 
 
-def _weights_file(weights: str, root: Path) -> Path:
-    """The local file of the weights; what has a scheme goes through detectron2's path manager."""
-    from detectron2.utils.file_io import PathManager
+def _weights_file(named: str | None, public: str, root: Path) -> Path:
+    """The local file of the weights, `public` being those of the configuration, where none are named.
 
+    What has a scheme goes through detectron2's path manager.
+    """
+    from detectron2.utils.file_io import Detectron2Handler, PathManager
+
+    weights = named or public
     if not weights:
         raise InputError("no weights", "detector", "add weights: FILE to the detector: block")
     if "://" not in weights:
-        return existing_file(weights, root, "detector weights")
+        remedy = "put the file there"
+        if "://" in public:
+            url = public.replace(Detectron2Handler.PREFIX, Detectron2Handler.S3_DETECTRON2_PREFIX)
+            remedy += f" (public weights: {url})"
+        return existing_file(weights, root, "detector weights", remedy)
     try:
         return Path(PathManager.get_local_path(weights))
     except (OSError, RuntimeError, ValueError) as error:

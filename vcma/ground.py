@@ -16,7 +16,7 @@ import click
 import numpy as np
 
 from vcma.artifact import replacing, rows, write_bytes
-from vcma.cli import Project, check_device, find_config, load_project, progress, text_lines
+from vcma.cli import Project, check_device, progress, text_lines, with_project
 from vcma.clip import Clip, crop
 from vcma.corpus import Encoder, Sentence
 from vcma.errors import InputError
@@ -31,26 +31,25 @@ Columns = dict[str, Any]
 
 
 @click.command("ground")
+@with_project
 @click.argument("video", type=click.Path(path_type=Path))
 @click.option("--query", "queries", multiple=True, help="A sentence; give it again for more.")
 @click.option("--queries", "file", type=click.Path(path_type=Path), help="A text file, one sentence a line.")
 @click.option("--model", type=click.Path(path_type=Path), help="A trained model; default: that of the data set.")
 @click.option("--untrained", is_flag=True, help="No model: the detector's labels alone, over the whole video.")
 @click.option("--out", type=click.Path(path_type=Path), default="grounded", show_default=True, help="Folder.")
-@click.option("--config", type=click.Path(path_type=Path), help="Another pipeline.yaml than the one here or above.")
 @click.option("--device", default="cpu", show_default=True, help="Torch device, e.g. cuda:0.")
 def ground_command(
+    project: Project,
     video: Path,
     queries: tuple[str, ...],
     file: Path | None,
     model: Path | None,
     untrained: bool,
     out: Path,
-    config: Path | None,
     device: str,
 ) -> None:
     """Find what sentences speak of in one VIDEO: spans and boxes as JSON, and an annotated mp4 for each."""
-    project = load_project(config or find_config(Path.cwd()))
     # A terminal may hand on bytes that are no text.
     texts = [q.encode("utf-8", "replace").decode() for q in (*queries, *(text_lines(file) if file else []))]
     texts = [*dict.fromkeys(text for text in texts if text.strip())]
