@@ -1,5 +1,9 @@
 """annotation files -> samples.h5, truth_val.h5, truth_test.h5: sentences and videos apart from any truth."""
 
+from collections import Counter
+
+import click
+
 from vcma import artifact
 from vcma.cli import Run, stage
 from vcma.datasets import READERS, format_of
@@ -21,8 +25,14 @@ def index_dataset(run: Run) -> None:
             truth = artifact.empty(artifact.TRUTH, format=form)
         if truth is not None:
             artifact.write(artifact.TRUTH, path, truth, params, {"samples": content})
-    counts = f"{len(index.samples['video']):,} videos, {len(index.samples['sample']):,} sentences"
-    run.done(f"{counts}, {len(index.samples['skipped']):,} skipped", run.artifact("samples.h5"))
+    told = index.samples
+    kinds = [reason.partition(":")[0] for reason in told["skipped_reason"]]
+    for kind, n in Counter(kinds).items():
+        i = kinds.index(kind)
+        click.echo(f"{run.stage}: skipped {n:,}, e.g. {told['skipped'][i]}: {told['skipped_reason'][i]}", err=True)
+    splits = ", ".join(f"{n:,} {split}" for split, n in Counter(told["split"]).items())
+    counts = f"{len(told['video']):,} videos, {len(told['sample']):,} sentences ({splits})"
+    run.done(f"{counts}, {len(kinds):,} skipped", run.artifact("samples.h5"))
 
 
 if __name__ == "__main__":

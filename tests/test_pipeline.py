@@ -327,7 +327,7 @@ def test_hcstvg_goes_through_every_stage(project):
         path = project / "artifacts" / "hcstvg" / "truth_test.h5"
         first = artifact.read(artifact.TRUTH, path)
         path.unlink()
-        assert "6 videos, 6 sentences, 0 skipped" in stage(project, "index_dataset")
+        assert "6 videos, 6 sentences (2 test, 2 val, 2 train), 0 skipped" in stage(project, "index_dataset")
         second = artifact.read(artifact.TRUTH, path)
         assert len(first["box"]) > 40 and all(np.array_equal(first[name], second[name]) for name in first)
     finally:
