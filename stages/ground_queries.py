@@ -7,17 +7,18 @@ from vcma.cli import Run, mode, progress, stage
 from vcma.corpus import Encoder, grouped, sentences
 from vcma.grounding import prediction_columns, reference_columns
 from vcma.loading import Clips
-from vcma.untrained import UNTHINNED, label_encoder
+from vcma.untrained import label_encoder
 
 
 @stage("device")
 @click.option("--split", type=click.Choice(["train", "val", "test"]), help="Which sentences.")
 @click.option("--posterior", type=click.Choice(["p", "q"]), help="p_theta(Z | E, R, V) or q_phi(Z | E, V).")
-@mode("--untrained", is_flag=True, help="Without a model: the detector's labels alone pick the tube.")
+@mode("--untrained", is_flag=True, help="Without a model: by the detector's labels and what predicates' words say.")
 def ground_queries(run: Run, split: str, posterior: str) -> None:
     """Ground every sentence of a split: which tube, over which span of native frames."""
     # torch takes seconds to import, which --help need not wait for.
     from vcma.checkpoint import decoding, load_model
+    from vcma.em import Settings
     from vcma.embedding import text_features
     from vcma.inference import export, ground_all, ground_untrained, reference_answers
 
@@ -28,9 +29,10 @@ def ground_queries(run: Run, split: str, posterior: str) -> None:
     known = clips.describe()
     inputs = {name: artifact.attributes(run.artifact(f"{name}.h5"))["content"] for name in ("samples", "queries")}
     if run.modes["untrained"]:
-        clips.max_frames, encoder = UNTHINNED, label_encoder(known)
+        training = run.project.section("train_em")
+        clips.max_frames, encoder = training["max_frames"], label_encoder(known)
         encoder.learn(told)
-        found = ground_untrained(clips, encoder, told)
+        found = ground_untrained(Settings.of(training), clips, encoder, told, run.device)
         answers = {"untrained": [p.answer for p in found]}
     else:
         detector = str(known["detector"])

@@ -15,7 +15,9 @@ from vcma.runner import run_key
 @click.option(
     "--time", type=click.Choice(["span", "frames", "whole"]), help="When a sentence shows; frames: the paper."
 )
-@click.option("--brevity", type=click.FloatRange(0), help="Nat that a span of the whole segment loses.")
+@click.option(
+    "--margin", type=click.FloatRange(0), help="Nat of relations' evidence that a span's frames must bring."
+)
 @click.option("--width", type=click.IntRange(8), help="Width of the networks.")
 @click.option("--bottleneck", type=click.IntRange(0), help="Appearance dimensions a relation may see.")
 @click.option("--dropout", type=click.FloatRange(0, 0.95), help="Dropout on those.")

@@ -17,10 +17,11 @@ from vcma.corpus import Encoder, Sentence, vocabulary
 from vcma.embedding import WORDLLAMA
 from vcma.model import Tensors
 from vcma.text import static_vectors
+from vcma.untrained import label_encoder
 
 SETTINGS = em.Settings(
     beta=1.0, kappa=6.0, label_prior=1.0,
-    relation_prior=0.5, time="frames", brevity=0.0, width=16,
+    relation_prior=0.5, time="frames", margin=0.5, width=16,
     bottleneck=2, dropout=0.1, refinements=3, none_weight=1.0,
     contrast_weight=0.3, learning_rate=0.01, weight_decay=0.01, batch_clips=4, warm_up=1, rounds=3, patience=2,
     stop="rounds", text="wordllama", train_frames=64, seed=0,
@@ -356,3 +357,42 @@ def test_odd_corpora_train_and_ground(what):
         assert all(term["contrast"] == 0 for term in terms)
     if what == "one tube":
         assert all(np.allclose(p.log_z, 0, atol=1e-4) for p, _ in found)
+
+
+def test_the_margin_is_what_frames_must_bring_and_only_where_a_relation_is_told():
+    _, batch, seen = setting()
+    e, z = seen.evidence, seen.evidence.log_prior.exp()
+    mean = (em.expected(e, batch, z) * e.frame).sum(1) / e.frame.sum(1)
+    told = torch.tensor([bool(s.relations) for s in TOLD])
+    assert not told.all()
+    assert torch.allclose(em.offset(e, batch, z)[:, 0], -e.beta * (mean + 0.5 * told))
+    blind, batch, _ = setting(beta=0.0, time="span")
+    bold = replace(blind, settings=replace(SETTINGS, beta=0.0, time="span", margin=5.0))
+    (wide, _), (narrow, _) = (em.infer(model, batch, em.look(model, batch)) for model in (blind, bold))
+    assert torch.equal(wide.y, narrow.y)  # without relations there is nothing to bring
+
+
+def test_without_a_model_labels_and_words_of_place_decide():
+    """Two dogs and a ball: what is asked for is the dog that the words place, in the frames where they hold."""
+    tubes = make_tubes(0, 3, 8, gaps=False)
+    T = len(tubes["frame"])
+    tubes["class_name"] = np.array(["dog", "ball"], dtype=object)
+    tubes["class_prob"] = np.array([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9]], np.float16)
+    high, low, ball = (
+        np.tile(np.float32(box), (T, 1)) for box in ([40, 5, 60, 25], [40, 75, 60, 95], [40, 40, 60, 60])
+    )
+    low[: T // 2] += np.float32([60, 0, 60, 0])  # comes to stand below the ball in the second half
+    tubes["box"] = np.concatenate([high, low, ball])
+    tubes["width"], tubes["height"] = np.int64(160), np.int64(100)
+    encoder = label_encoder(tubes)
+    settings = replace(SETTINGS, relation_prior=1.0, label_prior=2.0, time="span", kappa=8.0)
+    for predicate, dog in (("above", 0), ("beneath", 1)):
+        told = [sentence(relations=((0, predicate, 1),), heads=("dog", "ball"))]
+        encoder.learn(told)
+        (found,) = em.ground_untrained(settings, encoder.batch([crop(tubes, 0, -1, 64)], [told]), "cpu")
+        assert found.log_z[0].argmax() == dog and found.log_z[1].argmax() == 2
+    assert found.y[: T // 2].mean() < found.y[T // 2 :].mean() - 0.2
+    told = [sentence(relations=(), heads=("ball",))]
+    encoder.learn(told)
+    (found,) = em.ground_untrained(settings, encoder.batch([crop(tubes, 0, -1, 64)], [told]), "cpu")
+    assert found.log_z[0].argmax() == 2 and np.exp(found.runs)[0, T] == 1

@@ -99,7 +99,7 @@ def test_every_test_sentence_gets_an_answer_and_a_score(project):
         begin, end = answer["span"]
         assert begin < end and all(str(frame) in answer["boxes"] for frame in range(begin, end))
     points = json.loads((artifacts / "reference_points.json").read_text())
-    assert {"chance", "contrast", "untrained", "oracle", "identity_oracle"} <= set(points)
+    assert {"chance", "contrast", "labels", "untrained", "oracle", "identity_oracle"} <= set(points)
     assert (artifacts / "report" / "index.html").stat().st_size > 1000
     assert "VCMA" in run(project, sys.executable, "-m", "vcma", "summary")
 
@@ -403,7 +403,7 @@ def test_the_ablation_makes_its_table_and_resumes(project, tmp_path, monkeypatch
     monkeypatch.setattr(sweep, "ALPHAS", (0.0, 0.5))
     monkeypatch.setattr(sweep, "BETAS", (0.0, 1.0))
     monkeypatch.setattr(sweep, "SHORT", {"rounds": 2, "patience": 1})
-    names = ("em", "supervised", "contrast", "label_prior", "oracle", "chance", "cues_untrained")
+    names = ("em", "supervised", "contrast", "label_prior", "oracle", "chance", "untrained")
     options = ["--config", project / "pipeline.yaml", "--dataset", "demo", "--seeds", "1", "--jobs", "1"]
     options += ["--out", tmp_path, *(word for name in names for word in ("--only", name))]
 

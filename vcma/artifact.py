@@ -262,7 +262,7 @@ REFERENCES = Schema(
     "ground_queries",
     "what simpler methods answer: the reference points that need no truth",
     {
-        "method": Column("str", ("row",), "", "contrast, untrained or chance"),
+        "method": Column("str", ("row",), "", "contrast, labels or untrained"),
         "sample": Column("str", ("row",), "", "sample id"),
         "span_begin": Column("int64", ("row",), "native frame", "first frame of the predicted span"),
         "span_end": Column("int64", ("row",), "native frame", "end of the predicted span (exclusive)"),
@@ -653,7 +653,7 @@ def offsets(counts: Iterable[int]) -> np.ndarray:
 
 
 def schema_tables() -> str:
-    """All schemas as Markdown, for the README."""
+    """All schemas as Markdown, for docs/artifacts.md."""
     blocks = []
     for schema in SCHEMAS.values():
         lines = [f"**{schema.tag}** (`{schema.stage}`): {schema.doc}.", ""]

@@ -10,8 +10,8 @@ with psi_k = log p(pi_k | n, m, t) - log p0(pi_k), plus what the predicate's wor
 weight relation_prior, 0 = the paper), and gamma = kappa / T, because neighbouring frames are no independent
 evidence. That is the paper's q(y), time: frames. With time: span, y is one contiguous run of frames and q(y) a
 distribution over runs, updated as exactly (vcma.spans); the rest of F stays as it is. The offset a is measured
-against the video's own mean evidence, so that time is judged relative to the video; it is refreshed between E-steps
-and held within one, so that F stays an objective.
+against the video's own mean evidence and a margin, so that time is judged relative to the video; it is refreshed
+between E-steps and held within one, so that F stays an objective.
 [S] is the paper's supplement. This module reads top to bottom as the derivation: posterior, F, E-step, M-step, fit.
 """
 
@@ -29,7 +29,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from vcma.corpus import Batch, Vocabulary
 from vcma.model import NO_CANDIDATE, PSI_FLOOR, Phi, Tensors, Theta, cue_evidence, unusable_pairs
-from vcma.spans import FAMILIES, NEVER, Frames, Spans, Time, Whole, cell_counts, run_prior
+from vcma.spans import CELLS, FAMILIES, NEVER, Frames, Spans, Time, Whole, cell_counts, run_prior
 
 _SMOOTH = 0.5  # pseudo-count of a cell of p(b, e), in mean counts of a cell
 
@@ -43,7 +43,7 @@ class Settings:
     label_prior: float
     relation_prior: float
     time: str
-    brevity: float
+    margin: float
     width: int
     bottleneck: int
     dropout: float
@@ -111,6 +111,7 @@ class Evidence:
     action: Tensor
     time: Time
     beta: float
+    margin: float
     family: type[Spans] | type[Frames] | type[Whole]
 
     @property
@@ -150,35 +151,63 @@ class Seen:
 
 def look(model: Model, batch: Tensors) -> Seen:
     """Run theta on a batch."""
-    theta, settings = model.theta, model.settings
+    theta = model.theta
     similarity = theta.similarity(batch)
     f = theta.features(batch)
     clip = batch.sentence_clip
+    pair = theta.pair(f[0], clip[batch.pair_sentence], batch.pair_predicate, batch.pair_static)
+    action = theta.action(f[1], clip[batch.action_sentence], batch.action_predicate, batch.action_static)
+    log_prior = theta.log_prior(batch, similarity)
+    return Seen(
+        similarity, f, _evidence(model.settings, batch, log_prior, _ratio(*pair), _ratio(*action), theta.runs)
+    )
+
+
+def look_untrained(settings: Settings, batch: Tensors) -> Evidence:
+    """What is known before any training: the detector's labels and the cues. All runs are alike, but a sentence
+    without a relation shows throughout, for all one knows.
+    """
+    nothing = torch.zeros((), device=batch.frame.device)
+    score = (settings.label_prior * batch.entity_label).masked_fill(~batch.candidates, NO_CANDIDATE)
+    log_prior = score.log_softmax(-1).clamp(min=NO_CANDIDATE)
+    e = _evidence(settings, batch, log_prior, nothing, nothing, batch.single.new_zeros(CELLS, CELLS))
+    silent = (~_tells(batch)).nonzero()[:, 0]
+    runs = e.time.log_prior.index_fill(0, silent, NEVER)
+    runs[silent, 0, e.frame[silent].sum(1)] = 0
+    return replace(e, time=replace(e.time, log_prior=runs))
+
+
+def _tells(batch: Tensors) -> Tensor:
+    """Which sentences tell a relation: bool [S]."""
+    told = torch.zeros_like(batch.sentence_clip, dtype=torch.bool)
+    told[batch.pair_sentence] = told[batch.action_sentence] = True
+    return told
+
+
+def _evidence(
+    settings: Settings, batch: Tensors, log_prior: Tensor, pair: Tensor, action: Tensor, runs: Tensor
+) -> Evidence:
+    """pair [K, N, N, T], action [L, N, T]: log p - log p0 of the emission; the cues are added."""
+    clip = batch.sentence_clip
     of_pair, of_action = clip[batch.pair_sentence], clip[batch.action_sentence]
-    pair = theta.pair(f[0], of_pair, batch.pair_predicate, batch.pair_static)
-    action = theta.action(f[1], of_action, batch.action_predicate, batch.action_static)
     absent = ~(batch.present & batch.frame[:, None])
     frame = batch.frame[clip]
     apart, alone = unusable_pairs(absent)[of_pair], absent[of_action]
-    cued = (
-        settings.relation_prior * cue_evidence(batch.pair_cue, batch.pair, of_pair, apart),
-        settings.relation_prior * cue_evidence(batch.action_cue, batch.single, of_action, alone),
-    )
-    evidence = Evidence(
-        log_prior=theta.log_prior(batch, similarity),
-        pair=_psi(pair, cued[0], apart),
-        action=_psi(action, cued[1], alone),
-        time=Time(frame, settings.kappa / frame.sum(1), run_prior(frame, theta.runs, settings.brevity)),
+    pair = pair + settings.relation_prior * cue_evidence(batch.pair_cue, batch.pair, of_pair, apart)
+    action = action + settings.relation_prior * cue_evidence(batch.action_cue, batch.single, of_action, alone)
+    return Evidence(
+        log_prior=log_prior,
+        pair=pair.clamp(min=PSI_FLOOR).masked_fill(apart, PSI_FLOOR),
+        action=action.clamp(min=PSI_FLOOR).masked_fill(alone, PSI_FLOOR),
+        time=Time(frame, settings.kappa / frame.sum(1), run_prior(frame, runs)),
         beta=settings.beta,
+        margin=settings.margin,
         family=FAMILIES[settings.time],
     )
-    return Seen(similarity, f, evidence)
 
 
-def _psi(emitted: tuple[Tensor, Tensor], cue: Tensor, unusable: Tensor) -> Tensor:
-    log_p, log_p0 = emitted
-    psi = log_p - log_p0.view(-1, *[1] * (log_p.ndim - 1)) + cue
-    return psi.clamp(min=PSI_FLOOR).masked_fill(unusable, PSI_FLOOR)
+def _ratio(log_p: Tensor, log_p0: Tensor) -> Tensor:
+    return log_p - log_p0.view(-1, *[1] * (log_p.ndim - 1))
 
 
 # --- the E-step ------------------------------------------------------------------------------------------------
@@ -198,9 +227,10 @@ def expected(e: Evidence, batch: Tensors, z: Tensor) -> Tensor:
 
 
 def offset(e: Evidence, batch: Tensors, z: Tensor) -> Tensor:
-    """a [S, 1]: minus beta times the video's mean evidence under q(z)."""
-    evidence = e.beta * expected(e, batch, z)
-    return -(evidence * e.frame).sum(1, keepdim=True) / e.frame.sum(1, keepdim=True)
+    """a [S, 1]: minus beta times the video's mean evidence under q(z) and, where a relation is told, the margin."""
+    evidence = expected(e, batch, z)
+    mean = (evidence * e.frame).sum(1, keepdim=True) / e.frame.sum(1, keepdim=True)
+    return -e.beta * (mean + e.margin * _tells(batch)[:, None])
 
 
 @dataclass(frozen=True)
@@ -272,7 +302,7 @@ def infer(model: Model, batch: Tensors, seen: Seen) -> tuple[Posterior, Posterio
         q = amortised(model, batch, seen)
         if model.settings.refinements == 0:
             return q, q
-        found = [_refined(model, batch, e, log_z) for log_z in (q.log_z, e.log_prior)]
+        found = [_refined(e, batch, log_z, model.settings.refinements) for log_z in (q.log_z, e.log_prior)]
         first = objective(e, batch, found[1]) > objective(e, batch, found[0])
         entity = first[batch.entity_sentence][:, None]
         chosen = Posterior(
@@ -299,12 +329,12 @@ def _told(e: Evidence, batch: Tensors) -> Evidence:
     return replace(e, log_prior=log_prior, time=replace(e.time, log_prior=runs))
 
 
-def _refined(model: Model, batch: Tensors, e: Evidence, log_z: Tensor) -> Posterior:
+def _refined(e: Evidence, batch: Tensors, log_z: Tensor, rounds: int) -> Posterior:
     # Two halves, because a is refreshed between E-steps: the second judges time by the tubes the first has found.
     for _ in range(2):
         a = offset(e, batch, log_z.exp())
         q = update_y(e, batch, Posterior(log_z, Whole(e.time), a))
-        q = e_step(e, batch, q, model.settings.refinements)
+        q = e_step(e, batch, q, rounds)
         log_z = q.log_z
     return q
 
@@ -584,6 +614,14 @@ def ground(model: Model, batch: Batch, device: str) -> Iterator[tuple[Grounding,
         seen = look(model, tensors)
         both = [_untangled(tensors, seen.evidence, q) for q in infer(model, tensors, seen)]
     yield from zip(*both, strict=True)
+
+
+def ground_untrained(settings: Settings, batch: Batch, device: str) -> list[Grounding]:
+    """The posterior of every sentence of a batch by labels and cues alone, as an E-step finds it."""
+    with torch.no_grad():
+        tensors = Tensors.of(batch, device)
+        e = look_untrained(settings, tensors)
+        return _untangled(tensors, e, _refined(e, tensors, e.log_prior, settings.refinements))
 
 
 def _untangled(batch: Tensors, e: Evidence, q: Posterior) -> list[Grounding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -24,7 +24,7 @@ from vcma.grounding import Answer, Prediction, exported, predict
 from vcma.references import tube_boxes
 from vcma.report_media import scaled
 from vcma.text import class_weights
-from vcma.untrained import by_labels, label_encoder
+from vcma.untrained import label_encoder
 from vcma.video import extent, read_frames, shape
 
 Columns = dict[str, Any]
@@ -36,7 +36,11 @@ Columns = dict[str, Any]
 @click.option("--query", "queries", multiple=True, help="A sentence; give it again for more.")
 @click.option("--queries", "file", type=click.Path(path_type=Path), help="A text file, one sentence a line.")
 @click.option("--model", type=click.Path(path_type=Path), help="A trained model; default: that of the data set.")
-@click.option("--untrained", is_flag=True, help="No model: the detector's labels alone, over the whole video.")
+@click.option(
+    "--untrained",
+    is_flag=True,
+    help="No model: the detector's labels and what the sentence's verbs and prepositions say.",
+)
 @click.option("--out", type=click.Path(path_type=Path), default="grounded", show_default=True, help="Folder.")
 @click.option("--device", default="cpu", show_default=True, help="Torch device, e.g. cuda:0.")
 def ground_command(
@@ -67,15 +71,12 @@ def ground_command(
         click.echo(f"note: {video} {missing}; what there is of it is searched", err=True)
     tubes = tubes_of(video, end, project, device)
     told = [sentence(text, i) for i, text in enumerate(texts)]
-    clip = crop(tubes, 0, end, 64)
-    if not len(clip.tube):
-        raise InputError("nothing was detected in it", video, "lower detect_proposals.score_threshold")
     if untrained:
-        predictions = _by_labels(told, clip, tubes)
+        predictions = _untrained(told, end, tubes, project.section("train_em"), device)
     else:
         predictions = _by_model(told, end, tubes, folder, project.root, device)
     answers = [p.answer for p in predictions]
-    found = dict(exported(answers, {a.sample: (0, clip.end) for a in answers}, tubes))
+    found = dict(exported(answers, {a.sample: (0, end) for a in answers}, tubes))
     fps = shape(video)[0] or _FPS
     frames, times = tubes["frame"], tubes["time"]
     knots = np.append(frames, end), np.append(times, times[-1] + (end - frames[-1]) / fps)
@@ -148,10 +149,23 @@ def sentence(text: str, number: int) -> Sentence:
     )
 
 
-def _by_labels(told: list[Sentence], clip: Clip, tubes: Columns) -> list[Prediction]:
+def _clip(tubes: Columns, end: int, max_frames: int) -> Clip:
+    clip = crop(tubes, 0, end, max_frames)
+    if not len(clip.tube):
+        raise InputError("nothing was detected in the video", None, "lower detect_proposals.score_threshold")
+    return clip
+
+
+def _untrained(
+    told: list[Sentence], end: int, tubes: Columns, training: Mapping[str, Any], device: str
+) -> list[Prediction]:
+    from vcma.em import Settings, ground_untrained
+
+    clip = _clip(tubes, end, training["max_frames"])
     encoder = label_encoder(tubes)
     encoder.learn(told)
-    return [by_labels(s, clip, encoder) for s in told]
+    posteriors = ground_untrained(Settings.of(dict(training)), encoder.batch([clip], [told]), device)
+    return [predict(s, clip, p.log_z, p.y, p.runs, p.evidence) for s, p in zip(told, posteriors, strict=True)]
 
 
 def _by_model(
@@ -162,14 +176,14 @@ def _by_model(
     from vcma.embedding import text_features
 
     model, description = load_model(folder, str(tubes["detector"]))
-    thinned = crop(tubes, 0, end, description["max_frames"])
+    clip = _clip(tubes, end, description["max_frames"])
     texts = text_features(model.settings.text, root, model.vocabulary.text)
     encoder = Encoder(model.vocabulary, texts)
     encoder.learn(told)
-    posteriors = ground(model.to(device), encoder.batch([thinned], [told]), device)
+    posteriors = ground(model.to(device), encoder.batch([clip], [told]), device)
     fitted = decoding(description)
     return [
-        predict(s, thinned, p.log_z, p.y, p.runs, p.evidence, **fitted)
+        predict(s, clip, p.log_z, p.y, p.runs, p.evidence, **fitted)
         for s, (p, _) in zip(told, posteriors, strict=True)
     ]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from vcma import em
 from vcma.artifact import write_chunks
 from vcma.corpus import Encoder, Sentence
-from vcma.em import Model, ground, log_prior
+from vcma.em import Model, Settings
 from vcma.grounding import Answer, Prediction, exported, fallback, predict, windowed
 from vcma.loading import Clips, batches
-from vcma.untrained import by_labels
 
 
 def ground_all(
@@ -33,17 +33,22 @@ def ground_all(
     """
     found: dict[str, Prediction] = {}
     for owners, told, batch in batches(clips, encoder, sentences, model.settings.batch_clips, None):
-        for clip, sentence, (p, q) in zip(owners, told, ground(model, batch, device), strict=True):
+        for clip, sentence, (p, q) in zip(owners, told, em.ground(model, batch, device), strict=True):
             g = p if posterior == "p" else q
             found[sentence.sample] = predict(sentence, clip, g.log_z, g.y, g.runs, g.evidence, **fitted)
         tick(len(batch.tube))
     return [found.get(s.sample) or _fallback(s, clips) for s in sentences]
 
 
-def ground_untrained(clips: Clips, encoder: Encoder, sentences: Sequence[Sentence]) -> list[Prediction]:
-    """Predictions of all sentences without a model: the detector's labels pick the tube, for the whole segment."""
-    found = ((s, clips(s.clip)) for s in sentences)
-    return [_fallback(s, clips) if clip is None else by_labels(s, clip, encoder) for s, clip in found]
+def ground_untrained(
+    settings: Settings, clips: Clips, encoder: Encoder, sentences: Sequence[Sentence], device: str
+) -> list[Prediction]:
+    """Predictions of all sentences without a model: by the detector's labels and what predicates' words say."""
+    found: dict[str, Prediction] = {}
+    for owners, told, batch in batches(clips, encoder, sentences, settings.batch_clips, None):
+        for clip, sentence, g in zip(owners, told, em.ground_untrained(settings, batch, device), strict=True):
+            found[sentence.sample] = predict(sentence, clip, g.log_z, g.y, g.runs, g.evidence)
+    return [found.get(s.sample) or _fallback(s, clips) for s in sentences]
 
 
 def _fallback(sentence: Sentence, clips: Clips) -> Prediction:
@@ -62,15 +67,16 @@ def reference_answers(
     """What simpler methods answer, by name.
 
     contrast: phrase-video contrast without EM, over the window tuned on validation or the whole segment, whichever
-    was better there. untrained: the label prior alone over the whole segment.
+    was better there. labels: the label prior alone over the whole segment. untrained: see `ground_untrained`.
     """
-    found: dict[str, list[Answer]] = {"contrast": [], "untrained": []}
+    found: dict[str, list[Answer]] = {"contrast": [], "labels": []}
     for owners, told, batch in batches(clips, encoder, sentences, contrast.settings.batch_clips, None):
-        for clip, sentence, log_z in zip(owners, told, log_prior(contrast, batch, device), strict=True):
+        for clip, sentence, log_z in zip(owners, told, em.log_prior(contrast, batch, device), strict=True):
             label = encoder.label_prior(sentence, clip)
             found["contrast"].append(windowed(sentence, clip, log_z, window))
-            found["untrained"].append(windowed(sentence, clip, label, (0.0, 1.0)))
-    return found
+            found["labels"].append(windowed(sentence, clip, label, (0.0, 1.0)))
+    untrained = ground_untrained(contrast.settings, clips, encoder, sentences, device)
+    return found | {"untrained": [p.answer for p in untrained if p.answer.tube >= 0]}
 
 
 def export(path: Path, predictions: Sequence[Prediction], sentences: Sequence[Sentence], clips: Clips) -> None:

@@ -47,7 +47,9 @@ def root_folder(block: Mapping[str, Any], key: str, project_root: Path) -> Path:
         raise InputError(f"the data set has no '{key}:' folder", "pipeline.yaml", f"set '{key}:' in its block")
     folder = project_root / Path(value).expanduser()
     if not folder.is_dir():
-        raise InputError("no such folder", folder, f"make it, or set '{key}:' in the data set's block of pipeline.yaml")
+        raise InputError(
+            "no such folder", folder, f"make it, or set '{key}:' in the data set's block of pipeline.yaml"
+        )
     return folder
 
 

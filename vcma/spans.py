@@ -159,10 +159,9 @@ def _normal(score: Tensor) -> Tensor:
     return flat.log_softmax(1).view_as(score).clamp(min=NEVER)
 
 
-def run_prior(frame: Tensor, table: Tensor, brevity: float = 0.0) -> Tensor:
+def run_prior(frame: Tensor, table: Tensor) -> Tensor:
     """log p(b, e) [S, T + 1, T + 1] of a table [CELLS, CELLS] of log-probabilities over begin and end, in shares
     of the segment; spread evenly over the runs of a cell, NEVER where e <= b or past the last of frame [S, T].
-    brevity: nat that a run of the whole segment loses, shorter ones in proportion.
     """
     length = frame.sum(1)
     at = torch.arange(frame.shape[1] + 1, device=frame.device)
@@ -172,8 +171,7 @@ def run_prior(frame: Tensor, table: Tensor, brevity: float = 0.0) -> Tensor:
     count = torch.zeros(len(frame), CELLS * CELLS, device=frame.device)
     count = count.scatter_add(1, cell.flatten(1), valid.flatten(1).to(count.dtype))
     spread = torch.gather(count, 1, cell.flatten(1)).view(cell.shape).clamp(min=1).log()
-    share = (at - at[:, None]) / length[:, None, None]
-    return _normal((table.flatten()[cell] - spread - brevity * share).masked_fill(~valid, NEVER))
+    return _normal((table.flatten()[cell] - spread).masked_fill(~valid, NEVER))
 
 
 def _cells(at: Tensor, length: Tensor, shift: int) -> Tensor:

@@ -34,15 +34,15 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "em": {},
     "no_none": {"none_weight": 0.0},
     "no_time": {"time": "whole"},
-    "no_brevity": {"brevity": 0.0},
+    "no_margin": {"margin": 0.0},
     "frames": {"time": "frames"},
     "amortised": {"refinements": 0},
     "no_label_prior": {"label_prior": 0.0},
     # Without the cues nothing holds the emission up at first: its weights were chosen anew, on validation.
-    "no_cues": {"relation_prior": 0.0, "none_weight": 1.0, "brevity": 4.0},
-    "cues_untrained": {"rounds": 0},
+    "no_cues": {"relation_prior": 0.0, "none_weight": 1.0},
     "supervised": {},
 }
+SEEDLESS = ("untrained", "label_prior", "oracle", "chance")  # nothing is trained, so one run each
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def specs(section: Mapping[str, Any], alpha: float, seeds: Sequence[int]) -> lis
         found.append(Spec("contrast", alpha, seed, base))
         found += [Spec("em", a, seed, base) for a in ALPHAS if a != alpha]
         found += [Spec("em", alpha, seed, {**base, "beta": b}) for b in BETAS if b != base["beta"]]
-    return [*found, *(Spec(name, alpha, 0, {**section, "seed": 0}) for name in ("label_prior", "oracle", "chance"))]
+    return [*found, *(Spec(name, alpha, 0, {**section, "seed": 0}) for name in SEEDLESS)]
 
 
 # --- one run ---------------------------------------------------------------------------------------------------
@@ -105,6 +105,10 @@ def _answers(spec: Spec, corpus: Any, judged: dict, truths: dict, artifacts: Pat
         window = judged["val"].window(None)
         return {spec.variant: {split: judged[split].windowed(None, window) for split in SPLITS}}
     settings = em.Settings.of(dict(spec.settings))
+    if spec.variant == "untrained":
+        grounded = {split: judged[split].grounded_untrained(settings) for split in SPLITS}
+        brevity = judged["val"].fitted(grounded["val"])["brevity"]
+        return {spec.variant: {s: judged[s].answers(grounded[s], brevity=brevity) for s in SPLITS}}
     model = em.build(corpus.vocabulary, corpus.encoder.texts.embed, settings)
     if spec.variant == "contrast":
         em.fit_contrast(model, corpus.epochs(settings), "cpu")
@@ -114,7 +118,7 @@ def _answers(spec: Spec, corpus: Any, judged: dict, truths: dict, artifacts: Pat
     trainer, best = em.Trainer(model, corpus.steps(settings)), {}
 
     def keep(history: list[dict[str, float]]) -> None:
-        if history[-1]["best"] or not settings.rounds:
+        if history[-1]["best"]:
             best.update(trainer.parameters())
 
     history = em.fit(trainer, corpus.epochs(settings, known), judged["val"].score, keep, [], "cpu")

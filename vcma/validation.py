@@ -12,7 +12,7 @@ from vcma.calibration import RIGHT, calibration_error, fit_of, fitted_temperatur
 from vcma.clip import Clip
 from vcma.corpus import Batch, Encoder, Sentence
 from vcma.decode import assign
-from vcma.em import Grounding, Model, ground, log_prior
+from vcma.em import Grounding, Model, Settings, ground, ground_untrained, log_prior
 from vcma.grounding import WINDOWS, Answer, boxes_of, predict, tempered, windowed
 from vcma.loading import Clips, batches
 from vcma.metrics import Columns, Predictions, Scores, protocols_for, score
@@ -51,8 +51,18 @@ class Validation:
         """The posteriors of every sentence that has a tube: what the methods below take as `found`."""
         return [
             Grounded(sentence, clip, p, q)
-            for clips, sentences, batch in self._batches(model)
+            for clips, sentences, batch in self._batches(model.settings)
             for sentence, clip, (p, q) in zip(sentences, clips, ground(model, batch, self.device), strict=True)
+        ]
+
+    def grounded_untrained(self, settings: Settings) -> list[Grounded]:
+        """The same by labels and cues alone; q is p."""
+        return [
+            Grounded(sentence, clip, p, p)
+            for clips, sentences, batch in self._batches(settings)
+            for sentence, clip, p in zip(
+                sentences, clips, ground_untrained(settings, batch, self.device), strict=True
+            )
         ]
 
     def answers(self, found: Sequence[Grounded], posterior: str = "p", brevity: float = 0.0) -> list[Answer]:
@@ -104,12 +114,12 @@ class Validation:
                 if clip is not None:
                     yield sentence, clip, self.encoder.label_prior(sentence, clip)
             return
-        for clips, sentences, batch in self._batches(model):
+        for clips, sentences, batch in self._batches(model.settings):
             for sentence, clip, log_z in zip(sentences, clips, log_prior(model, batch, self.device), strict=True):
                 yield sentence, clip, log_z
 
-    def _batches(self, model: Model) -> Iterator[tuple[list[Clip], list[Sentence], Batch]]:
-        return batches(self.clips, self.encoder, self.sentences, model.settings.batch_clips, None)
+    def _batches(self, settings: Settings) -> Iterator[tuple[list[Clip], list[Sentence], Batch]]:
+        return batches(self.clips, self.encoder, self.sentences, settings.batch_clips, None)
 
     def scores(self, answers: list[Answer] | Predictions) -> Scores:
         """The answers' scores by the data set's default protocol, a row each sample of the truth."""
