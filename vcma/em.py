@@ -164,17 +164,25 @@ def look(model: Model, batch: Tensors) -> Seen:
 
 
 def look_untrained(settings: Settings, batch: Tensors) -> Evidence:
-    """What is known before any training: the detector's labels and the cues. All runs are alike, but a sentence
-    without a relation shows throughout, for all one knows.
+    """What is known before any training: the detector's labels and the cues.
+
+    Cues are little trusted in time, and a sentence may show throughout; one without a relation does, for all one
+    knows. Both numbers are from the drawn world's validation and 34 sentences of two real videos.
     """
     nothing = torch.zeros((), device=batch.frame.device)
     score = (settings.label_prior * batch.entity_label).masked_fill(~batch.candidates, NO_CANDIDATE)
     log_prior = score.log_softmax(-1).clamp(min=NO_CANDIDATE)
-    e = _evidence(settings, batch, log_prior, nothing, nothing, batch.single.new_zeros(CELLS, CELLS))
-    silent = (~_tells(batch)).nonzero()[:, 0]
-    runs = e.time.log_prior.index_fill(0, silent, NEVER)
-    runs[silent, 0, e.frame[silent].sum(1)] = 0
+    trusted = replace(settings, kappa=min(settings.kappa, _TRUST))
+    e = _evidence(trusted, batch, log_prior, nothing, nothing, batch.single.new_zeros(CELLS, CELLS))
+    throughout = torch.where(_tells(batch), _THROUGHOUT, 1.0)
+    runs = e.time.log_prior + (1 - throughout).log().clamp(min=NEVER)[:, None, None]
+    row, end = torch.arange(len(runs), device=runs.device), e.frame.sum(1)
+    runs[row, 0, end] = torch.logaddexp(runs[row, 0, end], throughout.log())
     return replace(e, time=replace(e.time, log_prior=runs))
+
+
+_TRUST = 2.0  # kappa of what has not been trained
+_THROUGHOUT = 0.3  # how often a sentence shows in all of its segment
 
 
 def _tells(batch: Tensors) -> Tensor:

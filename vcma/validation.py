@@ -17,7 +17,8 @@ from vcma.grounding import WINDOWS, Answer, boxes_of, predict, tempered, windowe
 from vcma.loading import Clips, batches
 from vcma.metrics import Columns, Predictions, Scores, protocols_for, score
 
-BREVITIES = (0.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)  # what a fitted brevity is chosen from
+# What a fitted brevity is chosen from, nearest to none first; below 0 longer spans win.
+BREVITIES = (0.0, 2.0, -2.0, 4.0, -4.0, 6.0, 8.0, -8.0, 12.0, 16.0, -16.0, 24.0, 32.0)
 
 
 @dataclass(frozen=True)
