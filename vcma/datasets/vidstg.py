@@ -36,6 +36,7 @@ from vcma.errors import InputError
 from vcma.names import root_folder, video_root
 
 QUERY_TYPES = {"captions": "declarative", "questions": "interrogative"}
+_FAR = 1e9  # px; beyond it, or not a number, a coordinate is an error
 Tracks = Mapping[int, tuple[np.ndarray, np.ndarray]]  # track id -> frame int64 [n], box float32 [n, 4]
 
 _WHAT = "a VidSTG annotation file (a list of records with vid, used_segment, captions and questions)"
@@ -260,7 +261,10 @@ def _known(tid: object, category: Mapping[int, str]) -> int:
 
 
 def _tracks(trajectories: list) -> Tracks:
-    """VidOR's lists of {tid, bbox}, one a frame, as arrays; a second box of a track in a frame is dropped."""
+    """VidOR's lists of {tid, bbox}, one a frame, as arrays; a second box of a track in a frame is dropped.
+
+    Raises UnusableError for a box that is not finite; KeyError, TypeError or ValueError where they are none.
+    """
     frames: dict[int, list[int]] = {}
     boxes: dict[int, list[tuple]] = {}
     for frame, seen in enumerate(trajectories):
@@ -270,4 +274,7 @@ def _tracks(trajectories: list) -> Tracks:
             if not mine or mine[-1] != frame:
                 mine.append(frame)
                 boxes.setdefault(tid, []).append((b["xmin"], b["ymin"], b["xmax"], b["ymax"]))
-    return {tid: (np.array(frames[tid], np.int64), np.array(boxes[tid], np.float32)) for tid in frames}
+    exact = {tid: np.array(b, np.float64) for tid, b in boxes.items()}
+    if not all((np.abs(b) < _FAR).all() for b in exact.values()):
+        raise UnusableError("no boxes", "VidOR's annotation of the video is broken (a box is not finite)")
+    return {tid: (np.array(frames[tid], np.int64), b.astype(np.float32)) for tid, b in exact.items()}
