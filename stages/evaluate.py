@@ -10,11 +10,11 @@ import numpy as np
 from vcma import artifact
 from vcma.cli import Run, mode, stage
 from vcma.datasets import annotated_truth
-from vcma.datasets.predictions import read_predictions
+from vcma.datasets.predictions import named_for, read_predictions
 from vcma.errors import InputError
 from vcma.grounding import answers_of, boxes_of
 from vcma.loading import Clips, read_regions
-from vcma.metrics import PROTOCOLS, compare, protocols_for
+from vcma.metrics import PROTOCOLS, Predictions, compare, protocols_for
 from vcma.metrics import evaluate as evaluate_by
 from vcma.references import chance, identity_oracle, oracle
 from vcma.tables import comparison_table, left_out, metrics_table
@@ -46,15 +46,21 @@ def evaluate(run: Run, split: str, protocol: str, seed: int) -> None:
         return run.done(f"no truth for the split {split}, nothing scored", run.artifact("metrics.json"))
     known = protocols_for(truth)
     protocols = known if protocol == "all" else known[:1] if protocol == "default" else (protocol,)
-    predictions = read_predictions(foreign or run.artifact("predictions.json"))
+
+    def read(path: Path) -> Predictions:
+        return named_for(read_predictions(path), [*truth["sample"], *truth["skipped"]], split)
+
+    predictions = read(foreign or run.artifact("predictions.json"))
 
     def by_protocol(found: Any) -> dict:
         return {p: evaluate_by(truth, found, p, seed=seed) for p in protocols}
 
     ours, points = by_protocol(predictions), {}
     if run.modes["other"]:
-        other = read_predictions(run.modes["other"])
-        click.echo(comparison_table({p: compare(truth, predictions, other, p, seed=seed) for p in protocols}))
+        other = read(run.modes["other"])
+        differences = {p: compare(truth, predictions, other, p, seed=seed) for p in protocols}
+        names = str(foreign or "VCMA"), str(run.modes["other"])
+        click.echo(comparison_table(differences, ours, by_protocol(other), *names) + "\n")
     if not foreign:
         points = _reference_points(run, truth, by_protocol, seed)
         out = run.artifact("metrics.json")
@@ -63,7 +69,9 @@ def evaluate(run: Run, split: str, protocol: str, seed: int) -> None:
         artifact.write_json(out, ours)
     who = foreign.name if foreign else "VCMA"
     click.echo(metrics_table(ours, points, str(truth["format"]), split, who))
-    click.echo(left_out(split, truth["skipped_reason"], len(set(predictions.sample) - set(truth["sample"]))))
+    unknown = set(predictions.sample) - set(truth["sample"]) - set(truth["skipped"])
+    empty = int((predictions.box[:, 2:] <= predictions.box[:, :2]).any(axis=1).sum())
+    click.echo(left_out(split, truth["skipped_reason"], len(unknown), empty))
     return run.done(f"{len(truth['sample']):,} samples by {', '.join(protocols)}", out) if out else None
 
 

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from tests.conftest import ROOT
 from tests.test_datasets import lay_out, lay_out_hcstvg, record, tube, vidor
 from vcma import artifact
+from vcma.datasets import READERS
 from vcma.tables import left_out, metrics_table
 
 MEASURES = ("m_tIoU", "m_vIoU", "vIoU@0.3", "vIoU@0.5")
@@ -69,7 +70,9 @@ def test_somebody_elses_predictions_need_the_annotations_alone(tmp_path, data):
             assert set(value) == {"n", "missing", "missing_boxes", *MEASURES} and value["missing"] == 0
             for name in MEASURES:
                 assert set(value[name]) == {"value", "low", "high"} and value[name]["value"] == 1
-    assert "declarative, protocol tubedetr: n = 2, missing 0" in told and "theirs.json" in told
+    # One block a kind of sentence, the protocols below one another in it.
+    assert "declarative, protocols stcat, tubedetr: n = 2, missing 0 (count 0)" in told
+    assert told.index("theirs.json, stcat") < told.index("theirs.json, tubedetr") < told.index("interrogative")
     assert "left out of test: 1 (1 zero-length span); 1 predictions are for no sample of test" in told
     # Nothing of the project's own is made.
     assert not (tmp_path / "artifacts").exists()
@@ -85,7 +88,54 @@ def test_a_missing_answer_and_missing_boxes_count_zero_and_are_told(tmp_path, da
     metrics = json.loads((tmp_path / "m.json").read_text())["stcat"]["declarative"]
     assert (metrics["n"], metrics["missing"], metrics["missing_boxes"]) == (2, 1, 1)
     assert metrics["m_tIoU"]["value"] == 0.5 and metrics["m_vIoU"]["value"] == pytest.approx(0.5 * 19 / 20)
-    assert "0.0 [0.0, 0.0]" in told  # beside itself
+    assert f"declarative, {path} minus {path}: n = 2, missing 1 and 1 (count 0)" in told
+    assert "0.0 [0.0, 0.0]" in told
+
+
+def test_what_a_comparison_lacks_is_told(tmp_path, data):
+    """Else one that left samples out would only look worse."""
+    some = {name: value for name, value in perfect().items() if name.startswith("100")}
+    full, part = write(tmp_path / "full.json", perfect()), write(tmp_path / "part.json", some)
+    told = evaluate(tmp_path, "--predictions", full, "--json", tmp_path / "m.json", "--compare", part)
+    assert f"declarative, {full} minus {part}: n = 2, missing 0 and 1 (count 0)" in told
+    assert f"interrogative, {full} minus {part}: n = 1, missing 0 and 0 (count 0)" in told
+
+
+def test_boxes_that_cannot_be_xyxy_are_told(tmp_path, data):
+    theirs = perfect()
+    theirs["100/0/questions/0"]["boxes"] = {f: [30, 40, 10, 20] for f in range(10, 20)}  # x, y, w, h
+    path = write(tmp_path / "theirs.json", theirs)
+    told = evaluate(tmp_path, "--predictions", path, "--json", tmp_path / "m.json")
+    assert "10 predicted boxes are empty, [x1, y1, x2, y2] with x1 < x2 and y1 < y2 was expected" in told
+
+
+def test_predictions_for_what_was_left_out_are_not_foreign(tmp_path, data):
+    path = write(tmp_path / "theirs.json", perfect(**{"200/2/captions/0": answer(0, 1, lambda f: [0, 0, 1, 1])}))
+    told = evaluate(tmp_path, "--predictions", path, "--json", tmp_path / "m.json")
+    assert "left out of test: 1 (1 zero-length span)\n" in told
+
+
+def test_one_file_for_two_splits_takes_ids_with_and_without_the_split(tmp_path):
+    """HC-STVG v2: whoever indexed has `key@val` where somebody else, or who reads one split alone, has `key`."""
+    records = {f"{i}_film{i}.mp4": tube(n=40, start=11) for i in range(3)}
+    data = tmp_path / "data" / "hcstvg"
+    block = lay_out_hcstvg(data, {"test": records})
+    block |= {"videos": str(data / "videos"), "splits": {"val": "test.json", "test": "test.json"}}
+    configure(tmp_path, block, "hcstvg")
+    boxes = {10 + i: [x, y, x + w, y + h] for i, (x, y, w, h) in enumerate(records["0_film0.mp4"]["bbox"])}
+    for suffix in ("", "@val"):
+        theirs = {f"{key}{suffix}": {"span": [10, 50], "boxes": boxes} for key in records}
+        path = write(tmp_path / "theirs.json", theirs)
+        for indexed in (False, True):
+            if indexed:
+                truth = READERS["hcstvg"](data, block, tmp_path).truths["val"]
+                assert truth["sample"].tolist() == [f"{key}@val" for key in records]
+                artifact.write(artifact.TRUTH, tmp_path / "artifacts" / "hcstvg" / "truth_val.h5", truth, {}, {})
+            told = evaluate(tmp_path, "--predictions", path, "--json", tmp_path / "m.json", "--split", "val")
+            metrics = json.loads((tmp_path / "m.json").read_text())["official"]["declarative"]
+            assert (metrics["n"], metrics["missing"], metrics["m_vIoU"]["value"]) == (3, 0, 1)
+            assert "no sample of val" not in told
+        shutil.rmtree(tmp_path / "artifacts")
 
 
 def test_a_truth_that_was_indexed_wins_over_the_annotations(tmp_path, data):
@@ -151,9 +201,11 @@ def test_published_results_are_printed_only_where_they_belong():
     found = {"n": 4610, "missing": 0, "missing_boxes": 0} | dict.fromkeys(MEASURES, value)
     ours = {name: {"declarative": found} for name in ("tubedetr", "stcat")}
     text = metrics_table(ours, {}, "vidstg", "test")
-    sampled, native = text.split("\n\n")
-    assert "published" not in sampled and "TA-STVG (ICLR 2025), full, published" in native
-    assert "VCMA (ECCV 2024), weak, published, protocol not stated" in native
+    assert "TA-STVG (ICLR 2025), full, published, stcat" in text and "published, tubedetr" not in text
+    assert "VCMA (ECCV 2024), weak, published, protocol not stated" in text
+    alone = metrics_table({"stcat": ours["stcat"]}, {}, "vidstg", "test")
+    assert [row.split()[-3:] for row in alone.splitlines() if "CoSPaL" in row] == [["16.0", "20.1", "13.1"]]
+    assert [row.split()[-3:] for row in alone.splitlines() if "VCMA (" in row] == [["14.45", "18.57", "8.8"]]
     # A single protocol that is not the data set's default gets none of those whose protocol is unknown.
     assert "published" not in metrics_table({"tubedetr": ours["tubedetr"]}, {}, "vidstg", "test")
     assert "published" not in metrics_table(ours, {}, "vidstg", "val")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.conftest import make_tubes
 from vcma.boxes import pairwise_iou
 from vcma.datasets import READERS
-from vcma.datasets.predictions import pack, read_predictions, to_json
+from vcma.datasets.predictions import named_for, pack, read_predictions, to_json
 from vcma.errors import InputError
 from vcma.metrics import (
     METRICS,
@@ -424,6 +424,7 @@ def test_predictions_survive_json(tmp_path_factory, plain):
         ('{"a": {"span": [0, 1]} "b": 1}', "not readable as a JSON object"),
         ('{"a": 3}', "sample 'a': has no span"),
         ('{"a": {"span": [3]}}', "sample 'a'"),
+        ('{"a": {"span": "12"}}', "sample 'a': span is no [begin, end]"),
         ('{"a": {"span": [3, 1]}}', "sample 'a': span ends before it begins"),
         ('{"a": {"span": [-1, 1]}}', "sample 'a': frame -1 is no whole number from 0"),
         ('{"a": {"span": [0.5, 1]}}', "sample 'a': frame 0.5 is no whole number from 0"),
@@ -449,6 +450,16 @@ def test_bad_predictions_are_one_line_with_the_file(tmp_path, content, message):
 def test_missing_predictions_file(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_predictions(tmp_path / "none.json")
+
+
+def test_predictions_are_named_like_the_samples_of_a_split():
+    def names(given, samples):
+        return named_for(pack({name: {"span": [0, 1]} for name in given}), samples, "val").sample.tolist()
+
+    assert names(["a", "b"], ["a", "b@val"]) == ["a", "b@val"]
+    assert names(["a@val", "b@test", "c"], ["a", "b"]) == ["a", "b@test", "c"]
+    # None takes the place of one that has the name already.
+    assert names(["a", "a@val"], ["a@val"]) == ["a", "a@val"]
 
 
 # Reference points.

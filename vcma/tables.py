@@ -8,47 +8,69 @@ from collections.abc import Iterable
 from vcma.metrics import METRICS
 from vcma.references import published
 
+_UNIT = "percent [95 % interval]"
+
 
 def metrics_table(ours: dict, points: dict, form: str, split: str, name: str = "VCMA") -> str:
-    """Metrics (protocol -> query type -> metrics) above their reference points (name -> the same).
+    """Metrics (protocol -> query type -> metrics) above their reference points (name -> the same), by query type.
 
     form and split: the annotation format and the split scored, which decide what published results belong here;
-    name: whose metrics they are.
+    name: whose metrics they are. Several protocols stand below one another, each row saying which is its.
     """
+    scored, several = {name: ours} | points, len(ours) > 1
     blocks = []
-    for protocol, kinds in ours.items():
-        for kind, metrics in kinds.items():
-            counts = f"n = {metrics['n']:,}, missing {metrics['missing']:,} (count 0)"
-            counts += f", true boxes without a predicted one {metrics['missing_boxes']:,} (count 0)"
-            rows = {name: _cells(metrics)}
-            rows |= {name: _cells(p[protocol][kind]) for name, p in points.items() if kind in p.get(protocol, {})}
+    for kind, of in _by_query_type(ours).items():
+        rows = {
+            f"{who}, {protocol}" if several else who: _cells(found[protocol][kind])
+            for who, found in scored.items()
+            for protocol in of
+            if kind in found.get(protocol, {})
+        }
+        for protocol, metrics in of.items():
             for result in published(form, split, kind, metrics["n"], protocol):
-                values = [f"{result.values[m]:g}" if m in result.values else "–" for m in METRICS]
-                rows[result.label] = values
-            blocks.append(_block(f"{kind}, protocol {protocol}: {counts}", rows))
+                label = f"{result.label}, {protocol}" if several and result.protocol else result.label
+                rows[label] = [_digits(result.values.get(m)) for m in METRICS]
+        metrics = next(iter(of.values()))
+        title = f"{kind}, protocol{'s' * several} {', '.join(of)}: n = {metrics['n']:,}"
+        title += f", missing {metrics['missing']:,} (count 0), true boxes without a predicted one "
+        title += ", ".join(f"{m['missing_boxes']:,}" for m in of.values()) + " (count 0)"
+        blocks.append(_block(title, rows))
     return "\n\n".join(blocks)
 
 
-def left_out(split: str, reasons: Iterable[str], foreign: int) -> str:
-    """One line: how many items of a split are not scored and why, and predictions of which no sample is known."""
+def left_out(split: str, reasons: Iterable[str], foreign: int, empty: int = 0) -> str:
+    """One line: how many items of a split are not scored and why, predictions of which no sample is known, and
+    predicted boxes without an area."""
     kinds = Counter(reason.split(":")[0] for reason in reasons).most_common()
     listed = ", ".join(f"{n:,} {kind}" for kind, n in kinds)
     text = f"left out of {split}: {sum(n for _, n in kinds):,}{f' ({listed})' if listed else ''}"
-    return text + (f"; {foreign:,} predictions are for no sample of {split}" if foreign else "")
+    if foreign:
+        text += f"; {foreign:,} predictions are for no sample of {split}"
+    if empty:
+        text += f"; {empty:,} predicted boxes are empty, [x1, y1, x2, y2] with x1 < x2 and y1 < y2 was expected"
+    return text
 
 
-def comparison_table(differences: dict) -> str:
-    """Paired differences (protocol -> query type -> metrics)."""
-    return "\n\n".join(
-        _block(f"{kind}, protocol {protocol}: n = {metrics['n']:,}", {"difference": _cells(metrics)})
-        for protocol, kinds in differences.items()
-        for kind, metrics in kinds.items()
-    )
+def comparison_table(differences: dict, ours: dict, theirs: dict, name: str, other: str) -> str:
+    """Paired differences (protocol -> query type -> metrics), `name` minus `other`, and both's own metrics."""
+    blocks = []
+    for kind, of in _by_query_type(differences).items():
+        protocol, metrics = next(iter(of.items()))
+        absent = f"{ours[protocol][kind]['missing']:,} and {theirs[protocol][kind]['missing']:,}"
+        title = f"{kind}, {name} minus {other}: n = {metrics['n']:,}, missing {absent} (count 0)"
+        blocks.append(_block(title, {f"protocol {protocol}": _cells(m) for protocol, m in of.items()}))
+    return "\n\n".join(blocks)
+
+
+def _by_query_type(metrics: dict) -> dict[str, dict]:
+    """Query type -> protocol -> metrics, of protocol -> query type -> metrics."""
+    kinds = dict.fromkeys(kind for found in metrics.values() for kind in found)
+    return {kind: {p: found[kind] for p, found in metrics.items() if kind in found} for kind in kinds}
 
 
 def _block(title: str, rows: dict[str, list[str]]) -> str:
-    width = max(map(len, rows)) + 2
-    head = f"  {'':<{width}}" + "".join(f"{name:>24}" for name in METRICS)
+    width = max(map(len, [_UNIT, *rows])) + 2
+    head = f"  {_UNIT:<{width}}" + "".join(f"{name:>24}" for name in METRICS)
     return "\n".join(
         [title, head, *(f"  {n:<{width}}" + "".join(f"{c:>24}" for c in row) for n, row in rows.items())]
     )
@@ -56,6 +78,11 @@ def _block(title: str, rows: dict[str, list[str]]) -> str:
 
 def _cells(metrics: dict) -> list[str]:
     return [_cell(metrics[name]) for name in METRICS]
+
+
+def _digits(value: float | None) -> str:
+    """A published number as it was published, one decimal at least."""
+    return "–" if value is None else f"{value:.1f}" if value == round(value, 1) else f"{value:g}"
 
 
 def _cell(value: dict) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,22 @@ def read_predictions(path: Path) -> Predictions:
 def pack(plain: Mapping[str, Any], where: Path | str = "predictions") -> Predictions:
     """The same from a dictionary of that shape; raises InputError."""
     return _packed(iter(plain.items()), where)
+
+
+def named_for(predictions: Predictions, samples: Iterable[str], split: str) -> Predictions:
+    """The same predictions under the ids that the samples of a split have.
+
+    Where one annotation file serves two splits, `@split` stands behind the ids of one of them (`index.unique`), but
+    not in another program's file, nor where only one of the two is read.
+    """
+    known, given = set(samples), set(predictions.sample)
+    named = {name.removesuffix(f"@{split}"): name for name in known}
+
+    def name_of(sample: str) -> str:
+        wanted = sample if sample in known else named.get(sample.removesuffix(f"@{split}"), sample)
+        return sample if wanted in given else wanted
+
+    return replace(predictions, sample=np.array([*map(name_of, predictions.sample)], dtype=object))
 
 
 def to_json(predictions: Predictions) -> bytes:
@@ -102,6 +119,8 @@ def _one(value: Any) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
     """Span, frames [n] and boxes [n, 4] of one sample; the error says what is wrong."""
     if not isinstance(value, dict) or "span" not in value:
         raise ValueError("has no span")
+    if not isinstance(value["span"], list | tuple):
+        raise ValueError("span is no [begin, end]")
     begin, end = (_frame(v) for v in value["span"])
     if end < begin:
         raise ValueError(f"span ends before it begins: [{begin}, {end})")
