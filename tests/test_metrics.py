@@ -386,10 +386,10 @@ def test_ten_thousand_samples_take_seconds():
     prediction = pack({f"s{i}": {"span": [50, length + 50]} for i in range(n)})
     columns = (prediction.sample, prediction.span, truth["box_offset"], truth["box_frame"], box)
     prediction = type(prediction)(*columns)
-    begin = time.perf_counter()
+    begin = time.process_time()
     for protocol in protocols_for(truth):
         evaluate(truth, prediction, protocol)
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 # Predictions as plain JSON.
