@@ -69,8 +69,8 @@ def project(tmp_path_factory) -> Path:
     phone = root / VIDEOS["phone"]
     phone.write_bytes(turned(phone.read_bytes(), 1))
     write(folder / "data" / "secret.mp4", frames=2)
-    outside = "../secret.mp4", str(folder / "data" / "secret.mp4")
-    lines = [{"video": v, "sentence": s} for v, s in zip([*VIDEOS.values(), *outside], cycle(SENTENCES))]
+    useless = "../secret.mp4", str(folder / "data" / "secret.mp4"), "no file has a name so long" * 20
+    lines = [{"video": v, "sentence": s} for v, s in zip([*VIDEOS.values(), *useless], cycle(SENTENCES))]
     (root / "clips.jsonl").write_text("\n".join(map(json.dumps, lines)))
     return folder
 
@@ -95,7 +95,7 @@ def test_they_go_through_every_stage(project):
     assert snapshot(project.parent) == before
     artifacts, V = project / "artifacts" / "clips", len(VIDEOS)
     samples = artifact.read(artifact.SAMPLES, artifacts / "samples.h5")
-    assert samples["video"].tolist()[:V] == list(VIDEOS.values()) and len(samples["skipped"]) == 2 * 2
+    assert samples["video"].tolist()[:V] == list(VIDEOS.values()) and len(samples["skipped"]) == 3 * 2
     frames = [KINDS[kind][1].get("frames", 60) for kind in VIDEOS]
     assert samples["segment_end"].tolist()[: 2 * V] == 2 * frames
     for folder in ("frames", "proposals", "tubes"):
@@ -191,12 +191,13 @@ def test_ground_without_a_sentence_is_bad_usage(project, words):
         (("--model", "none"), "none: no trained model"),
         (("--device", "cuda:99", "--untrained"), "torch finds no cuda:99"),
         (("--untrained",), "none.mp4: no such video; check its path"),
+        (("--untrained", "no file has a name so long" * 20), "long: no such video; check its path"),
         (("--untrained", "--out", "/dev/null/out", __file__), "/dev/null/out: nothing can be written there"),
     ],
 )
 def test_what_is_missing_is_told_before_the_video_is_looked_at(project, tmp_path, words, told):
     options = ["--query", "who?", "--config", project / "pipeline.yaml", "--out", tmp_path / "out"]
-    video = () if __file__ in words else ("none.mp4",)
+    video = ("none.mp4",) if words[-1].startswith(("--", "none", "cuda")) else ()
     done = CliRunner().invoke(ground_command, [*map(str, options), *words, *video])
     assert told in str(done.exception) + done.output and not (tmp_path / "out").exists()
 

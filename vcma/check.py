@@ -37,7 +37,7 @@ from vcma.datasets.index import (
 from vcma.datasets.vidstg import Tracks, VidorFolder, boxed, read_trajectories
 from vcma.detector import load_detector
 from vcma.errors import InputError
-from vcma.names import root_folder, video_root
+from vcma.names import is_file, root_folder, video_root
 from vcma.references import published_counts
 from vcma.video import broken_frames, extent, shape, time_grid
 
@@ -222,7 +222,7 @@ def _examine(case: _Case, root: Path, found: str | None, with_boxes: bool, decod
         try:
             trajectories = read_trajectories(case.boxes)
             hint = trajectories.video_path
-            found = hint if hint and is_inside(hint) and (root / hint).is_file() else found
+            found = hint if hint and is_inside(hint) and is_file(root / hint) else found
             findings += _examine_boxes(case, trajectories.tracks)
         except UnusableError as error:
             findings += [Finding(error.kind, split, sample, error.detail) for sample, split, *_ in case.samples]

@@ -21,6 +21,7 @@ from vcma.clip import Clip, crop
 from vcma.corpus import Encoder, Sentence
 from vcma.errors import InputError
 from vcma.grounding import Answer, Prediction, exported, predict
+from vcma.names import is_file
 from vcma.references import tube_boxes
 from vcma.report_media import scaled
 from vcma.text import class_weights
@@ -63,7 +64,7 @@ def ground_command(
     folder = model or project.artifacts / "model"
     if not (untrained or (folder / "model.json").is_file()):
         raise InputError("no trained model", folder, "train one: python stages/train_em.py; or add --untrained")
-    if not video.is_file():
+    if not is_file(video):
         raise InputError("no such video", video, "check its path")
     _check_folder(out)
     end, missing = extent(video)

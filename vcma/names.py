@@ -6,6 +6,7 @@ Any video id becomes one safe file name, no two share one.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -47,10 +48,15 @@ def root_folder(block: Mapping[str, Any], key: str, project_root: Path) -> Path:
         raise InputError(f"the data set has no '{key}:' folder", "pipeline.yaml", f"set '{key}:' in its block")
     folder = project_root / Path(value).expanduser()
     if not folder.is_dir():
-        raise InputError(
-            "no such folder", folder, f"make it, or set '{key}:' in the data set's block of pipeline.yaml"
-        )
+        without = ", or null to do without" if key == "boxes" else ""
+        remedy = f"make it, or set '{key}:' in the data set's block of pipeline.yaml{without}"
+        raise InputError("no such folder", folder, remedy)
     return folder
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; `Path.is_file` raises where a name is longer than any file's."""
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def nearest(name: str, known: Iterable[Any]) -> str:

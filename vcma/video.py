@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vcma.errors import InputError
+from vcma.names import is_file
 
 _LONGEST = 1 << 24  # frames; a damaged file that declares more must not fill the memory
 _PIXELS = 1 << 27  # of one picture, likewise
@@ -90,7 +91,7 @@ class _Plain:
 
     def __init__(self, path: Path):
         self.cv2, self.position = _cv2(), 0
-        if not path.is_file():
+        if not is_file(path):
             raise InputError("no such video", path, "put it there")
         if str(path) != str(path).encode("utf-8", "replace").decode():  # which OpenCV does not survive
             raise InputError("its name is no valid UTF-8", path, "rename it")

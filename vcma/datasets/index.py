@@ -18,6 +18,7 @@ import numpy as np
 
 from vcma.artifact import Columns, offsets
 from vcma.errors import InputError
+from vcma.names import is_file
 
 # Where files of several splits hold the same sample, the first split here keeps the plain id.
 SPLITS = ("test", "val", "train")
@@ -139,7 +140,7 @@ class VideoFolder:
 
         hint: a path below the root to prefer. Of several videos of one name the least deep, then first, is taken.
         """
-        if hint is not None and is_inside(hint) and (self.root / hint).is_file():
+        if hint is not None and is_inside(hint) and is_file(self.root / hint):
             return hint
         found = self._by_name.get(name)
         if not found:
