@@ -134,7 +134,7 @@ def test_truth_is_drawn_as_strips_with_boxes_in_the_span_alone(project, tmp_path
     with Image.open(tmp_path / "some.jpg") as sheet:
         assert sheet.format == "JPEG" and sheet.size == (1200, 340)
     told = run(project, *vcma, str(tmp_path / "none.png"), "--sentence", "nobody", code=1)
-    assert "no truth of sample 'nobody'" in told and not (tmp_path / "none.png").exists()
+    assert "no sample 'nobody'" in told and not (tmp_path / "none.png").exists()
 
 
 def test_the_same_seed_gives_the_same_bytes(project, tmp_path):
