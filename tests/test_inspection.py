@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.test_report import make_run
-from vcma import inspection
+from tests.conftest import make_tubes
+from tests.test_report import FRAMES, make_run, write_predictions
+from vcma import artifact, inspection
 from vcma.__main__ import main
 
 
@@ -91,3 +92,19 @@ def test_labels_lie_in_the_picture_and_never_over_each_other(wanted):
 def test_a_label_alone_stands_on_its_box():
     spot = inspection._free_spot(np.array([50.0, 60.0]), 40, (320, 240), np.array([[50.0, 60, 90, 99]]), [])
     assert spot == (50, 46, 90, 60)
+
+
+def test_the_summary_says_whose_the_scores_are_and_why_there_are_none(tmp_path):
+    folder = make_run(tmp_path)
+
+    def told() -> str:
+        done = CliRunner().invoke(main, ["summary", "--config", str(tmp_path / "pipeline.yaml")])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    assert "\n  VCMA " in told()
+    write_predictions(folder, make_tubes(3, frames=FRAMES // 3), 1)
+    assert "\n  labels, untrained " in told() and "VCMA" not in told()
+    for name in ("metrics", "reference_points"):
+        artifact.write_json(folder / f"{name}.json", {})
+    assert told().startswith("nothing is annotated, so nothing is scored\n\nreport: ")

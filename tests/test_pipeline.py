@@ -384,7 +384,8 @@ def test_videos_go_to_workers_on_a_cpu_and_to_one_process_on_a_gpu(tmp_path, dev
 def test_labels_alone_ground_without_a_model(project, tmp_path):
     artifacts = project / "artifacts" / "demo"
     kept = {
-        name: (artifacts / name).read_bytes() for name in ("predictions.h5", "predictions.json", "references.h5")
+        name: (artifacts / name).read_bytes()
+        for name in ("predictions.h5", "predictions.json", "references.h5", "metrics.json", "reference_points.json")
     }
     (artifacts / "model").rename(tmp_path / "model")
     try:
@@ -393,6 +394,8 @@ def test_labels_alone_ground_without_a_model(project, tmp_path):
         answers = artifact.read(artifact.REFERENCES, artifacts / "references.h5")
         assert len(found["sample"]) == len(json.loads(kept["predictions.json"])) and (found["tube"] >= 0).all()
         assert set(answers["method"]) == {"untrained"} and (answers["tube"] == found["tube"]).all()
+        told = stage(project, "evaluate")
+        assert "\n  labels, untrained " in told and "\n  VCMA " not in told
     finally:
         (tmp_path / "model").rename(artifacts / "model")
         for name, content in kept.items():

@@ -14,7 +14,7 @@ from vcma.artifact import Columns, Schema
 from vcma.cli import Project
 from vcma.errors import InputError
 from vcma.names import file_stem, nearest
-from vcma.tables import metrics_table
+from vcma.tables import metrics_table, whose
 
 
 def describe(path: Path, rows: int) -> str:
@@ -283,5 +283,8 @@ def summary(project: Project) -> str:
     remedy = "run dvc repro"
     ours = artifact.read_json(project.artifacts / "metrics.json", remedy)
     points = artifact.read_json(project.artifacts / "reference_points.json", remedy)
-    table = metrics_table(ours, points, str(project.block.get("format")), project.section("evaluate")["split"])
+    form, split = str(project.block.get("format")), project.section("evaluate")["split"]
+    told = project.artifacts / "predictions.h5"
+    who = whose(artifact.attributes(told)["inputs"]) if told.exists() else "VCMA"
+    table = metrics_table(ours, points, form, split, who) or "nothing is annotated, so nothing is scored"
     return f"{table}\n\nreport: {project.artifacts / 'report' / 'index.html'}"
