@@ -17,7 +17,7 @@ from vcma.loading import Clips, read_regions
 from vcma.metrics import PROTOCOLS, Predictions, compare, protocols_for
 from vcma.metrics import evaluate as evaluate_by
 from vcma.references import chance, identity_oracle, oracle
-from vcma.tables import comparison_table, left_out, metrics_table
+from vcma.tables import comparison_table, left_out, metrics_table, whose
 
 
 @stage()
@@ -67,7 +67,7 @@ def evaluate(run: Run, split: str, protocol: str, seed: int) -> None:
         artifact.write_json(run.artifact("reference_points.json"), points)
     if out:
         artifact.write_json(out, ours)
-    who = foreign.name if foreign else "VCMA"
+    who = foreign.name if foreign else whose(artifact.attributes(run.artifact("references.h5"))["inputs"])
     click.echo(metrics_table(ours, points, str(truth["format"]), split, who))
     unknown = set(predictions.sample) - set(truth["sample"]) - set(truth["skipped"])
     empty = int((predictions.box[:, 2:] <= predictions.box[:, :2]).any(axis=1).sum())

@@ -1,18 +1,24 @@
 """Many machines: the same bytes from a Dask cluster, also if a worker dies; and artifacts through a DVC remote."""
 
+import gc
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.faults import workshop
 from tests.faults.workshop import artifacts, contents, errors, finish, run, slow, start
+from vcma import runner
+from vcma.errors import InputError
 
 VIDEOS = 60
 
@@ -94,8 +100,27 @@ def test_workers_of_other_code_are_refused_and_the_scheduler_may_stand_in_the_co
 
 @slow
 def test_no_scheduler_is_one_line(project):
-    told = run(project, "link_tubes", "--scheduler", "tcp://127.0.0.1:9", "--force", code=1)
-    assert len(errors(told)) == 1 and "no Dask scheduler answers" in told
+    told = run(project, "link_tubes", "--scheduler", "foo", "--force", code=1)
+    assert len(errors(told)) == 1 and "foo: no Dask scheduler answers (missing port number" in told
+    assert "Traceback" not in told and "Exception" not in told
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", None])
+def test_a_port_of_another_kind_or_none_is_told_in_time(monkeypatch, capfd, answer):
+    monkeypatch.setattr(runner, "_PATIENCE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as stack:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        if answer is None:
+            server.close()
+        else:
+            server.settimeout(5)
+            caller = threading.Thread(target=lambda: stack.enter_context(server.accept()[0]).sendall(answer))
+            caller.start()
+            stack.callback(caller.join)
+        with pytest.raises(InputError, match=f"{address}: no Dask scheduler answers"), runner._cluster(address):
+            pass
+    gc.collect()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_tubes_are_linked_on_another_machine_from_a_remote(project, tmp_path):

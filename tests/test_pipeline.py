@@ -134,7 +134,7 @@ def test_truth_is_drawn_as_strips_with_boxes_in_the_span_alone(project, tmp_path
     with Image.open(tmp_path / "some.jpg") as sheet:
         assert sheet.format == "JPEG" and sheet.size == (1200, 340)
     told = run(project, *vcma, str(tmp_path / "none.png"), "--sentence", "nobody", code=1)
-    assert "no truth of sample 'nobody'" in told and not (tmp_path / "none.png").exists()
+    assert "no sample 'nobody'" in told and not (tmp_path / "none.png").exists()
 
 
 def test_the_same_seed_gives_the_same_bytes(project, tmp_path):
@@ -384,7 +384,8 @@ def test_videos_go_to_workers_on_a_cpu_and_to_one_process_on_a_gpu(tmp_path, dev
 def test_labels_alone_ground_without_a_model(project, tmp_path):
     artifacts = project / "artifacts" / "demo"
     kept = {
-        name: (artifacts / name).read_bytes() for name in ("predictions.h5", "predictions.json", "references.h5")
+        name: (artifacts / name).read_bytes()
+        for name in ("predictions.h5", "predictions.json", "references.h5", "metrics.json", "reference_points.json")
     }
     (artifacts / "model").rename(tmp_path / "model")
     try:
@@ -393,6 +394,8 @@ def test_labels_alone_ground_without_a_model(project, tmp_path):
         answers = artifact.read(artifact.REFERENCES, artifacts / "references.h5")
         assert len(found["sample"]) == len(json.loads(kept["predictions.json"])) and (found["tube"] >= 0).all()
         assert set(answers["method"]) == {"untrained"} and (answers["tube"] == found["tube"]).all()
+        told = stage(project, "evaluate")
+        assert "\n  labels, untrained " in told and "\n  VCMA " not in told
     finally:
         (tmp_path / "model").rename(artifacts / "model")
         for name, content in kept.items():

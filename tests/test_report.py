@@ -144,7 +144,7 @@ def write_truth(folder: Path, tubes: dict) -> None:
     artifact.write(artifact.TRUTH, folder / "truth_test.h5", column, {}, {})
 
 
-def write_predictions(folder: Path, tubes: dict, tube: int) -> None:
+def write_predictions(folder: Path, tubes: dict, tube: int, **inputs: str) -> None:
     frame, N = tubes["frame"], len(tubes["tube_score"])
     found = []
     for sample, (video, told) in SENTENCES.items():
@@ -166,7 +166,7 @@ def write_predictions(folder: Path, tubes: dict, tube: int) -> None:
             )
         )
     params = {"split": "test", "posterior": "p"}
-    artifact.write(artifact.PREDICTIONS, folder / "predictions.h5", prediction_columns(found), params, {})
+    artifact.write(artifact.PREDICTIONS, folder / "predictions.h5", prediction_columns(found), params, inputs)
 
 
 def write_results(folder: Path) -> None:
@@ -206,7 +206,7 @@ def make_run(root: Path, tube: int = 1) -> Path:
         write_frames(folder / "frames" / f"{report.file_stem(video)}.h5", tubes["frame"])
     write_samples(folder)
     write_truth(folder, tubes)
-    write_predictions(folder, tubes, tube)
+    write_predictions(folder, tubes, tube, model="1234")
     write_results(folder)
     return folder
 
@@ -293,7 +293,8 @@ def test_what_is_unavailable_is_said_and_never_zero(rendered):
 def test_the_page_shows_metrics_training_ablation_and_provenance(rendered):
     text = (rendered / "index.html").read_text()
     for wanted in (
-        "this run",
+        "this run: VCMA",
+        "grounded by p, scored by protocol",
         "chance",
         "Validation m_vIoU of p and q",
         "against alpha",
@@ -310,6 +311,26 @@ def test_a_second_run_gives_the_same_bytes_and_encodes_nothing(project, rendered
     monkeypatch.setattr(report_media, "_encode", lambda *_: pytest.fail("encoded again"))
     render(project)
     assert before == {p: p.read_bytes() for p in rendered.rglob("*") if p.is_file()}
+
+
+def test_answers_without_a_model_are_named_so_and_what_nobody_annotated_has_no_scores(tmp_path):
+    folder = make_run(tmp_path)
+    write_predictions(folder, make_tubes(3, frames=FRAMES // 3), 1)
+    render(tmp_path)
+    text = (folder / "report" / "index.html").read_text()
+    assert "this run: labels, untrained" in text and "VCMA</th>" not in text
+    assert "grounded by labels, untrained, scored by" in text
+    history = json.loads((folder / "em_history.json").read_text())
+    for row in history["rounds"]:
+        row["score_p"] = row["score_q"] = float("nan")
+    artifact.write_json(folder / "em_history.json", history)
+    (folder / "truth_test.h5").unlink()
+    for name in ("metrics", "reference_points"):
+        artifact.write_json(folder / f"{name}.json", {})
+    render(tmp_path)
+    text = (folder / "report" / "index.html").read_text()
+    assert "nothing is annotated, so nothing is scored." in text and "Validation m_vIoU" not in text
+    assert "Nothing is annotated for validation, so no score can be drawn." in text and "ELBO from" in text
 
 
 def test_a_film_shows_every_wanted_frame_of_the_original_or_else_the_stored_ones(rendered):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,13 +19,14 @@ from vcma.transfer import MANIFEST, export_command, import_command
 WORDS = Vocabulary(("dog", "red"), ("chase",), ("jump",), (1.0,), (1.0,), ("adult", "dog"), ("red",), 6)
 
 
-def make_project(root):
+def make_project(root, text="wordllama"):
     """A project with a trained model and one video's tubes, both of the detector 'test'."""
     config = yaml.safe_load((ROOT / "pipeline.yaml").read_text())
     root.mkdir()
     (root / "pipeline.yaml").write_text(yaml.safe_dump(config))
-    settings = Settings.of(config["train_em"] | {"width": 16})
-    model = build(WORDS, lambda names: np.zeros((len(names), 256), np.float32), settings)
+    settings = Settings.of(config["train_em"] | {"width": 16, "text": text})
+    words = WORDS if text == "wordllama" else replace(WORDS, text="huggingface:1234")
+    model = build(words, lambda names: np.zeros((len(names), 256), np.float32), settings)
     for folder in ("model", "model/contrast"):
         save_model(root / "artifacts" / "demo" / folder, model, "test", {"max_frames": 24})
     artifact.write(artifact.TUBES, root / "artifacts" / "demo" / "tubes" / "1.h5", make_tubes(0), {}, {})
@@ -86,6 +88,23 @@ def test_another_data_set_than_the_configured_one(tmp_path):
     assert "did you mean 'clips'? choose one of " in told and not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("text", "where"), [("/there/encoder", "at this very path"), ("encoder", "at this place below the project's")]
+)
+def test_a_text_encoder_that_does_not_travel_is_told_on_both_sides(tmp_path, text, where):
+    home, away = make_project(tmp_path / "home", text), make_project(tmp_path / "away")
+    told = call(export_command, home, tmp_path / "out")
+    assert f"which is not exported: the folder {text} must be {where}" in told
+    assert f"**Needs**: its text encoder, which is not exported: the folder {text} must be {where}" in (
+        (tmp_path / "out" / "README.md").read_text()
+    )
+    before = (away / "artifacts/demo/model/model.json").read_bytes()
+    told = call(import_command, away, tmp_path / "out", "--force", code=1)
+    what = "the model needs its text encoder here (no such encoder); copy the folder there from where"
+    assert f"{away / text}: {what}" in told
+    assert (away / "artifacts/demo/model/model.json").read_bytes() == before
+
+
 def test_other_parameters_are_told(tmp_path):
     home, away = make_project(tmp_path / "home"), make_project(tmp_path / "away")
     call(export_command, home, tmp_path / "out")
@@ -101,7 +120,7 @@ def damage(folder):
     path.write_bytes(path.read_bytes()[:-1] + b"x")
 
 
-def replace(folder, **changes):
+def change(folder, **changes):
     manifest = json.loads((folder / MANIFEST).read_text()) | changes
     (folder / MANIFEST).write_text(json.dumps(manifest))
 
@@ -113,8 +132,8 @@ def replace(folder, **changes):
         (lambda f: (f / "contrast" / "model.json").unlink(), "lacks contrast/model.json"),
         (lambda f: (f / MANIFEST).unlink(), "no such file; name a folder that vcma export made"),
         (lambda f: (f / MANIFEST).write_text("[]"), "is no vcma-export/1"),
-        (lambda f: replace(f, format="vcma-export/9"), "is vcma-export/9, not vcma-export/1"),
-        (lambda f: replace(f, files={"../pipeline.yaml": "x"}), "lacks ../pipeline.yaml"),
+        (lambda f: change(f, format="vcma-export/9"), "is vcma-export/9, not vcma-export/1"),
+        (lambda f: change(f, files={"../pipeline.yaml": "x"}), "lacks ../pipeline.yaml"),
         (shutil.rmtree, "no such file"),
     ],
 )

@@ -60,12 +60,19 @@ def main() -> None:
     help="First rows to print; with --png, of truth: random samples to draw.",
 )
 @click.option("--png", type=click.Path(path_type=Path), help="Draw the artifact as a contact sheet (.png or .jpg).")
-@click.option("--sentence", "sample", help="With --png, of predictions or truth: the sample to draw.")
+@click.option(
+    "--sentence",
+    "sample",
+    metavar="ID|TEXT",
+    help="With --png, of predictions or truth: the sample to draw, by its id or words that only its sentence has.",
+)
 def show(file: Path, rows: int, png: Path | None, sample: str | None) -> None:
     """Explain an artifact: schema, columns, parameters, inputs and first rows; or draw it."""
     from vcma import inspection
 
     if png is None:
+        if sample:
+            raise click.UsageError("--sentence belongs to --png")
         click.echo(inspection.describe(file, rows))
     else:
         click.echo(f"{inspection.draw(file, png, sample, rows)} -> {png}", err=True)

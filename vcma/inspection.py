@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from vcma import artifact
 from vcma.artifact import Columns, Schema
 from vcma.cli import Project
 from vcma.errors import InputError
-from vcma.names import file_stem
-from vcma.tables import metrics_table
+from vcma.names import file_stem, nearest
+from vcma.tables import metrics_table, whose
 
 
 def describe(path: Path, rows: int) -> str:
@@ -67,13 +68,21 @@ COLOURS = (
 )  # RGB; tube i has colour i modulo their number  # fmt: skip
 
 
-def draw(path: Path, png: Path, sample: str | None, count: int) -> str:
-    """Draw an artifact as a contact sheet, PNG or by its name JPEG; returns what it is.
+_JPEG = (".jpg", ".jpeg")
 
-    Of frames, proposals, tubes and one prediction the frames with boxes and ids; of truth the named sample, or
-    `count` at random (always the same), as strips with their sentence and true boxes. Frames and sentences are
-    looked up beside the artifact, where the pipeline puts them. Raises InputError where there is nothing to draw.
+
+def draw(path: Path, png: Path, sample: str | None, count: int) -> str:
+    """Draw an artifact as a contact sheet, a .png or .jpg; returns what it is.
+
+    Of frames, proposals, tubes and one prediction the frames with boxes and ids; of truth the chosen sample, or
+    `count` at random (always the same), as strips with their sentence and true boxes. sample: as `_row_of` takes
+    it. Frames and sentences are looked up beside the artifact, where the pipeline puts them. Raises InputError
+    where there is nothing to draw or no such file to draw to.
     """
+    if png.suffix.lower() not in (".png", *_JPEG):
+        raise InputError("ends in neither .png nor .jpg", png, "name the picture so")
+    if png.is_dir():
+        raise InputError("is a folder", png, "name a picture in it")
     schema = artifact.schema_of(path)
     if schema is artifact.PREDICTIONS:
         return _draw_prediction(path, png, sample)
@@ -82,6 +91,8 @@ def draw(path: Path, png: Path, sample: str | None, count: int) -> str:
     if schema not in (artifact.FRAMES, artifact.PROPOSALS, artifact.TUBES):
         known = "frames, proposals, tubes, truth or predictions"
         raise InputError(f"{schema.tag} holds no pictures", path, f"draw {known}")
+    if sample:
+        raise InputError(f"{schema.tag} has no samples to choose from", path, "leave out --sentence")
     data = artifact.read(schema, path)
     frames = data if schema is artifact.FRAMES else _frames_beside(path.parent.parent, path.name)
     per_frame = _boxes_by_frame(schema, data)
@@ -118,10 +129,9 @@ def _boxes_by_frame(schema: Schema, data: Columns) -> dict[int, list[Drawn]]:
 
 def _draw_prediction(path: Path, png: Path, sample: str | None) -> str:
     data = artifact.read(artifact.PREDICTIONS, path)
-    rows = np.flatnonzero(data["sample"] == sample) if sample else np.arange(min(1, len(data["sample"])))
-    if not len(rows):
-        raise InputError(f"no prediction for sample '{sample}'", path, "vcma show FILE lists some ids")
-    row = int(rows[0])
+    if not len(data["sample"]):
+        raise InputError("no prediction", path, "ground again: python stages/ground_queries.py")
+    row = _row_of(sample, data["sample"], _sentences(path)) if sample else 0
     name = f"{file_stem(data['video'][row])}.h5"
     frames = _frames_beside(path.parent, name)
     tubes = artifact.read(artifact.TUBES, path.parent / "tubes" / name)
@@ -142,16 +152,33 @@ def _draw_prediction(path: Path, png: Path, sample: str | None) -> str:
 
 def _draw_truth(path: Path, png: Path, sample: str | None, count: int) -> str:
     truth = artifact.read(artifact.TRUTH, path)
-    samples = artifact.read(artifact.SAMPLES, path.with_name("samples.h5"), ("sample", "sentence"))
-    sentence = dict(zip(samples["sample"], samples["sentence"], strict=True))
+    if not len(truth["sample"]):
+        raise InputError("nothing is annotated in this split", path, "draw predictions")
+    sentence = _sentences(path)
     order = np.random.default_rng(0).permutation(len(truth["sample"]))[: max(count, 1)]
-    rows = np.flatnonzero(truth["sample"] == sample) if sample else order
-    if not len(rows):
-        raise InputError(
-            f"no truth of sample '{sample}'" if sample else "no sample", path, "vcma show FILE lists some"
-        )
+    rows = [_row_of(sample, truth["sample"], sentence)] if sample else order
     _write_sheet([_strip(truth, int(row), sentence, path.parent) for row in rows], png, columns=1)
     return f"{len(rows)} of {len(truth['sample'])} samples"
+
+
+def _sentences(beside: Path) -> dict[str, str]:
+    """The sentence of each sample, from the samples.h5 beside an artifact."""
+    samples = artifact.read(artifact.SAMPLES, beside.with_name("samples.h5"), ("sample", "sentence"))
+    return dict(zip(samples["sample"], samples["sentence"], strict=True))
+
+
+def _row_of(wanted: str, samples: np.ndarray, sentence: dict[str, str]) -> int:
+    """Which sample is meant: by its id, its sentence, or a part that no other sentence has; or InputError."""
+    told, part = [sentence.get(sample, "").casefold() for sample in samples], wanted.strip().casefold()
+    for fits in (samples == wanted, [t == part for t in told], [part in t for t in told]):
+        rows = np.flatnonzero(fits)
+        if len(rows) == 1:
+            return int(rows[0])
+        if len(rows):
+            some = ", ".join(f"'{sample}'" for sample in samples[rows[:3]])
+            raise InputError(f"{len(rows)} samples have '{wanted}'", remedy=f"choose one by its id: {some} …")
+    remedy = nearest(wanted, samples) or f"ids are like '{samples[0]}'; "
+    raise InputError(f"no sample '{wanted}'", remedy=f"{remedy}name an id or words of a sentence")
 
 
 def _strip(truth: Columns, row: int, sentence: dict[str, str], artifacts: Path) -> np.ndarray:
@@ -188,13 +215,45 @@ def _annotated(frames: Columns, row: int, boxes: list[Drawn], width: int = 320) 
     image = image.resize((width, max(1, round(width * image.height / image.width))))
     canvas, font = ImageDraw.Draw(image), ImageFont.load_default(12)
     scale = np.array([image.width / frames["width"], image.height / frames["height"]] * 2)
-    for box, label, colour in boxes:
-        x1, y1, x2, y2 = (float(v) for v in box * scale)
+    places = np.array([box for box, *_ in boxes]).reshape(-1, 4) * scale
+    for (x1, y1, x2, y2), (_, _, colour) in zip(places, boxes, strict=True):
         canvas.rectangle((x1, y1, max(x1, x2), max(y1, y2)), outline=colour, width=2)
-        canvas.text((x1 + 3, max(0.0, y1 - 14)), label, fill=colour, font=font, stroke_width=2, stroke_fill="white")
-    text = f"frame {int(frames['frame'][row])}, {float(frames['time'][row]):.1f} s"
-    canvas.text((4, image.height - 17), text, fill="black", font=font, stroke_width=2, stroke_fill="white")
+    told = f"frame {int(frames['frame'][row])}, {float(frames['time'][row]):.1f} s"
+    spots = [(0.0, image.height - 14.0, canvas.textlength(told, font) + 6, float(image.height))]
+    labels = [(told, (255, 255, 255))]
+    for corner, (_, text, colour) in zip(places[:, :2], boxes, strict=True):
+        if text:
+            x1, y1, x2, y2 = _free_spot(corner, canvas.textlength(text, font) + 6, image.size, places, spots)
+            canvas.line((*np.clip(corner, (x1, y1), (x2, y2)), *corner), fill=colour)
+            spots.append((x1, y1, x2, y2))
+            labels.append((text, colour))
+    for spot, (text, colour) in zip(spots, labels, strict=True):
+        bright = np.dot(colour, (0.3, 0.6, 0.1)) > 140
+        canvas.rectangle(spot, fill=colour)
+        canvas.text((spot[0] + 3, spot[1] - 1), text, fill="black" if bright else "white", font=font)
     return np.asarray(image)
+
+
+Spot = tuple[float, float, float, float]  # xyxy px
+
+
+def _free_spot(
+    corner: np.ndarray, width: float, picture: tuple[int, int], boxes: np.ndarray, labels: Sequence[Spot]
+) -> Spot:
+    """Where a label goes: on top of a corner or near, over no other label (if there is room) and over few boxes.
+
+    corner: upper left one of what is labelled, (x, y) px; picture: width and height, px; boxes: [B, 4] xyxy px.
+    """
+    height = 14
+    room = max(picture[0] - width, 0), max(picture[1] - height, 0)
+    wanted = np.clip(corner - (0, height), 0, room)
+    x, y = np.meshgrid(*(np.append(at, np.arange(0, most, 3)) for at, most in zip(wanted, room, strict=True)))
+    cost = (x - wanted[0]) ** 2 + (y - wanted[1]) ** 2
+    # To spare a box is worth a way of 30 px, to spare a label any way.
+    for price, (x1, y1, x2, y2) in [*((30.0**2, box) for box in boxes), *((1e9, label) for label in labels)]:
+        cost += price * ((x < x2) & (x + width > x1) & (y < y2) & (y + height > y1))
+    best = int(np.argmin(cost))
+    return float(x.flat[best]), float(y.flat[best]), float(x.flat[best] + width), float(y.flat[best] + height)
 
 
 def _write_sheet(pictures: list[np.ndarray], path: Path, columns: int = 4) -> None:
@@ -203,7 +262,7 @@ def _write_sheet(pictures: list[np.ndarray], path: Path, columns: int = 4) -> No
     from PIL import Image
 
     stored = io.BytesIO()
-    kind = "JPEG" if path.suffix.lower() in (".jpg", ".jpeg") else "PNG"
+    kind = "JPEG" if path.suffix.lower() in _JPEG else "PNG"
     Image.fromarray(_sheet(pictures, columns)).save(stored, kind)
     artifact.write_bytes(path, stored.getvalue())
 
@@ -224,5 +283,8 @@ def summary(project: Project) -> str:
     remedy = "run dvc repro"
     ours = artifact.read_json(project.artifacts / "metrics.json", remedy)
     points = artifact.read_json(project.artifacts / "reference_points.json", remedy)
-    table = metrics_table(ours, points, str(project.block.get("format")), project.section("evaluate")["split"])
+    form, split = str(project.block.get("format")), project.section("evaluate")["split"]
+    told = project.artifacts / "predictions.h5"
+    who = whose(artifact.attributes(told)["inputs"]) if told.exists() else "VCMA"
+    table = metrics_table(ours, points, form, split, who) or "nothing is annotated, so nothing is scored"
     return f"{table}\n\nreport: {project.artifacts / 'report' / 'index.html'}"

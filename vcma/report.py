@@ -25,6 +25,7 @@ from vcma.metrics import PROTOCOLS, Predictions, compare, protocols_for, score
 from vcma.names import file_stem
 from vcma.queries import query
 from vcma.references import tube_boxes
+from vcma.tables import whose
 
 KINDS: Mapping[str, str] = {
     "found": "vIoU above 0.3 (without true boxes: tIoU)",
@@ -99,14 +100,15 @@ class Case:
 class Report:
     """A run's results: cases in the order of the predictions, and what its other artifacts say.
 
-    format is that of the annotations, empty without truth; metrics and points are evaluate's; history is
-    train_em's, both empty where the file is missing; sources: for each artifact (name, stage, parameters, content
-    digest).
+    format is that of the annotations, empty without truth; whose answers they are: VCMA's, or without a model;
+    metrics and points are evaluate's; history is train_em's, both empty where the file is missing; sources: for
+    each artifact (name, stage, parameters, content digest).
     """
 
     artifacts: Path
     format: str
     split: str
+    whose: str
     posterior: str
     protocol: str
     cases: list[Case]
@@ -143,8 +145,8 @@ def tubes_reader(folder: Path) -> Callable[[str], Columns]:
 
 def load(artifacts: Path) -> Report:
     """Read what `artifacts` holds of one run. Raises InputError where an artifact that is needed is missing."""
-    path = artifacts / "predictions.h5"
-    params = artifact.attributes(path, artifact.PREDICTIONS)["params"]
+    told = artifact.attributes(artifacts / "predictions.h5", artifact.PREDICTIONS)
+    params = told["params"]
     split = str(params.get("split", "test"))
     metrics = _optional(artifacts / "metrics.json")
     truth = _truth(artifacts, split)
@@ -154,6 +156,7 @@ def load(artifacts: Path) -> Report:
         artifacts,
         "" if truth is None else str(truth["format"]),
         split,
+        whose(told["inputs"]),
         str(params.get("posterior", "p")),
         protocol,
         cases(artifacts, truth, protocol),

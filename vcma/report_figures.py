@@ -63,7 +63,7 @@ def _inline(document: str, name: str) -> str:
 
 
 def convergence(history: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Charts of a training: score of p and q by round, the ELBO, and the parts of the loss beside it."""
+    """Charts of a training: score of p and q by round, where there is one, the ELBO, and the rest of the loss."""
     rounds = [r for r in history.get("rounds", []) if r]
     if not rounds:
         return []
@@ -87,16 +87,22 @@ def convergence(history: Mapping[str, Any]) -> list[dict[str, str]]:
         axes.plot(at, _series(rounds, "elbo"), "o-", color=_P, label="ELBO", markersize=3)
         _label(axes, "round of EM", "ELBO, nat", at, legend=False)
 
-    said = f"after round {best[-1]['round']}, {_said(best[-1], 'score_p')}" if best else "no round was best"
+    charts = []
+    if scored := bool(np.isfinite([_series(rounds, key) for key in ("score_p", "score_q")]).any()):
+        said = f"after round {best[-1]['round']}, {_said(best[-1], 'score_p')}" if best else "no round was best"
+        charts.append(
+            {
+                "svg": _chart("em-scores", scores),
+                "caption": f"Validation {score} of p and q by round (0, below: warm-up; dotted: the round kept).",
+                "alt": f"{score} of p and q over {len(rounds)} rounds; kept {said}.",
+            }
+        )
+    lacking = "" if scored else " Nothing is annotated for validation, so no score can be drawn."
     return [
-        {
-            "svg": _chart("em-scores", scores),
-            "caption": f"Validation {score} of p and q by round (0 and below: warm-up; dotted: the round kept).",
-            "alt": f"{score} of p and q over {len(rounds)} rounds; kept {said}.",
-        },
+        *charts,
         {
             "svg": _chart("em-elbo", elbo),
-            "caption": "The objective F after the E-step.",
+            "caption": f"The objective F after the E-step.{lacking}",
             "alt": f"ELBO from {_said(rounds[0], 'elbo')} to {_said(rounds[-1], 'elbo')}.",
         },
         {

@@ -95,24 +95,19 @@ def _encode(path: Path, pictures: Iterable[tuple[int, np.ndarray]], rate: float)
     import av
 
     shown: list[int] = []
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with av.open(str(partial), "w", format="webm", container_options={"fflags": "+bitexact"}) as container:
-            stream = container.add_stream("libvpx-vp9", rate=Fraction(rate).limit_denominator(1001), options=VP9)
-            stream.pix_fmt, stream.codec_context.thread_count = "yuv420p", 1
-            for frame, picture in pictures:
-                small = scaled(picture, _LONGEST, even=True)
-                if not shown:
-                    stream.height, stream.width = small.shape[:2]
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(small, format="bgr24")))
-                shown.append(frame)
-            container.mux(stream.encode())
-        partial.replace(path)
-    except OSError as error:
-        raise artifact.disk_error(error, path) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        artifact.replacing(path) as partial,
+        av.open(str(partial), "w", format="webm", container_options={"fflags": "+bitexact"}) as container,
+    ):
+        stream = container.add_stream("libvpx-vp9", rate=Fraction(rate).limit_denominator(1001), options=VP9)
+        stream.pix_fmt, stream.codec_context.thread_count = "yuv420p", 1
+        for frame, picture in pictures:
+            small = scaled(picture, _LONGEST, even=True)
+            if not shown:
+                stream.height, stream.width = small.shape[:2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(small, format="bgr24")))
+            shown.append(frame)
+        container.mux(stream.encode())
     return shown
 
 

@@ -390,7 +390,7 @@ def metric_tables(report: Report, comparison: Comparison | None) -> list[dict[st
     tables = []
     for protocol, kinds in report.metrics.items():
         for kind, ours in kinds.items():
-            rows = [("this run", ours)]
+            rows = [(f"this run: {report.whose}", ours)]
             rows += [
                 (name, point[protocol][kind])
                 for name, point in sorted(report.points.items())

@@ -9,11 +9,14 @@ changes no result stops the pipeline's rerun one stage later.
 from __future__ import annotations
 
 import ast
+import asyncio
 import hashlib
 import json
+import logging
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -256,6 +259,8 @@ def parallel(run: Run, function: Callable, jobs: list[tuple], isolated: bool = F
     """
     import joblib
 
+    # A run that ends at an error need not be told what else it had begun.
+    warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning, "joblib")
     if run.scheduler:
         backend = _cluster(run.scheduler)
     elif isolated or (len(jobs) > 1 and run.jobs > 1 and run.device == "cpu"):  # a GPU serves one process best
@@ -286,11 +291,32 @@ def _cluster(address: str) -> Iterator[None]:
     from distributed import Client
 
     try:
-        client = Client(address, timeout=10, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"no Dask scheduler answers ({error})", address, "start one: dask scheduler") from error
+        # A client that cannot begin complains at length when it ends, and waits for ever on a port of another kind.
+        asyncio.run(asyncio.wait_for(_greet(address), _PATIENCE))
+        client = Client(address, timeout=_PATIENCE, set_as_default=False)
+    except (OSError, ValueError, TypeError, OverflowError, MemoryError) as error:
+        what = f"no Dask scheduler answers ({str(error) or f'nothing in {_PATIENCE} s'})"
+        raise InputError(what, address, "give tcp://host:port of one; start it: dask scheduler") from error
     with client, joblib.parallel_config("dask", client=client, n_jobs=-1):
-        yield
+        try:
+            yield
+        except BaseException:
+            # Of what is cut off now the client would tell in tracebacks.
+            for name in ("distributed", "tornado.application", "asyncio"):
+                logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+            raise
+
+
+async def _greet(address: str) -> None:
+    """Connect to a scheduler as its clients do, and leave."""
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    comm = await connect(address, timeout=_PATIENCE, **Security().get_connection_args("client"))
+    await comm.close()
+
+
+_PATIENCE = 10  # s until a scheduler must have answered
 
 
 def _deaths() -> tuple[type[Exception], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from vcma.metrics import METRICS
 from vcma.references import published
@@ -36,6 +36,11 @@ def metrics_table(ours: dict, points: dict, form: str, split: str, name: str = "
         title += ", ".join(f"{m['missing_boxes']:,}" for m in of.values()) + " (count 0)"
         blocks.append(_block(title, rows))
     return "\n\n".join(blocks)
+
+
+def whose(inputs: Mapping[str, str]) -> str:
+    """Whose answers those of an artifact with these inputs are: without a model the detector's labels gave them."""
+    return "VCMA" if "model" in inputs else "labels, untrained"
 
 
 def left_out(split: str, reasons: Iterable[str], foreign: int, empty: int = 0) -> str:

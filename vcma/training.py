@@ -19,6 +19,7 @@ import click
 import numpy as np
 
 from vcma.appraisal import evaluate
+from vcma.artifact import write_bytes
 from vcma.detector import load_detector
 from vcma.errors import InputError
 from vcma.stills import Still, coco_stills, decoded, vidor_stills, world_stills
@@ -154,10 +155,7 @@ def save(model: Any, class_names: Sequence[str], attribute_names: Sequence[str],
     names = {"class_names": list(class_names), "attribute_names": list(attribute_names)}
     buffer = io.BytesIO()  # written to a path, the archive would hold its name
     torch.save({"model": state, **names}, buffer)
-    partial = path.with_name(f".{path.name}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_bytes(buffer.getvalue())
-    partial.replace(path)
+    write_bytes(path, buffer.getvalue())
 
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -20,6 +20,8 @@ from vcma.artifact import read_json, write_bytes, write_json
 from vcma.checkpoint import load_model
 from vcma.cli import Project, with_project
 from vcma.datasets.index import is_inside
+from vcma.em import Model
+from vcma.embedding import LEARNED, WORDLLAMA, text_features
 from vcma.errors import InputError
 from vcma.tables import metrics_table
 
@@ -36,7 +38,7 @@ _REMEDY = "export it again, or copy the folder again"
 def export_command(project: Project, out: Path) -> None:
     """Put the trained model of the chosen data set into the new folder OUT, to be used elsewhere."""
     folder = project.artifacts / "model"
-    _, description = load_model(folder)
+    model, description = load_model(folder)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError("is there already", out, "name a new folder")
     manifest = {
@@ -46,8 +48,11 @@ def export_command(project: Project, out: Path) -> None:
         "parameters": {name: project.section(name) for name in SECTIONS},
         "files": _copy(folder, out, (str(p.relative_to(folder)) for p in sorted(folder.rglob("*")) if p.is_file())),
     }
-    write_bytes(out / "README.md", _card(project, description, manifest).encode())
+    encoder = _encoder_of(model)
+    write_bytes(out / "README.md", _card(project, description, manifest, encoder).encode())
     write_json(out / MANIFEST, manifest)  # last: a folder without it is no export
+    if encoder:
+        click.echo(f"export: the model needs {encoder}", err=True)
     click.echo(f"export: the model trained on {project.dataset} -> {out}", err=True)
 
 
@@ -58,7 +63,8 @@ def export_command(project: Project, out: Path) -> None:
 def import_command(project: Project, folder: Path, force: bool) -> None:
     """Make the exported model in FOLDER that of the chosen data set, if it fits the features made there."""
     manifest = _manifest(folder)
-    load_model(folder, _features(project))
+    model, _ = load_model(folder, _features(project))
+    _check_encoder(model, project.root)
     place = project.artifacts / "model"
     if place.exists() and not force:
         raise InputError("a model is there already", place, "--force replaces it")
@@ -76,6 +82,25 @@ def import_command(project: Project, folder: Path, force: bool) -> None:
         click.echo(f"import: {line}", err=True)
     told = "use it by python stages/ground_queries.py; dvc repro would train anew"
     click.echo(f"import: the model trained on {manifest['dataset']} -> {place}; {told}", err=True)
+
+
+def _encoder_of(model: Model) -> str:
+    """Where a model's text encoder must be, which no export holds; empty if it needs no folder."""
+    text = model.settings.text
+    if text in (WORDLLAMA.name, LEARNED.name):
+        return ""
+    where = "at this very path" if Path(text).is_absolute() else "at this place below the project's folder"
+    return f"its text encoder, which is not exported: the folder {text} must be {where} where the model is used"
+
+
+def _check_encoder(model: Model, root: Path) -> None:
+    """Raise InputError where the text encoder that a model was trained with is not at its place."""
+    try:
+        text_features(model.settings.text, root, model.vocabulary.text)
+    except InputError as error:
+        what = f"the model needs its text encoder here ({error.what})"
+        remedy = "copy the folder there from where the model was trained"
+        raise InputError(what, root / model.settings.text, remedy) from error
 
 
 def _copy(source: Path, target: Path, names: Iterable[str]) -> dict[str, str]:
@@ -135,7 +160,7 @@ def _scores(project: Project, weights: str) -> dict[str, Any]:
     return read_json(metrics, "run python stages/evaluate.py")
 
 
-def _card(project: Project, description: dict[str, Any], manifest: dict[str, Any]) -> str:
+def _card(project: Project, description: dict[str, Any], manifest: dict[str, Any], encoder: str) -> str:
     """The model card, Markdown."""
     vocabulary = description["vocabulary"]
     detector = manifest["detector"]["block"] or {}
@@ -149,6 +174,8 @@ def _card(project: Project, description: dict[str, Any], manifest: dict[str, Any
         "Vocabulary": f"{len(vocabulary['words']):,} words, {len(vocabulary['pairs']):,} relations, "
         f"{len(vocabulary['actions']):,} actions, {len(vocabulary['class_names']):,} classes of the detector",
     }
+    if encoder:
+        told["Needs"] = encoder
     lines = "\n".join(f"- **{name}**: {text}" for name, text in told.items())
     return f"""# A VCMA model
 
