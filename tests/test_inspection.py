@@ -104,7 +104,7 @@ def test_the_summary_says_whose_the_scores_are_and_why_there_are_none(tmp_path):
 
     assert "\n  VCMA " in told()
     write_predictions(folder, make_tubes(3, frames=FRAMES // 3), 1)
-    assert "\n  labels, untrained " in told() and "VCMA" not in told()
+    assert "\n  untrained (labels and cues) " in told() and "VCMA" not in told()
     for name in ("metrics", "reference_points"):
         artifact.write_json(folder / f"{name}.json", {})
     assert told().startswith("nothing is annotated, so nothing is scored\n\nreport: ")

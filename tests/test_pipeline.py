@@ -395,7 +395,7 @@ def test_labels_alone_ground_without_a_model(project, tmp_path):
         assert len(found["sample"]) == len(json.loads(kept["predictions.json"])) and (found["tube"] >= 0).all()
         assert set(answers["method"]) == {"untrained"} and (answers["tube"] == found["tube"]).all()
         told = stage(project, "evaluate")
-        assert "\n  labels, untrained " in told and "\n  VCMA " not in told
+        assert "\n  untrained (labels and cues) " in told and "\n  VCMA " not in told
     finally:
         (tmp_path / "model").rename(artifacts / "model")
         for name, content in kept.items():

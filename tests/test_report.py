@@ -318,8 +318,8 @@ def test_answers_without_a_model_are_named_so_and_what_nobody_annotated_has_no_s
     write_predictions(folder, make_tubes(3, frames=FRAMES // 3), 1)
     render(tmp_path)
     text = (folder / "report" / "index.html").read_text()
-    assert "this run: labels, untrained" in text and "VCMA</th>" not in text
-    assert "grounded by labels, untrained, scored by" in text
+    assert "this run: untrained (labels and cues)" in text and "VCMA</th>" not in text
+    assert "grounded by untrained (labels and cues), scored by" in text
     history = json.loads((folder / "em_history.json").read_text())
     for row in history["rounds"]:
         row["score_p"] = row["score_q"] = float("nan")

@@ -13,7 +13,7 @@ from vcma.cli import Project, one_edge, with_project
 # name -> (module, command), imported when asked for: `vcma --help` needs no heavy library.
 _ELSEWHERE = {
     "ablate": ("vcma.ablation", "ablate", "Sweep alpha and beta and run every ablation."),
-    "check": ("vcma.check", "check_command", "Examine a data set before hours of work."),
+    "check": ("vcma.check", "check_command", "Examine a data set and its detector before hours of work."),
     "export": ("vcma.transfer", "export_command", "Put the trained model into one folder that travels."),
     "ground": ("vcma.ground", "ground_command", "Ground sentences in one video of your own."),
     "import": ("vcma.transfer", "import_command", "Make an exported model that of the chosen data set."),

@@ -179,7 +179,7 @@ def ablate(project: Project, seeds: int, only: tuple[str, ...], jobs: int, out: 
 
     for name in ("samples.h5", "queries.h5", "tubes", "truth_train.h5"):
         if not (project.artifacts / name).exists():
-            raise InputError("is not there yet", project.artifacts / name, "run make ablation, which makes it")
+            raise InputError("is not there yet", project.artifacts / name, f"run the stages with --dataset {project.dataset}, or make ablation for demo_full")
     alpha, section = float(project.section("link_tubes")["alpha"]), project.section("train_em")
     wanted = specs(section, alpha, range(seeds))
     variants = dict.fromkeys(s.variant for s in wanted)

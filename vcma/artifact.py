@@ -15,6 +15,7 @@ Conventions everywhere: boxes are continuous xyxy pixels of the *native* picture
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -421,7 +422,9 @@ class replacing:
 def disk_error(error: OSError, path: Path) -> InputError:
     """The one-line form of a refusal by the operating system."""
     reason = os.strerror(error.errno) if error.errno else str(error)
-    return RefusedError(f"cannot write: {reason}", path, "free some space or mend the permissions, then run again")
+    odd = error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+    remedy = "name another place" if odd else "free some space or mend the permissions, then run again"
+    return RefusedError(f"cannot write: {reason}", path, remedy)
 
 
 def write_chunks(

@@ -39,8 +39,8 @@ def metrics_table(ours: dict, points: dict, form: str, split: str, name: str = "
 
 
 def whose(inputs: Mapping[str, str]) -> str:
-    """Whose answers those of an artifact with these inputs are: without a model the detector's labels gave them."""
-    return "VCMA" if "model" in inputs else "labels, untrained"
+    """Whose answers those of an artifact with these inputs are: VCMA's, or those that need no model."""
+    return "VCMA" if "model" in inputs else "untrained (labels and cues)"
 
 
 def left_out(split: str, reasons: Iterable[str], foreign: int, empty: int = 0) -> str:
