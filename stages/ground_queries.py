@@ -1,5 +1,7 @@
 """samples, queries, tubes, model -> predictions.h5, predictions.json, references.h5: a tube and a span each."""
 
+from dataclasses import asdict
+
 import click
 
 from vcma import artifact
@@ -7,7 +9,7 @@ from vcma.cli import Run, mode, progress, stage
 from vcma.corpus import Encoder, grouped, sentences
 from vcma.grounding import prediction_columns, reference_columns
 from vcma.loading import Clips
-from vcma.untrained import label_encoder
+from vcma.untrained import label_encoder, settings_of
 
 
 @stage("device")
@@ -18,7 +20,6 @@ def ground_queries(run: Run, split: str, posterior: str) -> None:
     """Ground every sentence of a split: which tube, over which span of native frames."""
     # torch takes seconds to import, which --help need not wait for.
     from vcma.checkpoint import decoding, load_model
-    from vcma.em import Settings
     from vcma.embedding import text_features
     from vcma.inference import export, ground_all, ground_untrained, reference_answers
 
@@ -28,11 +29,14 @@ def ground_queries(run: Run, split: str, posterior: str) -> None:
     clips = Clips(run.artifact("tubes"), 1)
     known = clips.describe()
     inputs = {name: artifact.attributes(run.artifact(f"{name}.h5"))["content"] for name in ("samples", "queries")}
+    params = dict(run.params)
     if run.modes["untrained"]:
-        training = run.project.section("train_em")
-        clips.max_frames, encoder = training["max_frames"], label_encoder(known)
+        settings, clips.max_frames = settings_of(run.project.section("train_em"))
+        params |= asdict(settings) | {"max_frames": clips.max_frames}
+        encoder = label_encoder(known)
         encoder.learn(told)
-        found = ground_untrained(Settings.of(training), clips, encoder, told, run.device)
+        with progress(None, len(grouped(told)), run.stage) as bar:
+            found = ground_untrained(settings, clips, encoder, told, run.device, bar.update)
         answers = {"untrained": [p.answer for p in found]}
     else:
         detector = str(known["detector"])
@@ -49,8 +53,8 @@ def ground_queries(run: Run, split: str, posterior: str) -> None:
             )
         answers = reference_answers(contrast.to(run.device), simple["window"], clips, encoder, told, run.device)
     columns, references = prediction_columns(found), reference_columns(answers)
-    artifact.write(artifact.PREDICTIONS, run.artifact("predictions.h5"), columns, run.params, inputs)
-    artifact.write(artifact.REFERENCES, run.artifact("references.h5"), references, run.params, inputs)
+    artifact.write(artifact.PREDICTIONS, run.artifact("predictions.h5"), columns, params, inputs)
+    artifact.write(artifact.REFERENCES, run.artifact("references.h5"), references, params, inputs)
     export(run.artifact("predictions.json"), found, told, clips)
     flagged = sum(bool(p.flags) for p in found)
     run.done(f"{len(found):,} sentences, {flagged:,} flagged", run.artifact("predictions.json"))

@@ -392,6 +392,8 @@ def test_without_a_model_labels_and_words_of_place_decide():
         (found,) = em.ground_untrained(settings, encoder.batch([crop(tubes, 0, -1, 64)], [told]), "cpu")
         assert found.log_z[0].argmax() == dog and found.log_z[1].argmax() == 2
     assert found.y[: T // 2].mean() < found.y[T // 2 :].mean() - 0.05
+    before = em.look_untrained(settings, Tensors.of(encoder.batch([crop(tubes, 0, -1, 64)], [told]), "cpu"))
+    assert before.gamma[0] * T == 2 and 0.3 < before.time.log_prior[0, 0, T].exp() < 0.4
     told = [sentence(relations=(), heads=("ball",))]
     encoder.learn(told)
     (found,) = em.ground_untrained(settings, encoder.batch([crop(tubes, 0, -1, 64)], [told]), "cpu")

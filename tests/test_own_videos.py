@@ -38,6 +38,7 @@ NAMES = (
 )
 
 
+LONG = "no file has a name so long" * 20
 KINDS = {
     **ODD,
     "phone": ("a.mp4", {}),
@@ -69,7 +70,7 @@ def project(tmp_path_factory) -> Path:
     phone = root / VIDEOS["phone"]
     phone.write_bytes(turned(phone.read_bytes(), 1))
     write(folder / "data" / "secret.mp4", frames=2)
-    useless = "../secret.mp4", str(folder / "data" / "secret.mp4"), "no file has a name so long" * 20
+    useless = "../secret.mp4", str(folder / "data" / "secret.mp4"), LONG
     lines = [{"video": v, "sentence": s} for v, s in zip([*VIDEOS.values(), *useless], cycle(SENTENCES))]
     (root / "clips.jsonl").write_text("\n".join(map(json.dumps, lines)))
     return folder
@@ -188,17 +189,21 @@ def test_ground_without_a_sentence_is_bad_usage(project, words):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--model", "none"), "none: no trained model"),
-        (("--device", "cuda:99", "--untrained"), "torch finds no cuda:99"),
-        (("--untrained",), "none.mp4: no such video; check its path"),
-        (("--untrained", "no file has a name so long" * 20), "long: no such video; check its path"),
-        (("--untrained", "--out", "/dev/null/out", __file__), "/dev/null/out: nothing can be written there"),
+        (("none.mp4", "--model", "none"), "none: no trained model"),
+        (("none.mp4", "--model", LONG), "long: no trained model"),
+        (("none.mp4", "--device", "cuda:99", "--untrained"), "torch finds no cuda:99"),
+        (("none.mp4", "--untrained"), "none.mp4: no such video; check its path"),
+        ((LONG, "--untrained"), "long: no such video; check its path"),
+        ((__file__, "--untrained", "--out", "/dev/null/out"), "/dev/null/out: nothing can be written there"),
+        ((__file__, "--untrained", "--out", LONG), "long: nothing can be written there"),
+        ((__file__, "--model", "old"), "old: not a usable model"),
     ],
 )
-def test_what_is_missing_is_told_before_the_video_is_looked_at(project, tmp_path, words, told):
+def test_what_is_missing_is_told_before_the_video_is_looked_at(project, tmp_path, monkeypatch, words, told):
+    monkeypatch.chdir(tmp_path)
+    artifact.write_json(tmp_path / "old" / "model.json", {"format": "vcma-model/2"})
     options = ["--query", "who?", "--config", project / "pipeline.yaml", "--out", tmp_path / "out"]
-    video = ("none.mp4",) if words[-1].startswith(("--", "none", "cuda")) else ()
-    done = CliRunner().invoke(ground_command, [*map(str, options), *words, *video])
+    done = CliRunner().invoke(ground_command, [*map(str, options), *words])
     assert told in str(done.exception) + done.output and not (tmp_path / "out").exists()
 
 

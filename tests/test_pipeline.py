@@ -381,7 +381,7 @@ def test_videos_go_to_workers_on_a_cpu_and_to_one_process_on_a_gpu(tmp_path, dev
     assert (set(seen.values()) == {os.getpid()}) is alone
 
 
-def test_labels_alone_ground_without_a_model(project, tmp_path):
+def test_grounding_without_a_model(project, tmp_path):
     artifacts = project / "artifacts" / "demo"
     kept = {
         name: (artifacts / name).read_bytes()

@@ -172,7 +172,9 @@ def test_frames_that_no_wanted_one_is_made_from_are_not_decoded(tmp_path, codec,
     assert len(decoded) < 1 + 20 + 21  # the first, for comparison, and what lies between key frame and wanted
 
 
-@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.webm", "libvpx")])
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.webm", "libvpx"), ("a.avi", "mpeg4")]
+)
 def test_a_file_cut_short_ends_where_its_stream_does_and_is_told(tmp_path, name, codec):
     path = write(tmp_path / name, frames=400, codec=codec)
     assert extent(path) == (400, "")
@@ -187,10 +189,32 @@ def test_a_file_cut_short_ends_where_its_stream_does_and_is_told(tmp_path, name,
         with pytest.raises(InputError, match=r"of the 16\.0 s that its header declares; fetch the video"):
             extract(path, segments, **PLAN)
     assert extract(path, [(0, 100)], **PLAN)["frame"].tolist() == list(range(0, 100, 5))  # all that is asked for
-    path.write_bytes(whole[: len(whole) * (98 if name == "a.mp4" else 92) // 100])  # a few frames
+    share = {".mp4": 98, ".avi": 77}.get(path.suffix, 92)  # of AVI's index much
+    path.write_bytes(whole[: len(whole) * share // 100])  # a few frames
     frames, missing = extent(path)
     assert 376 < frames < 400 and not missing
     assert 369 < extract(path, [(0, -1)], **PLAN)["frame"][-1] < frames
+
+
+def test_whole_files_with_odd_ends_are_not_said_to_be_cut(tmp_path):
+    still = [*range(0, 4000, 40), 10_000]  # ms; the last picture but one stands for six seconds
+    for name in ("a.webm", "b.mkv", "c.mp4"):
+        path = write(tmp_path / name, frames=101, times=still, codec="libvpx" if name == "a.webm" else "libx264")
+        assert extent(path) == (101, "")
+    slow = write(tmp_path / "d.mkv", frames=30, fps=1, bf="2")
+    assert extent(slow) == (30, "")
+
+
+def test_a_cut_matroska_file_without_times_of_its_streams_is_told(tmp_path):
+    path = write(tmp_path / "a.mkv", frames=200)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2].replace(b"DURATION", b"OTHERTAG"))
+    assert extent(path).missing.endswith("of the 8.0 s that its header declares")
+
+
+def test_a_short_file_that_has_lost_half_is_told(tmp_path):
+    path = write(tmp_path / "a.mp4", frames=20, codec="mpeg4", size=(320, 240))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert extent(path).missing.endswith("of the 0.8 s that its header declares")
 
 
 @pytest.mark.parametrize(("content", "told"), [(None, "no such video"), (b"", "decoded"), (b"no video", "decoded")])

@@ -36,7 +36,7 @@ MEANING = {
     "amortised": "pure amortised (no refinement)",
     "no_label_prior": "label prior off",
     "no_cues": "relation prior off (`none` 1)",
-    "bare": "none of what is ours (priors, `none`, runs, margin)",
+    "bare": "all of our switches off (priors, `none`, runs, margin)",
     "contrast": "phrase-video contrast alone, window tuned",
     "untrained": "label and relation prior, untrained",
     "label_prior": "label prior untrained, window tuned",
@@ -179,7 +179,11 @@ def ablate(project: Project, seeds: int, only: tuple[str, ...], jobs: int, out: 
 
     for name in ("samples.h5", "queries.h5", "tubes", "truth_train.h5"):
         if not (project.artifacts / name).exists():
-            raise InputError("is not there yet", project.artifacts / name, f"run the stages with --dataset {project.dataset}, or make ablation for demo_full")
+            raise InputError(
+                "is not there yet",
+                project.artifacts / name,
+                f"run the stages with --dataset {project.dataset}, or make ablation for demo_full",
+            )
     alpha, section = float(project.section("link_tubes")["alpha"]), project.section("train_em")
     wanted = specs(section, alpha, range(seeds))
     variants = dict.fromkeys(s.variant for s in wanted)

@@ -41,6 +41,7 @@ from vcma.names import is_file, root_folder, video_root
 from vcma.references import published_counts
 from vcma.video import broken_frames, extent, shape, time_grid
 
+_DETECTOR = "detector unusable"
 BLOCKING = {
     "malformed record": "a field is missing or no number",
     "names an absent object": "target, subject or object is not in the record's list",
@@ -48,7 +49,7 @@ BLOCKING = {
     "zero-length span": "true span or list of boxes without a frame",
     "span outside its segment": "true span does not meet the searched segment",
     "no boxes": "VidOR's file is missing or broken, or the target has no box in its span",
-    "detector unusable": "detect_proposals would end with it",
+    _DETECTOR: "detect_proposals would end with it",
     "video missing": "no such file below the video root",
     "video outside its folder": "the path leaves the video root",
     "video unreadable": "cannot be opened, or no frame can be decoded",
@@ -248,7 +249,7 @@ def _examine_video(case: _Case, path: Path, decode: bool) -> Iterator[Finding]:
     """What the file says beside what the annotation says; 0 in either is unknown. Raises UnusableError."""
     try:
         fps, width, height = shape(path)
-        frames, missing = extent(path)
+        frames, missing = extent(path, exact=False)
     except InputError as error:
         raise UnusableError("video unreadable", error.what) from error
     if missing:
@@ -272,9 +273,6 @@ def skip_list(findings: Iterable[Finding]) -> dict[str, str]:
     """{sample or video id: reason} of what cannot be used, as later stages skip it."""
     blocking = (f for f in findings if f.blocks and f.kind != _DETECTOR)
     return {f.id: f"{f.kind}: {f.detail}" if f.detail else f.kind for f in blocking}
-
-
-_DETECTOR = "detector unusable"
 
 
 class Footprint(NamedTuple):
@@ -381,7 +379,7 @@ def check_command(
         decode=decode,
         watch=lambda items, total: progress(items, total, "check"),
     )
-    found = _write_table(chain(_examine_detector(project), findings), table or project.artifacts / "check.tsv")
+    found = _write_table(chain(findings, _examine_detector(project)), table or project.artifacts / "check.tsv")
     if fix_index:
         path = project.data / SKIP_FILE
         artifact.write_json(path, skip_list(found))

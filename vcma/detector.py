@@ -30,6 +30,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from vcma.errors import InputError
+from vcma.names import is_file
 
 Regions = dict[str, np.ndarray]
 
@@ -122,7 +123,7 @@ def resolve(value: str, root: Path) -> Path:
 def existing_file(value: str, root: Path, what: str, remedy: str = "put the file there") -> Path:
     """Like `resolve`, of a file that must exist; raises InputError with the remedy."""
     path = resolve(value, root)
-    if path.is_file():
+    if is_file(path):
         return path
     if "$" in str(path):
         raise InputError(f"{what} not found: an environment variable in its path is not set", path, "set it")

@@ -166,8 +166,8 @@ def look(model: Model, batch: Tensors) -> Seen:
 def look_untrained(settings: Settings, batch: Tensors) -> Evidence:
     """What is known before any training: the detector's labels and the cues.
 
-    Cues are little trusted in time, and a sentence may show throughout; one without a relation does, for all one
-    knows. Both numbers are from the drawn world's validation and 34 sentences of two real videos.
+    Cues are little trusted, and a sentence may show throughout (which only runs can say); one without a relation
+    does, for all one knows. Both numbers are from the drawn world's validation and 34 sentences of two real videos.
     """
     nothing = torch.zeros((), device=batch.frame.device)
     score = (settings.label_prior * batch.entity_label).masked_fill(~batch.candidates, NO_CANDIDATE)
@@ -291,7 +291,7 @@ def e_step(e: Evidence, batch: Tensors, start: Posterior, rounds: int) -> Poster
 def objective(e: Evidence, batch: Tensors, q: Posterior) -> Tensor:
     """F of every sentence [S], in nat: the tempered ELBO, up to log p0(R).
 
-    Its values compare only at equal beta, kappa and label prior. Exact ELBO at gamma = beta = 1.
+    Its values compare only at equal beta, kappa, margin, priors and family. Exact ELBO at gamma = beta = 1.
     """
     z = q.z
     about_z = (z * (e.log_prior - q.log_z)).masked_fill(~batch.candidates, 0).sum(1)
@@ -448,7 +448,8 @@ class Trainer:
                 totals[name] = totals.get(name, 0.0) + float(value) * len(batch.sentence_clip)
             sentences += len(batch.sentence_clip)
         if runs.any():
-            # The M-step of p(b, e) is closed: expected counts, smoothed towards knowing nothing.
+            # Expected counts, smoothed towards knowing nothing: the closed M-step of p(b, e) where the offset a is
+            # taken for a constraint on q(y) rather than for a part of p. So the margin tells again in every round.
             self.model.theta.runs.copy_((runs + _SMOOTH * runs.mean()).log())
             self.mean.theta.runs.copy_(self.model.theta.runs)
         return {name: value / max(sentences, 1) for name, value in totals.items()}

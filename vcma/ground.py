@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +19,7 @@ from vcma.artifact import replacing, rows, write_bytes
 from vcma.cli import Project, check_device, progress, text_lines, with_project
 from vcma.clip import Clip, crop
 from vcma.corpus import Encoder, Sentence
+from vcma.detector import Detector, load_detector
 from vcma.errors import InputError
 from vcma.grounding import Answer, Prediction, exported, predict
 from vcma.names import is_file
@@ -29,6 +30,7 @@ from vcma.untrained import label_encoder
 from vcma.video import extent, read_frames, shape
 
 Columns = dict[str, Any]
+Way = Callable[[Sequence[Sentence], Columns, int], list[Prediction]]  # of sentences in tubes up to a native frame
 
 
 @click.command("ground")
@@ -62,20 +64,20 @@ def ground_command(
         raise click.UsageError("give --query TEXT or --queries FILE")
     check_device(device)
     folder = model or project.artifacts / "model"
-    if not (untrained or (folder / "model.json").is_file()):
+    if not (untrained or is_file(folder / "model.json")):
         raise InputError("no trained model", folder, "train one: python stages/train_em.py; or add --untrained")
     if not is_file(video):
         raise InputError("no such video", video, "check its path")
     _check_folder(out)
+    # All that can be wrong is found before the minutes that detection takes.
+    detector = load_detector(dict(project.block.get("detector") or {}), project.root, device)
+    way = _untrained(project, device) if untrained else _by_model(folder, project.root, detector, device)
     end, missing = extent(video)
     if missing:
-        click.echo(f"note: {video} {missing}; what there is of it is searched", err=True)
-    tubes = tubes_of(video, end, project, device)
+        click.echo(f"note: {click.format_filename(video)} {missing}; what there is of it is searched", err=True)
+    tubes = tubes_of(video, end, project, detector)
     told = [sentence(text, i) for i, text in enumerate(texts)]
-    if untrained:
-        predictions = _untrained(told, end, tubes, project.section("train_em"), device)
-    else:
-        predictions = _by_model(told, end, tubes, folder, project.root, device)
+    predictions = way(told, tubes, end)
     answers = [p.answer for p in predictions]
     found = dict(exported(answers, {a.sample: (0, end) for a in answers}, tubes))
     fps = shape(video)[0] or _FPS
@@ -105,9 +107,13 @@ def _json(value: Any) -> str:
 
 
 def _check_folder(folder: Path) -> None:
-    """Raises InputError if nothing can be written there: better now than after minutes of detection."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK)):
+    """Raises InputError if nothing can be written there."""
+    try:
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        fit = there.is_dir() and os.access(there, os.W_OK)
+    except OSError:  # a name longer than any
+        fit = False
+    if not fit:
         raise InputError("nothing can be written there", folder, "choose another --out")
 
 
@@ -118,14 +124,12 @@ def _strangers(told: Sequence[Sentence], tubes: Columns) -> list[str]:
     return [head for head, weight in asked.items() if names and weight.max() < 1]
 
 
-def tubes_of(video: Path, end: int, project: Project, device: str) -> Columns:
-    """The TUBES columns of one video file up to native frame `end`, by pipeline.yaml's parameters and detector."""
-    from vcma.detector import load_detector
+def tubes_of(video: Path, end: int, project: Project, detector: Detector) -> Columns:
+    """The TUBES columns of one video file up to native frame `end`, by pipeline.yaml's parameters."""
     from vcma.proposing import propose
     from vcma.tubes import link
     from vcma.video import extract
 
-    detector = load_detector(dict(project.block.get("detector") or {}), project.root, device)
     frames = extract(video, [(0, end)], **project.section("extract_frames"))
     how = project.section("detect_proposals")
     found = propose(detector, frames, watch=lambda passes: progress(passes, len(passes), "detect"), **how)
@@ -157,36 +161,40 @@ def _clip(tubes: Columns, end: int, max_frames: int) -> Clip:
     return clip
 
 
-def _untrained(
-    told: list[Sentence], end: int, tubes: Columns, training: Mapping[str, Any], device: str
-) -> list[Prediction]:
-    from vcma.em import Settings, ground_untrained
+def _untrained(project: Project, device: str) -> Way:
+    from vcma.em import ground_untrained
+    from vcma.untrained import settings_of
 
-    clip = _clip(tubes, end, training["max_frames"])
-    encoder = label_encoder(tubes)
-    encoder.learn(told)
-    posteriors = ground_untrained(Settings.of(dict(training)), encoder.batch([clip], [told]), device)
-    return [predict(s, clip, p.log_z, p.y, p.runs, p.evidence) for s, p in zip(told, posteriors, strict=True)]
+    settings, max_frames = settings_of(project.section("train_em"))
+
+    def way(told: Sequence[Sentence], tubes: Columns, end: int) -> list[Prediction]:
+        clip, encoder = _clip(tubes, end, max_frames), label_encoder(tubes)
+        encoder.learn(told)
+        posteriors = ground_untrained(settings, encoder.batch([clip], [told]), device)
+        return [predict(s, clip, p.log_z, p.y, p.runs, p.evidence) for s, p in zip(told, posteriors, strict=True)]
+
+    return way
 
 
-def _by_model(
-    told: list[Sentence], end: int, tubes: Columns, folder: Path, root: Path, device: str
-) -> list[Prediction]:
+def _by_model(folder: Path, root: Path, detector: Detector, device: str) -> Way:
     from vcma.checkpoint import decoding, load_model
     from vcma.em import ground
     from vcma.embedding import text_features
 
-    model, description = load_model(folder, str(tubes["detector"]))
-    clip = _clip(tubes, end, description["max_frames"])
-    texts = text_features(model.settings.text, root, model.vocabulary.text)
-    encoder = Encoder(model.vocabulary, texts)
-    encoder.learn(told)
-    posteriors = ground(model.to(device), encoder.batch([clip], [told]), device)
+    model, description = load_model(folder, detector.fingerprint)
+    encoder = Encoder(model.vocabulary, text_features(model.settings.text, root, model.vocabulary.text))
     fitted = decoding(description)
-    return [
-        predict(s, clip, p.log_z, p.y, p.runs, p.evidence, **fitted)
-        for s, (p, _) in zip(told, posteriors, strict=True)
-    ]
+
+    def way(told: Sequence[Sentence], tubes: Columns, end: int) -> list[Prediction]:
+        clip = _clip(tubes, end, description["max_frames"])
+        encoder.learn(told)
+        posteriors = ground(model.to(device), encoder.batch([clip], [told]), device)
+        return [
+            predict(s, clip, p.log_z, p.y, p.runs, p.evidence, **fitted)
+            for s, (p, _) in zip(told, posteriors, strict=True)
+        ]
+
+    return way
 
 
 _FPS = 25.0  # where a file says none

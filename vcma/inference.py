@@ -41,13 +41,19 @@ def ground_all(
 
 
 def ground_untrained(
-    settings: Settings, clips: Clips, encoder: Encoder, sentences: Sequence[Sentence], device: str
+    settings: Settings,
+    clips: Clips,
+    encoder: Encoder,
+    sentences: Sequence[Sentence],
+    device: str,
+    tick: Callable[[int], object] = lambda _: None,
 ) -> list[Prediction]:
     """Predictions of all sentences without a model: by the detector's labels and what predicates' words say."""
     found: dict[str, Prediction] = {}
     for owners, told, batch in batches(clips, encoder, sentences, settings.batch_clips, None):
         for clip, sentence, g in zip(owners, told, em.ground_untrained(settings, batch, device), strict=True):
             found[sentence.sample] = predict(sentence, clip, g.log_z, g.y, g.runs, g.evidence)
+        tick(len(batch.tube))
     return [found.get(s.sample) or _fallback(s, clips) for s in sentences]
 
 

@@ -40,7 +40,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "no_label_prior": {"label_prior": 0.0},
     # Without the cues nothing holds the emission up at first: its weights were chosen anew, on validation.
     "no_cues": {"relation_prior": 0.0, "none_weight": 1.0},
-    # The paper's model as its text has it: each key at the value that pipeline.yaml says is the paper's.
+    # Every switch of ours off: what is then left is nearest to the paper's text.
     "bare": {"relation_prior": 0.0, "label_prior": 0.0, "none_weight": 0.0, "time": "frames", "margin": 0.0},
     "supervised": {},
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,20 +50,21 @@ class Validation:
 
     def grounded(self, model: Model) -> list[Grounded]:
         """The posteriors of every sentence that has a tube: what the methods below take as `found`."""
-        return [
-            Grounded(sentence, clip, p, q)
-            for clips, sentences, batch in self._batches(model.settings)
-            for sentence, clip, (p, q) in zip(sentences, clips, ground(model, batch, self.device), strict=True)
-        ]
+        return self._grounded(model.settings, lambda batch: ground(model, batch, self.device))
 
     def grounded_untrained(self, settings: Settings) -> list[Grounded]:
         """The same by labels and cues alone; q is p."""
+        return self._grounded(
+            settings, lambda batch: ((p, p) for p in ground_untrained(settings, batch, self.device))
+        )
+
+    def _grounded(
+        self, settings: Settings, posteriors: Callable[[Batch], Iterable[tuple[Grounding, Grounding]]]
+    ) -> list[Grounded]:
         return [
-            Grounded(sentence, clip, p, p)
+            Grounded(sentence, clip, p, q)
             for clips, sentences, batch in self._batches(settings)
-            for sentence, clip, p in zip(
-                sentences, clips, ground_untrained(settings, batch, self.device), strict=True
-            )
+            for sentence, clip, (p, q) in zip(sentences, clips, posteriors(batch), strict=True)
         ]
 
     def answers(self, found: Sequence[Grounded], posterior: str = "p", brevity: float = 0.0) -> list[Answer]:

@@ -164,7 +164,7 @@ class _Packets(NamedTuple):
 
     time, key: presentation times of all frames and of the key frames, in stream units, int64 and rising; exact:
     whether there is one packet a frame. end: when the last one is over, in s; seconds: when it should be, by the
-    header, 0 if unknown.
+    header, 0 if unknown; declared: the frames there should be, 0 if unknown.
     """
 
     time: np.ndarray
@@ -172,6 +172,7 @@ class _Packets(NamedTuple):
     exact: bool
     end: float
     seconds: float
+    declared: int
 
 
 def _packets(path: Path) -> _Packets | None:
@@ -183,6 +184,7 @@ def _packets(path: Path) -> _Packets | None:
         with _container(path) as container:
             stream = container.streams.video[0]
             exact = stream.codec_context.name in _PLAIN
+            declared, seconds = int(stream.frames), _seconds(container, path)  # FFmpeg mends both as it reads
             for packet in container.demux(stream):
                 if packet.size == 0 and packet.pts is None:  # the flush at the end
                     continue
@@ -193,25 +195,55 @@ def _packets(path: Path) -> _Packets | None:
                 end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
                 if packet.is_keyframe:
                     keys.append(packet.pts)
-            seconds = _seconds(container)
     except (av.FFmpegError, IndexError):
         return None
     time, key = np.unique(np.array(times, np.int64)), np.array(sorted(keys), np.int64)
     exact = exact and len(time) == len(times) and bool(len(key)) and key[0] == time[0]
-    return _Packets(time, key, exact, end, seconds)
+    return _Packets(time, key, exact, end, seconds, declared)
 
 
-def _seconds(container: Any) -> float:
-    """When a container's pictures end, by its header, in s; 0 if unknown."""
+def _seconds(container: Any, path: Path) -> float:
+    """When a container's pictures end, by its header, in s; 0 if unknown, or if nothing says that a file is cut.
+
+    mp4 has it in the stream. AVI's is mended by FFmpeg, but not its frame count. What Matroska says may be far more
+    than its last frame's time, so that its number of bytes must be missed, too. Others cannot tell.
+    """
     import av
 
-    stream = container.streams.video[0]
-    if stream.duration:
+    stream, form = container.streams.video[0], container.format.name
+    if form == "avi":
+        return stream.frames / float(stream.average_rate) if stream.average_rate else 0.0
+    if "matroska" in form:
+        if _segment_end(path) <= path.stat().st_size:
+            return 0.0
+        tags = (value for key, value in stream.metadata.items() if key.startswith("DURATION"))
+        if tag := re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", next(tags, "")):
+            return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
+        return (container.duration or 0) / av.time_base
+    if stream.frames and stream.duration:
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
-    # Matroska's writers say it in a tag of each stream, its header of the whole, where sound may last longer.
-    if tag := re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", "")):
-        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
-    return (container.duration or 0) / av.time_base if len(container.streams) == 1 else 0.0
+    return 0.0
+
+
+def _segment_end(path: Path) -> int:
+    """Bytes that a Matroska file should have by its two outer elements, header and segment; 0 if unknown."""
+    with open(path, "rb") as file:
+        head = file.read(4096)
+    place, (header, size) = 4, _size(head, 4)
+    segment = place + header + size
+    if head[segment : segment + 4] != b"\x18\x53\x80\x67":
+        return 0
+    header, size = _size(head, segment + 4)
+    unknown = size == (1 << 7 * header) - 1  # a live stream's
+    return 0 if unknown else segment + 4 + header + size
+
+
+def _size(head: bytes, at: int) -> tuple[int, int]:
+    """(bytes it takes, value) of an EBML size; (0, 0) if it is none."""
+    first = head[at] if at < len(head) else 0
+    length = 9 - first.bit_length() if first else 0
+    value = int.from_bytes(head[at : at + length], "big")
+    return length, value & ((1 << 7 * length) - 1)
 
 
 def _declared(path: Path) -> int:
@@ -304,33 +336,33 @@ class Extent(NamedTuple):
     """How far a video reaches, and how far it should.
 
     frames: what a decode from the first one gives; missing: how much less that is than the header promises, in
-    words, empty where it is no more than a second, which headers may be off by.
+    words, empty where it is so little that headers may be off by it.
     """
 
     frames: int
     missing: str = ""
 
 
-def extent(path: Path) -> Extent:
-    """Frames of a video: by the packets where they tell, else by decoding. Raises InputError."""
+def extent(path: Path, exact: bool = True) -> Extent:
+    """How far a video reaches: by the packets where they tell, else by decoding. Raises InputError.
+
+    exact: if not, packets are counted even where some may be no frame of their own, and nothing is decoded.
+    """
     packets = _packets(path)
-    if packets is not None and packets.exact:
+    if packets is not None and len(packets.time) and (packets.exact or not exact):
         frames = len(packets.time)
     else:
         with _Plain(path) as plain:
             frames = plain.count()
-    declared = _declared(path)
-    if (
-        packets is None
-        or not len(packets.time)
-        or packets.end + _SLACK >= packets.seconds
-        or 0 < declared <= frames
-    ):
+    if packets is None or not len(packets.time) or 0 < packets.declared <= frames:
         return Extent(frames)
-    return Extent(frames, f"ends at {packets.end:.1f} s of the {packets.seconds:.1f} s that its header declares")
+    end, seconds = packets.end, packets.seconds
+    if end + min(_SLACK, seconds / 10) >= seconds:
+        return Extent(frames)
+    return Extent(frames, f"ends at {end:.1f} s of the {seconds:.1f} s that its header declares")
 
 
-_SLACK = 1.0  # s
+_SLACK = 1.0  # s; of short videos a tenth
 
 
 def broken_frames(path: Path) -> int:
@@ -369,7 +401,8 @@ def extract(
     with _Plain(path) as plain:
         fps, width, height = plain.shape()
         declared = _declared(path)
-        count = declared or extent(path).frames
+        whole = None if declared else extent(path)
+        count = whole.frames if whole else declared
         grid = time_grid(segments, min(count, _LONGEST), fps, rate, max_frames)
         for index, time, picture in _frames(path, plain, grid):
             height, width = picture.shape[:2]
@@ -385,7 +418,7 @@ def extract(
     if not frames:
         raise InputError(f"none of {len(grid)} wanted frames could be decoded", path, "fetch the video again")
     short = frames[-1] < grid[-1] if declared else any(end < 0 or end > count for _, end in segments)
-    if short and (missing := extent(path).missing):
+    if short and (missing := (whole or extent(path)).missing):
         raise InputError(missing, path, "fetch the video again; `vcma check` finds all of its kind")
     return {
         "frame": np.array(frames, dtype=np.int64),
