@@ -183,7 +183,7 @@ def _packets(path: Path) -> _Packets | None:
     try:
         with _container(path) as container:
             stream = container.streams.video[0]
-            exact = stream.codec_context.name in _PLAIN
+            exact = stream.codec_context is not None and stream.codec_context.name in _PLAIN
             declared, seconds = int(stream.frames), _seconds(container, path)  # FFmpeg mends both as it reads
             for packet in container.demux(stream):
                 if packet.size == 0 and packet.pts is None:  # the flush at the end

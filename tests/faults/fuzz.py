@@ -103,20 +103,25 @@ def document(value: Any, chance: random.Random) -> bytes:
     return json.dumps(altered(value, chance)).encode("utf-8", "surrogatepass")
 
 
-def mp4(folder: Path) -> Callable[[random.Random], None]:
+def videos(folder: Path) -> Callable[[random.Random], None]:
     from vcma.video import broken_frames, extent, extract
 
     good = []
-    for codec in ("mpeg4", "libx264"):
-        workshop.draw_video(folder / "good.mp4", 1, 16, codec=codec)
-        good.append((folder / "good.mp4").read_bytes())
+    for name, codec in (
+        ("good.mp4", "mpeg4"),
+        ("good.mp4", "libx264"),
+        ("good.mkv", "libx264"),
+        ("good.avi", "mpeg4"),
+    ):
+        workshop.draw_video(folder / name, 1, 16, codec=codec)
+        good.append((folder / f"bad{name[4:]}", (folder / name).read_bytes()))
 
     def once(chance: random.Random) -> None:
-        path = folder / "bad.mp4"
-        path.write_bytes(mangled(chance.choice(good), chance))
+        path, content = chance.choice(good)
+        path.write_bytes(mangled(content, chance))
         if chance.random() < 0.5:
             broken_frames(path)
-        extent(path)
+        extent(path, exact=chance.random() < 0.5)
         columns = extract(path, [(0, -1)], rate=12, max_frames=50, max_side=64, quality=80)
         artifact.write(artifact.FRAMES, folder / "frames.h5", columns, {}, {})
 
@@ -362,7 +367,7 @@ def weights(folder: Path) -> Callable[[random.Random], None]:
     return once
 
 
-READERS = {f.__name__: f for f in (mp4, annotations, csv, yaml, hdf5, safetensors, weights)}
+READERS = {f.__name__: f for f in (videos, annotations, csv, yaml, hdf5, safetensors, weights)}
 
 
 def main(reader: str, folder: Path, first: int, end: int) -> None:

@@ -25,7 +25,7 @@ MUTATIONS = 2_000 if FULL else 60
 BATCH = 500
 SILENCE = 600  # s without a word, were it only because the machine is loaded
 MEMORY = 2_000  # MB
-DIES = {"mp4"}  # whose stage survives the death of a worker
+DIES = {"videos"}  # whose stage survives the death of a worker
 
 
 def batch(reader, folder, first, end) -> tuple[Counter, list[str], int]:
