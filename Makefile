@@ -10,6 +10,7 @@ demo: env  ## the whole pipeline on the data set that pipeline.yaml chooses, the
 	@vcma summary
 
 ground: env  ## one sentence in one video: make ground VIDEO=clip.mp4 QUERY="the man turns around"
+	@[ -n "$$VIDEO" ] && [ -n "$$QUERY" ] || { echo 'say make ground VIDEO=clip.mp4 QUERY="the man turns around"' >&2; exit 2; }
 	@vcma ground --query "$$QUERY" -- "$$VIDEO"
 
 ablation: env  ## the paper's figure and the table of ablations on demo_full -> results/demo_full (half an hour on two cores)

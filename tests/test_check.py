@@ -267,8 +267,11 @@ def test_the_command_writes_a_table_and_its_exit_code_tells(tmp_path, clip):
 def test_fix_index_writes_what_the_reader_then_skips(tmp_path, clip):
     data, block = healthy(tmp_path, clip, {"test": [record(questions=[]), record("200", questions=[])]})
     (tmp_path / "vidor" / "video" / "200.mp4").write_bytes(damage(clip, "cut"))
+    result = CliRunner().invoke(check_command, project(tmp_path, block))
+    assert result.exit_code == 1 and "--fix-index writes a list" in result.stderr
     result = CliRunner().invoke(check_command, [*project(tmp_path, block), "--fix-index"])
-    assert result.exit_code == 1
+    assert result.exit_code == 0 and "1 are left out by" in result.stderr
+    assert CliRunner().invoke(check_command, project(tmp_path, block)).exit_code == 0
     assert list(json.loads((data / SKIP_FILE).read_text())) == ["200"]
     samples = READERS["vidstg"](data, block, tmp_path, strict=True).samples
     assert samples["video"].tolist() == ["100"]
@@ -277,6 +280,16 @@ def test_fix_index_writes_what_the_reader_then_skips(tmp_path, clip):
     (tmp_path / "vidor" / "video" / "200.mp4").write_bytes(clip)
     result = CliRunner().invoke(check_command, [*project(tmp_path, block), "--fix-index"])
     assert result.exit_code == 0 and json.loads((data / SKIP_FILE).read_text()) == {}
+
+
+def test_a_split_that_nothing_is_left_of_blocks(tmp_path, clip):
+    data, block = healthy(tmp_path, clip, {"train": [record("200", questions=[])], "test": [record(questions=[])]})
+    (data / "list.json").write_text('["none"]')
+    found = findings(data, block | {"files": {"train": "list.json"}}, tmp_path)
+    assert [f.detail for f in found if f.kind == "split is empty"] == [
+        "none of 1 sentences is left; see `splits:` and `files:`"
+    ]
+    assert skip_list(found) == {} and not any(f.kind == "split is empty" for f in findings(data, block, tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,8 @@ def test_each_is_grounded_and_drawn(project, tmp_path, kind):
     assert list(found) == list(queries) and [answer["film"] for answer in found.values()] == ["00.mp4", "01.mp4"]
     time = [time for _, time, _ in read_frames(video, np.arange(n))]
     for answer in found.values():
-        assert answer["span"] == [0, n] and 0 < answer["probability"] <= 1
+        assert answer["span"] == [0, n] and 0 < answer["tube_probability"] <= 1
+        assert answer["boxes"] and answer["class"] in told and answer["video"] == str(video)
         assert np.allclose(
             answer["seconds"], [time[0], time[-1] + 1 / shape(video)[0]], atol=0.2 if "variable" in kind else 0.01
         )
@@ -180,6 +181,16 @@ def test_a_truncated_clip_is_searched_as_far_as_it_goes_and_said_to_be(project, 
     assert (begin, end) == (0, extent(video).frames) and end < 150
 
 
+def test_boxes_are_told_where_their_tube_is_and_doubts_where_nothing_looks_like_it(project, tmp_path):
+    tubes = make_tubes(0) | {"class_prob": np.eye(4, 3, dtype=np.float16)}
+    asked = [ground.sentence(text, i) for i, text in enumerate(("the dog jumps", "a zebra", "who runs?"))]
+    assert [*ground._doubts(asked, tubes)] == [
+        "the detector has no class 'zebra'; those closest in meaning stand in for it"
+    ]
+    tubes["class_prob"][:, 1] = 0.1
+    assert next(ground._doubts(asked, tubes)).startswith("nothing in the video looks much like 'dog'")
+
+
 @pytest.mark.parametrize("words", [("--query", " "), ()])
 def test_ground_without_a_sentence_is_bad_usage(project, words):
     done = CliRunner().invoke(ground_command, [*words, "none.mp4", "--config", str(project / "pipeline.yaml")])
@@ -193,6 +204,7 @@ def test_ground_without_a_sentence_is_bad_usage(project, words):
         (("none.mp4", "--model", LONG), "long: no trained model"),
         (("none.mp4", "--device", "cuda:99", "--untrained"), "torch finds no cuda:99"),
         (("none.mp4", "--untrained"), "none.mp4: no such video; check its path"),
+        (("none.mp4", "--untrained", "--model", "old"), "--untrained uses no --model"),
         ((LONG, "--untrained"), "long: no such video; check its path"),
         ((__file__, "--untrained", "--out", "/dev/null/out"), "/dev/null/out: nothing can be written there"),
         ((__file__, "--untrained", "--out", LONG), "long: nothing can be written there"),

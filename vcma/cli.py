@@ -310,7 +310,7 @@ class one_edge:
 def text_lines(path: Path) -> list[str]:
     """The lines of a text file; raises InputError if it cannot be read or is no text."""
     try:
-        return path.read_text("utf-8").splitlines()
+        return path.read_text("utf-8-sig").splitlines()
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", path, "name a text file") from error
     except UnicodeDecodeError as error:

@@ -36,7 +36,9 @@ class Corpus:
         train = sentences(samples, queries, "train")
         if not train:
             raise InputError(
-                "no training sentence", artifacts / "samples.h5", "name a 'train' file under 'splits:'"
+                "no training sentence",
+                artifacts / "samples.h5",
+                "name a 'train' file under 'splits:', whose videos no list under 'files:' leaves out",
             )
         clips = Clips(tubes, max_frames)
         known = clips.describe()

@@ -62,6 +62,8 @@ def ground_command(
     texts = [*dict.fromkeys(text for text in texts if text.strip())]
     if not texts:
         raise click.UsageError("give --query TEXT or --queries FILE")
+    if untrained and model:
+        raise click.UsageError("--untrained uses no --model")
     check_device(device)
     folder = model or project.artifacts / "model"
     if not (untrained or is_file(folder / "model.json")):
@@ -79,7 +81,7 @@ def ground_command(
     told = [sentence(text, i) for i, text in enumerate(texts)]
     predictions = way(told, tubes, end)
     answers = [p.answer for p in predictions]
-    found = dict(exported(answers, {a.sample: (0, end) for a in answers}, tubes))
+    found = dict(exported(answers, {a.sample: (a.begin, a.end) for a in answers}, tubes))
     fps = shape(video)[0] or _FPS
     frames, times = tubes["frame"], tubes["time"]
     knots = np.append(frames, end), np.append(times, times[-1] + (end - frames[-1]) / fps)
@@ -88,17 +90,29 @@ def ground_command(
         path = out / f"{i:02d}.mp4"
         begin, over = np.interp([answer.begin, answer.end], *knots).tolist()
         sure = float(p.posterior[p.target][p.candidate == answer.tube].sum())
-        more = {"film": path.name, "seconds": [round(begin, 2), round(over, 2)], "probability": round(sure, 4)}
+        kind = str(tubes["class_name"][tubes["class_prob"][answer.tube].argmax()])
+        seen, gone = _presence(tubes, answer.tube)
+        told_as = found[answer.sample]
+        told_as["boxes"] = {f: box for f, box in told_as["boxes"].items() if seen <= int(f) < gone}
+        more = {
+            "video": str(video),
+            "film": path.name,
+            "fps": fps,
+            "seconds": [round(begin, 2), round(over, 2)],
+            "tube": answer.tube,
+            "class": kind,
+            "tube_probability": round(sure, 4),
+        }
         films.append((path, answer, text))
-        members.append(f"{_json(text)}: {_json(more | found[answer.sample])}")
+        members.append(f"{_json(text)}: {_json(more | told_as)}")
         lines.append(
-            f"{text}: frames {answer.begin} to {answer.end} ({begin:.1f} to {over:.1f} s), tube {answer.tube} "
-            f"(probability {sure:.2f}) -> {click.format_filename(path)}"
+            f"{text}: frames {answer.begin} to {answer.end} ({begin:.1f} to {over:.1f} s), tube {answer.tube}, a "
+            f"'{kind}' (probability {sure:.2f}) -> {click.format_filename(path)}"
         )
     write_bytes(out / "predictions.json", ("{\n" + ",\n".join(members) + "\n}\n").encode())
     annotate(video, films, tubes, end)
-    for name in _strangers(told, tubes):
-        click.echo(f"note: the detector has no class '{name}'; those closest in meaning stand in for it", err=True)
+    for note in _doubts(told, tubes):
+        click.echo(f"note: {note}", err=True)
     click.echo("\n".join(lines))
 
 
@@ -117,11 +131,20 @@ def _check_folder(folder: Path) -> None:
         raise InputError("nothing can be written there", folder, "choose another --out")
 
 
-def _strangers(told: Sequence[Sentence], tubes: Columns) -> list[str]:
-    """Heads of what is asked for that the detector has no class for, by name or kind."""
+def _doubts(told: Sequence[Sentence], tubes: Columns) -> Iterator[str]:
+    """What speaks against the answers, by the heads of what is asked for: no class of the detector is that by name
+    or kind, or no tube looks like one.
+    """
     names = [str(name) for name in tubes["class_name"]]
-    asked = {s.heads[s.target]: class_weights([tuple(s.words(s.target))], names) for s in told}
-    return [head for head, weight in asked.items() if names and weight.max() < 1]
+    asked = {s.heads[s.target]: class_weights([tuple(s.words(s.target))], names)[0] for s in told}
+    for head, weight in asked.items():
+        if len(weight) and weight.max() < 1:
+            yield f"the detector has no class '{head}'; those closest in meaning stand in for it"
+        elif len(weight) and (tubes["class_prob"][:, weight >= 1].sum(1) < _FAINT).all():
+            yield f"nothing in the video looks much like '{head}'; what comes nearest is shown"
+
+
+_FAINT = 0.2  # share of its class distribution below which a tube is hardly of a class
 
 
 def tubes_of(video: Path, end: int, project: Project, detector: Detector) -> Columns:

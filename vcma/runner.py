@@ -57,9 +57,15 @@ class Summary:
 
 
 def listed(samples: Path, folder: Path) -> list[str]:
-    """The videos of samples.h5 that have an artifact in `folder`; the others failed there and were reported."""
+    """The videos of samples.h5 that have an artifact in `folder`; the others failed there and were reported.
+
+    Raises InputError if none has.
+    """
     videos = artifact.read(artifact.SAMPLES, samples, ("video",))["video"]
-    return [video for video in videos if (folder / f"{file_stem(video)}.h5").exists()]
+    found = [video for video in videos if (folder / f"{file_stem(video)}.h5").exists()]
+    if not found:
+        raise InputError("holds no video of this data set", folder, "run the stage that makes it, see dvc dag")
+    return found
 
 
 def closure(file: Path) -> list[Path]:

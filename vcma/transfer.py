@@ -20,6 +20,7 @@ from vcma.artifact import read_json, write_bytes, write_json
 from vcma.checkpoint import load_model
 from vcma.cli import Project, with_project
 from vcma.datasets.index import is_inside
+from vcma.detector import load_detector
 from vcma.em import Model
 from vcma.embedding import LEARNED, WORDLLAMA, text_features
 from vcma.errors import InputError
@@ -132,10 +133,13 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _features(project: Project) -> str | None:
-    """The detector whose features the data set's tubes carry; None where there are no tubes yet."""
+    """The detector whose features the data set's tubes carry, or will carry; None where it is not there yet."""
     for path in sorted((project.artifacts / "tubes").glob("*.h5")):
         return str(artifact.read(artifact.TUBES, path, ("detector",))["detector"])
-    return None
+    try:
+        return load_detector(dict(project.block.get("detector") or {}), project.root).fingerprint
+    except InputError:
+        return None
 
 
 def _differences(theirs: dict[str, Any], project: Project) -> list[str]:
