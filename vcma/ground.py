@@ -80,40 +80,43 @@ def ground_command(
     tubes = tubes_of(video, end, project, detector)
     told = [sentence(text, i) for i, text in enumerate(texts)]
     predictions = way(told, tubes, end)
-    answers = [p.answer for p in predictions]
-    found = dict(exported(answers, {a.sample: (a.begin, a.end) for a in answers}, tubes))
     fps = shape(video)[0] or _FPS
-    frames, times = tubes["frame"], tubes["time"]
-    knots = np.append(frames, end), np.append(times, times[-1] + (end - frames[-1]) / fps)
-    films, members, lines = [], [], []
-    for i, (text, answer, p) in enumerate(zip(texts, answers, predictions, strict=True)):
+    films: list[tuple[Path, Answer, str]] = []
+    members, lines = [], []
+    for i, (text, p) in enumerate(zip(texts, predictions, strict=True)):
         path = out / f"{i:02d}.mp4"
-        begin, over = np.interp([answer.begin, answer.end], *knots).tolist()
-        sure = float(p.posterior[p.target][p.candidate == answer.tube].sum())
-        kind = str(tubes["class_name"][tubes["class_prob"][answer.tube].argmax()])
-        seen, gone = _presence(tubes, answer.tube)
-        told_as = found[answer.sample]
-        told_as["boxes"] = {f: box for f, box in told_as["boxes"].items() if seen <= int(f) < gone}
-        more = {
-            "video": str(video),
-            "film": path.name,
-            "fps": fps,
-            "seconds": [round(begin, 2), round(over, 2)],
-            "tube": answer.tube,
-            "class": kind,
-            "tube_probability": round(sure, 4),
-        }
-        films.append((path, answer, text))
-        members.append(f"{_json(text)}: {_json(more | told_as)}")
+        value: dict[str, Any] = {"video": str(video), "film": path.name, "fps": fps}
+        value |= _outcome(p, tubes, end, fps)
+        films.append((path, p.answer, text))
+        members.append(f"{_json(text)}: {_json(value)}")
+        (first, last), (begin, over) = value["span"], value["seconds"]
         lines.append(
-            f"{text}: frames {answer.begin} to {answer.end} ({begin:.1f} to {over:.1f} s), tube {answer.tube}, a "
-            f"'{kind}' (probability {sure:.2f}) -> {click.format_filename(path)}"
+            f"{text}: frames {first} to {last} ({begin:.1f} to {over:.1f} s), tube {value['tube']}, a "
+            f"'{value['class']}' (probability {value['tube_probability']:.2f}) -> {click.format_filename(path)}"
         )
     write_bytes(out / "predictions.json", ("{\n" + ",\n".join(members) + "\n}\n").encode())
     annotate(video, films, tubes, end)
     for note in _doubts(told, tubes):
         click.echo(f"note: {note}", err=True)
     click.echo("\n".join(lines))
+
+
+def _outcome(p: Prediction, tubes: Columns, end: int, fps: float) -> dict[str, Any]:
+    """An answer as the exchange format has it, its boxes where its tube is, with its times in s and its tube."""
+    answer = p.answer
+    ((_, told),) = exported([answer], {answer.sample: (answer.begin, answer.end)}, tubes)
+    seen, gone = _presence(tubes, answer.tube)
+    frames, times = tubes["frame"], tubes["time"]
+    over = times[-1] + (end - frames[-1]) / fps
+    seconds = np.interp([answer.begin, answer.end], np.append(frames, end), np.append(times, over))
+    return {
+        "seconds": np.round(seconds, 2).tolist(),
+        "tube": answer.tube,
+        "class": str(tubes["class_name"][tubes["class_prob"][answer.tube].argmax()]),
+        "tube_probability": round(float(p.posterior[p.target][p.candidate == answer.tube].sum()), 4),
+        "span": told["span"],
+        "boxes": {f: box for f, box in told["boxes"].items() if seen <= int(f) < gone},
+    }
 
 
 def _json(value: Any) -> str:
