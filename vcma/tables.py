@@ -9,6 +9,15 @@ from vcma.metrics import METRICS
 from vcma.references import published
 
 _UNIT = "percent [95 % interval]"
+# What each reference point is, in the order in which they stand.
+_POINTS = {
+    "chance": "a random tube, the whole segment",
+    "labels": "the tube of the detector's labels, the whole segment",
+    "untrained": "labels and words of place and motion",
+    "contrast": "phrase-video contrast without EM",
+    "oracle": "the best tube, the true span",
+    "identity_oracle": "the detected regions that are right, the true span",
+}
 
 
 def metrics_table(ours: dict, points: dict, form: str, split: str, name: str = "VCMA") -> str:
@@ -17,7 +26,8 @@ def metrics_table(ours: dict, points: dict, form: str, split: str, name: str = "
     form and split: the annotation format and the split scored, which decide what published results belong here;
     name: whose metrics they are. Several protocols stand below one another, each row saying which is its.
     """
-    scored, several = {name: ours} | points, len(ours) > 1
+    known = {point: points[point] for point in _POINTS if point in points}
+    scored, several = {name: ours} | known | points, len(ours) > 1
     blocks = []
     for kind, of in _by_query_type(ours).items():
         rows = {
@@ -32,9 +42,11 @@ def metrics_table(ours: dict, points: dict, form: str, split: str, name: str = "
                 rows[label] = [_digits(result.values.get(m)) for m in METRICS]
         metrics = next(iter(of.values()))
         title = f"{kind}, protocol{'s' * several} {', '.join(of)}: n = {metrics['n']:,}"
-        title += f", missing {metrics['missing']:,} (count 0), true boxes without a predicted one "
-        title += ", ".join(f"{m['missing_boxes']:,}" for m in of.values()) + " (count 0)"
+        title += f", missing {metrics['missing']:,}, true boxes without a predicted one "
+        title += ", ".join(f"{m['missing_boxes']:,}" for m in of.values()) + "; both score 0"
         blocks.append(_block(title, rows))
+    if blocks and known:
+        blocks.append("\n".join(f"  {point}: {_POINTS[point]}" for point in known))
     return "\n\n".join(blocks)
 
 
