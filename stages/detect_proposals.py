@@ -22,7 +22,7 @@ from vcma.runner import listed, per_video
 @click.option("--batch", type=click.IntRange(1), help="Frames in one forward pass.")
 def detect_proposals(run: Run, batch: int, **parameters: float) -> None:
     """Find regions in every sampled frame with the data set's detector."""
-    settings = dict(run.block.get("detector") or {})
+    settings = run.project.detector
     fingerprint = load_detector(settings, run.project.root, run.device).fingerprint
     frames = run.artifact("frames")
     videos = listed(run.artifact("samples.h5"), frames)

@@ -33,6 +33,7 @@ from vcma.datasets.index import (
     file_facts,
     is_inside,
     known_splits,
+    read_skip_list,
 )
 from vcma.datasets.vidstg import Tracks, VidorFolder, boxed, read_trajectories
 from vcma.detector import load_detector
@@ -390,7 +391,7 @@ def check_command(
     path = project.data / SKIP_FILE
     if fix_index:
         artifact.write_json(path, skip_list(found))
-    left_out = artifact.read_json(path, "mend or remove it") if path.exists() else {}
+    left_out = read_skip_list(path)
     blocking = [f for f in found if f.blocks and f.id not in left_out]
     if left_out:
         click.echo(f"check: {len(left_out):,} are left out by {path}", err=True)
@@ -401,7 +402,7 @@ def check_command(
 
 def _examine_detector(project: Project) -> Iterator[Finding]:
     """Build the detector as detect_proposals will, after hours of extraction; weights by URL are left unfetched."""
-    settings = project.block.get("detector")
+    settings = project.detector
     if not settings or "://" in (settings.get("weights") or "://"):
         return
     try:
@@ -435,7 +436,7 @@ def _plan(project: Project) -> Plan:
 
 def _of_detector(project: Project) -> dict[str, int]:
     try:
-        detector = load_detector(dict(project.block.get("detector") or {}), project.root)
+        detector = load_detector(project.detector, project.root)
     except InputError as error:
         click.echo(f"note: assuming 1,024 features, 80 classes and 30 attributes, because {error}", err=True)
         return {"features": 1024, "classes": 80, "attributes": 30}

@@ -49,6 +49,11 @@ class Project:
         return dict(self.config["datasets"][self.dataset])
 
     @property
+    def detector(self) -> dict[str, Any]:
+        """The `detector:` of that block, as `load_detector` takes it; empty where there is none."""
+        return dict(self.block.get("detector") or {})
+
+    @property
     def data(self) -> Path:
         """Where the chosen data set's annotations live, by convention."""
         return self.root / "data" / self.dataset

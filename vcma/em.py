@@ -170,8 +170,7 @@ def look_untrained(settings: Settings, batch: Tensors) -> Evidence:
     does, for all one knows. Both numbers are from the drawn world's validation and 34 sentences of two real videos.
     """
     nothing = torch.zeros((), device=batch.frame.device)
-    score = (settings.label_prior * batch.entity_label).masked_fill(~batch.candidates, NO_CANDIDATE)
-    log_prior = score.log_softmax(-1).clamp(min=NO_CANDIDATE)
+    log_prior = batch.over_candidates(settings.label_prior * batch.entity_label)
     trusted = replace(settings, kappa=min(settings.kappa, _TRUST))
     e = _evidence(trusted, batch, log_prior, nothing, nothing, batch.single.new_zeros(CELLS, CELLS))
     throughout = torch.where(_tells(batch), _THROUGHOUT, 1.0)
@@ -267,7 +266,7 @@ def update_z(e: Evidence, batch: Tensors, q: Posterior, messages: Messages, rank
     score = score.index_add(0, subject, torch.einsum("knm,km->kn", messages.pair, z[other]))
     score = score.index_add(0, other, torch.einsum("knm,kn->km", messages.pair, z[subject]))
     score = score.index_add(0, batch.action_subject, messages.action)
-    fresh = score.masked_fill(~batch.candidates, NO_CANDIDATE).log_softmax(-1).clamp(min=NO_CANDIDATE)
+    fresh = batch.over_candidates(score)
     return replace(q, log_z=torch.where((batch.entity_rank == rank)[:, None], fresh, q.log_z))
 
 

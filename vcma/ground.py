@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -17,8 +18,8 @@ import numpy as np
 
 from vcma.artifact import replacing, rows, write_bytes
 from vcma.cli import Project, check_device, progress, text_lines, with_project
-from vcma.clip import Clip, crop
-from vcma.corpus import Encoder, Sentence
+from vcma.clip import crop
+from vcma.corpus import Batch, Encoder, Sentence
 from vcma.detector import Detector, load_detector
 from vcma.errors import InputError
 from vcma.grounding import Answer, Prediction, exported, predict
@@ -72,7 +73,7 @@ def ground_command(
         raise InputError("no such video", video, "check its path")
     _check_folder(out)
     # All that can be wrong is found before the minutes that detection takes.
-    detector = load_detector(dict(project.block.get("detector") or {}), project.root, device)
+    detector = load_detector(project.detector, project.root, device)
     way = _untrained(project, device) if untrained else _by_model(folder, project.root, detector, device)
     end, missing = extent(video)
     if missing:
@@ -180,13 +181,6 @@ def sentence(text: str, number: int) -> Sentence:
     )
 
 
-def _clip(tubes: Columns, end: int, max_frames: int) -> Clip:
-    clip = crop(tubes, 0, end, max_frames)
-    if not len(clip.tube):
-        raise InputError("nothing was detected in the video", None, "lower detect_proposals.score_threshold")
-    return clip
-
-
 def _untrained(project: Project, device: str) -> Way:
     from vcma.em import ground_untrained
     from vcma.untrained import settings_of
@@ -194,33 +188,45 @@ def _untrained(project: Project, device: str) -> Way:
     settings, max_frames = settings_of(project.section("train_em"))
 
     def way(told: Sequence[Sentence], tubes: Columns, end: int) -> list[Prediction]:
-        clip, encoder = _clip(tubes, end, max_frames), label_encoder(tubes)
-        encoder.learn(told)
-        posteriors = ground_untrained(settings, encoder.batch([clip], [told]), device)
-        return [predict(s, clip, p.log_z, p.y, p.runs, p.evidence) for s, p in zip(told, posteriors, strict=True)]
+        posteriors = partial(ground_untrained, settings, device=device)
+        return _predicted(told, tubes, end, max_frames, label_encoder(tubes), posteriors, {})
 
     return way
 
 
 def _by_model(folder: Path, root: Path, detector: Detector, device: str) -> Way:
     from vcma.checkpoint import decoding, load_model
-    from vcma.em import ground
+    from vcma.em import Grounding, ground
     from vcma.embedding import text_features
 
     model, description = load_model(folder, detector.fingerprint)
     encoder = Encoder(model.vocabulary, text_features(model.settings.text, root, model.vocabulary.text))
-    fitted = decoding(description)
+    most, fitted = description["max_frames"], decoding(description)
+
+    def posteriors(batch: Batch) -> Iterator[Grounding]:
+        return (p for p, _ in ground(model.to(device), batch, device))
 
     def way(told: Sequence[Sentence], tubes: Columns, end: int) -> list[Prediction]:
-        clip = _clip(tubes, end, description["max_frames"])
-        encoder.learn(told)
-        posteriors = ground(model.to(device), encoder.batch([clip], [told]), device)
-        return [
-            predict(s, clip, p.log_z, p.y, p.runs, p.evidence, **fitted)
-            for s, (p, _) in zip(told, posteriors, strict=True)
-        ]
+        return _predicted(told, tubes, end, most, encoder, posteriors, fitted)
 
     return way
+
+
+def _predicted(
+    told: Sequence[Sentence],
+    tubes: Columns,
+    end: int,
+    max_frames: int,
+    encoder: Encoder,
+    posteriors: Callable[[Batch], Iterable],
+    fitted: Mapping[str, float],
+) -> list[Prediction]:
+    clip = crop(tubes, 0, end, max_frames)
+    if not len(clip.tube):
+        raise InputError("nothing was detected in the video", None, "lower detect_proposals.score_threshold")
+    encoder.learn(told)
+    found = zip(told, posteriors(encoder.batch([clip], [told])), strict=True)
+    return [predict(s, clip, p.log_z, p.y, p.runs, p.evidence, **fitted) for s, p in found]
 
 
 _FPS = 25.0  # where a file says none

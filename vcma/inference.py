@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from vcma import em
 from vcma.artifact import write_chunks
-from vcma.corpus import Encoder, Sentence
-from vcma.em import Model, Settings
+from vcma.corpus import Batch, Encoder, Sentence
+from vcma.em import Grounding, Model, Settings
 from vcma.grounding import Answer, Prediction, exported, fallback, predict, windowed
 from vcma.loading import Clips, batches
 
@@ -31,13 +31,11 @@ def ground_all(
 
     fitted: temperature and brevity (see `predict`).
     """
-    found: dict[str, Prediction] = {}
-    for owners, told, batch in batches(clips, encoder, sentences, model.settings.batch_clips, None):
-        for clip, sentence, (p, q) in zip(owners, told, em.ground(model, batch, device), strict=True):
-            g = p if posterior == "p" else q
-            found[sentence.sample] = predict(sentence, clip, g.log_z, g.y, g.runs, g.evidence, **fitted)
-        tick(len(batch.tube))
-    return [found.get(s.sample) or _fallback(s, clips) for s in sentences]
+
+    def posteriors(batch: Batch) -> Iterator[Grounding]:
+        return (p if posterior == "p" else q for p, q in em.ground(model, batch, device))
+
+    return _predicted(model.settings, clips, encoder, sentences, posteriors, fitted, tick)
 
 
 def ground_untrained(
@@ -46,13 +44,29 @@ def ground_untrained(
     encoder: Encoder,
     sentences: Sequence[Sentence],
     device: str,
-    tick: Callable[[int], object] = lambda _: None,
+    tick: Callable[[int], object],
 ) -> list[Prediction]:
     """Predictions of all sentences without a model: by the detector's labels and what predicates' words say."""
+
+    def posteriors(batch: Batch) -> list[Grounding]:
+        return em.ground_untrained(settings, batch, device)
+
+    return _predicted(settings, clips, encoder, sentences, posteriors, {}, tick)
+
+
+def _predicted(
+    settings: Settings,
+    clips: Clips,
+    encoder: Encoder,
+    sentences: Sequence[Sentence],
+    posteriors: Callable[[Batch], Iterable[Grounding]],
+    fitted: Mapping[str, float],
+    tick: Callable[[int], object],
+) -> list[Prediction]:
     found: dict[str, Prediction] = {}
     for owners, told, batch in batches(clips, encoder, sentences, settings.batch_clips, None):
-        for clip, sentence, g in zip(owners, told, em.ground_untrained(settings, batch, device), strict=True):
-            found[sentence.sample] = predict(sentence, clip, g.log_z, g.y, g.runs, g.evidence)
+        for clip, sentence, g in zip(owners, told, posteriors(batch), strict=True):
+            found[sentence.sample] = predict(sentence, clip, g.log_z, g.y, g.runs, g.evidence, **fitted)
         tick(len(batch.tube))
     return [found.get(s.sample) or _fallback(s, clips) for s in sentences]
 
@@ -75,14 +89,16 @@ def reference_answers(
     contrast: phrase-video contrast without EM, over the window tuned on validation or the whole segment, whichever
     was better there. labels: the label prior alone over the whole segment. untrained: see `ground_untrained`.
     """
-    found: dict[str, list[Answer]] = {"contrast": [], "labels": []}
-    for owners, told, batch in batches(clips, encoder, sentences, contrast.settings.batch_clips, None):
-        for clip, sentence, log_z in zip(owners, told, em.log_prior(contrast, batch, device), strict=True):
+    found: dict[str, list[Answer]] = {"contrast": [], "labels": [], "untrained": []}
+    settings = contrast.settings
+    for owners, told, batch in batches(clips, encoder, sentences, settings.batch_clips, None):
+        priors, posteriors = em.log_prior(contrast, batch, device), em.ground_untrained(settings, batch, device)
+        for clip, sentence, log_z, g in zip(owners, told, priors, posteriors, strict=True):
             label = encoder.label_prior(sentence, clip)
             found["contrast"].append(windowed(sentence, clip, log_z, window))
             found["labels"].append(windowed(sentence, clip, label, (0.0, 1.0)))
-    untrained = ground_untrained(contrast.settings, clips, encoder, sentences, device)
-    return found | {"untrained": [p.answer for p in untrained if p.answer.tube >= 0]}
+            found["untrained"].append(predict(sentence, clip, g.log_z, g.y, g.runs, g.evidence).answer)
+    return found
 
 
 def export(path: Path, predictions: Sequence[Prediction], sentences: Sequence[Sentence], clips: Clips) -> None:

@@ -66,6 +66,10 @@ class Tensors:
         """Which tubes each entity may be: bool [M, N]."""
         return self.tube[self.entity_clip]
 
+    def over_candidates(self, score: Tensor) -> Tensor:
+        """log-softmax of scores [M, N] over each entity's candidates: [M, N], NO_CANDIDATE for the others."""
+        return score.masked_fill(~self.candidates, NO_CANDIDATE).log_softmax(-1).clamp(min=NO_CANDIDATE)
+
 
 SINGLE, PAIR = len(SINGLE_FEATURES), len(PAIR_FEATURES)
 
@@ -181,7 +185,7 @@ class Theta(nn.Module):
         """log p(z_i = n | E, V): float [M, N], NO_CANDIDATE for padding."""
         own = similarity[torch.arange(len(similarity), device=similarity.device), batch.entity_clip]
         score = self.tau.exp() * own + self.label_prior * batch.entity_label
-        return score.masked_fill(~batch.candidates, NO_CANDIDATE).log_softmax(-1).clamp(min=NO_CANDIDATE)
+        return batch.over_candidates(score)
 
     def features(self, batch: Tensors) -> tuple[Tensor, Tensor]:
         """f(n, m, t) [V, N, N, T, H / 2] and f(n, t) [V, N, T, H / 2]."""

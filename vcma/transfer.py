@@ -137,7 +137,7 @@ def _features(project: Project) -> str | None:
     for path in sorted((project.artifacts / "tubes").glob("*.h5")):
         return str(artifact.read(artifact.TUBES, path, ("detector",))["detector"])
     try:
-        return load_detector(dict(project.block.get("detector") or {}), project.root).fingerprint
+        return load_detector(project.detector, project.root).fingerprint
     except InputError:
         return None
 

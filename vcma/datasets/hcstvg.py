@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from vcma.datasets.index import (
+    FAR,
     Entry,
     Index,
     Problem,
@@ -34,7 +35,6 @@ from vcma.errors import InputError
 from vcma.names import video_root
 
 SECONDS = 20  # every clip's length; the frame rate the protocols use follows from it
-_FAR = 1e9  # px; beyond it, or not a number, a coordinate is an error
 _WHAT = "an HC-STVG annotation file (an object of video names with bbox, st_frame, img_num and a sentence)"
 
 
@@ -149,7 +149,7 @@ def _parse_truth(record: Mapping) -> Truth:
         raise UnusableError("malformed record", "bbox is no list of [x, y, w, h]") from None
     if not len(box):
         raise UnusableError("zero-length span", "no box")
-    if not (np.abs(box) < _FAR).all():
+    if not (np.abs(box) < FAR).all():
         raise UnusableError("malformed record", "a box is not finite")
     box[:, 2:] += box[:, :2]
     frame = np.arange(start, start + len(box), dtype=np.int64)

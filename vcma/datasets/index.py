@@ -27,6 +27,7 @@ SKIP_LISTED = f"listed in {SKIP_FILE}"
 NOT_OFFICIAL = "not in the official list"
 _CHOSEN = (SKIP_LISTED, NOT_OFFICIAL)  # left out on purpose: no reason for a strict run to end
 _LARGEST = 1 << 31
+FAR = 1e9  # px; beyond it, or not a number, a coordinate is an error
 _SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v", ".mpg", ".flv", ".wmv", ".ts")
 
 
@@ -188,7 +189,7 @@ def build(
     their files. annotations: folder of the data set's files, whose skip list is honoured. Raises InputError if
     nothing usable is left and, under `strict`, at the first skip.
     """
-    unwanted = _skip_list(annotations / SKIP_FILE)
+    unwanted = read_skip_list(annotations / SKIP_FILE)
     used: list[Entry] = []
     videos: dict[str, tuple] = {}
     skipped: list[tuple[str, str, str]] = []
@@ -291,7 +292,8 @@ def positive(value: object, what: str) -> float:
     return float(value)
 
 
-def _skip_list(path: Path) -> dict[str, str]:
+def read_skip_list(path: Path) -> dict[str, str]:
+    """{sample or video id: reason} of what is left out, empty without the file; raises InputError if it is none."""
     if not path.exists():
         return {}
     listed = read_json(path, dict, "a skip list {id: reason}")

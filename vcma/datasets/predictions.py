@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from vcma.artifact import offsets
+from vcma.datasets.index import FAR
 from vcma.errors import InputError
 from vcma.metrics import Predictions
 
 _REMEDY = 'write {sample id: {"span": [begin, end], "boxes": {frame: [x1, y1, x2, y2]}}}'
 _LAST = 1 << 31
-_FAR = 1e9  # px; beyond it, or not a number, a coordinate is an error
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 
@@ -132,7 +132,7 @@ def _one(value: Any) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
         box = np.array(list(given.values()), np.float64).reshape(-1, 4)
     except (TypeError, ValueError, OverflowError):
         raise ValueError("a box is no [x1, y1, x2, y2]") from None
-    if len(box) != len(frame) or not (np.abs(box) < _FAR).all():
+    if len(box) != len(frame) or not (np.abs(box) < FAR).all():
         raise ValueError("a box is no [x1, y1, x2, y2] of finite numbers")
     order = np.argsort(frame, kind="stable")
     frame = frame[order]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from vcma.datasets.index import (
+    FAR,
     NOT_OFFICIAL,
     Entry,
     Index,
@@ -36,7 +37,6 @@ from vcma.errors import InputError
 from vcma.names import root_folder, video_root
 
 QUERY_TYPES = {"captions": "declarative", "questions": "interrogative"}
-_FAR = 1e9  # px; beyond it, or not a number, a coordinate is an error
 Tracks = Mapping[int, tuple[np.ndarray, np.ndarray]]  # track id -> frame int64 [n], box float32 [n, 4]
 
 _WHAT = "a VidSTG annotation file (a list of records with vid, used_segment, captions and questions)"
@@ -275,6 +275,6 @@ def _tracks(trajectories: list) -> Tracks:
                 mine.append(frame)
                 boxes.setdefault(tid, []).append((b["xmin"], b["ymin"], b["xmax"], b["ymax"]))
     exact = {tid: np.array(b, np.float64) for tid, b in boxes.items()}
-    if not all((np.abs(b) < _FAR).all() for b in exact.values()):
+    if not all((np.abs(b) < FAR).all() for b in exact.values()):
         raise UnusableError("no boxes", "VidOR's annotation of the video is broken (a box is not finite)")
     return {tid: (np.array(frames[tid], np.int64), b.astype(np.float32)) for tid, b in exact.items()}
