@@ -23,7 +23,7 @@ test: env  ## all tests
 	@python -m pytest -q
 
 faults: env  ## all kills and mutations, of which `make test` has a part (half an hour)
-	@VCMA_FAULTS=all python -m pytest -q -s tests/faults tests/test_cluster.py
+	@VCMA_FAULTS=all python -m pytest -q -s tests/faults tests/pipeline/test_workers.py
 
 bench: env  ## speed and growth beside what else one could use -> bench/results.md
 	@[ -d .bench/packages ] || python -m pip install --quiet --no-deps --target .bench/packages -r envs/bench.txt || \

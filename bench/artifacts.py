@@ -15,19 +15,22 @@ from pathlib import Path
 
 import turns  # first: it sets the number of threads
 
+from vcma.pipeline import schemas
+from vcma.records.columns import Columns, offsets
+
 # isort: split
 import h5py
 import numpy as np
 
-from vcma import artifact
+from vcma.pipeline import artifact
 
 
-def proposals(frames: int, regions: int = 20, features: int = 256) -> artifact.Columns:
+def proposals(frames: int, regions: int = 20, features: int = 256) -> Columns:
     random, n = np.random.default_rng(0), frames * regions
     return {
         "frame": np.arange(frames),
         "time": np.arange(frames) / 4,
-        "box_offset": artifact.offsets([regions] * frames),
+        "box_offset": offsets([regions] * frames),
         "box": random.random((n, 4), np.float32),
         "score": random.random(n, np.float32),
         "class_prob": random.random((n, 80), np.float32).astype(np.float16),
@@ -41,7 +44,7 @@ def proposals(frames: int, regions: int = 20, features: int = 256) -> artifact.C
     }
 
 
-def write_raw(path: Path, data: artifact.Columns) -> None:
+def write_raw(path: Path, data: Columns) -> None:
     with h5py.File(path, "w") as file:
         for name, value in data.items():
             file[name] = value
@@ -65,10 +68,10 @@ def main() -> None:
         for frames in (24, 1000):
             data = proposals(frames)
             writers = {
-                "ours": lambda d=data: artifact.write(artifact.PROPOSALS, ours, d, {}, {}),
+                "ours": lambda d=data: artifact.write(schemas.PROPOSALS, ours, d, {}, {}),
                 "raw h5py": lambda d=data: write_raw(raw, d),
             }
-            readers = {"ours": lambda: artifact.read(artifact.PROPOSALS, ours), "raw h5py": lambda: read_raw(raw)}
+            readers = {"ours": lambda: artifact.read(schemas.PROPOSALS, ours), "raw h5py": lambda: read_raw(raw)}
             comparisons[f"write proposals of {frames} frames"] = turns.in_turns(
                 writers, args.rounds, clock=time.perf_counter
             )

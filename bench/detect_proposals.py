@@ -17,10 +17,16 @@ import turns  # first: it sets the number of threads
 import click
 import numpy as np
 
-from vcma.detector import load_detector
-from vcma.detectron import build_model, fill, import_detectron2, read_config, without_old_warnings
-from vcma.stills import world_stills
-from vcma.weights import read_checkpoint
+from vcma.detection.detectron2_backend import (
+    build_model,
+    fill,
+    import_detectron2,
+    read_config,
+    without_old_warnings,
+)
+from vcma.detection.registry import load_detector
+from vcma.detection.weights import read_checkpoint
+from vcma.detector_training.pictures import world_stills
 
 _WANTED: dict[str, Any] = {"top_k": 20, "score_threshold": 0.05, "nms_threshold": 0.6, "min_size": 4}
 

@@ -27,7 +27,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vcma.language import Query, draw, parse
+from vcma.parsing.parser import draw, parse
+from vcma.records.query import Query
 
 # What a person may call a thing of each category; the category's own words always count.
 NAMES = {

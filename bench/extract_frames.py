@@ -20,7 +20,9 @@ import turns  # first: it sets the number of threads
 import cv2
 import numpy as np
 
-from vcma import video
+from vcma.video import sampling
+from vcma.video.decoding import shape
+from vcma.video.extent import extent
 
 HOW = {"rate": 5, "max_frames": 10**6, "max_side": 640, "quality": 90}
 Way = Callable[[Path, list[int]], list[bytes]]
@@ -35,7 +37,7 @@ def coded(picture: np.ndarray) -> bytes:
 
 
 def ours(path: Path, wanted: list[int]) -> list[bytes]:
-    found = video.extract(path, [(0, -1)], **HOW)
+    found = sampling.extract(path, [(0, -1)], **HOW)
     begin, end = found["jpeg_offset"][:-1], found["jpeg_offset"][1:]
     return [found["jpeg"][a:b].tobytes() for a, b in zip(begin, end, strict=True)]
 
@@ -86,8 +88,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     grids: dict[str, dict[Path, list[int]]] = {}  # videos of one size together
     for path in args.videos:
-        (count, _), (fps, width, height) = video.extent(path), video.shape(path)
-        grid = video.time_grid([(0, -1)], count, fps, HOW["rate"], HOW["max_frames"])
+        (count, _), (fps, width, height) = extent(path), shape(path)
+        grid = sampling.time_grid([(0, -1)], count, fps, HOW["rate"], HOW["max_frames"])
         grids.setdefault(f"{width} x {height}", {})[path] = grid.tolist()
 
     def run(way: Way, wanted: dict[Path, list[int]]) -> int:
@@ -97,9 +99,7 @@ def main() -> None:
     for size, wanted in grids.items():
         ways = {name: partial(run, way, wanted) for name, way in {"ours": ours, **rivals()}.items()}
         frames[size] = {name: way() for name, way in ways.items()}
-        what = (
-            f"extract {frames[size]['ours']} of {sum(video.extent(path).frames for path in wanted)} frames, {size}"
-        )
+        what = f"extract {frames[size]['ours']} of {sum(extent(path).frames for path in wanted)} frames, {size}"
         comparisons[what] = turns.in_turns(ways, args.rounds)
     turns.finish(comparisons, args.json, frames=frames)
 

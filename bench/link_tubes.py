@@ -26,7 +26,8 @@ import turns  # first: it sets the number of threads
 import numpy as np
 import scenes
 
-from vcma import boxes, tubes
+from vcma import boxes
+from vcma.linking import linker
 
 OURS = dict(alpha=0.5, max_tubes=20, min_score=0.2, max_gap=4.0, max_overlap=0.4, smoothing=1.0)
 KINDS: dict[str, Callable[[int], scenes.Scene]] = {
@@ -51,7 +52,7 @@ def quality(truth: np.ndarray, tracks: Iterable[Track]) -> float:
 
 
 def ours(data: dict, **changes: float) -> list[list[Track]]:
-    linked = tubes.link(data, **{**OURS, **changes})
+    linked = linker.link(data, **{**OURS, **changes})
     spans = zip(linked["point_offset"][:-1], linked["point_offset"][1:], strict=True)
     return [[(linked["position"][a:b], linked["box"][a:b]) for a, b in spans]]
 
@@ -161,9 +162,9 @@ def race(kind: str, seeds: Iterable[int]) -> tuple[dict[str, float], turns.Secon
     scores: dict[str, list[list[float]]] = {name: [] for name in linkers}
     spent: turns.Seconds = {name: [] for name in linkers}
     for scene in shown:
-        for name, linker in linkers.items():
-            spent[name].append(min(turns.seconds(partial(linker, scene.data)) for _ in range(3)))
-            scores[name].append([quality(scene.truth, tracks) for tracks in linker(scene.data)])
+        for name, method in linkers.items():
+            spent[name].append(min(turns.seconds(partial(method, scene.data)) for _ in range(3)))
+            scores[name].append([quality(scene.truth, tracks) for tracks in method(scene.data)])
     found = {name: float(np.mean(rows, axis=0).max()) for name, rows in scores.items()}
     for name, fill in (("ceiling_unfilled", False), ("ceiling_filled", True)):
         found[name] = float(np.mean([quality(s.truth, tracks_of(s.data, s.identity, fill)) for s in shown]))
@@ -193,7 +194,7 @@ def scaling() -> dict[str, object]:
 def _cost(frames: int, detections: int) -> float:
     """Best of 3, ms."""
     data = scenes.crossing(0, noisy=True, frames=frames, detections=detections).data
-    return min(turns.seconds(lambda: tubes.link(data, **OURS)) for _ in range(3)) * 1e3
+    return min(turns.seconds(lambda: linker.link(data, **OURS)) for _ in range(3)) * 1e3
 
 
 def _memory(frames: int, detections: int, width: int = 1024) -> dict[str, float]:
@@ -201,7 +202,7 @@ def _memory(frames: int, detections: int, width: int = 1024) -> dict[str, float]
     data = scenes.crossing(0, noisy=True, frames=frames, detections=detections).data
     data["feature"] = np.tile(data["feature"], width // data["feature"].shape[1])
     tracemalloc.start()
-    linked = tubes.link(data, **OURS)
+    linked = linker.link(data, **OURS)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     given, made = (sum(np.asarray(column).nbytes for column in part.values()) for part in (data, linked))

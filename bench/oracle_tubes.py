@@ -18,10 +18,14 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from vcma import artifact, boxes, metrics, references, tubes
-from vcma.cli import load_project
+from vcma import boxes
 from vcma.datasets.vidstg import Tracks, VidorFolder, read_trajectories
-from vcma.names import file_stem, root_folder
+from vcma.evaluation import baselines, metrics
+from vcma.linking import linker
+from vcma.pipeline import artifact, schemas
+from vcma.pipeline.paths import file_stem, root_folder
+from vcma.pipeline.project import load_project
+from vcma.records.columns import offsets
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -47,7 +51,7 @@ def identified(data: dict, tracks: Tracks) -> dict:
         box.append(boxes.interpolate(data["time"][position[-1]], data["time"][known], data["box"][row[known]]))
     return {
         "frame": frames,
-        "point_offset": artifact.offsets(list(map(len, position))),
+        "point_offset": offsets(list(map(len, position))),
         "position": np.concatenate([np.zeros(0, int), *position]),
         "box": np.concatenate([np.zeros((0, 4)), *box]),
         "tube_score": np.ones(len(position)),
@@ -61,19 +65,19 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the numbers here")
     args = parser.parse_args()
     project = load_project(args.config)
-    truth = artifact.read(artifact.TRUTH, project.artifacts / f"truth_{args.split}.h5")
+    truth = artifact.read(schemas.TRUTH, project.artifacts / f"truth_{args.split}.h5")
     proposals = {
-        video: artifact.read(artifact.PROPOSALS, project.artifacts / "proposals" / f"{file_stem(video)}.h5")
+        video: artifact.read(schemas.PROPOSALS, project.artifacts / "proposals" / f"{file_stem(video)}.h5")
         for video in dict.fromkeys(truth["video"].tolist())
     }
     folder, section = VidorFolder(root_folder(project.block, "boxes", project.root)), project.section("link_tubes")
 
     def oracle(found: dict) -> float:
-        answers = references.oracle(truth, found.__getitem__)
+        answers = baselines.oracle(truth, found.__getitem__)
         return float(metrics.score(truth, answers, "stcat").viou.mean())
 
     def linked(**changes: float) -> dict:
-        return {video: tubes.link(data, **{**section, **changes}) for video, data in proposals.items()}
+        return {video: linker.link(data, **{**section, **changes}) for video, data in proposals.items()}
 
     ideal = oracle({v: identified(data, read_trajectories(folder.path(v)).tracks) for v, data in proposals.items()})
     ours, over = oracle(linked()), {str(alpha): oracle(linked(alpha=alpha)) for alpha in ALPHAS}

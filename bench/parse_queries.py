@@ -19,7 +19,7 @@ from pathlib import Path
 import turns  # first: it sets the number of threads
 
 # isort: split
-from vcma.language import MODELS, load_model, parse
+from vcma.parsing.parser import MODELS, load_model, parse
 
 
 def read_texts(path: Path, count: int) -> list[str]:

@@ -24,14 +24,18 @@ from pathlib import Path
 
 import turns  # first: it sets the number of threads
 
+from vcma.pipeline import schemas
+from vcma.records.columns import Columns
+from vcma.text.features import WORDLLAMA
+
 # isort: split
 import numpy as np
 import yaml
 from train_em import NAMES, generate
 
 from artifacts import proposals
-from vcma import artifact
-from vcma.names import file_stem
+from vcma.pipeline import artifact
+from vcma.pipeline.paths import file_stem
 
 LATER = (  # what the stages after the videos make
     *("queries.h5", "em_history.json", "model/model.json", "predictions.h5", "predictions.json", "references.h5"),
@@ -89,20 +93,20 @@ def stage(root: Path, name: str) -> Cost:
 # A stage run by this writes the ledger of the artifacts that lie there, instead of making them.
 ADOPT = """
 import runpy, sys
-from vcma import runner
+from vcma.pipeline import per_video
 def adopted(run, make, jobs, isolated):
     for video, path, *_ in jobs:
-        yield video, {"counts": {}, **runner._stat(path), "sha256": runner._file_digest(path)}
-runner._results = adopted
+        yield video, {"counts": {}, **per_video._stat(path), "sha256": per_video._file_digest(path)}
+per_video.results = adopted
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def small_tubes() -> artifact.Columns:
+def small_tubes() -> Columns:
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder), 1, 2, 4, 8)
-        return artifact.read(artifact.TUBES, Path(folder) / "v0.h5")
+        return artifact.read(schemas.TUBES, Path(folder) / "v0.h5")
 
 
 def name_videos(root: Path, videos: Iterable[str]) -> None:
@@ -117,11 +121,11 @@ def fill(root: Path, count: int) -> list[str]:
     for video in videos:
         (root / "data/clips" / video).write_bytes(b"tiny")
     stage(root, "index_dataset")
-    frames = artifact.empty(artifact.FRAMES, width=64, height=48, fps=10.0, frame_count=0)
+    frames = schemas.empty(schemas.FRAMES, width=64, height=48, fps=10.0, frame_count=0)
     made = {"frames": frames, "proposals": proposals(4, 3, 8), "tubes": small_tubes()}
     for name, folder in PER_VIDEO.items():
         first, *others = (root / "artifacts/clips" / folder / f"{file_stem(video)}.h5" for video in videos)
-        artifact.write(artifact.SCHEMAS[folder], first, made[folder], {}, {})
+        artifact.write(schemas.SCHEMAS[folder], first, made[folder], {}, {})
         image = first.read_bytes()
         free = image.index(b"\n") + 1  # behind the seal nothing is read before HDF5 begins
         for path in others:
@@ -171,10 +175,10 @@ def no_op(root: Path) -> Cost:
 
 def corpus(root: Path, sentences: int, tubes: int, frames: int) -> Path:
     """A project with one video every ten sentences, their tubes and truth, and a model as it is before training."""
-    from vcma.checkpoint import save_model
-    from vcma.corpus import vocabulary
-    from vcma.em import Settings, build
-    from vcma.text import static_vectors
+    from vcma.model.em import Settings, build
+    from vcma.model.vocabulary import vocabulary
+    from vcma.text.label_matching import static_vectors
+    from vcma.training.model_files import save_model
 
     project(root)
     folder, videos = root / "artifacts/clips", max(sentences // 10, 1)
@@ -188,16 +192,16 @@ def corpus(root: Path, sentences: int, tubes: int, frames: int) -> Path:
         return np.full(sentences, value, object if isinstance(value, str) else None)
 
     sample, begin = named("s", sentences), all_equal(0)
-    samples = artifact.empty(artifact.SAMPLES) | {"video": named("v", videos), "video_path": named("v", videos)}
+    samples = schemas.empty(schemas.SAMPLES) | {"video": named("v", videos), "video_path": named("v", videos)}
     samples |= {"video_fps": np.zeros(videos), "sample": sample, "sample_video": row % videos}
     samples |= {
         f"video_{name}": np.zeros(videos, np.int64) for name in ("frames", "width", "height", "bytes", "modified")
     }
     samples |= {"split": all_equal("test"), "query_type": all_equal("unknown"), "segment_begin": begin}
     samples |= {"segment_end": all_equal(end), "sentence": np.array(SENTENCES, object)[row % len(SENTENCES)]}
-    artifact.write(artifact.SAMPLES, folder / "samples.h5", samples, {}, {})
+    artifact.write(schemas.SAMPLES, folder / "samples.h5", samples, {}, {})
     box = np.tile(np.float32([100, 100, 200, 200]), (8 * sentences, 1))
-    truth = artifact.empty(artifact.TRUTH, format="vidstg") | {
+    truth = schemas.empty(schemas.TRUTH, format="vidstg") | {
         "sample": sample,
         "video": named("v", videos)[row % videos],
     }
@@ -205,9 +209,9 @@ def corpus(root: Path, sentences: int, tubes: int, frames: int) -> Path:
     truth |= {"span_begin": begin, "span_end": all_equal(8), "segment_begin": begin, "segment_end": all_equal(end)}
     truth |= {"frame_count": all_equal(end), "fps": all_equal(24.0), "target_id": begin, "distractors": begin}
     truth |= {"box": box, "box_frame": np.tile(np.arange(8), sentences), "box_offset": np.arange(sentences + 1) * 8}
-    artifact.write(artifact.TRUTH, folder / "truth_test.h5", truth, {}, {})
+    artifact.write(schemas.TRUTH, folder / "truth_test.h5", truth, {}, {})
     settings = Settings.of(yaml.safe_load((turns.ROOT / "pipeline.yaml").read_text())["train_em"])
-    model = build(vocabulary([], NAMES, (), 64), static_vectors, settings)
+    model = build(vocabulary([], NAMES, (), 64, WORDLLAMA), static_vectors, settings)
     for name in ("model", "model/contrast"):
         extra = {"max_frames": frames, "temperature": 1.0, "brevity": 0.0, "window": [0.0, 1.0]}
         save_model(folder / name, model, "bench", extra)
@@ -259,7 +263,7 @@ def memory(what: str) -> float:
 
 def extraction(folder: Path, frames: int) -> Callable[[], object]:
     from tests.faults.workshop import draw_video
-    from vcma.video import extract
+    from vcma.video.sampling import extract
 
     draw_video(folder / "a.mp4", 0, frames, (320, 240))
     return lambda: extract(folder / "a.mp4", [(0, -1)], rate=4, max_frames=10**6, max_side=640, quality=90)
@@ -268,7 +272,7 @@ def extraction(folder: Path, frames: int) -> Callable[[], object]:
 def linking(frames: int, regions: int) -> Callable[[], object]:
     from scenes import crossing
 
-    from vcma.tubes import link
+    from vcma.linking.linker import link
 
     section = yaml.safe_load((turns.ROOT / "pipeline.yaml").read_text())["link_tubes"]
     data = crossing(0, noisy=True, frames=frames, detections=regions).data

@@ -21,6 +21,9 @@ from pathlib import Path
 
 import turns  # first: it sets the number of threads
 
+from vcma.pipeline import schemas
+from vcma.text.features import WORDLLAMA
+
 # isort: split
 import numpy as np
 import yaml
@@ -33,7 +36,7 @@ PREDICATES = ("above", "chase", "hold", "next to", "towards", "push", "ride", "w
 
 def generate(folder: Path, videos: int, tubes: int, frames: int, features: int) -> None:
     """Tubes of `videos` videos, walking at random, in the schema of the real ones."""
-    from vcma import artifact
+    from vcma.pipeline import artifact
 
     for v in range(videos):
         random = np.random.default_rng(v)
@@ -59,15 +62,17 @@ def generate(folder: Path, videos: int, tubes: int, frames: int, features: int) 
             "width": np.int64(640),
             "height": np.int64(480),
         }
-        artifact.write(artifact.TUBES, folder / f"v{v}.h5", columns, {}, {})
+        artifact.write(schemas.TUBES, folder / f"v{v}.h5", columns, {}, {})
 
 
 def measure(size: str, share: float, rounds: int) -> dict:
     """Epochs of EM in this process: seconds by way, sentences, and peak memory of the batches in MB."""
-    from vcma import em
-    from vcma.corpus import Encoder, Sentence, vocabulary
-    from vcma.loading import Clips, batches
-    from vcma.text import static_vectors
+    from vcma.batching.clip_store import Clips, batches
+    from vcma.batching.encoder import Encoder
+    from vcma.model import em
+    from vcma.model.vocabulary import vocabulary
+    from vcma.records.sentence import Sentence
+    from vcma.text.label_matching import static_vectors
 
     whole, tubes, frames, features, each = SIZES[size]
     videos = max(2, round(whole * share)) if size == "vidstg" else whole
@@ -78,7 +83,7 @@ def measure(size: str, share: float, rounds: int) -> dict:
         heads = tuple(random.choice(NAMES, 2).tolist())
         relation = (0, str(random.choice(PREDICATES)), 1)
         told.append(Sentence(str(i), f"v{i % videos}", 0, -1, heads, heads, ((), ()), 0, (relation,)))
-    words = vocabulary(told, NAMES, (), features)
+    words = vocabulary(told, NAMES, (), features, WORDLLAMA)
     encoder = Encoder(words)
     encoder.learn(told)
     trainer = em.Trainer(em.build(words, static_vectors, settings))

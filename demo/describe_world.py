@@ -12,16 +12,17 @@ from typing import Any
 import click
 import numpy as np
 
-from vcma import artifact
-from vcma.appraisal import appraise
+from vcma.batching.clip_store import Clips, read_regions
 from vcma.boxes import pairwise_iou
+from vcma.detector_training.appraisal import appraise
+from vcma.detector_training.pictures import Still
 from vcma.errors import InputError
-from vcma.loading import Clips, read_regions
-from vcma.metrics import score
-from vcma.names import file_stem
-from vcma.references import identity_oracle, oracle
-from vcma.stills import Still
-from vcma.world_grammar import NOUNS, TEST_NOUNS
+from vcma.evaluation.baselines import identity_oracle, oracle
+from vcma.evaluation.metrics import score
+from vcma.pipeline import artifact, schemas, storage
+from vcma.pipeline.paths import file_stem
+from vcma.records.columns import rows
+from world.grammar import NOUNS, TEST_NOUNS
 
 SPLITS = ("train", "val", "test")
 
@@ -263,7 +264,7 @@ def _quantiles(values: list[float]) -> dict[str, float]:
 def oracles(artifacts: Path) -> dict[str, float]:
     """m_vIoU on test, by stcat, over the true spans: of the best linked tube, and of the detections that show the
     target, linked by its true identity."""
-    truth = artifact.read(artifact.TRUTH, artifacts / "truth_test.h5")
+    truth = artifact.read(schemas.TRUTH, artifacts / "truth_test.h5")
     answers = {
         "oracle": oracle(truth, Clips(artifacts / "tubes", 1).tubes_or_empty),
         "identity_oracle": identity_oracle(truth, partial(read_regions, artifacts / "proposals")),
@@ -279,10 +280,10 @@ def detection(samples: list[Sample], proposals: Path) -> dict[str, Any]:
     names, pairs = (), []
     for video, sample in {s.video: s for s in samples if s.split == "test"}.items():
         columns = ("frame", "box_offset", "box", "score", "class_prob", "attribute_prob", "class_name")
-        data = artifact.read(artifact.PROPOSALS, proposals / f"{file_stem(video)}.h5", columns)
+        data = artifact.read(schemas.PROPOSALS, proposals / f"{file_stem(video)}.h5", columns)
         names = tuple(data["class_name"])
         for row, frame in enumerate(data["frame"]):
-            mine = artifact.rows(data["box_offset"], row)
+            mine = rows(data["box_offset"], row)
             regions = {name: data[name][mine] for name in ("box", "score", "class_prob", "attribute_prob")}
             pairs.append((_still(sample, int(frame)), regions))
     found = appraise(names, (), pairs)
@@ -386,8 +387,8 @@ def main(root: Path, artifacts: Path | None, seconds: tuple[tuple[str, float], .
             raise click.ClickException(str(error)) from error
     facts["seconds"] = dict(seconds)
     if output is not None:
-        artifact.write_bytes(output / "world.json", (json.dumps(_rounded(facts), indent=1) + "\n").encode())
-        artifact.write_bytes(output / "world.md", table(facts).encode())
+        storage.write_bytes(output / "world.json", (json.dumps(_rounded(facts), indent=1) + "\n").encode())
+        storage.write_bytes(output / "world.md", table(facts).encode())
     click.echo(table(facts))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from vcma.world import SIZES, VERSION, draw_world
+from world.dataset import SIZES, VERSION, draw_world
 
 
 @click.command()

@@ -6,12 +6,13 @@ from pathlib import Path
 import click
 import numpy as np
 
-from vcma import artifact
-from vcma.cli import Run, stage
-from vcma.detector import cached_detector, load_detector
-from vcma.names import file_stem
-from vcma.proposing import propose
-from vcma.runner import listed, per_video
+from vcma.detection.proposals import propose
+from vcma.detection.registry import cached_detector, load_detector
+from vcma.pipeline import artifact, schemas
+from vcma.pipeline.cli import Run, stage
+from vcma.pipeline.paths import file_stem
+from vcma.pipeline.per_video import listed, per_video
+from vcma.records.columns import Columns
 
 
 @stage("jobs", "scheduler", "strict", "force", "device")
@@ -29,21 +30,21 @@ def detect_proposals(run: Run, batch: int, **parameters: float) -> None:
     path = {video: frames / f"{file_stem(video)}.h5" for video in videos}
 
     def inputs(video: str) -> dict[str, str]:
-        content = artifact.attributes(path[video], artifact.FRAMES)["content"]
+        content = artifact.attributes(path[video], schemas.FRAMES)["content"]
         return {"frames": content, "detector": fingerprint}
 
     work = partial(_work, settings, run.project.root, run.device, batch, parameters)
     items = {video: (path[video],) for video in videos}
-    done = per_video(run, artifact.PROPOSALS, items, work, inputs, _count)
+    done = per_video(run, schemas.PROPOSALS, items, work, inputs, _count)
     run.done(done.text(), run.artifact("proposals"))
 
 
-def _work(settings: dict, root: Path, device: str, batch: int, parameters: dict, frames: Path) -> artifact.Columns:
+def _work(settings: dict, root: Path, device: str, batch: int, parameters: dict, frames: Path) -> Columns:
     detector = cached_detector(settings, root, device)
-    return propose(detector, artifact.read(artifact.FRAMES, frames), batch=batch, **parameters)
+    return propose(detector, artifact.read(schemas.FRAMES, frames), batch=batch, **parameters)
 
 
-def _count(columns: artifact.Columns) -> dict[str, int]:
+def _count(columns: Columns) -> dict[str, int]:
     return {"regions": len(columns["box"]), "frames without": int((np.diff(columns["box_offset"]) == 0).sum())}
 
 

@@ -7,17 +7,18 @@ from typing import Any
 import click
 import numpy as np
 
-from vcma import artifact
-from vcma.cli import Run, mode, stage
-from vcma.datasets import annotated_truth
-from vcma.datasets.predictions import named_for, read_predictions
+from vcma.batching.clip_store import Clips, read_regions
+from vcma.datasets.formats import annotated_truth
 from vcma.errors import InputError
-from vcma.grounding import answers_of, boxes_of
-from vcma.loading import Clips, read_regions
-from vcma.metrics import PROTOCOLS, Predictions, compare, protocols_for
-from vcma.metrics import evaluate as evaluate_by
-from vcma.references import chance, identity_oracle, oracle
-from vcma.tables import comparison_table, left_out, metrics_table, whose
+from vcma.evaluation.baselines import chance, identity_oracle, oracle
+from vcma.evaluation.exchange import named_for, read_predictions
+from vcma.evaluation.metrics import PROTOCOLS, compare, protocols_for
+from vcma.evaluation.metrics import evaluate as evaluate_by
+from vcma.evaluation.tables import comparison_table, left_out, metrics_table, whose
+from vcma.pipeline import artifact, schemas, storage
+from vcma.pipeline.cli import Run, mode, stage
+from vcma.records.answer import Predictions, answers_of, boxes_of
+from vcma.records.columns import Columns
 
 
 @stage()
@@ -36,13 +37,13 @@ def evaluate(run: Run, split: str, protocol: str, seed: int) -> None:
     if foreign and not path.exists():  # somebody else's predictions need the annotations alone
         truth = annotated_truth(run.project.data, run.block, run.project.root, split)
     else:
-        truth = artifact.read(artifact.TRUTH, path)
+        truth = artifact.read(schemas.TRUTH, path)
     if foreign and not len(truth["sample"]):
         raise InputError(f"nothing is annotated in the split {split}", path, "name another with --split")
     if not len(truth["sample"]):
         # Your own clips have no truth: there is nothing to score, and the report is drawn all the same.
         for name in ("metrics.json", "reference_points.json"):
-            artifact.write_json(run.artifact(name), {})
+            storage.write_json(run.artifact(name), {})
         return run.done(f"no truth for the split {split}, nothing scored", run.artifact("metrics.json"))
     known = protocols_for(truth)
     protocols = known if protocol == "all" else known[:1] if protocol == "default" else (protocol,)
@@ -64,9 +65,9 @@ def evaluate(run: Run, split: str, protocol: str, seed: int) -> None:
     if not foreign:
         points = _reference_points(run, truth, by_protocol, seed)
         out = run.artifact("metrics.json")
-        artifact.write_json(run.artifact("reference_points.json"), points)
+        storage.write_json(run.artifact("reference_points.json"), points)
     if out:
-        artifact.write_json(out, ours)
+        storage.write_json(out, ours)
     who = foreign.name if foreign else whose(artifact.attributes(run.artifact("references.h5"))["inputs"])
     click.echo(metrics_table(ours, points, str(truth["format"]), split, who))
     unknown = set(predictions.sample) - set(truth["sample"]) - set(truth["skipped"])
@@ -75,9 +76,9 @@ def evaluate(run: Run, split: str, protocol: str, seed: int) -> None:
     return run.done(f"{len(truth['sample']):,} samples by {', '.join(protocols)}", out) if out else None
 
 
-def _reference_points(run: Run, truth: artifact.Columns, by_protocol: Any, seed: int) -> dict:
+def _reference_points(run: Run, truth: Columns, by_protocol: Any, seed: int) -> dict:
     clips = Clips(run.artifact("tubes"), 1)
-    found = artifact.read(artifact.REFERENCES, run.artifact("references.h5"))
+    found = artifact.read(schemas.REFERENCES, run.artifact("references.h5"))
     video = dict(zip(truth["sample"], truth["video"], strict=True))
     tubes = lru_cache(8)(clips.tubes)  # sentences of one video follow one another, for each method again
     points = {"chance": by_protocol(chance(truth, clips.tubes_or_empty, seed=seed, whole=True))}

@@ -5,11 +5,12 @@ from functools import partial
 import click
 import numpy as np
 
-from vcma import artifact
-from vcma.cli import Run, stage
-from vcma.names import video_root
-from vcma.runner import per_video
-from vcma.video import extract
+from vcma.pipeline import artifact, schemas
+from vcma.pipeline.cli import Run, stage
+from vcma.pipeline.paths import video_root
+from vcma.pipeline.per_video import per_video
+from vcma.records.columns import Columns
+from vcma.video.sampling import extract
 
 
 @stage("jobs", "scheduler", "strict", "force")
@@ -19,7 +20,7 @@ from vcma.video import extract
 @click.option("--quality", type=click.IntRange(1, 100), help="JPEG quality.")
 def extract_frames(run: Run, **parameters: float) -> None:
     """Sample the frames of every video on one time grid and store them as JPEG."""
-    samples = artifact.read(artifact.SAMPLES, run.artifact("samples.h5"))
+    samples = artifact.read(schemas.SAMPLES, run.artifact("samples.h5"))
     row = {video: i for i, video in enumerate(samples["video"])}
     root = video_root(run.block, run.project.root)
 
@@ -34,11 +35,11 @@ def extract_frames(run: Run, **parameters: float) -> None:
         return {"video": f"{samples['video_path'][i]}, {file}", "segments": str(segments[video])}
 
     items = {video: (root / samples["video_path"][i], segments[video]) for video, i in row.items()}
-    done = per_video(run, artifact.FRAMES, items, partial(extract, **parameters), inputs, _count, isolated=True)
+    done = per_video(run, schemas.FRAMES, items, partial(extract, **parameters), inputs, _count, isolated=True)
     run.done(done.text(), run.artifact("frames"))
 
 
-def _count(columns: artifact.Columns) -> dict[str, int]:
+def _count(columns: Columns) -> dict[str, int]:
     return {"frames": len(columns["frame"])}
 
 

@@ -4,12 +4,13 @@ from dataclasses import asdict
 
 import click
 
-from vcma import artifact
-from vcma.cli import Run, mode, progress, stage
-from vcma.corpus import Encoder, grouped, sentences
-from vcma.grounding import prediction_columns, reference_columns
-from vcma.loading import Clips
-from vcma.untrained import label_encoder, settings_of
+from vcma.batching.clip_store import Clips
+from vcma.batching.encoder import Encoder
+from vcma.inference.untrained import label_encoder, settings_of
+from vcma.pipeline import artifact, schemas
+from vcma.pipeline.cli import Run, mode, progress, stage
+from vcma.records.answer import prediction_columns, reference_columns
+from vcma.records.sentence import grouped, sentences
 
 
 @stage("device")
@@ -19,12 +20,12 @@ from vcma.untrained import label_encoder, settings_of
 def ground_queries(run: Run, split: str, posterior: str) -> None:
     """Ground every sentence of a split: which tube, over which span of native frames."""
     # torch takes seconds to import, which --help need not wait for.
-    from vcma.checkpoint import decoding, load_model
-    from vcma.embedding import text_features
-    from vcma.inference import export, ground_all, ground_untrained, reference_answers
+    from vcma.inference.grounder import export, ground_all, ground_untrained, reference_answers
+    from vcma.text.features import text_features
+    from vcma.training.model_files import decoding, load_model
 
-    samples = artifact.read(artifact.SAMPLES, run.artifact("samples.h5"))
-    queries = artifact.read(artifact.QUERIES, run.artifact("queries.h5"))
+    samples = artifact.read(schemas.SAMPLES, run.artifact("samples.h5"))
+    queries = artifact.read(schemas.QUERIES, run.artifact("queries.h5"))
     told = sentences(samples, queries, split)
     clips = Clips(run.artifact("tubes"), 1)
     known = clips.describe()
@@ -53,8 +54,8 @@ def ground_queries(run: Run, split: str, posterior: str) -> None:
             )
         answers = reference_answers(contrast.to(run.device), simple["window"], clips, encoder, told, run.device)
     columns, references = prediction_columns(found), reference_columns(answers)
-    artifact.write(artifact.PREDICTIONS, run.artifact("predictions.h5"), columns, params, inputs)
-    artifact.write(artifact.REFERENCES, run.artifact("references.h5"), references, params, inputs)
+    artifact.write(schemas.PREDICTIONS, run.artifact("predictions.h5"), columns, params, inputs)
+    artifact.write(schemas.REFERENCES, run.artifact("references.h5"), references, params, inputs)
     export(run.artifact("predictions.json"), found, told, clips)
     flagged = sum(bool(p.flags) for p in found)
     run.done(f"{len(found):,} sentences, {flagged:,} flagged", run.artifact("predictions.json"))

@@ -4,9 +4,9 @@ from collections import Counter
 
 import click
 
-from vcma import artifact
-from vcma.cli import Run, stage
-from vcma.datasets import READERS, format_of
+from vcma.datasets.formats import READERS, format_of
+from vcma.pipeline import artifact, schemas
+from vcma.pipeline.cli import Run, stage
 
 
 @stage("strict")
@@ -15,16 +15,16 @@ def index_dataset(run: Run) -> None:
     form = format_of(run.block)
     index = READERS[form](run.project.data, run.block, run.project.root, strict=run.strict)
     params = {"dataset": run.project.dataset, "format": form, "splits": run.block["splits"]}
-    content = artifact.write(artifact.SAMPLES, run.artifact("samples.h5"), index.samples, params, {})
+    content = artifact.write(schemas.SAMPLES, run.artifact("samples.h5"), index.samples, params, {})
     for split in ("train", "val", "test"):
         path = run.artifact(f"truth_{split}.h5")
         path.unlink(missing_ok=True)
         truth = index.truths.get(split)
         if truth is None and split != "train":
             # Validation and test have a file even where nothing is known, so that later stages can rely on it.
-            truth = artifact.empty(artifact.TRUTH, format=form)
+            truth = schemas.empty(schemas.TRUTH, format=form)
         if truth is not None:
-            artifact.write(artifact.TRUTH, path, truth, params, {"samples": content})
+            artifact.write(schemas.TRUTH, path, truth, params, {"samples": content})
     told = index.samples
     kinds = [reason.partition(":")[0] for reason in told["skipped_reason"]]
     for kind, n in Counter(kinds).items():

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import click
 
-from vcma import artifact
-from vcma.cli import Run, stage
-from vcma.names import file_stem
-from vcma.runner import listed, per_video
+from vcma.pipeline import artifact, schemas
+from vcma.pipeline.cli import Run, stage
+from vcma.pipeline.paths import file_stem
+from vcma.pipeline.per_video import listed, per_video
+from vcma.records.columns import Columns
 
 
 @stage("jobs", "scheduler", "strict", "force")
@@ -25,21 +26,21 @@ def link_tubes(run: Run, **parameters: float) -> None:
     path = {video: proposals / f"{file_stem(video)}.h5" for video in videos}
 
     def inputs(video: str) -> dict[str, str]:
-        return {"proposals": artifact.attributes(path[video], artifact.PROPOSALS)["content"]}
+        return {"proposals": artifact.attributes(path[video], schemas.PROPOSALS)["content"]}
 
     items = {video: (path[video],) for video in videos}
-    done = per_video(run, artifact.TUBES, items, partial(_work, parameters), inputs, _count)
+    done = per_video(run, schemas.TUBES, items, partial(_work, parameters), inputs, _count)
     run.done(done.text(), run.artifact("tubes"))
 
 
-def _work(parameters: dict, proposals: Path) -> artifact.Columns:
+def _work(parameters: dict, proposals: Path) -> Columns:
     # SciPy takes half a second to import, which --help need not wait for.
-    from vcma.tubes import link
+    from vcma.linking.linker import link
 
-    return link(artifact.read(artifact.PROPOSALS, proposals), **parameters)
+    return link(artifact.read(schemas.PROPOSALS, proposals), **parameters)
 
 
-def _count(columns: artifact.Columns) -> dict[str, int]:
+def _count(columns: Columns) -> dict[str, int]:
     tubes = len(columns["tube_score"])
     return {"tubes": tubes, "empty": int(tubes == 0)}
 

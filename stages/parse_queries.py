@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from vcma import artifact
-from vcma.cli import Run, mode, stage, text_lines
-from vcma.language import Query, parse
-from vcma.queries import query_columns
+from vcma.parsing.parser import parse
+from vcma.pipeline import artifact, schemas, storage
+from vcma.pipeline.cli import Run, mode, stage, text_lines
+from vcma.records.query import Query, query_columns
 
 
 @stage()
@@ -23,11 +23,11 @@ def parse_queries(run: Run, model: str) -> None:
     if run.modes["text"] or run.modes["out"]:
         return _parse_file(run.modes["text"], run.modes["out"], chosen)
     path = run.artifact("samples.h5")
-    samples = artifact.read(artifact.SAMPLES, path, ("sample", "sentence"))
+    samples = artifact.read(schemas.SAMPLES, path, ("sample", "sentence"))
     queries = list(parse(samples["sentence"].tolist(), chosen))
     columns = {"sample": samples["sample"], **query_columns(queries)}
     inputs = {"samples": artifact.attributes(path)["content"]}
-    artifact.write(artifact.QUERIES, run.artifact("queries.h5"), columns, run.params, inputs)
+    artifact.write(schemas.QUERIES, run.artifact("queries.h5"), columns, run.params, inputs)
     run.done(_counts(queries), run.artifact("queries.h5"))
     return None
 
@@ -37,7 +37,7 @@ def _parse_file(text: Path | None, out: Path | None, model: str | None) -> None:
         raise click.UsageError("--text FILE and --json OUT go together")
     queries = list(parse(text_lines(text), model))
     content = "".join(json.dumps(query.to_json(), ensure_ascii=False) + "\n" for query in queries)
-    artifact.write_bytes(out, content.encode("utf-8", "replace"))
+    storage.write_bytes(out, content.encode("utf-8", "replace"))
     click.echo(f"parse_queries: {_counts(queries)} -> {out}", err=True)
 
 

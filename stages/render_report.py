@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
-from vcma import artifact, report
-from vcma.cli import Run, mode, progress, stage
 from vcma.errors import InputError
-from vcma.names import file_stem, video_root
-from vcma.report_figures import film_strip
-from vcma.report_pages import Shelf, write_report
-from vcma.runner import parallel
+from vcma.pipeline import artifact, schemas
+from vcma.pipeline.cli import Run, mode, progress, stage
+from vcma.pipeline.paths import file_stem, video_root
+from vcma.pipeline.workers import parallel
+from vcma.report import cases
+from vcma.report.figures import film_strip
+from vcma.report.pages import Shelf, write_report
 
 
 @stage("jobs")
@@ -23,11 +24,11 @@ from vcma.runner import parallel
 @mode("--out", type=click.Path(path_type=Path), help="Another folder or, with --figure, a .png, .svg or .pdf.")
 def render_report(run: Run, examples: int) -> None:
     """Write the report as pages that open from the disk, without network or server."""
-    found = report.load(run.project.artifacts)
+    found = cases.load(run.project.artifacts)
     sample, other, out = run.modes["figure"], run.modes["against"], run.modes["out"]
     if sample is not None:
         return _figure(run, found, sample, out or run.project.root / "report" / f"{file_stem(sample)}.png")
-    comparison = report.against(found, other) if other else None
+    comparison = cases.against(found, other) if other else None
     # A comparison is no output of the pipeline: it must not take the report's place there.
     folder = out or (run.project.root / "report" / "against" if other else run.artifact("report"))
     if not out:
@@ -42,7 +43,7 @@ def render_report(run: Run, examples: int) -> None:
     return None
 
 
-def _figure(run: Run, found: report.Report, sample: str, out: Path) -> None:
+def _figure(run: Run, found: cases.Report, sample: str, out: Path) -> None:
     case = next((c for c in found.cases if c.sample == sample), None)
     if case is None:
         example = f", e.g. '{found.cases[0].sample}'" if found.cases else ""
@@ -57,7 +58,7 @@ def _sources(run: Run) -> Callable[[str], Path | None]:
         root = video_root(run.block, run.project.root)
     except InputError:
         root = None
-    samples = artifact.read(artifact.SAMPLES, run.artifact("samples.h5"), ("video", "video_path"))
+    samples = artifact.read(schemas.SAMPLES, run.artifact("samples.h5"), ("video", "video_path"))
     paths = dict(zip(samples["video"], samples["video_path"], strict=True))
     return partial(_source, root, paths)
 

@@ -2,9 +2,9 @@
 
 import click
 
-from vcma import artifact
-from vcma.cli import Run, progress, stage
-from vcma.runner import run_key
+from vcma.pipeline import artifact, schemas, storage
+from vcma.pipeline.cli import Run, progress, stage
+from vcma.pipeline.per_video import run_key
 
 
 @stage("force", "device")
@@ -38,17 +38,17 @@ from vcma.runner import run_key
 def train_em(run: Run, max_frames: int, **parameters: float) -> None:
     """Learn the alignment by variational EM, watching p and q on validation."""
     # torch takes seconds to import, which --help need not wait for.
-    from vcma.checkpoint import Rounds, save_model
-    from vcma.em import Settings, Trainer, build, fit, fit_contrast
-    from vcma.embedding import text_features
-    from vcma.fitting import Corpus
+    from vcma.model.em import Settings, Trainer, build, fit, fit_contrast
+    from vcma.text.features import text_features
+    from vcma.training.model_files import Rounds, save_model
+    from vcma.training.training_set import Corpus
 
     settings = Settings.of(parameters)
     texts = text_features(settings.text, run.project.root)
     corpus = Corpus.load(run.project.artifacts, run.artifact("tubes"), max_frames, texts)
     detector = corpus.detector
     model, contrast = (build(corpus.vocabulary, texts.embed, settings).to(run.device) for _ in range(2))
-    truth = artifact.read(artifact.TRUTH, run.artifact("truth_val.h5"))
+    truth = artifact.read(schemas.TRUTH, run.artifact("truth_val.h5"))
     validation, epoch = corpus.judged("val", truth, run.device), corpus.epochs(settings)
     sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *sorted(corpus.clips.folder.glob("*.h5"))]
     key = run_key(run, sources, texts.name)
@@ -71,7 +71,7 @@ def train_em(run: Run, max_frames: int, **parameters: float) -> None:
     save_model(
         run.artifact("model") / "contrast", contrast, detector, extra | {"window": validation.window(contrast)}
     )
-    artifact.write_json(run.artifact("em_history.json"), {"score": validation.metric, "rounds": history})
+    storage.write_json(run.artifact("em_history.json"), {"score": validation.metric, "rounds": history})
     few = "; so few sentences only check the plumbing" if len(corpus.train) < 100 else ""
     run.done(f"{len(corpus.train):,} sentences, {len(history)} epochs{few}", run.artifact("model"))
 

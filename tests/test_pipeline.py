@@ -16,8 +16,12 @@ from PIL import Image
 
 from demo import describe_world
 from tests.conftest import ROOT, STAGES
-from vcma import ablation, artifact, inspection, runner, sweep, world
-from vcma.cli import Project, Run
+from vcma.commands import ablate, ablation_runs
+from vcma.pipeline import artifact, schemas, workers
+from vcma.pipeline.cli import Run
+from vcma.pipeline.project import Project
+from vcma.report.palette import PALETTE
+from world import dataset
 
 FIX = """
 
@@ -70,9 +74,9 @@ def project(tmp_path_factory) -> Path:
     """A project with a tiny drawn world, run once through the whole DAG."""
     folder = make_project(tmp_path_factory.mktemp("project"))
     patch = pytest.MonkeyPatch()
-    patch.setitem(world.SIZES, "tiny", {"train": 4, "val": 2, "test": 2})
+    patch.setitem(dataset.SIZES, "tiny", {"train": 4, "val": 2, "test": 2})
     (folder / "data").mkdir()
-    world.draw_world(folder / "data" / "demo", "tiny", 5, 1)
+    dataset.draw_world(folder / "data" / "demo", "tiny", 5, 1)
     patch.undo()
     configure(folder, train_em=QUICK)
     run(folder, "dvc", "init", "--no-scm", "-q")
@@ -122,13 +126,13 @@ def test_the_world_is_described_with_its_detector_and_oracles(project, tmp_path)
 
 
 def test_truth_is_drawn_as_strips_with_boxes_in_the_span_alone(project, tmp_path):
-    truth = artifact.read(artifact.TRUTH, project / "artifacts" / "demo" / "truth_test.h5")
+    truth = artifact.read(schemas.TRUTH, project / "artifacts" / "demo" / "truth_test.h5")
     row = int(np.flatnonzero(truth["span_begin"] - truth["segment_begin"] > 5)[0])
     vcma = (sys.executable, "-m", "vcma", "show", "artifacts/demo/truth_test.h5", "--png")
     run(project, *vcma, str(tmp_path / "one.png"), "--sentence", truth["sample"][row])
     strip = np.asarray(Image.open(tmp_path / "one.png").convert("RGB")).astype(int)
     assert strip.shape == (170, 1200, 3)
-    red = np.abs(strip - inspection.COLOURS[1]).max(2) < 3
+    red = np.abs(strip - PALETTE[1]).max(2) < 3
     assert [bool(red[:, x : x + 200].sum() > 20) for x in range(0, 1000, 200)] == [False, *[True] * 4]
     run(project, *vcma, str(tmp_path / "some.jpg"), "--rows", "2")
     with Image.open(tmp_path / "some.jpg") as sheet:
@@ -172,7 +176,7 @@ def test_alpha_reruns_linking_and_what_follows_not_detection(project):
 
 
 def test_a_comment_reruns_its_stage_and_stops_there_and_a_fix_leaves_nothing_stale(project):
-    file = project / "vcma" / "tubes.py"
+    file = project / "vcma" / "linking" / "linker.py"
     source = file.read_text()
     try:
         file.write_text(source + "\n# a comment\n")
@@ -325,10 +329,10 @@ def test_hcstvg_goes_through_every_stage(project):
         splits = {"train": "train_v2.json", "val": None, "test": "test_v2.json"}
         configure(project, datasets={"hcstvg": block | {"splits": splits}})
         path = project / "artifacts" / "hcstvg" / "truth_test.h5"
-        first = artifact.read(artifact.TRUTH, path)
+        first = artifact.read(schemas.TRUTH, path)
         path.unlink()
         assert "6 videos, 6 sentences (2 test, 2 val, 2 train), 0 skipped" in stage(project, "index_dataset")
-        second = artifact.read(artifact.TRUTH, path)
+        second = artifact.read(schemas.TRUTH, path)
         assert len(first["box"]) > 40 and all(np.array_equal(first[name], second[name]) for name in first)
     finally:
         (project / "pipeline.yaml").write_text(kept)
@@ -376,7 +380,7 @@ def test_real_clips_go_through_with_the_opencv_detector(tmp_path, test_data, dat
 @pytest.mark.parametrize(("device", "alone"), [("cpu", False), ("cuda:0", True)])
 def test_videos_go_to_workers_on_a_cpu_and_to_one_process_on_a_gpu(tmp_path, device, alone):
     how = Run("any", tmp_path, Project(tmp_path, {}), {}, jobs=2, device=device)
-    seen = dict(runner.parallel(how, lambda video: (video, os.getpid()), [("a",), ("b",), ("c",)]))
+    seen = dict(workers.parallel(how, lambda video: (video, os.getpid()), [("a",), ("b",), ("c",)]))
     assert set(seen) == {"a", "b", "c"}
     assert (set(seen.values()) == {os.getpid()}) is alone
 
@@ -390,8 +394,8 @@ def test_grounding_without_a_model(project, tmp_path):
     (artifacts / "model").rename(tmp_path / "model")
     try:
         run(project, sys.executable, "stages/ground_queries.py", "--untrained")
-        found = artifact.read(artifact.PREDICTIONS, artifacts / "predictions.h5")
-        answers = artifact.read(artifact.REFERENCES, artifacts / "references.h5")
+        found = artifact.read(schemas.PREDICTIONS, artifacts / "predictions.h5")
+        answers = artifact.read(schemas.REFERENCES, artifacts / "references.h5")
         assert len(found["sample"]) == len(json.loads(kept["predictions.json"])) and (found["tube"] >= 0).all()
         assert set(answers["method"]) == {"untrained"} and (answers["tube"] == found["tube"]).all()
         told = stage(project, "evaluate")
@@ -403,24 +407,24 @@ def test_grounding_without_a_model(project, tmp_path):
 
 
 def test_the_ablation_makes_its_table_and_resumes(project, tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep, "ALPHAS", (0.0, 0.5))
-    monkeypatch.setattr(sweep, "BETAS", (0.0, 1.0))
-    monkeypatch.setattr(sweep, "SHORT", {"rounds": 2, "patience": 1})
+    monkeypatch.setattr(ablation_runs, "ALPHAS", (0.0, 0.5))
+    monkeypatch.setattr(ablation_runs, "BETAS", (0.0, 1.0))
+    monkeypatch.setattr(ablation_runs, "SHORT", {"rounds": 2, "patience": 1})
     names = ("em", "supervised", "contrast", "label_prior", "oracle", "chance", "untrained")
     options = ["--config", project / "pipeline.yaml", "--dataset", "demo", "--seeds", "1", "--jobs", "1"]
     options += ["--out", tmp_path, *(word for name in names for word in ("--only", name))]
 
-    def ablate() -> str:
-        told = CliRunner().invoke(ablation.ablate, list(map(str, options)))
+    def ablated() -> str:
+        told = CliRunner().invoke(ablate.ablate, list(map(str, options)))
         assert told.exit_code == 0, told.output
         return told.output
 
-    assert "9 runs, 0 made before" in ablate()
+    assert "9 runs, 0 made before" in ablated()
     table = (tmp_path / "ablation.csv").read_bytes()
-    assert "9 runs, 9 made before" in (told := ablate())
+    assert "9 runs, 9 made before" in (told := ablated())
     assert (tmp_path / "ablation.csv").read_bytes() == table
     rows = list(csv.DictReader(table.decode().splitlines()))
-    assert tuple(rows[0]) == ablation.COLUMNS
+    assert tuple(rows[0]) == ablate.COLUMNS
     assert {r["variant"] for r in rows} == {*names, "q", "no_relations"}
     assert {(r["alpha"], r["beta"]) for r in rows if r["variant"] == "em"} == {
         ("0.0", "1.0"), ("0.5", "0.0"), ("0.5", "1.0"),
@@ -431,6 +435,6 @@ def test_the_ablation_makes_its_table_and_resumes(project, tmp_path, monkeypatch
     with Image.open(tmp_path / "ablation.png") as picture:
         assert picture.size[0] > 500
     options = [*options[: -2 * len(names)], "--only", "oracle"]
-    assert "1 runs, 1 made before" in (told := ablate()) and "| oracle" in told and "supervised" not in told
-    told = CliRunner().invoke(ablation.ablate, ["--only", "q", *map(str, options)])
+    assert "1 runs, 1 made before" in (told := ablated()) and "| oracle" in told and "supervised" not in told
+    told = CliRunner().invoke(ablate.ablate, ["--only", "q", *map(str, options)])
     assert told.exit_code == 2 and "no variant q; there are em, no_none," in told.output.replace("\n", " ")

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 
 from tests.conftest import ROOT
-from vcma import artifact
 from vcma.__main__ import main
+from vcma.pipeline import artifact, schemas
 
 README = (ROOT / "README.md").read_text()
 ARTIFACTS = (ROOT / "docs" / "artifacts.md").read_text()
@@ -18,7 +18,7 @@ RESULTS = (ROOT / "bench" / "results.md").read_text()
 
 def test_the_artifact_table_is_that_of_the_schemas():
     table = re.search(r"<!-- schemas -->\n(.*)\n<!-- /schemas -->", ARTIFACTS, re.S)
-    assert table and table[1].strip() == artifact.schema_tables(), "paste the output of artifact.schema_tables()"
+    assert table and table[1].strip() == schemas.schema_tables(), "paste the output of schemas.schema_tables()"
 
 
 def test_the_tracker_example_writes_tubes(tmp_path):
@@ -27,7 +27,7 @@ def test_the_tracker_example_writes_tubes(tmp_path):
     (tmp_path / "mot.txt").write_text("\n".join(lines))
     command = [sys.executable, "-c", code, "mot.txt", "a video", "tubes", "25", "320", "240"]
     subprocess.run(command, cwd=tmp_path, check=True)
-    tubes = artifact.read(artifact.TUBES, tmp_path / "tubes" / "a%20video.h5")
+    tubes = artifact.read(schemas.TUBES, tmp_path / "tubes" / "a%20video.h5")
     assert tubes["frame"].tolist() == [0, 2] and tubes["point_offset"].tolist() == [0, 1, 3]
     assert np.allclose(tubes["box"], [[100, 50, 120, 70], [10, 20, 40, 60], [12, 20, 42, 60]])
 

@@ -8,16 +8,17 @@ from typing import Any
 
 import click
 
-from vcma.cli import Project, one_edge, with_project
+from vcma.pipeline.cli import one_edge, with_project
+from vcma.pipeline.project import Project
 
 # name -> (module, command), imported when asked for: `vcma --help` needs no heavy library.
 _ELSEWHERE = {
-    "ablate": ("vcma.ablation", "ablate", "Sweep alpha and beta and run every ablation."),
-    "check": ("vcma.check", "check_command", "Examine a data set and its detector before hours of work."),
-    "export": ("vcma.transfer", "export_command", "Put the trained model into one folder that travels."),
-    "ground": ("vcma.ground", "ground_command", "Ground sentences in one video of your own."),
-    "import": ("vcma.transfer", "import_command", "Make an exported model that of the chosen data set."),
-    "train-detector": ("vcma.training", "train_detector", "Train a small Faster R-CNN on boxes."),
+    "ablate": ("vcma.commands.ablate", "ablate", "Sweep alpha and beta and run every ablation."),
+    "check": ("vcma.commands.check", "check_command", "Examine a data set and its detector before hours of work."),
+    "export": ("vcma.commands.transfer", "export_command", "Put the trained model into one folder that travels."),
+    "ground": ("vcma.commands.ground", "ground_command", "Ground sentences in one video of your own."),
+    "import": ("vcma.commands.transfer", "import_command", "Make an exported model that of the chosen data set."),
+    "train-detector": ("vcma.commands.train_detector", "train_detector", "Train a small Faster R-CNN on boxes."),
 }
 
 
@@ -68,23 +69,23 @@ def main() -> None:
 )
 def show(file: Path, rows: int, png: Path | None, sample: str | None) -> None:
     """Explain an artifact: schema, columns, parameters, inputs and first rows; or draw it."""
-    from vcma import inspection
+    from vcma.commands import show
 
     if png is None:
         if sample:
             raise click.UsageError("--sentence belongs to --png")
-        click.echo(inspection.describe(file, rows))
+        click.echo(show.describe(file, rows))
     else:
-        click.echo(f"{inspection.draw(file, png, sample, rows)} -> {png}", err=True)
+        click.echo(f"{show.draw(file, png, sample, rows)} -> {png}", err=True)
 
 
 @main.command()
 @with_project
 def summary(project: Project) -> None:
     """Print the metrics beside their reference points, and where the report is."""
-    from vcma import inspection
+    from vcma.commands import show
 
-    click.echo(inspection.summary(project))
+    click.echo(show.summary(project))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+FAR = 1e9  # px; beyond it, or not a number, a coordinate is an error
+
 
 def area(boxes: np.ndarray) -> np.ndarray:
     """Area [...] of boxes [..., 4], in px^2; 0 for an empty or NaN box."""

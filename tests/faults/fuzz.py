@@ -20,8 +20,8 @@ import numpy as np
 
 from tests.conftest import ROOT, make_tubes, unseal
 from tests.faults import workshop
-from vcma import artifact
 from vcma.errors import InputError
+from vcma.pipeline import artifact, schemas
 
 HANG = 10  # s of work on one mutation, after which SIGPROF ends the process; a loaded machine is slow, not wrong
 
@@ -104,7 +104,8 @@ def document(value: Any, chance: random.Random) -> bytes:
 
 
 def videos(folder: Path) -> Callable[[random.Random], None]:
-    from vcma.video import broken_frames, extent, extract
+    from vcma.video.extent import broken_frames, extent
+    from vcma.video.sampling import extract
 
     good = []
     for name, codec in (
@@ -123,15 +124,15 @@ def videos(folder: Path) -> Callable[[random.Random], None]:
             broken_frames(path)
         extent(path, exact=chance.random() < 0.5)
         columns = extract(path, [(0, -1)], rate=12, max_frames=50, max_side=64, quality=80)
-        artifact.write(artifact.FRAMES, folder / "frames.h5", columns, {}, {})
+        artifact.write(schemas.FRAMES, folder / "frames.h5", columns, {}, {})
 
     return once
 
 
 def annotations(folder: Path) -> Callable[[random.Random], None]:
     """VidSTG, VidOR, HC-STVG, skip lists, predictions and model descriptions: all that is JSON."""
-    from vcma.datasets import READERS
-    from vcma.datasets.predictions import read_predictions
+    from vcma.datasets.formats import READERS
+    from vcma.evaluation.exchange import read_predictions
 
     def box(x):
         return {"xmin": x, "ymin": 2, "xmax": x + 9, "ymax": 30}
@@ -184,15 +185,15 @@ def annotations(folder: Path) -> Callable[[random.Random], None]:
         if form == "vidstg":
             block |= {"boxes": "boxes"}
         index = READERS[form](folder / form, block, folder)
-        artifact.write(artifact.SAMPLES, folder / "samples.h5", index.samples, {}, {})
+        artifact.write(schemas.SAMPLES, folder / "samples.h5", index.samples, {}, {})
         for truth in index.truths.values():
-            artifact.write(artifact.TRUTH, folder / "truth.h5", truth, {}, {})
+            artifact.write(schemas.TRUTH, folder / "truth.h5", truth, {}, {})
 
     return once
 
 
 def csv(folder: Path) -> Callable[[random.Random], None]:
-    from vcma.datasets import READERS
+    from vcma.datasets.formats import READERS
 
     for name in ("a.mp4", "b.mp4"):
         (folder / name).write_bytes(b"x")
@@ -204,7 +205,7 @@ def csv(folder: Path) -> Callable[[random.Random], None]:
         name, good = chance.choice([("clips.csv", rows), ("clips.jsonl", lines)])
         (folder / name).write_bytes(mangled(good.encode(), chance))
         index = READERS["clips"](folder, block | {"splits": {"train": name, "test": name}}, folder)
-        artifact.write(artifact.SAMPLES, folder / "samples.h5", index.samples, {}, {})
+        artifact.write(schemas.SAMPLES, folder / "samples.h5", index.samples, {}, {})
 
     return once
 
@@ -239,16 +240,17 @@ def yaml(folder: Path) -> Callable[[random.Random], None]:
 
 def hdf5(folder: Path) -> Callable[[random.Random], None]:
     """Artifacts of every schema, more of them without a seal, for the readers and what first works on columns."""
-    from vcma import inspection, tubes
-    from vcma.clip import crop
+    from vcma.commands import show
+    from vcma.linking import linker
+    from vcma.model.clip import crop
 
-    good = {n: workshop.schema_file(s, folder / f"{n}.h5").read_bytes() for n, s in artifact.SCHEMAS.items()}
-    artifact.write(artifact.TUBES, folder / "tubes.h5", make_tubes(0), {}, {})
+    good = {n: workshop.schema_file(s, folder / f"{n}.h5").read_bytes() for n, s in schemas.SCHEMAS.items()}
+    artifact.write(schemas.TUBES, folder / "tubes.h5", make_tubes(0), {}, {})
     good["tubes"] = (folder / "tubes.h5").read_bytes()
 
     def once(chance: random.Random) -> None:
         name = chance.choice(list(good))
-        path, schema = folder / "bad.h5", artifact.SCHEMAS[name]
+        path, schema = folder / "bad.h5", schemas.SCHEMAS[name]
         path.write_bytes(good[name])
         if chance.random() < 0.7:
             unseal(path)
@@ -260,21 +262,21 @@ def hdf5(folder: Path) -> Callable[[random.Random], None]:
         if way == 0:
             artifact.attributes(path, schema)
         elif way == 1:
-            inspection.describe(path, 3)
+            show.describe(path, 3)
         elif way == 2:
             artifact.read(schema, path, [chance.choice(list(schema.columns))])
         else:
             columns = artifact.read(schema, path)
-            if schema is artifact.TUBES:
+            if schema is schemas.TUBES:
                 crop(columns, 0, -1, 8)
-            elif schema is artifact.PROPOSALS:
+            elif schema is schemas.PROPOSALS:
                 usual = {"min_score": 0.2, "max_gap": 4.0, "max_overlap": 0.4, "smoothing": 1.0}
-                tubes.link(columns, alpha=0.5, max_tubes=5, **usual)
+                linker.link(columns, alpha=0.5, max_tubes=5, **usual)
 
     return once
 
 
-def _reshape(path: Path, schema: artifact.Schema, chance: random.Random) -> None:
+def _reshape(path: Path, schema: schemas.Schema, chance: random.Random) -> None:
     """Put a huge shape, another type, a group or a link in a column's place; or alter an attribute."""
     import h5py
 
@@ -305,9 +307,9 @@ def _reshape(path: Path, schema: artifact.Schema, chance: random.Random) -> None
 
 def safetensors(folder: Path) -> Callable[[random.Random], None]:
     """Trained models and the rounds of a killed training."""
-    from vcma.checkpoint import Rounds, load_model, save_model
-    from vcma.corpus import Vocabulary
-    from vcma.em import Settings, Trainer, build
+    from vcma.model.em import Settings, Trainer, build
+    from vcma.model.vocabulary import Vocabulary
+    from vcma.training.model_files import Rounds, load_model, save_model
 
     words = json.loads((folder.parent / "vocabulary.json").read_text())
     settings = Settings.of(json.loads((folder.parent / "settings.json").read_text()))
@@ -342,8 +344,8 @@ def weights(folder: Path) -> Callable[[random.Random], None]:
 
     import torch
 
-    from vcma.detector import load_detector
-    from vcma.weights import read_checkpoint
+    from vcma.detection.registry import load_detector
+    from vcma.detection.weights import read_checkpoint
 
     state = {f"layer{i}.weight": torch.zeros(3, 4) for i in range(4)}
     torch.save({"model": state, "class_names": ["dog"], "attribute_names": ["red"]}, folder / "good.pth")

@@ -20,6 +20,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.faults.fuzz import READERS
 from tests.faults.workshop import FULL
+from vcma.text.features import WORDLLAMA
 
 MUTATIONS = 2_000 if FULL else 60
 BATCH = 500
@@ -78,15 +79,16 @@ def model(tmp_path_factory):
     """A small vocabulary and the settings of a model, for the reader of models."""
     import yaml
 
-    from vcma.corpus import Sentence, vocabulary
-    from vcma.em import Settings
+    from vcma.model.em import Settings
+    from vcma.model.vocabulary import vocabulary
+    from vcma.records.sentence import Sentence
 
     folder = tmp_path_factory.mktemp("fuzz")
     said = [
         Sentence(str(i), "v", 0, -1, ("a dog", "a ball"), ("dog", "ball"), ((), ("red",)), 0, ((0, "chase", 1),))
         for i in range(3)
     ]
-    words = vocabulary(said, ["adult", "dog", "ball"], ["red", "blue"], 6)
+    words = vocabulary(said, ["adult", "dog", "ball"], ["red", "blue"], 6, WORDLLAMA)
     config = yaml.safe_load((ROOT / "pipeline.yaml").read_text())["train_em"] | {"width": 16}
     config.pop("max_frames")
     (folder / "vocabulary.json").write_text(json.dumps(words.to_json()))

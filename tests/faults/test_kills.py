@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults import workshop
 from tests.faults.workshop import FULL, PER_VIDEO, artifacts, contents, end, slow, start
-from vcma.names import file_stem
+from vcma.pipeline.paths import file_stem
 
 KILLS = 25 if FULL else 2
 VIDEOS = 120 if FULL else 40

@@ -9,12 +9,12 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, make_tubes, unseal
-from vcma import artifact
-from vcma.cli import load_project
 from vcma.datasets.index import UnusableError, inner_path
+from vcma.detection.weights import read_checkpoint
 from vcma.errors import InputError
-from vcma.names import file_stem
-from vcma.weights import read_checkpoint
+from vcma.pipeline import artifact, schemas
+from vcma.pipeline.paths import file_stem
+from vcma.pipeline.project import load_project
 
 SOURCES = [*(ROOT / "vcma").rglob("*.py"), *(ROOT / "stages").glob("*.py"), *(ROOT / "demo").glob("*.py")]
 
@@ -66,7 +66,7 @@ def test_a_path_of_the_data_stays_in_its_folder(name, tmp_path):
 def test_an_artifact_reads_no_other_file(tmp_path, way):
     path, secret = tmp_path / "a.h5", tmp_path / "secret"
     secret.write_bytes(b"secret" * 99)
-    artifact.write(artifact.TUBES, path, make_tubes(0), {}, {})
+    artifact.write(schemas.TUBES, path, make_tubes(0), {}, {})
     with h5py.File(unseal(path), "a") as file:
         shape = file["box"].shape
         del file["box"]
@@ -79,14 +79,14 @@ def test_an_artifact_reads_no_other_file(tmp_path, way):
         else:
             file["box"] = h5py.SoftLink("/score")
     with pytest.raises(InputError, match="no data set of this file"):
-        artifact.read(artifact.TUBES, path)
+        artifact.read(schemas.TUBES, path)
 
 
 @pytest.mark.parametrize(("sealed", "told"), [(True, "its bytes are not what"), (False, "its content is not what")])
 def test_content_that_was_altered_is_noticed(tmp_path, sealed, told):
     path = tmp_path / "a.h5"
-    artifact.write(artifact.TUBES, path, make_tubes(0), {}, {})
+    artifact.write(schemas.TUBES, path, make_tubes(0), {}, {})
     with h5py.File(path if sealed else unseal(path), "a") as file:
         file["box"][0, 0] += 1
     with pytest.raises(InputError, match=told):
-        artifact.read(artifact.TUBES, path)
+        artifact.read(schemas.TUBES, path)

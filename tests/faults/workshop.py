@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tests.test_detector import constant_network
-from vcma import artifact
+from tests.detection.test_detectors import constant_network
+from vcma.pipeline import artifact, schemas
 
 PER_VIDEO = {"extract_frames": "frames", "detect_proposals": "proposals", "link_tubes": "tubes"}
 ORDER = ("index_dataset", "extract_frames", "detect_proposals", "link_tubes", "parse_queries", "train_em")
@@ -152,7 +152,7 @@ def without_privilege() -> None:
         ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
-def schema_file(schema: artifact.Schema, path: Path, seed: int = 0, rows: int = 3) -> Path:
+def schema_file(schema: schemas.Schema, path: Path, seed: int = 0, rows: int = 3) -> Path:
     """An artifact of any schema with made-up content: `rows` long along every axis."""
     random = np.random.default_rng(seed)
     data = {}

@@ -28,8 +28,8 @@ from vcma.datasets.index import (
     unique,
 )
 from vcma.errors import InputError
-from vcma.names import video_root
-from vcma.video import Extent, extent
+from vcma.pipeline.paths import video_root
+from vcma.video.extent import Extent, extent
 
 _REMEDY = 'begin it with the line "video,sentence", or write one {"video": ..., "sentence": ...} a line'
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from vcma.boxes import FAR
 from vcma.datasets.index import (
-    FAR,
     Entry,
     Index,
     Problem,
@@ -26,13 +26,13 @@ from vcma.datasets.index import (
     build,
     inner_path,
     known_splits,
-    read_json,
+    read_annotations,
     split_files,
     unique,
     whole,
 )
 from vcma.errors import InputError
-from vcma.names import video_root
+from vcma.pipeline.paths import video_root
 
 SECONDS = 20  # every clip's length; the frame rate the protocols use follows from it
 _WHAT = "an HC-STVG annotation file (an object of video names with bbox, st_frame, img_num and a sentence)"
@@ -114,7 +114,7 @@ def _split_records(annotations: Path, block: Mapping[str, Any]) -> dict[str, dic
 
 
 def _records(file: Path) -> dict[str, Any]:
-    records = read_json(file, dict, _WHAT)
+    records = read_annotations(file, dict, _WHAT)
     if not any(isinstance(r, dict) and {"bbox", "st_frame", "img_num"} <= set(r) for r in records.values()):
         raise InputError(f"is not {_WHAT}", file, "name another file under 'splits:' in pipeline.yaml")
     return records

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from vcma.artifact import Columns, offsets
 from vcma.errors import InputError
-from vcma.names import is_file
+from vcma.pipeline.paths import is_file
+from vcma.records.columns import Columns, offsets
 
 # Where files of several splits hold the same sample, the first split here keeps the plain id.
 SPLITS = ("test", "val", "train")
@@ -27,7 +27,6 @@ SKIP_LISTED = f"listed in {SKIP_FILE}"
 NOT_OFFICIAL = "not in the official list"
 _CHOSEN = (SKIP_LISTED, NOT_OFFICIAL)  # left out on purpose: no reason for a strict run to end
 _LARGEST = 1 << 31
-FAR = 1e9  # px; beyond it, or not a number, a coordinate is an error
 _SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v", ".mpg", ".flv", ".wmv", ".ts")
 
 
@@ -261,7 +260,7 @@ def split_files(annotations: Path, block: Mapping[str, Any]) -> dict[str, Path]:
     return {split: annotations / str(splits[split]) for split in SPLITS if splits.get(split)}
 
 
-def read_json(path: Path, kind: type, what: str, key: str = "splits") -> Any:
+def read_annotations(path: Path, kind: type, what: str, key: str = "splits") -> Any:
     """A JSON file whose top level is of the given kind; raises InputError naming file and remedy.
 
     key: where in the data set's block such files are named.
@@ -296,7 +295,7 @@ def read_skip_list(path: Path) -> dict[str, str]:
     """{sample or video id: reason} of what is left out, empty without the file; raises InputError if it is none."""
     if not path.exists():
         return {}
-    listed = read_json(path, dict, "a skip list {id: reason}")
+    listed = read_annotations(path, dict, "a skip list {id: reason}")
     return {str(key): str(reason) for key, reason in listed.items()}
 
 

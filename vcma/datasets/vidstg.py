@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from vcma.boxes import FAR
 from vcma.datasets.index import (
-    FAR,
     NOT_OFFICIAL,
     Entry,
     Index,
@@ -28,13 +28,13 @@ from vcma.datasets.index import (
     build,
     known_splits,
     positive,
-    read_json,
+    read_annotations,
     split_files,
     unique,
     whole,
 )
 from vcma.errors import InputError
-from vcma.names import root_folder, video_root
+from vcma.pipeline.paths import root_folder, video_root
 
 QUERY_TYPES = {"captions": "declarative", "questions": "interrogative"}
 Tracks = Mapping[int, tuple[np.ndarray, np.ndarray]]  # track id -> frame int64 [n], box float32 [n, 4]
@@ -112,7 +112,7 @@ def read_trajectories(path: Path | None) -> Trajectories:
     if path is None:
         raise UnusableError("no boxes", "VidOR has no annotation of the video")
     try:
-        content = read_json(path, dict, "a VidOR annotation")
+        content = read_annotations(path, dict, "a VidOR annotation")
         place = content.get("video_path")
         return Trajectories(place if isinstance(place, str) else None, _tracks(content["trajectories"]))
     except InputError as error:
@@ -162,7 +162,7 @@ def _read_or_error(path: Path | None) -> Trajectories | UnusableError:
 
 
 def _records(file: Path) -> list:
-    records = read_json(file, list, _WHAT)
+    records = read_annotations(file, list, _WHAT)
     if not any(isinstance(r, dict) and {"vid", "used_segment", "captions"} <= set(r) for r in records):
         raise InputError(f"is not {_WHAT}", file, "name another file under 'splits:' in pipeline.yaml")
     return records
@@ -172,7 +172,7 @@ def _official_ids(annotations: Path, block: Mapping[str, Any], split: str) -> se
     name = (block.get("files") or {}).get(split)
     if not name:
         return None
-    return set(map(str, read_json(annotations / str(name), list, "a list of video ids", "files")))
+    return set(map(str, read_annotations(annotations / str(name), list, "a list of video ids", "files")))
 
 
 def _parse_record(record: Any) -> tuple[Video, tuple[int, int], list[tuple[str, int, Any]]]:

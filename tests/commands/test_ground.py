@@ -1,0 +1,248 @@
+"""Your own videos, whatever they are and are called: odd files under strange names, all stages, `vcma ground`."""
+
+import json
+from importlib import import_module
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from tests.conftest import ROOT, STAGES, make_tubes
+from tests.faults.workshop import QUICK, SENTENCES, tiny_network
+from tests.video.test_decoding import ODD, turned, write
+from vcma.commands import ground
+from vcma.commands.ground import annotate, ground_command
+from vcma.errors import RefusedError
+from vcma.pipeline import artifact, schemas, storage
+from vcma.pipeline.paths import file_stem
+from vcma.records.answer import Answer
+from vcma.video.decoding import read_frames, shape
+from vcma.video.extent import extent
+
+NAMES = (
+    "plain",
+    'in a folder/it\'s "quoted", & <b>bold</b>',
+    "größe 大きさ 🐕",
+    "..hidden",
+    "-rf",
+    "a:b|c*?",
+    "100%41",
+    "%03d",
+    "line\nbreak\ttab",
+    "back\\slash",
+    "$(reboot) `x` ;#",
+    "in a folder/" + "long" * 50,
+    "e\u0301",
+    "\u00e9",
+)
+
+
+LONG = "no file has a name so long" * 20
+KINDS = {
+    **ODD,
+    "phone": ("a.mp4", {}),
+    "4K": ("a.mp4", {"size": (3840, 2160), "preset": "ultrafast", "frames": 2}),
+}
+
+
+def place(i: int) -> str:
+    """Where below the video root, so its id, the i-th odd video lies."""
+    return f"{NAMES[i % len(NAMES)]}{i // len(NAMES) or ''}{Path(list(KINDS.values())[i][0]).suffix}"
+
+
+VIDEOS = {kind: place(i) for i, kind in enumerate(KINDS)}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    """A project whose clips are all odd videos, each under a strange name with its own sentence."""
+    folder = tmp_path_factory.mktemp("odd")
+    config = yaml.safe_load((ROOT / "pipeline.yaml").read_text())
+    block = {"format": "clips", "videos": "data/clips", "splits": {"train": "clips.jsonl", "test": "clips.jsonl"}}
+    config |= {"dataset": "clips", "datasets": {"clips": block | {"detector": tiny_network(folder)}}}
+    config["train_em"] |= QUICK | {"rounds": 1}
+    (folder / "pipeline.yaml").write_text(yaml.safe_dump(config))
+    root = folder / "data" / "clips"
+    for kind, video in VIDEOS.items():
+        (root / video).parent.mkdir(parents=True, exist_ok=True)
+        write(root / video, **KINDS[kind][1])
+    phone = root / VIDEOS["phone"]
+    phone.write_bytes(turned(phone.read_bytes(), 1))
+    write(folder / "data" / "secret.mp4", frames=2)
+    useless = "../secret.mp4", str(folder / "data" / "secret.mp4"), LONG
+    lines = [{"video": v, "sentence": s} for v, s in zip([*VIDEOS.values(), *useless], cycle(SENTENCES))]
+    (root / "clips.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return folder
+
+
+def call(command, *words) -> str:
+    done = CliRunner().invoke(command, list(map(str, words)))
+    assert done.exit_code == 0, done.output + repr(done.exception)
+    return done.output
+
+
+def snapshot(folder: Path) -> dict[Path, int]:
+    """Every file that is no artifact, with its time of change."""
+    files = (p for p in folder.rglob("*") if p.is_file())
+    return {p: p.stat().st_mtime_ns for p in files if "artifacts" not in p.parts}
+
+
+def test_they_go_through_every_stage(project):
+    before, told = snapshot(project.parent), {}
+    for name in STAGES:
+        command = getattr(import_module(f"stages.{name}"), name)
+        told[name] = call(command, "--config", project / "pipeline.yaml")
+    assert snapshot(project.parent) == before
+    artifacts, V = project / "artifacts" / "clips", len(VIDEOS)
+    samples = artifact.read(schemas.SAMPLES, artifacts / "samples.h5")
+    assert samples["video"].tolist()[:V] == list(VIDEOS.values()) and len(samples["skipped"]) == 3 * 2
+    frames = [KINDS[kind][1].get("frames", 60) for kind in VIDEOS]
+    assert samples["segment_end"].tolist()[: 2 * V] == 2 * frames
+    for folder in ("frames", "proposals", "tubes"):
+        assert {p.name for p in (artifacts / folder).iterdir()} == {f"{file_stem(v)}.h5" for v in VIDEOS.values()}
+    found = json.loads((artifacts / "predictions.json").read_text())
+    assert list(found) and set(found) == {f"{video}/{i}" for i, video in enumerate(VIDEOS.values(), start=1)}
+    for i, (kind, video) in enumerate(VIDEOS.items(), start=1):
+        answer, n = found[f"{video}/{i}"], KINDS[kind][1].get("frames", 60)
+        width, height = (48, 64) if kind == "phone" else KINDS[kind][1].get("size", (64, 48))
+        assert 0 <= answer["span"][0] < answer["span"][1] <= n
+        boxes = np.array([answer["boxes"][str(frame)] for frame in range(n)])
+        assert (boxes >= 0).all() and (boxes <= [width, height, width, height]).all()
+    assert f"{V} samples, 0 videos without pictures" in told["render_report"]
+
+
+@pytest.mark.parametrize("kind", VIDEOS)
+def test_each_is_grounded_and_drawn(project, tmp_path, kind):
+    queries = 'who is "../../it\'s"?', "größe; rm -rf / a dog, " + "and a dog " * 30
+    before = snapshot(project)
+    out = tmp_path / "a:b" / 'it\'s "there" ö'
+    words = [word for query in queries for word in ("--query", query)]
+    video = project / "data" / "clips" / VIDEOS[kind]
+    told = call(
+        ground_command, *words, "--untrained", "--config", project / "pipeline.yaml", "--out", out, "--", video
+    )
+    assert told.count(" -> ") == 2 and snapshot(project) == before
+    assert {p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.is_file()} == {
+        (out / name).relative_to(tmp_path) for name in ("predictions.json", "00.mp4", "01.mp4")
+    }
+    found, n = json.loads((out / "predictions.json").read_text()), KINDS[kind][1].get("frames", 60)
+    assert list(found) == list(queries) and [answer["film"] for answer in found.values()] == ["00.mp4", "01.mp4"]
+    time = [time for _, time, _ in read_frames(video, np.arange(n))]
+    for answer in found.values():
+        assert answer["span"] == [0, n] and 0 < answer["tube_probability"] <= 1
+        assert answer["boxes"] and answer["class"] in told and answer["video"] == str(video)
+        assert np.allclose(
+            answer["seconds"], [time[0], time[-1] + 1 / shape(video)[0]], atol=0.2 if "variable" in kind else 0.01
+        )
+    for name in ("00.mp4", "01.mp4"):
+        shown = [picture for *_, picture in read_frames(out / name, np.arange(n))]
+        assert len(shown) == (n if kind == "variable rate mp4" else -(-n // 2))  # at most 15 a second
+        height, width = shown[0].shape[:2]
+        assert max(height, width) <= 640 and (height > width) == (kind == "phone")
+        coloured = [bool((np.ptp(picture.astype(int), axis=2) > 60).any()) for picture in shown]
+        assert all(coloured)  # the box, in a picture of greys
+
+
+def test_a_film_shows_the_span_with_its_box_and_some_seconds_around(tmp_path, monkeypatch):
+    video = write(tmp_path / "a.mkv", frames=400, size=(1280, 96), preset="ultrafast")
+    tubes = make_tubes(0, gaps=False) | {
+        "frame": np.arange(12) * 40,
+        "width": np.int64(1280),
+        "height": np.int64(96),
+    }
+    tubes["box"][:] = [40, 30, 120, 90]
+    spans = {"late": (301, 340), "early": (2, 4), "whole": (0, 400)}
+    films = [(tmp_path / f"{name}.mp4", Answer("", 0, *span), name) for name, span in spans.items()]
+    annotate(video, films, tubes, 400)
+    for path, answer, _ in films:
+        shown = [picture for *_, picture in read_frames(path, np.arange(400))]
+        native = np.arange(max(answer.begin % 2, answer.begin - 124), min(answer.end + 125, 400), 2)
+        assert len(shown) == len(native) and shown[0].shape == (48, 640, 3)
+        # Below the caption, and where the pictures' bits tell their number.
+        coloured = [bool((np.ptp(picture[20:].astype(int), axis=2) > 60).any()) for picture in shown]
+        assert coloured == [answer.begin <= frame < answer.end for frame in native.tolist()]
+        high = [picture[30:40, 250:630].mean(axis=(0, 2)) > 125 for picture in shown]
+        assert [int(h[[30, 110, 190, 270, 350]] @ [8, 16, 32, 64, 128]) for h in high] == (
+            native % 256 & 248
+        ).tolist()
+    monkeypatch.setattr(ground, "_PICTURES", 100)
+    annotate(video, films[2:], tubes, 400)
+    assert len(list(read_frames(films[2][0], np.arange(400)))) == 400 // 7 + 1  # of 400 frames and 250 around them
+
+
+def test_a_truncated_clip_is_searched_as_far_as_it_goes_and_said_to_be(project, tmp_path):
+    video = write(tmp_path / "a.mp4", frames=200)
+    video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+    words = ["--query", "a dog", "--untrained", "--config", project / "pipeline.yaml", "--out", tmp_path / "out"]
+    told = call(ground_command, *words, video)
+    assert "of the 8.0 s that its header declares; what there is of it is searched" in told
+    begin, end = json.loads((tmp_path / "out" / "predictions.json").read_text())["a dog"]["span"]
+    assert (begin, end) == (0, extent(video).frames) and end < 150
+
+
+def test_boxes_are_told_where_their_tube_is_and_doubts_where_nothing_looks_like_it(project, tmp_path):
+    tubes = make_tubes(0) | {"class_prob": np.eye(4, 3, dtype=np.float16)}
+    asked = [ground.sentence(text, i) for i, text in enumerate(("the dog jumps", "a zebra", "who runs?"))]
+    assert [*ground._doubts(asked, tubes)] == [
+        "the detector has no class 'zebra'; those closest in meaning stand in for it"
+    ]
+    tubes["class_prob"][:, 1] = 0.1
+    assert next(ground._doubts(asked, tubes)).startswith("nothing in the video looks much like 'dog'")
+
+
+@pytest.mark.parametrize("words", [("--query", " "), ()])
+def test_ground_without_a_sentence_is_bad_usage(project, words):
+    done = CliRunner().invoke(ground_command, [*words, "none.mp4", "--config", str(project / "pipeline.yaml")])
+    assert done.exit_code == 2 and "give --query TEXT or --queries FILE" in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("none.mp4", "--model", "none"), "none: no trained model"),
+        (("none.mp4", "--model", LONG), "long: no trained model"),
+        (("none.mp4", "--device", "cuda:99", "--untrained"), "torch finds no cuda:99"),
+        (("none.mp4", "--untrained"), "none.mp4: no such video; check its path"),
+        (("none.mp4", "--untrained", "--model", "old"), "--untrained uses no --model"),
+        ((LONG, "--untrained"), "long: no such video; check its path"),
+        ((__file__, "--untrained", "--out", "/dev/null/out"), "/dev/null/out: nothing can be written there"),
+        ((__file__, "--untrained", "--out", LONG), "long: nothing can be written there"),
+        ((__file__, "--model", "old"), "old: not a usable model"),
+    ],
+)
+def test_what_is_missing_is_told_before_the_video_is_looked_at(project, tmp_path, monkeypatch, words, told):
+    monkeypatch.chdir(tmp_path)
+    storage.write_json(tmp_path / "old" / "model.json", {"format": "vcma-model/2"})
+    options = ["--query", "who?", "--config", project / "pipeline.yaml", "--out", tmp_path / "out"]
+    done = CliRunner().invoke(ground_command, [*map(str, options), *words])
+    assert told in str(done.exception) + done.output and not (tmp_path / "out").exists()
+
+
+def test_a_film_that_cannot_be_written_is_told(tmp_path):
+    write(tmp_path / "a.mp4", frames=4)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / ".b.mp4.partial").symlink_to("/dev/full")
+    for folder, told in (("full", "No space left"), ("a.mp4", "Not a directory|File exists")):
+        films = [(tmp_path / folder / "b.mp4", Answer("", 0, 0, 4), "who?")]
+        with pytest.raises(RefusedError, match=told):
+            annotate(tmp_path / "a.mp4", films, make_tubes(0, gaps=False), 4)
+    assert {p.name for p in tmp_path.rglob("*")} == {"a.mp4", "full"}
+
+
+def test_no_box_is_drawn_where_its_tube_is_not(tmp_path):
+    write(tmp_path / "a.mp4", frames=40)
+    tubes = {
+        "frame": np.arange(0, 40, 5),
+        "point_offset": np.array([0, 3]),
+        "position": np.array([2, 3, 4]),
+        "box": np.full((3, 4), [8.0, 8, 30, 30], np.float32),
+        "width": np.array(64),
+    }
+    annotate(tmp_path / "a.mp4", [(tmp_path / "b.mp4", Answer("a", 0, 0, 40), "who?")], tubes, 40)
+    shown = [picture.astype(int) for *_, picture in read_frames(tmp_path / "b.mp4", np.arange(40))]
+    coloured = [bool((np.ptp(picture, axis=2) > 60).any()) for picture in shown]
+    step = 40 // len(shown)
+    assert coloured == [10 <= frame < 25 for frame in range(0, 40, step)]

@@ -1,0 +1,1 @@
+"""Sentences and clips as batches of tensors: what training and inference both read."""

@@ -1,0 +1,116 @@
+"""Clips from the tubes on disk: what training and grounding read, in bounded memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vcma.batching.encoder import Encoder, shuffled
+from vcma.errors import InputError
+from vcma.model.batch import Batch
+from vcma.model.clip import Clip, crop
+from vcma.pipeline import artifact, schemas
+from vcma.pipeline.paths import file_stem
+from vcma.records.columns import Columns
+from vcma.records.sentence import Sentence, grouped
+
+
+def read_regions(folder: Path, video: str) -> Columns:
+    """frame, box_offset and box of a video's proposals; none at all if the pipeline has none for it."""
+    path = folder / f"{file_stem(video)}.h5"
+    columns = ("frame", "box_offset", "box")
+    if path.exists():
+        return artifact.read(schemas.PROPOSALS, path, columns)
+    nothing = schemas.empty(schemas.PROPOSALS, width=0, height=0, detector="")
+    return {name: nothing[name] for name in columns}
+
+
+class Clips:
+    """The clips of a tubes folder by (video, begin, end), the latest kept in memory up to `cache_bytes`.
+
+    A clip without a tube is None: its sentences get a flagged fallback.
+    """
+
+    def __init__(self, folder: Path, max_frames: int, cache_bytes: int = 2 << 30):
+        self.folder, self.max_frames, self.cache_bytes = folder, max_frames, cache_bytes
+        self._kept: OrderedDict[tuple[str, int, int], tuple[Clip | None, int]] = OrderedDict()
+        self._bytes = 0
+        self._detector = ""
+
+    def path(self, video: str) -> Path:
+        return self.folder / f"{file_stem(video)}.h5"
+
+    def tubes(self, video: str) -> Columns | None:
+        """The TUBES columns of a video; None if the pipeline has none for it (its failure was reported).
+
+        Raises InputError where the tubes of two videos come from different detectors.
+        """
+        path = self.path(video)
+        if not path.exists():
+            return None
+        tubes = artifact.read(schemas.TUBES, path)
+        self._detector = self._detector or str(tubes["detector"])
+        if tubes["detector"] != self._detector:
+            what = f"is of detector {tubes['detector']}, other videos' tubes are of {self._detector}"
+            raise InputError(what, path, "make all tubes of a data set with one detector")
+        return tubes
+
+    def tubes_or_empty(self, video: str) -> Columns:
+        """`tubes`, or columns without any tube."""
+        nothing = {"width": 0, "height": 0, "detector": ""}
+        return self.tubes(video) or schemas.empty(schemas.TUBES, **nothing)
+
+    def __call__(self, key: tuple[str, int, int]) -> Clip | None:
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key][0]
+        tubes = self.tubes(key[0])
+        clip = None if tubes is None else crop(tubes, key[1], key[2], self.max_frames)
+        if clip is not None and not len(clip.tube):
+            clip = None
+        self._keep(key, clip)
+        return clip
+
+    def _keep(self, key: tuple[str, int, int], clip: Clip | None) -> None:
+        size = 0 if clip is None else clip.bytes
+        self._kept[key] = (clip, size)
+        self._bytes += size
+        while self._bytes > self.cache_bytes and len(self._kept) > 1:
+            _, (_, freed) = self._kept.popitem(last=False)
+            self._bytes -= freed
+
+    def describe(self) -> Columns:
+        """class_name, attribute_name, detector and a feature column of any one of the videos."""
+        for path in sorted(self.folder.glob("*.h5")):
+            return artifact.read(schemas.TUBES, path, ("class_name", "attribute_name", "detector", "feature"))
+        raise InputError("holds no tubes", self.folder, "run python stages/link_tubes.py")
+
+
+def batches(
+    clips: Clips,
+    encoder: Encoder,
+    sentences: Iterable[Sentence],
+    size: int,
+    seed: tuple[int, ...] | None,
+    frames: int = 0,
+    known: Mapping[str, tuple[int, int, int]] | None = None,
+) -> Iterator[tuple[list[Clip], list[Sentence], Batch]]:
+    """Batches of `size` clips with all their sentences, shuffled by the seed if there is one; each with tubes.
+
+    frames and known as in Encoder.batch; frames are drawn by the seed.
+
+    Yields the clip of each sentence, the sentences in the batch's order, and the batch.
+    """
+    random = None if seed is None else np.random.default_rng((*seed, 1))
+    groups = grouped(sentences)
+    keys: Sequence = list(groups)
+    runs = (keys[i : i + size] for i in range(0, len(keys), size)) if seed is None else shuffled(keys, size, seed)
+    for run in runs:
+        found = [(clip, groups[key]) for key in run if (clip := clips(key)) is not None]
+        if found:
+            told = [(clip, s) for clip, group in found for s in group]
+            batch = encoder.batch([c for c, _ in found], [group for _, group in found], known, frames, random)
+            yield [c for c, _ in told], [s for _, s in told], batch

@@ -1,0 +1,206 @@
+"""Sentences as the model reads them: vocabulary, encoding, and batches of clips with their sentences.
+
+A batch holds V clips and all their sentences, flat: S sentences, M entities, K pair relations and L actions, each
+with the row of what it belongs to. That way a clip's pair features serve all its sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vcma.model.batch import Batch
+from vcma.model.clip import Clip
+from vcma.model.motion_features import PAIR_FEATURES, SINGLE_FEATURES
+from vcma.model.relation_cues import PAIR_CUES, SINGLE_CUES, cues
+from vcma.model.vocabulary import Vocabulary
+from vcma.records.sentence import Sentence
+from vcma.text.features import WORDLLAMA, TextFeatures
+from vcma.text.label_matching import attribute_weights, class_weights, label_prior
+
+
+class Encoder:
+    """Turns sentences and clips into batches; looks every distinct text up once."""
+
+    def __init__(self, vocabulary: Vocabulary, texts: TextFeatures = WORDLLAMA):
+        self.vocabulary, self.texts = vocabulary, texts
+        self._word = {w: i for i, w in enumerate(vocabulary.words)}
+        self._pair = {p: i for i, p in enumerate(vocabulary.pairs)}
+        self._action = {p: i for i, p in enumerate(vocabulary.actions)}
+        self._static: dict[str, np.ndarray] = {}
+        self._class: dict[tuple[str, ...], np.ndarray] = {}
+        self._attribute: dict[tuple[str, ...], np.ndarray] = {}
+
+    def learn(self, sentences: Iterable[Sentence]) -> None:
+        """Look up all texts of these sentences at once, much faster than one by one."""
+        texts, phrases, traits = set(), set(), set()
+        for s in sentences:
+            for e in range(len(s.heads)):
+                texts.add(" ".join(s.words(e)))
+                phrases.add(tuple(s.words(e)))
+                traits.add(s.traits(e))
+            texts.update(p for _, p, _ in s.relations)
+        _extend(self._static, texts, self.texts.embed)
+        _extend(self._class, phrases, lambda new: class_weights(new, self.vocabulary.class_names))
+        _extend(self._attribute, traits, lambda new: attribute_weights(new, self.vocabulary.attribute_names))
+
+    def label_prior(self, sentence: Sentence, clip: Clip) -> np.ndarray:
+        """label(e_i, n) of all entities of a sentence: float32 [entities, N]."""
+        rows = [
+            label_prior(
+                self._class[tuple(sentence.words(e))],
+                self._attribute[sentence.traits(e)],
+                clip.class_prob,
+                clip.attribute_prob,
+            )
+            for e in range(len(sentence.heads))
+        ]
+        return np.stack(rows)
+
+    def batch(
+        self,
+        clips: Sequence[Clip],
+        groups: Sequence[Sequence[Sentence]],
+        known: Mapping[str, tuple[int, int, int]] | None = None,
+        frames: int = 0,
+        random: np.random.Generator | None = None,
+    ) -> Batch:
+        """Clips and, for each, its sentences. Clips must have at least one tube and one frame.
+
+        frames: of longer clips so many frames, one at random of each of as many equal parts; 0: all of them.
+        known: by sample, the true row of tube in its clip, first and end slot (-1: unknown).
+        """
+        slots = [_slots(len(c.frame), frames, random) for c in clips]
+        V, N, T = len(clips), max(len(c.tube) for c in clips), max(map(len, slots))
+        D = clips[0].appearance.shape[1]
+        single = np.zeros((V, N, T, len(SINGLE_FEATURES)), np.float16)
+        pair = np.zeros((V, N, N, T, len(PAIR_FEATURES)), np.float16)
+        present, appearance = np.zeros((V, N, T), bool), np.zeros((V, N, D), np.float32)
+        frame, tube = np.zeros((V, T), bool), np.zeros((V, N), bool)
+        for v, (clip, at) in enumerate(zip(clips, slots, strict=True)):
+            n, t = len(clip.tube), len(at)
+            single[v, :n, :t], pair[v, :n, :n, :t] = clip.single[:, at], clip.pair[:, :, at]
+            present[v, :n, :t], appearance[v, :n] = clip.present[:, at], clip.appearance
+            frame[v, :t] = tube[v, :n] = True
+        flat = _Flat()
+        for v, (clip, group) in enumerate(zip(clips, groups, strict=True)):
+            for sentence in group:
+                self._add(flat, v, clip, sentence, N)
+        told = [
+            _thinned((known or {}).get(s.sample, (-1, -1, -1)), at)
+            for group, at in zip(groups, slots, strict=True)
+            for s in group
+        ]
+        return Batch(
+            single,
+            pair,
+            present,
+            frame,
+            tube,
+            appearance,
+            known=np.array(told, np.int64),
+            **flat.arrays(N, self.texts.width),
+        )
+
+    def _add(self, flat: _Flat, v: int, clip: Clip, sentence: Sentence, N: int) -> None:
+        s, first = len(flat.sentence_clip), len(flat.entity_sentence)
+        flat.sentence_clip.append(v)
+        flat.target.append(first + sentence.target)
+        label = np.zeros((len(sentence.heads), N), np.float32)
+        label[:, : len(clip.tube)] = self.label_prior(sentence, clip)
+        for rank in range(len(sentence.heads)):
+            words = sentence.words(rank)
+            flat.entity_sentence.append(s)
+            flat.entity_rank.append(rank)
+            flat.entity_words.append([self._word.get(w, -1) for w in words])
+            flat.entity_static.append(self._static[" ".join(words)])
+            flat.entity_label.append(label[rank])
+            flat.phrase.append(" ".join(words))
+        for subject, predicate, other in sentence.relations:
+            static = self._static[predicate]
+            if other >= 0:
+                flat.pairs.append(
+                    (s, first + subject, first + other, self._pair.get(predicate, -1), predicate, static)
+                )
+            else:
+                flat.actions.append((s, first + subject, self._action.get(predicate, -1), predicate, static))
+
+
+def _slots(count: int, frames: int, random: np.random.Generator | None) -> np.ndarray:
+    if not frames or random is None or count <= frames:
+        return np.arange(count)
+    return ((np.arange(frames) + random.random(frames)) * count / frames).astype(np.int64)
+
+
+def _thinned(known: tuple[int, int, int], slots: np.ndarray) -> tuple[int, int, int]:
+    """The first and end slot among those that were kept, at least one frame."""
+    tube, begin, end = known
+    if begin < 0:
+        return known
+    first = min(int(np.searchsorted(slots, begin)), len(slots) - 1)
+    return tube, first, max(int(np.searchsorted(slots, end)), first + 1)
+
+
+def _extend(table: dict, keys: Iterable, look_up: Callable[[list], Iterable]) -> None:
+    new = sorted(set(keys) - set(table))
+    table.update(zip(new, look_up(new), strict=True))
+
+
+class _Flat:
+    """The sentence side of a batch while it grows."""
+
+    def __init__(self) -> None:
+        self.sentence_clip: list[int] = []
+        self.target: list[int] = []
+        self.entity_sentence: list[int] = []
+        self.entity_rank: list[int] = []
+        self.entity_words: list[list[int]] = []
+        self.entity_static: list[np.ndarray] = []
+        self.entity_label: list[np.ndarray] = []
+        self.phrase: list[str] = []
+        self.pairs: list[tuple] = []
+        self.actions: list[tuple] = []
+
+    def arrays(self, N: int, width: int) -> dict[str, np.ndarray]:
+        longest = max((len(w) for w in self.entity_words), default=1)
+        words = np.full((len(self.entity_words), max(longest, 1)), -1)
+        for row, ids in enumerate(self.entity_words):
+            words[row, : len(ids)] = ids
+        number = {phrase: i for i, phrase in enumerate(dict.fromkeys(self.phrase))}
+
+        def column(rows: list[tuple], i: int) -> np.ndarray:
+            return np.array([row[i] for row in rows], np.int64)
+
+        def static(rows: list[tuple]) -> np.ndarray:
+            return np.array([row[-1] for row in rows], np.float32).reshape(len(rows), width)
+
+        return {
+            "sentence_clip": np.array(self.sentence_clip, np.int64),
+            "target": np.array(self.target, np.int64),
+            "entity_sentence": np.array(self.entity_sentence, np.int64),
+            "entity_rank": np.array(self.entity_rank, np.int64),
+            "entity_words": words,
+            "entity_static": np.array(self.entity_static, np.float32).reshape(-1, width),
+            "entity_label": np.array(self.entity_label, np.float32).reshape(-1, N),
+            "phrase": np.array([number[p] for p in self.phrase], np.int64),
+            "pair_sentence": column(self.pairs, 0),
+            "pair_subject": column(self.pairs, 1),
+            "pair_object": column(self.pairs, 2),
+            "pair_predicate": column(self.pairs, 3),
+            "pair_static": static(self.pairs),
+            "pair_cue": cues([row[-2] for row in self.pairs], PAIR_CUES, PAIR_FEATURES),
+            "action_sentence": column(self.actions, 0),
+            "action_subject": column(self.actions, 1),
+            "action_predicate": column(self.actions, 2),
+            "action_static": static(self.actions),
+            "action_cue": cues([row[-2] for row in self.actions], SINGLE_CUES, SINGLE_FEATURES),
+        }
+
+
+def shuffled(keys: Sequence[Any], size: int, seed: tuple[int, ...]) -> Iterator[list[Any]]:
+    """Runs of `size` keys in a random order that follows from the seed alone; the last run may be shorter."""
+    order = np.random.default_rng(seed).permutation(len(keys))
+    for i in range(0, len(keys), size):
+        yield [keys[j] for j in order[i : i + size]]

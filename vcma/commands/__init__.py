@@ -1,0 +1,1 @@
+"""The commands of `vcma`: what is not a stage of the pipeline."""

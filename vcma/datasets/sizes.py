@@ -1,0 +1,24 @@
+"""Sentences of each split as published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+NAMES = {"vidstg": "VidSTG", "hcstvg": "HC-STVG"}  # annotation format -> how the names of its data sets begin
+
+
+def published_counts(form: str) -> dict[str, Mapping[str, Mapping[str, int]]]:
+    """The COUNTS of the data sets that are published in a format."""
+    return {name: counts for name, counts in COUNTS.items() if name.startswith(NAMES.get(form, "none"))}
+
+
+# Sentences of each split as published: data set -> split -> query type -> n.
+COUNTS: Mapping[str, Mapping[str, Mapping[str, int]]] = {
+    "VidSTG": {
+        "train": {"declarative": 36_202, "interrogative": 44_482},
+        "val": {"declarative": 3_996, "interrogative": 4_960},
+        "test": {"declarative": 4_610, "interrogative": 5_693},
+    },
+    "HC-STVG v1": {"train": {"declarative": 4_500}, "test": {"declarative": 1_160}},
+    "HC-STVG v2": {"train": {"declarative": 10_131}, "val": {"declarative": 2_000}},
+}

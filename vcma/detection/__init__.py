@@ -1,0 +1,1 @@
+"""Detectors and the regions they find in the sampled frames."""

@@ -1,0 +1,1 @@
+"""Training and judging a detector by boxes."""

@@ -1,0 +1,1 @@
+"""Metrics by protocol, baselines, published results, tables, exchange of predictions."""

@@ -1,0 +1,109 @@
+"""Reference points that need no model, as predictions to be scored like any others, and the published results.
+
+Functions take `tubes(video id)`: the columns of the `tubes` artifact, one video's at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from vcma.boxes import interpolate, pairwise_iou
+from vcma.records.answer import Predictions
+from vcma.records.columns import Columns
+from vcma.records.tubes import Points, extents, points, tube_boxes
+
+Tubes = Callable[[str], Columns]
+
+
+def chance(truth: Columns, tubes: Tubes, *, seed: int, whole: bool) -> Predictions:
+    """A random tube of those that touch the segment, and a random interval of it or, if `whole`, all of it.
+
+    Intervals are uniform over all non-empty ones of whole frames.
+    """
+    random = np.random.default_rng(seed)
+
+    def guess(row: int, video: Columns) -> tuple[Points | None, tuple[int, int]]:
+        begin, end = int(truth["segment_begin"][row]), int(truth["segment_end"][row])
+        near = [n for n, (first, last) in enumerate(extents(video)) if first < end and last >= begin]
+        tube = points(video, int(random.choice(near))) if near else None
+        a, b = (begin, end) if whole else sorted(begin + random.choice(end - begin + 1, 2, replace=False))
+        return tube, (int(a), int(b))
+
+    return _predict(truth, tubes, guess)
+
+
+def oracle(truth: Columns, tubes: Tubes) -> Predictions:
+    """The tube that fits the true boxes best, over the true span: what linking leaves for grounding to find."""
+
+    def best(row: int, video: Columns) -> tuple[Points | None, tuple[int, int]]:
+        frame, box = _true_boxes(truth, row)
+        fit = [
+            float(pairwise_iou(tube_boxes(video, n, frame), box).mean()) if len(box) else 0.0
+            for n in range(len(video["tube_score"]))
+        ]
+        return (points(video, int(np.argmax(fit))) if fit and max(fit) > 0 else None), _true_span(truth, row)
+
+    return _predict(truth, tubes, best)
+
+
+def identity_oracle(truth: Columns, regions: Tubes) -> Predictions:
+    """The regions that show the target, linked by its true boxes, over the true span: what detection leaves.
+
+    regions(video id): PROPOSALS columns. Of each sampled frame the region that fits the true box best, if their
+    IoU is at least 0.5; gaps are filled and the ends held, as in a tube.
+    """
+
+    def follow(row: int, video: Columns) -> tuple[Points | None, tuple[int, int]]:
+        true = dict(zip(*_true_boxes(truth, row), strict=True))
+        found = []
+        for i, frame in enumerate(video["frame"]):
+            near = np.asarray(video["box"][video["box_offset"][i] : video["box_offset"][i + 1]], np.float64)
+            iou = pairwise_iou(near, true[frame]) if frame in true else np.zeros(0)
+            if len(iou) and iou.max() >= 0.5:
+                found.append((frame, near[iou.argmax()]))
+        frames, boxes = zip(*found, strict=True) if found else ((), ())
+        return ((np.array(frames), np.array(boxes)) if found else None), _true_span(truth, row)
+
+    return _predict(truth, regions, follow)
+
+
+def _true_boxes(truth: Columns, row: int) -> Points:
+    mine = slice(truth["box_offset"][row], truth["box_offset"][row + 1])
+    return truth["box_frame"][mine], np.asarray(truth["box"][mine], np.float64)
+
+
+def _true_span(truth: Columns, row: int) -> tuple[int, int]:
+    return int(truth["span_begin"][row]), int(truth["span_end"][row])
+
+
+def _predict(
+    truth: Columns, read: Tubes, choose: Callable[[int, Columns], tuple[Points | None, tuple[int, int]]]
+) -> Predictions:
+    """Predictions from choose(row of truth, its video's columns) -> (tube or None, span), boxes in the span."""
+    n = len(truth["sample"])
+    span = np.zeros((n, 2), np.int64)
+    frames: list[np.ndarray] = [np.zeros(0, np.int64)] * n
+    boxes: list[np.ndarray] = [np.zeros((0, 4))] * n
+    for row, video in _by_video(truth, read):
+        points, span[row] = choose(row, video)
+        if points is not None:
+            frames[row] = np.arange(*span[row])
+            boxes[row] = interpolate(frames[row], *points)
+    return Predictions(
+        np.asarray(truth["sample"], dtype=object),
+        span,
+        np.cumsum([0, *map(len, frames)], dtype=np.int64),
+        np.concatenate([np.zeros(0, np.int64), *frames]),
+        np.concatenate([np.zeros((0, 4)), *boxes]).astype(np.float32),
+    )
+
+
+def _by_video(truth: Columns, tubes: Tubes) -> Iterator[tuple[int, Columns]]:
+    """(row, tubes of its video), rows of one video together, so that each video's tubes are read once."""
+    name = np.asarray(truth["video"], dtype=str)
+    for video in dict.fromkeys(name.tolist()):
+        columns = tubes(video)
+        for row in np.flatnonzero(name == video).tolist():
+            yield row, columns

@@ -1,0 +1,148 @@
+"""Predictions as plain JSON, the format in which they are exchanged with other programs:
+
+    {sample id: {"span": [begin, end), "boxes": {frame: [x1, y1, x2, y2]}}}
+
+Spans are half-open native frames from 0; `boxes` may cover any frames and may be left out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vcma.boxes import FAR
+from vcma.errors import InputError
+from vcma.records.answer import Predictions
+from vcma.records.columns import offsets
+
+_REMEDY = 'write {sample id: {"span": [begin, end], "boxes": {frame: [x1, y1, x2, y2]}}}'
+_LAST = 1 << 31
+_BLANK = re.compile(r"[ \t\r\n]*")
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read a predictions file; raises InputError naming the sample that is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError("no such file", path, "name a predictions file") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"not readable as JSON ({error})", path, _REMEDY) from error
+    return _packed(_members(text, path), path)
+
+
+def pack(plain: Mapping[str, Any], where: Path | str = "predictions") -> Predictions:
+    """The same from a dictionary of that shape; raises InputError."""
+    return _packed(iter(plain.items()), where)
+
+
+def named_for(predictions: Predictions, samples: Iterable[str], split: str) -> Predictions:
+    """The same predictions under the ids that the samples of a split have.
+
+    Where one annotation file serves two splits, `@split` stands behind the ids of one of them (`index.unique`), but
+    not in another program's file, nor where only one of the two is read.
+    """
+    known, given = set(samples), set(predictions.sample)
+    named = {name.removesuffix(f"@{split}"): name for name in known}
+
+    def name_of(sample: str) -> str:
+        wanted = sample if sample in known else named.get(sample.removesuffix(f"@{split}"), sample)
+        return sample if wanted in given else wanted
+
+    return replace(predictions, sample=np.array([*map(name_of, predictions.sample)], dtype=object))
+
+
+def to_json(predictions: Predictions) -> bytes:
+    """The plain JSON of predictions, samples in their order, coordinates with two decimals."""
+    lines = []
+    for i, name in enumerate(predictions.sample.tolist()):
+        mine = slice(predictions.box_offset[i], predictions.box_offset[i + 1])
+        boxes = zip(predictions.box_frame[mine].tolist(), predictions.box[mine].tolist(), strict=True)
+        items = ", ".join(f'"{f}": [{a:.2f}, {b:.2f}, {c:.2f}, {d:.2f}]' for f, (a, b, c, d) in boxes)
+        span = predictions.span[i].tolist()
+        lines.append(f'{json.dumps(name, ensure_ascii=False)}: {{"span": {span}, "boxes": {{{items}}}}}')
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
+def _members(text: str, path: Path) -> Iterator[tuple[str, Any]]:
+    """The members of a JSON object one by one, so that only one sample's boxes are Python objects at a time."""
+    decode = json.JSONDecoder().raw_decode
+
+    def past(position: int, expected: str) -> int:
+        position = _BLANK.match(text, position).end()  # type: ignore[union-attr]
+        if text[position : position + 1] not in expected or position >= len(text):
+            raise ValueError(f"expected one of {expected} at character {position}")
+        return position
+
+    try:
+        position = past(0, "{") + 1
+        while text[past(position, '",}')] != "}":
+            name, position = decode(text, past(position, '"'))
+            value, position = decode(text, _BLANK.match(text, past(position, ":") + 1).end())  # type: ignore
+            yield name, value
+            position = past(position, ",}")
+            position += text[position] == ","
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not readable as a JSON object ({error})", path, _REMEDY) from error
+
+
+def _packed(members: Iterator[tuple[str, Any]], where: Path | str) -> Predictions:
+    names: dict[str, None] = {}
+    spans, frames, boxes = [], [], []
+    for name, value in members:
+        if name in names:
+            raise InputError(f"sample '{name}' occurs twice", where, "keep one of the two")
+        try:
+            span, frame, box = _one(value)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise InputError(f"sample '{name}': {error}", where, _REMEDY) from error
+        names[name] = None
+        spans.append(span)
+        frames.append(frame)
+        boxes.append(box)
+    return Predictions(
+        np.array(list(names), dtype=object),
+        np.array(spans, np.int64).reshape(-1, 2),
+        offsets(len(f) for f in frames),
+        np.concatenate([np.zeros(0, np.int64), *frames]),
+        np.concatenate([np.zeros((0, 4), np.float32), *boxes]),
+    )
+
+
+def _one(value: Any) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
+    """Span, frames [n] and boxes [n, 4] of one sample; the error says what is wrong."""
+    if not isinstance(value, dict) or "span" not in value:
+        raise ValueError("has no span")
+    if not isinstance(value["span"], list | tuple):
+        raise ValueError("span is no [begin, end]")
+    begin, end = (_frame(v) for v in value["span"])
+    if end < begin:
+        raise ValueError(f"span ends before it begins: [{begin}, {end})")
+    given = value.get("boxes") or {}
+    frame = np.array(list(map(int, given)), np.int64)
+    if len(frame) and not 0 <= frame.min() <= frame.max() < _LAST:
+        raise ValueError("a frame is no whole number from 0")
+    try:
+        box = np.array(list(given.values()), np.float64).reshape(-1, 4)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("a box is no [x1, y1, x2, y2]") from None
+    if len(box) != len(frame) or not (np.abs(box) < FAR).all():
+        raise ValueError("a box is no [x1, y1, x2, y2] of finite numbers")
+    order = np.argsort(frame, kind="stable")
+    frame = frame[order]
+    if (np.diff(frame) == 0).any():
+        raise ValueError("two boxes of one frame")
+    return (begin, end), frame, box[order].astype(np.float32)
+
+
+def _frame(value: Any) -> int:
+    number = int(value)
+    if number != float(value) or not 0 <= number < _LAST:
+        raise ValueError(f"frame {value} is no whole number from 0")
+    return number

@@ -1,0 +1,1 @@
+"""Grounding sentences with a model or without one."""

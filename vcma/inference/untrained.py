@@ -1,0 +1,34 @@
+"""What grounding needs where there is no model: the words of the detector, and how an E-step is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from vcma.batching.encoder import Encoder
+from vcma.errors import InputError
+from vcma.model.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from vcma.model.em import Settings
+
+
+def label_encoder(tubes: Mapping[str, Any]) -> Encoder:
+    """An encoder that knows the label names of TUBES columns and no training sentence."""
+    nothing: Any = ()
+    names = tuple(map(str, tubes["class_name"])), tuple(map(str, tubes["attribute_name"]))
+    return Encoder(Vocabulary(nothing, nothing, nothing, nothing, nothing, *names, tubes["feature"].shape[1]))
+
+
+def settings_of(section: Mapping[str, Any]) -> tuple[Settings, int]:
+    """The settings, and the most frames of a clip, that `train_em:` of pipeline.yaml gives; raises InputError if it
+    lacks one.
+    """
+    from vcma.model.em import Settings
+
+    try:
+        return Settings.of(dict(section)), int(section["max_frames"])
+    except KeyError as key:
+        raise InputError(
+            f"'train_em:' lacks the key {key}", "pipeline.yaml", "add it as the repository has it"
+        ) from None

@@ -1,0 +1,1 @@
+"""Regions linked over time into tubes."""

@@ -1,0 +1,1 @@
+"""The mathematics: networks, temporal posterior, variational EM, decoding. No path, no artifact, no click."""

@@ -1,0 +1,79 @@
+"""What training sentences fix: the words, predicates and label names that a model knows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from vcma.records.sentence import Sentence
+
+
+class TextFeatures(Protocol):
+    """What a vocabulary remembers of text features: their name and width."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def width(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What training sentences fix: words with a learned vector, predicates with their base rates, label names.
+
+    words and predicates are sorted; base rates are add-one-smoothed frequencies, pairs and actions apart, `none`
+    left out. feature is the width of the detector's features; text and text_width are those of the text features.
+    """
+
+    words: tuple[str, ...]
+    pairs: tuple[str, ...]
+    actions: tuple[str, ...]
+    pair_rate: tuple[float, ...]
+    action_rate: tuple[float, ...]
+    class_names: tuple[str, ...]
+    attribute_names: tuple[str, ...]
+    feature: int
+    text: str = "wordllama"
+    text_width: int = 256
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Vocabulary:
+        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in value.items()}
+        return cls(**fields)
+
+
+def vocabulary(
+    train: Sequence[Sentence],
+    class_names: Iterable[str],
+    attribute_names: Iterable[str],
+    feature: int,
+    texts: TextFeatures,
+) -> Vocabulary:
+    """Count the training sentences. A word or predicate must occur twice to get a vector of its own."""
+    words = Counter(w for s in train for e in range(len(s.heads)) for w in s.words(e))
+    pairs = Counter(p for s in train for _, p, o in s.relations if o >= 0)
+    actions = Counter(p for s in train for _, p, o in s.relations if o < 0)
+    pair_names, action_names = (tuple(sorted(p for p, n in c.items() if n > 1)) for c in (pairs, actions))
+
+    def rates(names: tuple[str, ...], count: Counter) -> tuple[float, ...]:
+        total = sum(count[p] + 1 for p in names)
+        return tuple((count[p] + 1) / total for p in names)
+
+    return Vocabulary(
+        words=tuple(sorted(w for w, n in words.items() if n > 1)),
+        pairs=pair_names,
+        actions=action_names,
+        pair_rate=rates(pair_names, pairs),
+        action_rate=rates(action_names, actions),
+        class_names=tuple(class_names),
+        attribute_names=tuple(attribute_names),
+        feature=feature,
+        text=texts.name,
+        text_width=texts.width,
+    )

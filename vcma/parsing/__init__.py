@@ -1,0 +1,1 @@
+"""Sentences parsed into entities, relations and the entity asked for."""

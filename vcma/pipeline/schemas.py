@@ -1,0 +1,289 @@
+"""The artifacts' schemas: name and version, the stage that writes it, and every column with its axes and unit.
+
+A schema is the source of truth for writer, reader, `vcma show`, docs/artifacts.md and the tests. A file is a flat
+set of columns whose axes have names; columns that share an axis share its length.
+
+Conventions everywhere: boxes are continuous xyxy pixels of the *native* picture, frames are native indices from
+0, spans are half-open [begin, end).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vcma.records.columns import Columns
+
+
+@dataclass(frozen=True)
+class Column:
+    """One data set of an artifact.
+
+    dtype: a NumPy type name, or "str" for UTF-8 text. axes: the names of its axes; a name like "4" is a fixed
+    length. offsets: the axis this column partitions; its own first axis is then one longer than its name says.
+    """
+
+    dtype: str
+    axes: tuple[str, ...]
+    unit: str
+    doc: str
+    offsets: str | None = None
+
+
+@dataclass(frozen=True)
+class Schema:
+    """An artifact: its name and version, the stage that writes it, its columns and what one file holds."""
+
+    name: str
+    version: int
+    stage: str
+    doc: str
+    columns: Mapping[str, Column]
+
+    @property
+    def tag(self) -> str:
+        return f"{self.name}/{self.version}"
+
+
+_FRAME = {
+    "frame": Column("int64", ("frame",), "native frame", "native index of each sampled frame, increasing"),
+    "time": Column("float64", ("frame",), "s", "presentation time of each sampled frame"),
+}
+
+
+_PICTURE = {
+    "width": Column("int64", (), "px", "width of the native picture"),
+    "height": Column("int64", (), "px", "height of the native picture"),
+}
+
+
+_DETECTOR = {
+    "class_name": Column("str", ("class",), "", "names of the detector's classes"),
+    "attribute_name": Column("str", ("attribute",), "", "names of the attributes, 'upper:red' for a named colour"),
+    "detector": Column("str", (), "", "fingerprint of the detector whose features these are"),
+}
+
+
+SAMPLES = Schema(
+    "samples",
+    1,
+    "index_dataset",
+    "every video and every sentence of the data set; of the train split no box, span or target",
+    {
+        "video": Column("str", ("video",), "", "video id, also the name of its artifacts"),
+        "video_path": Column("str", ("video",), "", "path below the video root"),
+        "video_fps": Column("float64", ("video",), "1/s", "frame rate as annotated, 0 if unknown"),
+        "video_frames": Column("int64", ("video",), "frames", "frame count as annotated, 0 if unknown"),
+        "video_width": Column("int64", ("video",), "px", "width as annotated, 0 if unknown"),
+        "video_height": Column("int64", ("video",), "px", "height as annotated, 0 if unknown"),
+        "video_bytes": Column("int64", ("video",), "bytes", "size of the file when it was indexed"),
+        "video_modified": Column("int64", ("video",), "s", "modification time of the file, Unix time"),
+        "sample": Column("str", ("sample",), "", "sample id"),
+        "sample_video": Column("int64", ("sample",), "row of video", "which video the sentence belongs to"),
+        "split": Column("str", ("sample",), "", "train, val or test"),
+        "sentence": Column("str", ("sample",), "", "the sentence"),
+        "query_type": Column("str", ("sample",), "", "declarative, interrogative or unknown"),
+        "segment_begin": Column("int64", ("sample",), "native frame", "first frame of the searched segment"),
+        "segment_end": Column("int64", ("sample",), "native frame", "end (exclusive); -1: to the video's end"),
+        "skipped": Column("str", ("skip",), "", "what was left out"),
+        "skipped_reason": Column("str", ("skip",), "", "why it was left out"),
+    },
+)
+
+
+TRUTH = Schema(
+    "truth",
+    2,
+    "index_dataset",
+    "what evaluation needs of one split: the true span and boxes of each sample",
+    {
+        "format": Column("str", (), "", "annotation format, whose frame conventions the protocols apply"),
+        "sample": Column("str", ("sample",), "", "sample id"),
+        "video": Column("str", ("sample",), "", "video id"),
+        "query_type": Column("str", ("sample",), "", "declarative or interrogative"),
+        "span_begin": Column("int64", ("sample",), "native frame", "first frame of the true span"),
+        "span_end": Column("int64", ("sample",), "native frame", "end of the true span (exclusive)"),
+        "segment_begin": Column("int64", ("sample",), "native frame", "first frame of the searched segment"),
+        "segment_end": Column("int64", ("sample",), "native frame", "end of the searched segment (exclusive)"),
+        "frame_count": Column("int64", ("sample",), "frames", "frames of the whole video"),
+        "fps": Column("float64", ("sample",), "1/s", "frame rate the protocols use"),
+        "target_id": Column("int64", ("sample",), "", "track id of the target in its annotation, -1 if unknown"),
+        "category": Column("str", ("sample",), "", "annotated category of the target, empty if unknown"),
+        "predicate": Column("str", ("sample",), "", "annotated predicate, empty if unknown"),
+        "distractors": Column(
+            "int64", ("sample",), "things", "others of its category in the segment, -1 if unknown"
+        ),
+        "box_offset": Column("int64", ("sample",), "row of box", "rows of box of each sample", offsets="box"),
+        "box_frame": Column("int64", ("box",), "native frame", "frame of each box, increasing within a sample"),
+        "box": Column("float32", ("box", "4"), "px", "true boxes, xyxy; none where the data set has no boxes"),
+        "skipped": Column("str", ("skip",), "", "what of the split was left out, and so is not scored"),
+        "skipped_reason": Column("str", ("skip",), "", "why it was left out"),
+    },
+)
+
+
+FRAMES = Schema(
+    "frames",
+    1,
+    "extract_frames",
+    "the sampled frames of one video as JPEG, on one time grid over all segments its samples use",
+    {
+        **_FRAME,
+        "jpeg_offset": Column("int64", ("frame",), "row of jpeg", "bytes of each frame", offsets="byte"),
+        "jpeg": Column("uint8", ("byte",), "", "the JPEG files of all frames, end to end"),
+        **_PICTURE,
+        "fps": Column("float64", (), "1/s", "native frame rate"),
+        "frame_count": Column("int64", (), "frames", "native frames that could be decoded or were declared"),
+    },
+)
+
+
+PROPOSALS = Schema(
+    "proposals",
+    1,
+    "detect_proposals",
+    "the detector's regions in each sampled frame of one video",
+    {
+        **_FRAME,
+        "box_offset": Column("int64", ("frame",), "row of box", "rows of box of each frame", offsets="box"),
+        "box": Column("float32", ("box", "4"), "px", "regions, xyxy in native pixels"),
+        "score": Column("float32", ("box",), "", "detection score in [0, 1], falling within a frame"),
+        "class_prob": Column("float16", ("box", "class"), "", "distribution over the detector's classes"),
+        "attribute_prob": Column("float16", ("box", "attribute"), "", "strength of each attribute in [0, 1]"),
+        "feature": Column("float16", ("box", "feature"), "", "appearance of the region"),
+        **_DETECTOR,
+        **_PICTURE,
+    },
+)
+
+
+TUBES = Schema(
+    "tubes",
+    1,
+    "link_tubes",
+    "the regions of one video linked over time: at most N tubes",
+    {
+        **_FRAME,
+        "point_offset": Column("int64", ("tube",), "row of point", "points of each tube", offsets="point"),
+        "position": Column(
+            "int64", ("point",), "row of frame", "sampled frame of each point, increasing in a tube"
+        ),
+        "box": Column("float32", ("point", "4"), "px", "box of each point, xyxy in native pixels"),
+        "score": Column("float32", ("point",), "", "detection score of each point, 0 where interpolated"),
+        "interpolated": Column("bool", ("point",), "", "bridged between two detections"),
+        "feature": Column("float16", ("point", "feature"), "", "appearance of each point"),
+        "tube_score": Column("float32", ("tube",), "", "score of each tube, falling"),
+        "class_prob": Column("float16", ("tube", "class"), "", "mean class distribution of the tube"),
+        "attribute_prob": Column("float16", ("tube", "attribute"), "", "mean attribute strengths of the tube"),
+        **_DETECTOR,
+        **_PICTURE,
+    },
+)
+
+
+QUERIES = Schema(
+    "queries",
+    1,
+    "parse_queries",
+    "every sentence as entities and relations: words only",
+    {
+        "sample": Column("str", ("sample",), "", "sample id"),
+        "text": Column("str", ("sample",), "", "the sentence"),
+        "kind": Column("str", ("sample",), "", "declarative or interrogative, read off the sentence"),
+        "target": Column("int64", ("sample",), "entity", "the asked-for entity, counted within its sentence"),
+        "flags": Column("str", ("sample",), "", "what the parser had to guess, separated by spaces"),
+        "entity_offset": Column("int64", ("sample",), "row of entity", "entities of each sentence", "entity"),
+        "entity": Column("str", ("entity",), "", "the phrase as it stands in the sentence"),
+        "head": Column("str", ("entity",), "", "lemma of its head"),
+        "attributes": Column("str", ("entity",), "", "its attributes, separated by '; '"),
+        "number": Column("str", ("entity",), "", "singular or plural"),
+        "entity_begin": Column("int64", ("entity",), "character", "where the phrase begins"),
+        "entity_end": Column("int64", ("entity",), "character", "where it ends (exclusive)"),
+        "relation_offset": Column(
+            "int64", ("sample",), "row of relation", "relations of each sentence", "relation"
+        ),
+        "subject": Column("int64", ("relation",), "entity", "who does it, counted within the sentence"),
+        "predicate": Column("str", ("relation",), "", "canonical predicate phrase"),
+        "object": Column("int64", ("relation",), "entity", "to whom, counted within the sentence; -1: an action"),
+    },
+)
+
+
+PREDICTIONS = Schema(
+    "predictions",
+    1,
+    "ground_queries",
+    "the grounded tube of each sentence, with the posteriors it was read from",
+    {
+        "sample": Column("str", ("sample",), "", "sample id"),
+        "video": Column("str", ("sample",), "", "video id"),
+        "span_begin": Column("int64", ("sample",), "native frame", "first frame of the predicted span"),
+        "span_end": Column("int64", ("sample",), "native frame", "end of the predicted span (exclusive)"),
+        "tube": Column("int64", ("sample",), "tube", "chosen tube of the video; -1: the video has none"),
+        "probability": Column("float32", ("sample",), "", "posterior probability of the chosen tube"),
+        "entropy": Column("float32", ("sample",), "nat", "entropy of the asked entity's posterior"),
+        "flags": Column("str", ("sample",), "", "fallbacks taken, separated by spaces"),
+        "entity_offset": Column("int64", ("sample",), "row of entity", "entities of each sentence", "entity"),
+        "entity_tube": Column("int64", ("entity",), "tube", "tube assigned to each entity; -1: none"),
+        "candidate_offset": Column(
+            "int64", ("entity",), "row of candidate", "candidates of each entity", "candidate"
+        ),
+        "candidate": Column("int64", ("candidate",), "tube", "candidate tube"),
+        "candidate_prob": Column("float32", ("candidate",), "", "q(z_i = n): posterior of the candidate"),
+        "moment_offset": Column("int64", ("sample",), "row of moment", "sampled frames of each sample", "moment"),
+        "moment": Column("int64", ("moment",), "native frame", "the frames time was judged on"),
+        "moment_prob": Column("float32", ("moment",), "", "q(y_t = 1): the frame shows the sentence"),
+        "relation_offset": Column(
+            "int64", ("sample",), "row of relation", "relations of each sentence", "relation"
+        ),
+        "evidence_offset": Column(
+            "int64", ("relation",), "row of evidence", "evidence of each relation", "evidence"
+        ),
+        "evidence": Column("float32", ("evidence",), "nat", "psi of the chosen tubes, one value a moment"),
+    },
+)
+
+
+REFERENCES = Schema(
+    "references",
+    1,
+    "ground_queries",
+    "what simpler methods answer: the reference points that need no truth",
+    {
+        "method": Column("str", ("row",), "", "contrast, labels or untrained"),
+        "sample": Column("str", ("row",), "", "sample id"),
+        "span_begin": Column("int64", ("row",), "native frame", "first frame of the predicted span"),
+        "span_end": Column("int64", ("row",), "native frame", "end of the predicted span (exclusive)"),
+        "tube": Column("int64", ("row",), "tube", "chosen tube of the video; -1: the video has none"),
+    },
+)
+
+
+SCHEMAS = {s.name: s for s in (SAMPLES, TRUTH, FRAMES, PROPOSALS, TUBES, QUERIES, PREDICTIONS, REFERENCES)}
+
+
+def empty(schema: Schema, **scalars: Any) -> Columns:
+    """Columns of an artifact that holds nothing; its scalars must be given."""
+    data: Columns = dict(scalars)
+    for name, column in schema.columns.items():
+        if column.axes:
+            shape = [int(axis) if axis.isdigit() else 0 for axis in column.axes]
+            shape[0] += column.offsets is not None
+            data[name] = np.zeros(shape, object if column.dtype == "str" else column.dtype)
+    return data
+
+
+def schema_tables() -> str:
+    """All schemas as Markdown, for docs/artifacts.md."""
+    blocks = []
+    for schema in SCHEMAS.values():
+        lines = [f"**{schema.tag}** (`{schema.stage}`): {schema.doc}.", ""]
+        lines += ["| column | type | axes | unit | meaning |", "|---|---|---|---|---|"]
+        for name, column in schema.columns.items():
+            axes = ", ".join(a + "+1" if column.offsets else a for a in column.axes) or "–"
+            lines.append(f"| `{name}` | {column.dtype} | {axes} | {column.unit or '–'} | {column.doc} |")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)

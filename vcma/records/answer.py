@@ -1,0 +1,158 @@
+"""Answers: where a sentence is, what it was read from, and both as columns and as boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from vcma.records.tubes import tube_boxes
+
+STRIDE = 1 << 31  # row of a sample * STRIDE + frame is one sortable key
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Where a sentence is: a tube of its video (-1: it has none) over native frames [begin, end)."""
+
+    sample: str
+    tube: int
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """An answer with the posteriors it was read from.
+
+    entity_tube int64 [M]; candidate int64 [N], the tubes that were considered; posterior float32 [M, N]; moment
+    int64 [T] native frames and moment_prob float32 [T]; evidence float32 [relations, T] in nat.
+    """
+
+    answer: Answer
+    video: str
+    flags: tuple[str, ...]
+    target: int
+    entity_tube: np.ndarray
+    candidate: np.ndarray
+    posterior: np.ndarray
+    moment: np.ndarray
+    moment_prob: np.ndarray
+    evidence: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predicted tubes, ragged like an artifact.
+
+    sample: ids, str [sample]; span int64 [sample, 2], half-open native frames; box_offset int64 [sample + 1];
+    box_frame int64 [box], increasing within a sample; box float32 [box, 4], xyxy pixels.
+    """
+
+    sample: np.ndarray
+    span: np.ndarray
+    box_offset: np.ndarray
+    box_frame: np.ndarray
+    box: np.ndarray
+
+    @property
+    def key(self) -> np.ndarray:
+        """int64 [box], increasing: row of the sample and frame as one number."""
+        row = np.repeat(np.arange(len(self.sample)), np.diff(self.box_offset))
+        return row * STRIDE + self.box_frame
+
+
+def boxes_of(
+    answers: Sequence[Answer], tubes_of: Callable[[str], dict[str, Any] | None], video: dict[str, str]
+) -> Predictions:
+    """Answers with their boxes over their spans, as the metrics take them; video names each sample's video."""
+    frames, boxes = [np.zeros(0, np.int64)], [np.zeros((0, 4), np.float32)]
+    for answer in answers:
+        tubes = tubes_of(video[answer.sample]) if answer.tube >= 0 else None
+        frame = np.arange(answer.begin, answer.end) if tubes is not None else frames[0]
+        frames.append(frame)
+        boxes.append(boxes[0] if tubes is None else tube_boxes(tubes, answer.tube, frame).astype(np.float32))
+    return Predictions(
+        sample=np.array([a.sample for a in answers], dtype=object),
+        span=np.array([(a.begin, a.end) for a in answers], np.int64).reshape(-1, 2),
+        box_offset=np.cumsum([0, *map(len, frames[1:])]).astype(np.int64),
+        box_frame=np.concatenate(frames),
+        box=np.concatenate(boxes),
+    )
+
+
+def prediction_columns(predictions: Sequence[Prediction]) -> dict[str, Any]:
+    """The PREDICTIONS columns."""
+
+    def text(values: Iterable[str]) -> np.ndarray:
+        return np.array(list(values), dtype=object)
+
+    def flat(arrays: Iterable[np.ndarray], dtype: type) -> np.ndarray:
+        return np.concatenate([np.zeros(0, dtype), *(np.ravel(a) for a in arrays)]).astype(dtype)
+
+    def offset(counts: Iterable[int]) -> np.ndarray:
+        return np.cumsum([0, *counts]).astype(np.int64)
+
+    targets = [p.posterior[p.target] if p.posterior.size else np.zeros(0) for p in predictions]
+    chosen = [p.candidate == p.answer.tube for p in predictions]
+    return {
+        "sample": text(p.answer.sample for p in predictions),
+        "video": text(p.video for p in predictions),
+        "span_begin": np.array([p.answer.begin for p in predictions], np.int64),
+        "span_end": np.array([p.answer.end for p in predictions], np.int64),
+        "tube": np.array([p.answer.tube for p in predictions], np.int64),
+        "probability": np.array([t[c].sum() for t, c in zip(targets, chosen, strict=True)], np.float32),
+        "entropy": np.array([-(t * np.log(np.maximum(t, 1e-12))).sum() for t in targets], np.float32),
+        "flags": text(" ".join(p.flags) for p in predictions),
+        "entity_offset": offset(len(p.entity_tube) for p in predictions),
+        "entity_tube": flat((p.entity_tube for p in predictions), np.int64),
+        "candidate_offset": offset(len(p.candidate) for p in predictions for _ in p.entity_tube),
+        "candidate": flat((p.candidate for p in predictions for _ in p.entity_tube), np.int64),
+        "candidate_prob": flat((p.posterior for p in predictions), np.float32),
+        "moment_offset": offset(len(p.moment) for p in predictions),
+        "moment": flat((p.moment for p in predictions), np.int64),
+        "moment_prob": flat((p.moment_prob for p in predictions), np.float32),
+        "relation_offset": offset(len(p.evidence) for p in predictions),
+        "evidence_offset": offset(len(row) for p in predictions for row in p.evidence),
+        "evidence": flat((p.evidence for p in predictions), np.float32),
+    }
+
+
+def reference_columns(methods: dict[str, Sequence[Answer]]) -> dict[str, Any]:
+    """The REFERENCES columns."""
+    rows = [(method, answer) for method, answers in methods.items() for answer in answers]
+    return {
+        "method": np.array([m for m, _ in rows], dtype=object),
+        "sample": np.array([a.sample for _, a in rows], dtype=object),
+        "span_begin": np.array([a.begin for _, a in rows], np.int64),
+        "span_end": np.array([a.end for _, a in rows], np.int64),
+        "tube": np.array([a.tube for _, a in rows], np.int64),
+    }
+
+
+def answers_of(columns: dict[str, Any], rows: Iterable[int]) -> list[Answer]:
+    """Rows of the PREDICTIONS or REFERENCES columns as answers."""
+    return [
+        Answer(
+            columns["sample"][i],
+            int(columns["tube"][i]),
+            int(columns["span_begin"][i]),
+            int(columns["span_end"][i]),
+        )
+        for i in rows
+    ]
+
+
+def exported(answers: Iterable[Answer], segments: dict[str, tuple[int, int]], tubes: dict[str, Any]) -> Iterator:
+    """(sample, {"span": [begin, end), "boxes": {frame: box}}) of one video's answers: the exchange format.
+
+    Boxes stand for every native frame of the sample's segment and of its span.
+    """
+    for answer in answers:
+        begin, end = segments[answer.sample]
+        frames = np.arange(min(begin, answer.begin), max(end, answer.end)) if answer.tube >= 0 else np.zeros(0, int)
+        boxes = np.round(tube_boxes(tubes, answer.tube, frames), 1) if len(frames) else np.zeros((0, 4))
+        listed = {str(f): box for f, box in zip(frames.tolist(), boxes.tolist(), strict=True)}
+        yield answer.sample, {"span": [answer.begin, answer.end], "boxes": listed}

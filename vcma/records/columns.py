@@ -1,0 +1,23 @@
+"""Columns of an artifact in memory, and the arithmetic of ragged ones.
+
+Ragged data are a flat column and an offsets column of one entry more: row i owns [offset[i], offset[i + 1]).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+Columns = dict[str, Any]  # column name -> np.ndarray; strings are object arrays of str
+
+
+def rows(offset: np.ndarray, i: int) -> slice:
+    """The rows that entry i of an offsets column owns."""
+    return slice(int(offset[i]), int(offset[i + 1]))
+
+
+def offsets(counts: Iterable[int]) -> np.ndarray:
+    """Offsets column (int64) of consecutive runs with the given counts."""
+    return np.concatenate([[0], np.cumsum(np.fromiter(counts, dtype=np.int64))]).astype(np.int64)

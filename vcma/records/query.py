@@ -1,0 +1,125 @@
+"""A parsed sentence: its entities, relations and target; as columns of the `queries` artifact, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Entity:
+    """A thing named: text is the sentence's characters [begin, end) of span, head its noun's lemma.
+
+    Attributes are "red", "in white", "with glasses", "wearing a hat"; number is singular or plural. Flags: `wh`
+    (the asked-for "who"), `pronoun` (stands for nothing named), `fallback` (the whole text).
+    """
+
+    text: str
+    head: str
+    attributes: tuple[str, ...]
+    number: str
+    span: tuple[int, int]
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Relation:
+    """subject -predicate-> object, as indices of entities; object None: an action on its own."""
+
+    subject: int
+    predicate: str
+    object: int | None = None
+
+
+@dataclass(frozen=True)
+class Query:
+    """A sentence read: at least one entity, the relations in the order told, the index of the asked-for entity.
+
+    kind is declarative or interrogative. Flags: `fallback_entity` (nothing named), `empty` (no word at all),
+    `truncated` (longer than is read), `no_relation`, `unresolved_pronoun`.
+    """
+
+    text: str
+    kind: str
+    entities: tuple[Entity, ...]
+    relations: tuple[Relation, ...]
+    target: int
+    flags: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The query as JSON values: text, kind, entities, relations, target, flags."""
+        return {
+            "text": self.text,
+            "kind": self.kind,
+            "entities": [
+                {"text": e.text, "head": e.head, "attributes": list(e.attributes), "span": list(e.span)}
+                for e in self.entities
+            ],
+            "relations": [asdict(r) for r in self.relations],
+            "target": self.target,
+            "flags": list(self.flags),
+        }
+
+
+def query_columns(queries: Sequence[Query]) -> dict[str, Any]:
+    """The QUERIES columns, `sample` left to the caller."""
+
+    def text(values: Iterable[str]) -> np.ndarray:
+        # NUL and lone surrogates cannot stand in HDF5 text.
+        return np.array([v.replace("\0", "?").encode("utf-8", "replace").decode() for v in values], dtype=object)
+
+    def number(values: Iterable[int]) -> np.ndarray:
+        return np.array(list(values), dtype=np.int64)
+
+    entities = [e for q in queries for e in q.entities]
+    relations = [r for q in queries for r in q.relations]
+    return {
+        "text": text(q.text for q in queries),
+        "kind": text(q.kind for q in queries),
+        "target": number(q.target for q in queries),
+        "flags": text(" ".join(q.flags) for q in queries),
+        "entity_offset": np.cumsum([0, *(len(q.entities) for q in queries)], dtype=np.int64),
+        "entity": text(e.text for e in entities),
+        "head": text(e.head for e in entities),
+        "attributes": text("; ".join(e.attributes) for e in entities),
+        "number": text(e.number for e in entities),
+        "entity_begin": number(e.span[0] for e in entities),
+        "entity_end": number(e.span[1] for e in entities),
+        "relation_offset": np.cumsum([0, *(len(q.relations) for q in queries)], dtype=np.int64),
+        "subject": number(r.subject for r in relations),
+        "predicate": text(r.predicate for r in relations),
+        "object": number(-1 if r.object is None else r.object for r in relations),
+    }
+
+
+def query(columns: Mapping[str, Any], row: int) -> Query:
+    """One parsed sentence of the QUERIES columns."""
+    entity = range(*columns["entity_offset"][row : row + 2])
+    relation = range(*columns["relation_offset"][row : row + 2])
+    return Query(
+        text=columns["text"][row],
+        kind=columns["kind"][row],
+        entities=tuple(
+            Entity(
+                columns["entity"][i],
+                columns["head"][i],
+                tuple(a for a in columns["attributes"][i].split("; ") if a),
+                columns["number"][i],
+                (int(columns["entity_begin"][i]), int(columns["entity_end"][i])),
+            )
+            for i in entity
+        ),
+        relations=tuple(
+            Relation(
+                int(columns["subject"][i]),
+                columns["predicate"][i],
+                None if columns["object"][i] < 0 else int(columns["object"][i]),
+            )
+            for i in relation
+        ),
+        target=int(columns["target"][row]),
+        flags=tuple(columns["flags"][row].split()),
+    )

@@ -1,0 +1,1 @@
+"""The report: cases, pages, figures, media."""

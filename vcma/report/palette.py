@@ -1,0 +1,13 @@
+"""The colours of tubes, everywhere the same."""
+
+from __future__ import annotations
+
+PALETTE = (
+    (66, 133, 244), (219, 68, 55), (15, 157, 88), (244, 160, 0), (171, 71, 188), (0, 172, 193), (255, 112, 67),
+    (158, 157, 36), (92, 107, 192), (240, 98, 146), (121, 85, 72), (96, 125, 139),
+)  # RGB; tube i has colour i modulo their number  # fmt: skip
+
+
+def tube_colour(tube: int) -> str:
+    """The colour of a tube everywhere in the report, as #rrggbb."""
+    return "#{:02x}{:02x}{:02x}".format(*PALETTE[tube % len(PALETTE)]) if tube >= 0 else "#808080"

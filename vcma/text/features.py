@@ -1,0 +1,106 @@
+"""Text features: what the networks are told of a word or phrase before they learn anything of it themselves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vcma.errors import InputError
+from vcma.text.label_matching import static_vectors
+
+_BATCH = 256  # texts of one pass of an encoder
+_LONGEST = 32  # tokens of a phrase, what is beyond is cut
+_TOKENIZERS = ("tokenizer*", "vocab*", "merges*", "special_tokens*", "added_tokens*", "*.model")
+
+
+@dataclass(frozen=True)
+class TextFeatures:
+    """embed(texts) are float32 [len(texts), width], unit length or 0; name is what a model remembers them by."""
+
+    name: str
+    width: int
+    embed: Callable[[Sequence[str]], np.ndarray]
+
+
+def _nothing(texts: Sequence[str]) -> np.ndarray:
+    return np.zeros((len(texts), 1), np.float32)
+
+
+WORDLLAMA = TextFeatures("wordllama", 256, static_vectors)
+LEARNED = TextFeatures("learned", 1, _nothing)  # only what training learns; an unseen word is silent
+
+
+def text_features(choice: str, root: Path, known: str | None = None) -> TextFeatures:
+    """The features that `train_em.text` names: wordllama, learned, or the folder of a Hugging Face encoder.
+
+    root: what a relative folder is below. known: the name a trained model remembers. Raises InputError where the
+    folder holds no encoder, or not the one that the model was trained with.
+    """
+    simple = {f.name: f for f in (WORDLLAMA, LEARNED)}
+    found = simple[choice] if choice in simple else _encoder(root / choice)
+    if known is not None and found.name != known:
+        raise InputError(
+            f"the model was trained with other text features ({known}, not {found.name})",
+            root / choice,
+            "put the encoder back that it was trained with, or train again",
+        )
+    return found
+
+
+def _encoder(folder: Path) -> TextFeatures:
+    """Mean of the last hidden states of an encoder from a local folder: configuration, tokenizer, safetensors."""
+    weights, words = (
+        sorted({path for pattern in patterns for path in folder.glob(pattern)})
+        for patterns in (("*.safetensors",), _TOKENIZERS)
+    )
+    # Without a tokenizer's files transformers makes one that knows no word.
+    if not weights or all(path.name == "tokenizer_config.json" for path in words):
+        raise InputError(
+            "no such encoder",
+            folder,
+            "train_em.text is wordllama, learned, or a folder with config.json, a tokenizer and model.safetensors",
+        )
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    try:
+        # Nothing is fetched, no code of the folder is run and no pickle opened.
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        model = AutoModel.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True
+        )
+        model = model.get_encoder() if model.config.is_encoder_decoder else getattr(model, "text_model", model)
+        model.eval()
+        # A tokenizer of another model, or none that pads, shows at the first texts of unequal length.
+        _means(tokenizer, model, ["a", "a dog " * _LONGEST])
+    except Exception as error:  # whatever its files make of transformers, they are the user's
+        raise InputError(f"not a usable encoder ({error})", folder, "export it with save_pretrained") from error
+    digest = hashlib.sha256()
+    for path in [folder / "config.json", *words, *weights]:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+
+    def embed(texts: Sequence[str]) -> np.ndarray:
+        rows = [_means(tokenizer, model, texts[i : i + _BATCH]) for i in range(0, len(texts), _BATCH)]
+        return np.concatenate([np.zeros((0, model.config.hidden_size), np.float32), *rows])
+
+    return TextFeatures(f"huggingface:{digest.hexdigest()[:16]}", int(model.config.hidden_size), embed)
+
+
+def _means(tokenizer: Any, model: Any, texts: Sequence[str]) -> np.ndarray:
+    import torch
+
+    inputs = tokenizer(list(texts), return_tensors="pt", padding=True, truncation=True, max_length=_LONGEST)
+    kept = {key: inputs[key] for key in ("input_ids", "attention_mask")}
+    with torch.no_grad():
+        hidden = model(**kept).last_hidden_state
+    mask = kept["attention_mask"][..., None].to(hidden.dtype)
+    mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
+    # An empty text has no meaning, whatever the special tokens around it say.
+    told = torch.tensor([bool(text.strip()) for text in texts])[:, None]
+    return torch.nn.functional.normalize(mean * told, dim=-1).float().numpy()

@@ -1,0 +1,1 @@
+"""Training by variational EM: trainer, validation, calibration, model files."""

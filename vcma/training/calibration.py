@@ -1,0 +1,55 @@
+"""How far a posterior probability may be believed: its calibration error, and the temperature that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vcma.boxes import pairwise_iou
+from vcma.model.decoding import tempered
+from vcma.records.columns import Columns
+from vcma.records.tubes import tube_boxes
+
+RIGHT = 0.5  # a tube whose mean IoU with the true boxes is beyond this is the right one
+TEMPERATURES = tuple(np.geomspace(0.5, 16, 31).tolist())  # what the fit chooses from
+
+
+def fit_of(truth: Columns, row: int, tubes: Columns, tube: int) -> float:
+    """Mean IoU of one tube of a video with the true boxes of a sample; 0 without a tube, NaN without true boxes."""
+    mine = slice(truth["box_offset"][row], truth["box_offset"][row + 1])
+    frame, box = truth["box_frame"][mine], np.asarray(truth["box"][mine], np.float64)
+    if not len(box):
+        return float("nan")
+    return float(pairwise_iou(tube_boxes(tubes, tube, frame), box).mean()) if tube >= 0 else 0.0
+
+
+def calibration_error(probability: np.ndarray, right: np.ndarray, bins: int = 10) -> float:
+    """Expected calibration error: mean over bins of equal width of |accuracy - confidence|, weighted by their size.
+
+    probability float [n] in [0, 1], right bool [n]; NaN if n is 0.
+    """
+    if not len(probability):
+        return float("nan")
+    which = np.minimum((probability * bins).astype(int), bins - 1)
+    total = 0.0
+    for b in np.unique(which):
+        mine = which == b
+        total += mine.mean() * abs(right[mine].mean() - probability[mine].mean())
+    return float(total)
+
+
+def fitted_temperature(log_z: Sequence[np.ndarray], chosen: np.ndarray, right: np.ndarray) -> float:
+    """The temperature with which the chosen tubes' probabilities have the greatest likelihood of being right.
+
+    log_z: for each sentence the log-posterior of its target [N]; chosen int [n]; right bool [n]. 1 if n is 0.
+    """
+    if not len(log_z):
+        return 1.0
+
+    def loss(temperature: float) -> float:
+        p = np.array([tempered(z[None], temperature)[0, c] for z, c in zip(log_z, chosen, strict=True)])
+        p = np.clip(p, 1e-6, 1 - 1e-6)
+        return float(-np.where(right, np.log(p), np.log(1 - p)).mean())
+
+    return min(TEMPERATURES, key=loss)

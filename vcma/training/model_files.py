@@ -1,0 +1,136 @@
+"""Trained models and the rounds of a run, as safetensors plus JSON: nothing here is a pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from vcma.errors import InputError
+from vcma.model.em import Model, Settings, Trainer, build
+from vcma.model.vocabulary import Vocabulary
+from vcma.pipeline.storage import read_json, write_bytes, write_json
+
+_WIDEST = 1 << 12  # a wider model is a damaged description, and building it would fill the memory
+_REMEDY = "train again: python stages/train_em.py"
+
+
+def save_model(folder: Path, model: Model, detector: str, extra: dict[str, Any]) -> None:
+    """Write model.safetensors and model.json: parameters; configuration, vocabulary, detector and `extra`."""
+    import safetensors.torch
+
+    tensors = {f"theta.{k}": v.contiguous().cpu() for k, v in model.theta.state_dict().items()}
+    tensors |= {f"phi.{k}": v.contiguous().cpu() for k, v in model.phi.state_dict().items()}
+    content = safetensors.torch.save(tensors)
+    write_bytes(folder / "model.safetensors", content)
+    description = {
+        "format": "vcma-model/2",
+        "settings": asdict(model.settings),
+        "vocabulary": model.vocabulary.to_json(),
+        "detector": detector,
+        "weights": hashlib.sha256(content).hexdigest(),
+        **extra,
+    }
+    write_json(folder / "model.json", description)
+
+
+def load_model(folder: Path, detector: str | None = None) -> tuple[Model, dict[str, Any]]:
+    """Read a model and its description; raises InputError if it is missing, damaged, or of another detector."""
+    import numpy as np
+
+    description = read_json(folder / "model.json", _REMEDY)
+    try:
+        if description["format"] != "vcma-model/2":
+            raise InputError(f"holds {description['format']}, not vcma-model/2", folder / "model.json", _REMEDY)
+        settings = Settings.of(description["settings"])
+        if not 0 < settings.width <= _WIDEST:
+            raise ValueError(f"width {settings.width}")
+        if not isinstance(settings.text, str):
+            raise TypeError(f"text {settings.text}")
+        vocabulary = Vocabulary.from_json(description["vocabulary"])
+        trained_on = str(description["detector"])
+        model = build(vocabulary, lambda names: np.zeros((len(names), vocabulary.text_width), np.float32), settings)
+        state = read_tensors(folder / "model.safetensors")[0]
+        if hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest() != description["weights"]:
+            raise InputError("model.safetensors is not what was written with model.json", folder, _REMEDY)
+        for name, module in (("theta.", model.theta), ("phi.", model.phi)):
+            module.load_state_dict({k.removeprefix(name): v for k, v in state.items() if k.startswith(name)})
+    except (LookupError, AttributeError, TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise InputError(f"not a usable model ({error})", folder, _REMEDY) from error
+    if detector is not None and trained_on != detector:
+        raise InputError(
+            f"the model was trained on features of detector {trained_on}, not {detector}",
+            folder,
+            "ground with the detector it was trained on, or train again",
+        )
+    return model, description
+
+
+def decoding(description: dict[str, Any]) -> dict[str, float]:
+    """What a model's description says of decoding, as `vcma.model.answering.predict` takes it."""
+    return {key: description[key] for key in ("temperature", "brevity")}
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """(tensors, metadata) of a safetensors file; raises InputError if it is missing or damaged."""
+    import safetensors
+    import safetensors.torch
+
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except FileNotFoundError:
+        raise InputError("no such file", path, _REMEDY) from None
+    except (OSError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
+        raise InputError(f"not a readable safetensors file ({error})", path, _REMEDY) from error
+
+
+def _digest(tensors: dict[str, Any], history: str) -> str:
+    """SHA-256 of what a checkpoint holds: a flipped bit must not be trained on."""
+    digest = hashlib.sha256(history.encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        digest.update(f"\0{name}\0{tuple(value.shape)}\0{value.dtype}\0".encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
+
+
+class Rounds:
+    """The rounds of one training, in one file that is replaced after each: a kill leaves the old or the new one.
+
+    key: digest of all that the training follows from; a file of another key is not gone on from.
+    """
+
+    def __init__(self, path: Path, key: str, trainer: Trainer):
+        self.path, self.key, self.trainer = path, key, trainer
+        self.best = trainer.parameters()
+
+    def resume(self) -> list[dict]:
+        """Set the trainer as a killed run left it and return its history; an empty one where there is none."""
+        try:
+            tensors, metadata = read_tensors(self.path)
+            if metadata.get("key") != self.key or metadata["content"] != _digest(tensors, metadata["history"]):
+                return []
+            self.trainer.load({k: v for k, v in tensors.items() if not k.startswith("best.")})
+            self.best = {k.removeprefix("best."): v for k, v in tensors.items() if k.startswith("best.")}
+            return json.loads(metadata["history"])
+        except (InputError, KeyError, TypeError, ValueError, RuntimeError):
+            return []
+
+    def keep(self, history: list[dict]) -> None:
+        """Store the round just done, and its parameters as the best if it is."""
+        import safetensors.torch
+
+        if history[-1]["best"]:
+            self.best = self.trainer.parameters()
+        state = self.trainer.state() | {f"best.{k}": v for k, v in self.best.items()}
+        tensors, told = {k: v.contiguous().cpu() for k, v in state.items()}, json.dumps(history)
+        metadata = {"key": self.key, "history": told, "content": _digest(tensors, told)}
+        write_bytes(self.path, safetensors.torch.save(tensors, metadata))
+
+    def finish(self) -> None:
+        """Put the best round's parameters into the model; nothing is left to resume."""
+        self.trainer.restore(self.best)
+        self.path.unlink(missing_ok=True)
