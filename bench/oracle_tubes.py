@@ -26,6 +26,7 @@ from vcma.pipeline import artifact, schemas
 from vcma.pipeline.paths import file_stem, root_folder
 from vcma.pipeline.project import load_project
 from vcma.records.columns import offsets
+from vcma.records.tubes import Tubes
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -49,13 +50,23 @@ def identified(data: dict, tracks: Tracks) -> dict:
         known = np.flatnonzero(row >= 0)
         position.append(np.arange(known[0], known[-1] + 1))
         box.append(boxes.interpolate(data["time"][position[-1]], data["time"][known], data["box"][row[known]]))
-    return {
-        "frame": frames,
-        "point_offset": offsets(list(map(len, position))),
-        "position": np.concatenate([np.zeros(0, int), *position]),
-        "box": np.concatenate([np.zeros((0, 4)), *box]),
-        "tube_score": np.ones(len(position)),
-    }
+    points, tubes = sum(map(len, position)), len(position)
+    return Tubes.of(
+        {
+            **{
+                name: data[name] for name in ("time", "class_name", "attribute_name", "detector", "width", "height")
+            },
+            "frame": frames,
+            "point_offset": offsets(list(map(len, position))),
+            "position": np.concatenate([np.zeros(0, int), *position]),
+            "box": np.concatenate([np.zeros((0, 4)), *box]),
+            "score": np.ones(points),
+            "interpolated": np.zeros(points, bool),
+            "tube_score": np.ones(tubes),
+            "class_prob": np.zeros((tubes, len(data["class_name"]))),
+            "attribute_prob": np.zeros((tubes, len(data["attribute_name"]))),
+        }
+    )
 
 
 def main() -> None:
@@ -77,7 +88,7 @@ def main() -> None:
         return float(metrics.score(truth, answers, "stcat").viou.mean())
 
     def linked(**changes: float) -> dict:
-        return {video: linker.link(data, **{**section, **changes}) for video, data in proposals.items()}
+        return {video: Tubes.of(linker.link(data, **{**section, **changes})) for video, data in proposals.items()}
 
     ideal = oracle({v: identified(data, read_trajectories(folder.path(v)).tracks) for v, data in proposals.items()})
     ours, over = oracle(linked()), {str(alpha): oracle(linked(alpha=alpha)) for alpha in ALPHAS}

@@ -67,7 +67,7 @@ def generate(folder: Path, videos: int, tubes: int, frames: int, features: int) 
 
 def measure(size: str, share: float, rounds: int) -> dict:
     """Epochs of EM in this process: seconds by way, sentences, and peak memory of the batches in MB."""
-    from vcma.batching.clip_store import Clips, batches
+    from vcma.batching.clip_store import ClipStore, batches
     from vcma.batching.encoder import Encoder
     from vcma.model import em
     from vcma.model.vocabulary import vocabulary
@@ -91,7 +91,7 @@ def measure(size: str, share: float, rounds: int) -> dict:
         generate(Path(folder), videos, tubes, frames, features)
 
         def epoch(parts: list[list[Sentence]], clips_a_step: int) -> None:
-            clips = Clips(Path(folder), 64)
+            clips = ClipStore(Path(folder), 64)
             found = (batches(clips, encoder, p, clips_a_step, (0, 0), settings.train_frames) for p in parts)
             trainer.epoch((batch for of in found for *_, batch in of), settings.warm_up, "cpu")
 

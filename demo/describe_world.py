@@ -12,7 +12,6 @@ from typing import Any
 import click
 import numpy as np
 
-from vcma.batching.clip_store import Clips, read_regions
 from vcma.boxes import pairwise_iou
 from vcma.detector_training.appraisal import appraise
 from vcma.detector_training.pictures import Still
@@ -21,6 +20,7 @@ from vcma.evaluation.baselines import identity_oracle, oracle
 from vcma.evaluation.metrics import score
 from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.paths import file_stem
+from vcma.pipeline.video_artifacts import read_regions, tubes_reader
 from vcma.records.columns import rows
 from world.grammar import NOUNS, TEST_NOUNS
 
@@ -266,7 +266,7 @@ def oracles(artifacts: Path) -> dict[str, float]:
     target, linked by its true identity."""
     truth = artifact.read(schemas.TRUTH, artifacts / "truth_test.h5")
     answers = {
-        "oracle": oracle(truth, Clips(artifacts / "tubes", 1).tubes_or_empty),
+        "oracle": oracle(truth, tubes_reader(artifacts / "tubes")),
         "identity_oracle": identity_oracle(truth, partial(read_regions, artifacts / "proposals")),
     }
     return {name: float(score(truth, found, "stcat").viou.mean()) for name, found in answers.items()}

@@ -1,13 +1,12 @@
 """predictions, truth -> metrics.json, reference_points.json: the metrics and what they must be read against."""
 
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
-from vcma.batching.clip_store import Clips, read_regions
 from vcma.datasets.formats import annotated_truth
 from vcma.errors import InputError
 from vcma.evaluation.baselines import chance, identity_oracle, oracle
@@ -17,6 +16,7 @@ from vcma.evaluation.metrics import evaluate as evaluate_by
 from vcma.evaluation.tables import comparison_table, left_out, metrics_table, whose
 from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.cli import Run, mode, stage
+from vcma.pipeline.video_artifacts import read_regions, tubes_reader
 from vcma.records.answer import Predictions, answers_of, boxes_of
 from vcma.records.columns import Columns
 
@@ -77,16 +77,15 @@ def evaluate(run: Run, split: str, protocol: str, seed: int) -> None:
 
 
 def _reference_points(run: Run, truth: Columns, by_protocol: Any, seed: int) -> dict:
-    clips = Clips(run.artifact("tubes"), 1)
+    tubes = tubes_reader(run.artifact("tubes"))
     found = artifact.read(schemas.REFERENCES, run.artifact("references.h5"))
     video = dict(zip(truth["sample"], truth["video"], strict=True))
-    tubes = lru_cache(8)(clips.tubes)  # sentences of one video follow one another, for each method again
-    points = {"chance": by_protocol(chance(truth, clips.tubes_or_empty, seed=seed, whole=True))}
+    points = {"chance": by_protocol(chance(truth, tubes, seed=seed, whole=True))}
     for method in dict.fromkeys(found["method"]):
         answers = [a for a in answers_of(found, np.flatnonzero(found["method"] == method)) if a.sample in video]
         points[method] = by_protocol(boxes_of(answers, tubes, video))
     if len(truth["box"]):
-        points["oracle"] = by_protocol(oracle(truth, clips.tubes_or_empty))
+        points["oracle"] = by_protocol(oracle(truth, tubes))
         if (proposals := run.artifact("proposals")).is_dir():  # another tracker's tubes come without
             points["identity_oracle"] = by_protocol(identity_oracle(truth, partial(read_regions, proposals)))
     return points

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import click
 
-from vcma.batching.clip_store import Clips
+from vcma.batching.clip_store import ClipStore
 from vcma.batching.encoder import Encoder
 from vcma.inference.untrained import label_encoder, settings_of
 from vcma.pipeline import artifact, schemas
@@ -27,14 +27,14 @@ def ground_queries(run: Run, split: str, posterior: str) -> None:
     samples = artifact.read(schemas.SAMPLES, run.artifact("samples.h5"))
     queries = artifact.read(schemas.QUERIES, run.artifact("queries.h5"))
     told = sentences(samples, queries, split)
-    clips = Clips(run.artifact("tubes"), 1)
+    clips = ClipStore(run.artifact("tubes"), 1)
     known = clips.describe()
     inputs = {name: artifact.attributes(run.artifact(f"{name}.h5"))["content"] for name in ("samples", "queries")}
     params = dict(run.params)
     if run.modes["untrained"]:
         settings, clips.max_frames = settings_of(run.project.section("train_em"))
         params |= asdict(settings) | {"max_frames": clips.max_frames}
-        encoder = label_encoder(known)
+        encoder = label_encoder(known["class_name"], known["attribute_name"], known["feature"].shape[1])
         encoder.learn(told)
         with progress(None, len(grouped(told)), run.stage) as bar:
             found = ground_untrained(settings, clips, encoder, told, run.device, bar.update)

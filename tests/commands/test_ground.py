@@ -19,6 +19,7 @@ from vcma.errors import RefusedError
 from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.paths import file_stem
 from vcma.records.answer import Answer
+from vcma.records.tubes import Tubes
 from vcma.video.decoding import read_frames, shape
 from vcma.video.extent import extent
 
@@ -156,7 +157,7 @@ def test_a_film_shows_the_span_with_its_box_and_some_seconds_around(tmp_path, mo
     tubes["box"][:] = [40, 30, 120, 90]
     spans = {"late": (301, 340), "early": (2, 4), "whole": (0, 400)}
     films = [(tmp_path / f"{name}.mp4", Answer("", 0, *span), name) for name, span in spans.items()]
-    annotate(video, films, tubes, 400)
+    annotate(video, films, Tubes.of(tubes), 400)
     for path, answer, _ in films:
         shown = [picture for *_, picture in read_frames(path, np.arange(400))]
         native = np.arange(max(answer.begin % 2, answer.begin - 124), min(answer.end + 125, 400), 2)
@@ -169,7 +170,7 @@ def test_a_film_shows_the_span_with_its_box_and_some_seconds_around(tmp_path, mo
             native % 256 & 248
         ).tolist()
     monkeypatch.setattr(ground, "_PICTURES", 100)
-    annotate(video, films[2:], tubes, 400)
+    annotate(video, films[2:], Tubes.of(tubes), 400)
     assert len(list(read_frames(films[2][0], np.arange(400)))) == 400 // 7 + 1  # of 400 frames and 250 around them
 
 
@@ -186,11 +187,11 @@ def test_a_truncated_clip_is_searched_as_far_as_it_goes_and_said_to_be(project, 
 def test_boxes_are_told_where_their_tube_is_and_doubts_where_nothing_looks_like_it(project, tmp_path):
     tubes = make_tubes(0) | {"class_prob": np.eye(4, 3, dtype=np.float16)}
     asked = [ground.sentence(text, i) for i, text in enumerate(("the dog jumps", "a zebra", "who runs?"))]
-    assert [*ground._doubts(asked, tubes)] == [
+    assert [*ground._doubts(asked, Tubes.of(tubes))] == [
         "the detector has no class 'zebra'; those closest in meaning stand in for it"
     ]
     tubes["class_prob"][:, 1] = 0.1
-    assert next(ground._doubts(asked, tubes)).startswith("nothing in the video looks much like 'dog'")
+    assert next(ground._doubts(asked, Tubes.of(tubes))).startswith("nothing in the video looks much like 'dog'")
 
 
 @pytest.mark.parametrize("words", [("--query", " "), ()])
@@ -228,20 +229,20 @@ def test_a_film_that_cannot_be_written_is_told(tmp_path):
     for folder, told in (("full", "No space left"), ("a.mp4", "Not a directory|File exists")):
         films = [(tmp_path / folder / "b.mp4", Answer("", 0, 0, 4), "who?")]
         with pytest.raises(RefusedError, match=told):
-            annotate(tmp_path / "a.mp4", films, make_tubes(0, gaps=False), 4)
+            annotate(tmp_path / "a.mp4", films, Tubes.of(make_tubes(0, gaps=False)), 4)
     assert {p.name for p in tmp_path.rglob("*")} == {"a.mp4", "full"}
 
 
 def test_no_box_is_drawn_where_its_tube_is_not(tmp_path):
     write(tmp_path / "a.mp4", frames=40)
-    tubes = {
+    tubes = make_tubes(0, tubes=1, frames=3, gaps=False) | {
         "frame": np.arange(0, 40, 5),
         "point_offset": np.array([0, 3]),
         "position": np.array([2, 3, 4]),
         "box": np.full((3, 4), [8.0, 8, 30, 30], np.float32),
         "width": np.array(64),
     }
-    annotate(tmp_path / "a.mp4", [(tmp_path / "b.mp4", Answer("a", 0, 0, 40), "who?")], tubes, 40)
+    annotate(tmp_path / "a.mp4", [(tmp_path / "b.mp4", Answer("a", 0, 0, 40), "who?")], Tubes.of(tubes), 40)
     shown = [picture.astype(int) for *_, picture in read_frames(tmp_path / "b.mp4", np.arange(40))]
     coloured = [bool((np.ptp(picture, axis=2) > 60).any()) for picture in shown]
     step = 40 // len(shown)

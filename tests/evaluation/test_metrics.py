@@ -25,7 +25,8 @@ from vcma.evaluation.metrics import (
     temporal_iou,
 )
 from vcma.evaluation.published import PUBLISHED, published
-from vcma.records.tubes import tube_boxes
+from vcma.pipeline.video_artifacts import no_tubes
+from vcma.records.tubes import Tubes
 
 SQUARE = [0, 0, 10, 10]
 
@@ -468,9 +469,9 @@ def test_predictions_are_named_like_the_samples_of_a_split():
 
 
 def tubes_truth():
-    tubes = make_tubes(3)
+    tubes = Tubes.of(make_tubes(3))
     frame = np.arange(6, 30)
-    boxes = dict(zip(frame.tolist(), tube_boxes(tubes, 2, frame).tolist(), strict=True))
+    boxes = dict(zip(frame.tolist(), tubes.boxes_at(2, frame).tolist(), strict=True))
     return tubes, make_truth(((6, 30), (0, 36), boxes), ((0, 6), (0, 36), {}))
 
 
@@ -530,9 +531,10 @@ def test_chance_is_seeded_and_stays_in_the_segment():
 
 def test_a_video_without_tubes_has_references_without_boxes():
     _, truth = tubes_truth()
-    empty = {"tube_score": [], "point_offset": np.zeros(1, np.int64), "frame": np.zeros(0, np.int64)}
-    empty |= {"position": np.zeros(0, np.int64), "box": np.zeros((0, 4), np.float32)}
-    for prediction in (oracle(truth, lambda video: empty), chance(truth, lambda video: empty, seed=0, whole=False)):
+    for prediction in (
+        oracle(truth, lambda video: no_tubes()),
+        chance(truth, lambda video: no_tubes(), seed=0, whole=False),
+    ):
         assert len(prediction.box) == 0 and len(prediction.sample) == 2
 
 

@@ -22,6 +22,7 @@ from tests.conftest import ROOT, make_tubes, unseal
 from tests.faults import workshop
 from vcma.errors import InputError
 from vcma.pipeline import artifact, schemas
+from vcma.records.tubes import Tubes
 
 HANG = 10  # s of work on one mutation, after which SIGPROF ends the process; a loaded machine is slow, not wrong
 
@@ -268,7 +269,7 @@ def hdf5(folder: Path) -> Callable[[random.Random], None]:
         else:
             columns = artifact.read(schema, path)
             if schema is schemas.TUBES:
-                crop(columns, 0, -1, 8)
+                crop(Tubes.of(columns), 0, -1, 8)
             elif schema is schemas.PROPOSALS:
                 usual = {"min_score": 0.2, "max_gap": 4.0, "max_overlap": 0.4, "smoothing": 1.0}
                 linker.link(columns, alpha=0.5, max_tubes=5, **usual)

@@ -17,6 +17,7 @@ from vcma.model.clip import crop
 from vcma.model.networks import Tensors
 from vcma.model.vocabulary import vocabulary
 from vcma.records.sentence import Sentence
+from vcma.records.tubes import Tubes
 from vcma.text.features import WORDLLAMA
 from vcma.text.label_matching import static_vectors
 from vcma.training.model_files import Rounds
@@ -49,7 +50,7 @@ def batch_of(told=TOLD, tubes: int = 3, frames: int = 4):
     words = vocabulary(train, ["adult", "dog", "ball"], ["red", "blue"], 6, WORDLLAMA)
     encoder = Encoder(words)
     encoder.learn(told)
-    clips = [crop(make_tubes(i, tubes, frames), 0, -1, 64) for i, _ in enumerate(told)]
+    clips = [crop(Tubes.of(make_tubes(i, tubes, frames)), 0, -1, 64) for i, _ in enumerate(told)]
     return words, encoder.batch(clips, [[s] for s in told])
 
 
@@ -214,7 +215,7 @@ def test_the_order_of_the_tubes_does_not_matter():
     model = em.build(words, static_vectors, SETTINGS)
     encoder = Encoder(words)
     encoder.learn(TOLD[:1])
-    clip = crop(make_tubes(3, 5, 9), 0, -1, 64)
+    clip = crop(Tubes.of(make_tubes(3, 5, 9)), 0, -1, 64)
     order = np.array([3, 0, 4, 1, 2])
     moved = replace(
         clip,
@@ -234,7 +235,7 @@ def test_padding_changes_nothing():
     model = em.build(words, static_vectors, SETTINGS)
     encoder = Encoder(words)
     encoder.learn(TOLD)
-    small, large = crop(make_tubes(0, 3, 5), 0, -1, 64), crop(make_tubes(1, 6, 12), 0, -1, 64)
+    small, large = (crop(Tubes.of(make_tubes(*size)), 0, -1, 64) for size in ((0, 3, 5), (1, 6, 12)))
     ((alone, _),) = em.ground(model, encoder.batch([small], [TOLD[:1]]), "cpu")
     (padded, _), _ = em.ground(model, encoder.batch([small, large], [TOLD[:1], TOLD[1:2]]), "cpu")
     assert np.allclose(alone.log_z, padded.log_z, atol=1e-4)
@@ -300,7 +301,7 @@ def test_training_learns_whom_a_verb_speaks_of():
         tubes["feature"][:] = 0
         known = i < 20
         colour = ("red" if tubes["attribute_prob"][mover][0] > 0 else "blue",) if known else ()
-        clips.append(crop(tubes, 0, -1, 64))
+        clips.append(crop(Tubes.of(tubes), 0, -1, 64))
         groups.append([Sentence(f"{i}", f"{i}", 0, -1, ("adult",), ("adult",), (colour,), 0, ((0, "run", -1),))])
         movers.append(mover)
     words = vocabulary([s for g in groups for s in g], ["adult", "dog", "ball"], ["red", "blue"], 6, WORDLLAMA)
@@ -321,7 +322,7 @@ def trained(told, tubes, texts=WORDLLAMA):
     words = vocabulary([*told, *told], ["adult", "dog", "ball"], ["red", "blue"], 6, texts)
     encoder = Encoder(words, texts)
     encoder.learn(told)
-    batch = encoder.batch([crop(t, 0, -1, 64) for t in tubes], [[s] for s in told])
+    batch = encoder.batch([crop(Tubes.of(t), 0, -1, 64) for t in tubes], [[s] for s in told])
     model = em.build(words, texts.embed, SETTINGS)
     trainer = em.Trainer(model)
     terms = [trainer.epoch([batch], number, "cpu") for number in range(3)]
@@ -386,17 +387,19 @@ def test_without_a_model_labels_and_words_of_place_decide():
     low[: T // 2] += np.float32([60, 0, 60, 0])  # comes to stand below the ball in the second half
     tubes["box"] = np.concatenate([high, low, ball])
     tubes["width"], tubes["height"] = np.int64(160), np.int64(100)
-    encoder = label_encoder(tubes)
+    encoder = label_encoder(tubes["class_name"], tubes["attribute_name"], tubes["feature"].shape[1])
     settings = replace(SETTINGS, relation_prior=1.0, label_prior=2.0, time="span", kappa=8.0)
     for predicate, dog in (("above", 0), ("beneath", 1)):
         told = [sentence(relations=((0, predicate, 1),), heads=("dog", "ball"))]
         encoder.learn(told)
-        (found,) = em.ground_untrained(settings, encoder.batch([crop(tubes, 0, -1, 64)], [told]), "cpu")
+        (found,) = em.ground_untrained(settings, encoder.batch([crop(Tubes.of(tubes), 0, -1, 64)], [told]), "cpu")
         assert found.log_z[0].argmax() == dog and found.log_z[1].argmax() == 2
     assert found.y[: T // 2].mean() < found.y[T // 2 :].mean() - 0.05
-    before = em.look_untrained(settings, Tensors.of(encoder.batch([crop(tubes, 0, -1, 64)], [told]), "cpu"))
+    before = em.look_untrained(
+        settings, Tensors.of(encoder.batch([crop(Tubes.of(tubes), 0, -1, 64)], [told]), "cpu")
+    )
     assert before.gamma[0] * T == 2 and 0.3 < before.time.log_prior[0, 0, T].exp() < 0.4
     told = [sentence(relations=(), heads=("ball",))]
     encoder.learn(told)
-    (found,) = em.ground_untrained(settings, encoder.batch([crop(tubes, 0, -1, 64)], [told]), "cpu")
+    (found,) = em.ground_untrained(settings, encoder.batch([crop(Tubes.of(tubes), 0, -1, 64)], [told]), "cpu")
     assert found.log_z[0].argmax() == 2 and np.exp(found.runs)[0, T] == 1

@@ -28,7 +28,7 @@ from vcma.pipeline import artifact, schemas, storage
 from vcma.records.answer import Answer, Prediction, prediction_columns
 from vcma.records.columns import offsets
 from vcma.records.query import Entity, Query, Relation, query_columns
-from vcma.records.tubes import tube_boxes
+from vcma.records.tubes import Tubes
 from vcma.report import cases, media, pages
 from vcma.report.cases import KINDS, Truth, diagnose, marked
 
@@ -118,11 +118,11 @@ def write_samples(folder: Path) -> None:
     artifact.write(schemas.QUERIES, folder / "queries.h5", columns, {"model": "auto"}, {})
 
 
-def write_truth(folder: Path, tubes: dict) -> None:
+def write_truth(folder: Path, tubes: Tubes) -> None:
     """The truth of all but the last sentence: tube 1 of the first video over frames 9 to 24."""
     column = schemas.empty(schemas.TRUTH, format="vidstg")
     frame = np.arange(9, 24)
-    box = tube_boxes(tubes, 1, frame).astype(np.float32)
+    box = tubes.boxes_at(1, frame).astype(np.float32)
     known = list(SENTENCES)[:3]
     n = len(known)
     text = partial(np.array, dtype=object)
@@ -207,7 +207,7 @@ def make_run(root: Path, tube: int = 1) -> Path:
     for video in VIDEOS[:2]:
         write_frames(folder / "frames" / f"{cases.file_stem(video)}.h5", tubes["frame"])
     write_samples(folder)
-    write_truth(folder, tubes)
+    write_truth(folder, Tubes.of(tubes))
     write_predictions(folder, tubes, tube, model="1234")
     write_results(folder)
     return folder
@@ -370,9 +370,9 @@ def test_evidence_finds_its_relation_though_pairs_come_first(project):
 
 
 def test_every_failure_has_its_name():
-    tubes = make_tubes(1, gaps=False)
+    tubes = Tubes.of(make_tubes(1, gaps=False))
     frame = np.arange(30)
-    box = tube_boxes(tubes, 0, frame)
+    box = tubes.boxes_at(0, frame)
     truth = Truth((0, 30), frame, box, "dog", "run", 1)
     nowhere = replace(truth, box=box + 1000)
     said = [
@@ -571,7 +571,7 @@ def test_the_box_stands_at_the_predicted_place_of_the_picture_that_is_shown(brow
         "return r && ['x', 'y', 'width', 'height'].map((name) => Number(r.getAttribute(name)));"
     )
     if frame < 25:  # the answer's span is [10, 25)
-        x1, y1, x2, y2 = tube_boxes(tubes, 1, np.array([frame]))[0]
+        x1, y1, x2, y2 = tubes.boxes_at(1, np.array([frame]))[0]
         np.testing.assert_allclose(rect, [x1, y1, x2 - x1, y2 - y1], atol=0.11)
     else:
         assert rect is None

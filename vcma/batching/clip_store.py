@@ -13,22 +13,13 @@ from vcma.errors import InputError
 from vcma.model.batch import Batch
 from vcma.model.clip import Clip, crop
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.paths import file_stem
+from vcma.pipeline.video_artifacts import no_tubes, read_tubes, video_file
 from vcma.records.columns import Columns
 from vcma.records.sentence import Sentence, grouped
+from vcma.records.tubes import Tubes
 
 
-def read_regions(folder: Path, video: str) -> Columns:
-    """frame, box_offset and box of a video's proposals; none at all if the pipeline has none for it."""
-    path = folder / f"{file_stem(video)}.h5"
-    columns = ("frame", "box_offset", "box")
-    if path.exists():
-        return artifact.read(schemas.PROPOSALS, path, columns)
-    nothing = schemas.empty(schemas.PROPOSALS, width=0, height=0, detector="")
-    return {name: nothing[name] for name in columns}
-
-
-class Clips:
+class ClipStore:
     """The clips of a tubes folder by (video, begin, end), the latest kept in memory up to `cache_bytes`.
 
     A clip without a tube is None: its sentences get a flagged fallback.
@@ -40,28 +31,24 @@ class Clips:
         self._bytes = 0
         self._detector = ""
 
-    def path(self, video: str) -> Path:
-        return self.folder / f"{file_stem(video)}.h5"
-
-    def tubes(self, video: str) -> Columns | None:
-        """The TUBES columns of a video; None if the pipeline has none for it (its failure was reported).
+    def tubes(self, video: str) -> Tubes | None:
+        """The tubes of a video; None if the pipeline has none for it (its failure was reported).
 
         Raises InputError where the tubes of two videos come from different detectors.
         """
-        path = self.path(video)
-        if not path.exists():
+        tubes = read_tubes(self.folder, video)
+        if tubes is None:
             return None
-        tubes = artifact.read(schemas.TUBES, path)
-        self._detector = self._detector or str(tubes["detector"])
-        if tubes["detector"] != self._detector:
-            what = f"is of detector {tubes['detector']}, other videos' tubes are of {self._detector}"
-            raise InputError(what, path, "make all tubes of a data set with one detector")
+        self._detector = self._detector or tubes.detector
+        if tubes.detector != self._detector:
+            what = f"is of detector {tubes.detector}, other videos' tubes are of {self._detector}"
+            raise InputError(what, video_file(self.folder, video), "make all tubes of a data set with one detector")
         return tubes
 
-    def tubes_or_empty(self, video: str) -> Columns:
-        """`tubes`, or columns without any tube."""
-        nothing = {"width": 0, "height": 0, "detector": ""}
-        return self.tubes(video) or schemas.empty(schemas.TUBES, **nothing)
+    def tubes_or_empty(self, video: str) -> Tubes:
+        """`tubes`, or those of a video that has none."""
+        tubes = self.tubes(video)
+        return no_tubes() if tubes is None else tubes
 
     def __call__(self, key: tuple[str, int, int]) -> Clip | None:
         if key in self._kept:
@@ -90,7 +77,7 @@ class Clips:
 
 
 def batches(
-    clips: Clips,
+    clips: ClipStore,
     encoder: Encoder,
     sentences: Iterable[Sentence],
     size: int,

@@ -29,16 +29,14 @@ from vcma.pipeline.paths import is_file
 from vcma.pipeline.project import Project
 from vcma.pipeline.storage import replacing, write_bytes
 from vcma.records.answer import Answer, Prediction, exported
-from vcma.records.columns import rows
 from vcma.records.sentence import Sentence
-from vcma.records.tubes import tube_boxes
+from vcma.records.tubes import Tubes
 from vcma.text.label_matching import class_weights
 from vcma.video.decoding import read_frames, shape
 from vcma.video.extent import extent
 from vcma.video.pictures import scaled
 
-Columns = dict[str, Any]
-Way = Callable[[Sequence[Sentence], Columns, int], list[Prediction]]  # of sentences in tubes up to a native frame
+Way = Callable[[Sequence[Sentence], Tubes, int], list[Prediction]]  # of sentences in tubes up to a native frame
 
 
 @click.command("ground")
@@ -109,18 +107,18 @@ def ground_command(
     click.echo("\n".join(lines))
 
 
-def _outcome(p: Prediction, tubes: Columns, end: int, fps: float) -> dict[str, Any]:
+def _outcome(p: Prediction, tubes: Tubes, end: int, fps: float) -> dict[str, Any]:
     """An answer as the exchange format has it, its boxes where its tube is, with its times in s and its tube."""
     answer = p.answer
     ((_, told),) = exported([answer], {answer.sample: (answer.begin, answer.end)}, tubes)
-    seen, gone = _presence(tubes, answer.tube)
-    frames, times = tubes["frame"], tubes["time"]
+    seen, gone = tubes.presence(answer.tube)
+    frames, times = tubes.frame, tubes.time
     over = times[-1] + (end - frames[-1]) / fps
     seconds = np.interp([answer.begin, answer.end], np.append(frames, end), np.append(times, over))
     return {
         "seconds": np.round(seconds, 2).tolist(),
         "tube": answer.tube,
-        "class": str(tubes["class_name"][tubes["class_prob"][answer.tube].argmax()]),
+        "class": tubes.class_of(answer.tube),
         "tube_probability": round(float(p.posterior[p.target][p.candidate == answer.tube].sum()), 4),
         "span": told["span"],
         "boxes": {f: box for f, box in told["boxes"].items() if seen <= int(f) < gone},
@@ -142,24 +140,24 @@ def _check_folder(folder: Path) -> None:
         raise InputError("nothing can be written there", folder, "choose another --out")
 
 
-def _doubts(told: Sequence[Sentence], tubes: Columns) -> Iterator[str]:
+def _doubts(told: Sequence[Sentence], tubes: Tubes) -> Iterator[str]:
     """What speaks against the answers, by the heads of what is asked for: no class of the detector is that by name
     or kind, or no tube looks like one.
     """
-    names = [str(name) for name in tubes["class_name"]]
+    names = [str(name) for name in tubes.class_name]
     asked = {s.heads[s.target]: class_weights([tuple(s.words(s.target))], names)[0] for s in told}
     for head, weight in asked.items():
         if len(weight) and weight.max() < 1:
             yield f"the detector has no class '{head}'; those closest in meaning stand in for it"
-        elif len(weight) and (tubes["class_prob"][:, weight >= 1].sum(1) < _FAINT).all():
+        elif len(weight) and (tubes.class_prob[:, weight >= 1].sum(1) < _FAINT).all():
             yield f"nothing in the video looks much like '{head}'; what comes nearest is shown"
 
 
 _FAINT = 0.2  # share of its class distribution below which a tube is hardly of a class
 
 
-def tubes_of(video: Path, end: int, project: Project, detector: Detector) -> Columns:
-    """The TUBES columns of one video file up to native frame `end`, by pipeline.yaml's parameters."""
+def tubes_of(video: Path, end: int, project: Project, detector: Detector) -> Tubes:
+    """The tubes of one video file up to native frame `end`, by pipeline.yaml's parameters."""
     from vcma.detection.proposals import propose
     from vcma.linking.linker import link
     from vcma.video.sampling import extract
@@ -167,7 +165,7 @@ def tubes_of(video: Path, end: int, project: Project, detector: Detector) -> Col
     frames = extract(video, [(0, end)], **project.section("extract_frames"))
     how = project.section("detect_proposals")
     found = propose(detector, frames, watch=lambda passes: progress(passes, len(passes), "detect"), **how)
-    return link(found, **project.section("link_tubes"))
+    return Tubes.of(link(found, **project.section("link_tubes")))
 
 
 def sentence(text: str, number: int) -> Sentence:
@@ -194,9 +192,10 @@ def _untrained(project: Project, device: str) -> Way:
 
     settings, max_frames = settings_of(project.section("train_em"))
 
-    def way(told: Sequence[Sentence], tubes: Columns, end: int) -> list[Prediction]:
+    def way(told: Sequence[Sentence], tubes: Tubes, end: int) -> list[Prediction]:
         posteriors = partial(ground_untrained, settings, device=device)
-        return _predicted(told, tubes, end, max_frames, label_encoder(tubes), posteriors, {})
+        encoder = label_encoder(tubes.class_name, tubes.attribute_name, tubes.feature.shape[1])
+        return _predicted(told, tubes, end, max_frames, encoder, posteriors, {})
 
     return way
 
@@ -213,7 +212,7 @@ def _by_model(folder: Path, root: Path, detector: Detector, device: str) -> Way:
     def posteriors(batch: Batch) -> Iterator[Grounding]:
         return (p for p, _ in ground(model.to(device), batch, device))
 
-    def way(told: Sequence[Sentence], tubes: Columns, end: int) -> list[Prediction]:
+    def way(told: Sequence[Sentence], tubes: Tubes, end: int) -> list[Prediction]:
         return _predicted(told, tubes, end, most, encoder, posteriors, fitted)
 
     return way
@@ -221,7 +220,7 @@ def _by_model(folder: Path, root: Path, detector: Detector, device: str) -> Way:
 
 def _predicted(
     told: Sequence[Sentence],
-    tubes: Columns,
+    tubes: Tubes,
     end: int,
     max_frames: int,
     encoder: Encoder,
@@ -247,7 +246,7 @@ _X264 = {"preset": "ultrafast", "crf": "23"}
 Picture = np.ndarray  # uint8 HxWx3 BGR
 
 
-def annotate(video: Path, films: Sequence[tuple[Path, Answer, str]], tubes: Columns, count: int) -> None:
+def annotate(video: Path, films: Sequence[tuple[Path, Answer, str]], tubes: Tubes, count: int) -> None:
     """Write each answer's span and some seconds around it as a small mp4, with its box and its sentence drawn in.
 
     films: where to, answer, sentence. count: frames of the video, which is decoded once for all of them.
@@ -268,21 +267,14 @@ def annotate(video: Path, films: Sequence[tuple[Path, Answer, str]], tubes: Colu
                 add(frame, time, small)
 
 
-def _presence(tubes: Columns, tube: int) -> tuple[float, float]:
-    """Native frames [first, end) in which a tube is there: up to the sampled frame that no longer has it."""
-    frame = np.append(tubes["frame"], np.inf)
-    position = tubes["position"][rows(tubes["point_offset"], tube)]
-    return float(frame[position[0]]), float(frame[position[-1] + 1])
-
-
 @contextmanager
-def _film(path: Path, rate: float, answer: Answer, tubes: Columns, text: str) -> Iterator[Callable]:
+def _film(path: Path, rate: float, answer: Answer, tubes: Tubes, text: str) -> Iterator[Callable]:
     """A function of (native frame, time in s, picture) that adds it to the mp4, which is there when all is well."""
     import av
 
-    boxes = tube_boxes(tubes, answer.tube, np.arange(answer.begin, answer.end))
-    seen, gone = _presence(tubes, answer.tube)
-    native = max(float(tubes["width"]), 1.0)
+    boxes = tubes.boxes_at(answer.tube, np.arange(answer.begin, answer.end))
+    seen, gone = tubes.presence(answer.tube)
+    native = max(tubes.width, 1.0)
     caption = None
     with replacing(path) as partial, av.open(str(partial.absolute()), "w", format="mp4") as container:
         stream: Any = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001), options=_X264)

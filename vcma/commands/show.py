@@ -16,6 +16,7 @@ from vcma.pipeline.paths import file_stem, nearest
 from vcma.pipeline.project import Project
 from vcma.pipeline.schemas import Schema
 from vcma.records.columns import Columns, rows
+from vcma.records.tubes import Tubes
 from vcma.report.palette import PALETTE
 
 
@@ -114,12 +115,12 @@ def _boxes_by_frame(schema: Schema, data: Columns) -> dict[int, list[Drawn]]:
             text = f"{label[i]} {data['score'][i]:.2f}"
             found.setdefault(int(frame), []).append((data["box"][i], text, PALETTE[i % len(PALETTE)]))
     elif schema is schemas.TUBES:
-        for tube in range(len(data["tube_score"])):
-            name = str(data["class_name"][data["class_prob"][tube].argmax()])
-            for i in range(*data["point_offset"][tube : tube + 2]):
-                text = f"{tube} {name}" + "~" * bool(data["interpolated"][i])
-                frame = int(data["frame"][data["position"][i]])
-                found.setdefault(frame, []).append((data["box"][i], text, PALETTE[tube % len(PALETTE)]))
+        tubes = Tubes.of(data)
+        for tube in range(len(tubes)):
+            for i in range(*tubes.point_offset[tube : tube + 2]):
+                text = f"{tube} {tubes.class_of(tube)}" + "~" * bool(tubes.interpolated[i])
+                frame = int(tubes.frame[tubes.position[i]])
+                found.setdefault(frame, []).append((tubes.box[i], text, PALETTE[tube % len(PALETTE)]))
     return found
 
 
@@ -130,17 +131,16 @@ def _draw_prediction(path: Path, png: Path, sample: str | None) -> str:
     row = _row_of(sample, data["sample"], _sentences(path)) if sample else 0
     name = f"{file_stem(data['video'][row])}.h5"
     frames = _frames_beside(path.parent, name)
-    tubes = artifact.read(schemas.TUBES, path.parent / "tubes" / name)
+    tubes = Tubes.of(artifact.read(schemas.TUBES, path.parent / "tubes" / name))
     span = int(data["span_begin"][row]), int(data["span_end"][row])
     boxes: dict[int, list[Drawn]] = {}
     tube = int(data["tube"][row])
-    if tube >= len(tubes["tube_score"]):
-        raise InputError(f"names tube {tube}, its video has {len(tubes['tube_score'])}", path, "ground again")
+    if tube >= len(tubes):
+        raise InputError(f"names tube {tube}, its video has {len(tubes)}", path, "ground again")
     if tube >= 0:
-        for i in range(*tubes["point_offset"][tube : tube + 2]):
-            frame = int(tubes["frame"][tubes["position"][i]])
+        for frame, box in zip(*tubes.points(tube), strict=True):
             if span[0] <= frame < span[1]:
-                boxes[frame] = [(tubes["box"][i], f"tube {tube}", PALETTE[tube % len(PALETTE)])]
+                boxes[int(frame)] = [(box, f"tube {tube}", PALETTE[tube % len(PALETTE)])]
     shown = np.unique(np.linspace(0, len(frames["frame"]) - 1, 12).astype(int))
     _write_sheet([_annotated(frames, r, boxes.get(int(frames["frame"][r]), [])) for r in shown], png)
     return f"{data['sample'][row]}: frames {span[0]} to {span[1]}, tube {tube}"

@@ -1,54 +1,55 @@
 """Reference points that need no model, as predictions to be scored like any others, and the published results.
 
-Functions take `tubes(video id)`: the columns of the `tubes` artifact, one video's at a time.
+Functions take `tubes(video id)`: the tubes of one video.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 
 from vcma.boxes import interpolate, pairwise_iou
 from vcma.records.answer import Predictions
 from vcma.records.columns import Columns
-from vcma.records.tubes import Points, extents, points, tube_boxes
+from vcma.records.tubes import Points, Tubes
 
-Tubes = Callable[[str], Columns]
+Of = TypeVar("Of", Tubes, Columns)  # what a baseline reads of a video
 
 
-def chance(truth: Columns, tubes: Tubes, *, seed: int, whole: bool) -> Predictions:
+def chance(truth: Columns, tubes: Callable[[str], Tubes], *, seed: int, whole: bool) -> Predictions:
     """A random tube of those that touch the segment, and a random interval of it or, if `whole`, all of it.
 
     Intervals are uniform over all non-empty ones of whole frames.
     """
     random = np.random.default_rng(seed)
 
-    def guess(row: int, video: Columns) -> tuple[Points | None, tuple[int, int]]:
+    def guess(row: int, video: Tubes) -> tuple[Points | None, tuple[int, int]]:
         begin, end = int(truth["segment_begin"][row]), int(truth["segment_end"][row])
-        near = [n for n, (first, last) in enumerate(extents(video)) if first < end and last >= begin]
-        tube = points(video, int(random.choice(near))) if near else None
+        near = [n for n, (first, last) in enumerate(video.extents()) if first < end and last >= begin]
+        tube = video.points(int(random.choice(near))) if near else None
         a, b = (begin, end) if whole else sorted(begin + random.choice(end - begin + 1, 2, replace=False))
         return tube, (int(a), int(b))
 
     return _predict(truth, tubes, guess)
 
 
-def oracle(truth: Columns, tubes: Tubes) -> Predictions:
+def oracle(truth: Columns, tubes: Callable[[str], Tubes]) -> Predictions:
     """The tube that fits the true boxes best, over the true span: what linking leaves for grounding to find."""
 
-    def best(row: int, video: Columns) -> tuple[Points | None, tuple[int, int]]:
+    def best(row: int, video: Tubes) -> tuple[Points | None, tuple[int, int]]:
         frame, box = _true_boxes(truth, row)
         fit = [
-            float(pairwise_iou(tube_boxes(video, n, frame), box).mean()) if len(box) else 0.0
-            for n in range(len(video["tube_score"]))
+            float(pairwise_iou(video.boxes_at(n, frame), box).mean()) if len(box) else 0.0
+            for n in range(len(video))
         ]
-        return (points(video, int(np.argmax(fit))) if fit and max(fit) > 0 else None), _true_span(truth, row)
+        return (video.points(int(np.argmax(fit))) if fit and max(fit) > 0 else None), _true_span(truth, row)
 
     return _predict(truth, tubes, best)
 
 
-def identity_oracle(truth: Columns, regions: Tubes) -> Predictions:
+def identity_oracle(truth: Columns, regions: Callable[[str], Columns]) -> Predictions:
     """The regions that show the target, linked by its true boxes, over the true span: what detection leaves.
 
     regions(video id): PROPOSALS columns. Of each sampled frame the region that fits the true box best, if their
@@ -79,9 +80,9 @@ def _true_span(truth: Columns, row: int) -> tuple[int, int]:
 
 
 def _predict(
-    truth: Columns, read: Tubes, choose: Callable[[int, Columns], tuple[Points | None, tuple[int, int]]]
+    truth: Columns, read: Callable[[str], Of], choose: Callable[[int, Of], tuple[Points | None, tuple[int, int]]]
 ) -> Predictions:
-    """Predictions from choose(row of truth, its video's columns) -> (tube or None, span), boxes in the span."""
+    """Predictions from choose(row of truth, what is read of its video) -> (tube or None, span), boxes in it."""
     n = len(truth["sample"])
     span = np.zeros((n, 2), np.int64)
     frames: list[np.ndarray] = [np.zeros(0, np.int64)] * n
@@ -100,10 +101,10 @@ def _predict(
     )
 
 
-def _by_video(truth: Columns, tubes: Tubes) -> Iterator[tuple[int, Columns]]:
-    """(row, tubes of its video), rows of one video together, so that each video's tubes are read once."""
+def _by_video(truth: Columns, read: Callable[[str], Of]) -> Iterator[tuple[int, Of]]:
+    """(row, what is read of its video), rows of one video together, so that each video is read once."""
     name = np.asarray(truth["video"], dtype=str)
     for video in dict.fromkeys(name.tolist()):
-        columns = tubes(video)
+        found = read(video)
         for row in np.flatnonzero(name == video).tolist():
-            yield row, columns
+            yield row, found

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vcma.batching.clip_store import Clips, batches
+from vcma.batching.clip_store import ClipStore, batches
 from vcma.batching.encoder import Encoder
 from vcma.model import em
 from vcma.model.batch import Batch
@@ -22,7 +22,7 @@ from vcma.records.sentence import Sentence
 
 def ground_all(
     model: Model,
-    clips: Clips,
+    clips: ClipStore,
     encoder: Encoder,
     sentences: Sequence[Sentence],
     posterior: str,
@@ -43,7 +43,7 @@ def ground_all(
 
 def ground_untrained(
     settings: Settings,
-    clips: Clips,
+    clips: ClipStore,
     encoder: Encoder,
     sentences: Sequence[Sentence],
     device: str,
@@ -59,7 +59,7 @@ def ground_untrained(
 
 def _predicted(
     settings: Settings,
-    clips: Clips,
+    clips: ClipStore,
     encoder: Encoder,
     sentences: Sequence[Sentence],
     posteriors: Callable[[Batch], Iterable[Grounding]],
@@ -74,15 +74,15 @@ def _predicted(
     return [found.get(s.sample) or _fallback(s, clips) for s in sentences]
 
 
-def _fallback(sentence: Sentence, clips: Clips) -> Prediction:
+def _fallback(sentence: Sentence, clips: ClipStore) -> Prediction:
     tubes = clips.tubes(sentence.video)
-    return fallback(sentence, np.zeros(0, np.int64) if tubes is None else tubes["frame"])
+    return fallback(sentence, np.zeros(0, np.int64) if tubes is None else tubes.frame)
 
 
 def reference_answers(
     contrast: Model,
     window: tuple[float, float],
-    clips: Clips,
+    clips: ClipStore,
     encoder: Encoder,
     sentences: Sequence[Sentence],
     device: str,
@@ -104,7 +104,7 @@ def reference_answers(
     return found
 
 
-def export(path: Path, predictions: Sequence[Prediction], sentences: Sequence[Sentence], clips: Clips) -> None:
+def export(path: Path, predictions: Sequence[Prediction], sentences: Sequence[Sentence], clips: ClipStore) -> None:
     """Write the exchange format {sample: {span, boxes}}, video by video, so that memory stays flat."""
 
     def chunks():
@@ -112,7 +112,7 @@ def export(path: Path, predictions: Sequence[Prediction], sentences: Sequence[Se
         by_video = sorted(zip(predictions, sentences, strict=True), key=lambda pair: pair[1].video)
         for video, pairs in groupby(by_video, key=lambda pair: pair[1].video):
             mine = list(pairs)
-            tubes = clips.tubes(video) or {}
+            tubes = clips.tubes(video)
             segments = {s.sample: (s.begin, s.end) for _, s in mine}
             for sample, value in exported([p.answer for p, _ in mine], segments, tubes):
                 yield f"{separator}{json.dumps(sample)}: {json.dumps(value)}".encode()

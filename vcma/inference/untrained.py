@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from vcma.batching.encoder import Encoder
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from vcma.model.em import Settings
 
 
-def label_encoder(tubes: Mapping[str, Any]) -> Encoder:
-    """An encoder that knows the label names of TUBES columns and no training sentence."""
+def label_encoder(class_names: Iterable[str], attribute_names: Iterable[str], feature: int) -> Encoder:
+    """An encoder that knows the label names of tubes, the width of their features, and no training sentence."""
     nothing: Any = ()
-    names = tuple(map(str, tubes["class_name"])), tuple(map(str, tubes["attribute_name"]))
-    return Encoder(Vocabulary(nothing, nothing, nothing, nothing, nothing, *names, tubes["feature"].shape[1]))
+    names = tuple(map(str, class_names)), tuple(map(str, attribute_names))
+    return Encoder(Vocabulary(nothing, nothing, nothing, nothing, nothing, *names, feature))
 
 
 def settings_of(section: Mapping[str, Any]) -> tuple[Settings, int]:

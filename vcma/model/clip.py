@@ -5,14 +5,13 @@ Axes: N tubes, T sampled frames, D appearance, C classes, A attributes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from vcma.model.motion_features import PAIR_FEATURES, SINGLE_FEATURES, pair_features, single_features
+from vcma.records.tubes import Tubes
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,14 @@ class Clip:
         return pair_features(self.box / max(self.size[1], 1), self.time).astype(np.float16)
 
 
-def crop(tubes: Mapping[str, Any], begin: int, end: int, max_frames: int) -> Clip:
-    """Crop one video's TUBES columns to native frames [begin, end), end -1 being the video's, and thin the frames.
+def crop(tubes: Tubes, begin: int, end: int, max_frames: int) -> Clip:
+    """Crop one video's tubes to native frames [begin, end), end -1 being the video's, and thin the frames.
 
     Of more than max_frames sampled frames the j-th kept is number floor(j * n / max_frames). A tube absent from
     the kept frames is left out. A segment without sampled frames takes the nearest one, so that T >= 1 unless the
     video has none. What is not finite counts as nothing: 0 in a feature, no box at all.
     """
-    frame, time = np.asarray(tubes["frame"]), np.asarray(tubes["time"])
+    frame, time = tubes.frame, tubes.time
     last = int(frame[-1]) + 1 if len(frame) else begin + 1
     end = last if end < 0 else end
     kept = np.flatnonzero((frame >= begin) & (frame < end))
@@ -76,9 +75,9 @@ def crop(tubes: Mapping[str, Any], begin: int, end: int, max_frames: int) -> Cli
     slot = np.full(len(frame), -1)
     slot[kept] = np.arange(len(kept))
 
-    owner = np.repeat(np.arange(len(tubes["tube_score"])), np.diff(tubes["point_offset"]))
-    column = slot[tubes["position"]]
-    used = (column >= 0) & np.isfinite(tubes["box"]).all(axis=1)
+    owner = np.repeat(np.arange(len(tubes)), np.diff(tubes.point_offset))
+    column = slot[tubes.position]
+    used = (column >= 0) & np.isfinite(tubes.box).all(axis=1)
     tube = np.unique(owner[used])
     row = np.searchsorted(tube, owner[used])
     column = column[used]
@@ -86,8 +85,8 @@ def crop(tubes: Mapping[str, Any], begin: int, end: int, max_frames: int) -> Cli
     present = np.zeros(shape, bool)
     present[row, column] = True
     box = np.zeros((*shape, 4), np.float32)
-    box[row, column] = tubes["box"][used]
-    point = _finite(tubes["feature"][used])
+    box[row, column] = tubes.box[used]
+    point = _finite(tubes.feature[used])
     feature = (row == np.arange(len(tube))[:, None]).astype(np.float32) @ point
     feature /= np.maximum(np.linalg.norm(feature, axis=1, keepdims=True), 1e-6)
     return Clip(
@@ -98,9 +97,9 @@ def crop(tubes: Mapping[str, Any], begin: int, end: int, max_frames: int) -> Cli
         box=_hold(box, present),
         present=present,
         feature=feature,
-        class_prob=_finite(tubes["class_prob"][tube]),
-        attribute_prob=_finite(tubes["attribute_prob"][tube]),
-        size=(float(tubes["width"]), float(tubes["height"])),
+        class_prob=_finite(tubes.class_prob[tube]),
+        attribute_prob=_finite(tubes.attribute_prob[tube]),
+        size=(tubes.width, tubes.height),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vcma.records.tubes import tube_boxes
+from vcma.records.tubes import Tubes
 
 STRIDE = 1 << 31  # row of a sample * STRIDE + frame is one sortable key
 
@@ -65,7 +65,7 @@ class Predictions:
 
 
 def boxes_of(
-    answers: Sequence[Answer], tubes_of: Callable[[str], dict[str, Any] | None], video: dict[str, str]
+    answers: Sequence[Answer], tubes_of: Callable[[str], Tubes | None], video: dict[str, str]
 ) -> Predictions:
     """Answers with their boxes over their spans, as the metrics take them; video names each sample's video."""
     frames, boxes = [np.zeros(0, np.int64)], [np.zeros((0, 4), np.float32)]
@@ -73,7 +73,7 @@ def boxes_of(
         tubes = tubes_of(video[answer.sample]) if answer.tube >= 0 else None
         frame = np.arange(answer.begin, answer.end) if tubes is not None else frames[0]
         frames.append(frame)
-        boxes.append(boxes[0] if tubes is None else tube_boxes(tubes, answer.tube, frame).astype(np.float32))
+        boxes.append(boxes[0] if tubes is None else tubes.boxes_at(answer.tube, frame).astype(np.float32))
     return Predictions(
         sample=np.array([a.sample for a in answers], dtype=object),
         span=np.array([(a.begin, a.end) for a in answers], np.int64).reshape(-1, 2),
@@ -145,14 +145,16 @@ def answers_of(columns: dict[str, Any], rows: Iterable[int]) -> list[Answer]:
     ]
 
 
-def exported(answers: Iterable[Answer], segments: dict[str, tuple[int, int]], tubes: dict[str, Any]) -> Iterator:
+def exported(answers: Iterable[Answer], segments: dict[str, tuple[int, int]], tubes: Tubes | None) -> Iterator:
     """(sample, {"span": [begin, end), "boxes": {frame: box}}) of one video's answers: the exchange format.
 
     Boxes stand for every native frame of the sample's segment and of its span.
     """
     for answer in answers:
         begin, end = segments[answer.sample]
-        frames = np.arange(min(begin, answer.begin), max(end, answer.end)) if answer.tube >= 0 else np.zeros(0, int)
-        boxes = np.round(tube_boxes(tubes, answer.tube, frames), 1) if len(frames) else np.zeros((0, 4))
-        listed = {str(f): box for f, box in zip(frames.tolist(), boxes.tolist(), strict=True)}
+        listed = {}
+        if answer.tube >= 0 and tubes is not None:
+            frames = np.arange(min(begin, answer.begin), max(end, answer.end))
+            boxes = np.round(tubes.boxes_at(answer.tube, frames), 1)
+            listed = {str(f): box for f, box in zip(frames.tolist(), boxes.tolist(), strict=True)}
         yield answer.sample, {"span": [answer.begin, answer.end], "boxes": listed}

@@ -1,30 +1,86 @@
-"""The tubes of one video."""
+"""The tubes of one video: boxes over the sampled frames, with what the detector said of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from vcma.boxes import interpolate
-from vcma.records.columns import Columns
+from vcma.records.columns import Columns, rows
 
 Points = tuple[np.ndarray, np.ndarray]  # native frames [n], rising, and boxes float64 [n, 4]: a tube
 
 
-def tube_boxes(video: Columns, tube: int, frame: np.ndarray) -> np.ndarray:
-    """Boxes float64 [n, 4] of one tube at native frames [n]: linear between its points, held beyond them."""
-    return interpolate(np.asarray(frame), *points(video, tube))
+@dataclass(frozen=True, eq=False)
+class Tubes:
+    """The TUBES columns of one video, under their names; boxes are xyxy in native pixels.
 
+    frame int64 [T], native index of each sampled frame, and time float64 [T], s; point_offset int64 [N + 1], the
+    points of each tube; of each point position int64 [P] (row of frame, rising within a tube), box float32 [P, 4],
+    score float32 [P], interpolated bool [P] and feature float16 [P, D]; of each tube tube_score float32 [N],
+    class_prob float16 [N, C] and attribute_prob float16 [N, A]; class_name [C] and attribute_name [A]; detector,
+    its fingerprint; width and height of the native picture, px.
+    """
 
-def points(video: Columns, tube: int) -> Points:
-    mine = slice(video["point_offset"][tube], video["point_offset"][tube + 1])
-    return np.asarray(video["frame"])[video["position"][mine]], np.asarray(video["box"][mine], np.float64)
+    frame: np.ndarray
+    time: np.ndarray
+    point_offset: np.ndarray
+    position: np.ndarray
+    box: np.ndarray
+    score: np.ndarray
+    interpolated: np.ndarray
+    feature: np.ndarray
+    tube_score: np.ndarray
+    class_prob: np.ndarray
+    attribute_prob: np.ndarray
+    class_name: np.ndarray
+    attribute_name: np.ndarray
+    detector: str
+    width: float
+    height: float
 
+    @classmethod
+    def of(cls, columns: Mapping[str, Any]) -> Tubes:
+        """From the TUBES columns; without `feature` the points have features of width 0."""
+        given = {f.name: columns[f.name] for f in fields(cls) if f.name in columns}
+        given.setdefault("feature", np.zeros((len(given["position"]), 0), np.float16))
+        scalars = {"detector": str(given["detector"])} | {side: float(given[side]) for side in ("width", "height")}
+        return cls(**given | scalars)
 
-def extents(video: Columns) -> Iterator[tuple[int, int]]:
-    """First and last native frame of each tube."""
-    frame, offset = np.asarray(video["frame"]), video["point_offset"]
-    for begin, end in pairwise(offset):
-        yield int(frame[video["position"][begin]]), int(frame[video["position"][end - 1]])
+    def columns(self) -> Columns:
+        """The TUBES columns."""
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        return given | {side: np.int64(given[side]) for side in ("width", "height")}
+
+    def __len__(self) -> int:
+        return len(self.tube_score)
+
+    def points(self, tube: int) -> Points:
+        """Native frames and boxes of the points of one tube."""
+        mine = rows(self.point_offset, tube)
+        return self.frame[self.position[mine]], np.asarray(self.box[mine], np.float64)
+
+    def boxes_at(self, tube: int, frame: np.ndarray) -> np.ndarray:
+        """Boxes float64 [n, 4] of one tube at native frames [n]: linear between its points, held beyond them."""
+        return interpolate(np.asarray(frame), *self.points(tube))
+
+    def extents(self) -> list[tuple[int, int]]:
+        """First and last native frame of each tube."""
+        begin, end = self.point_offset[:-1], self.point_offset[1:] - 1
+        first, last = (self.frame[self.position[i]].tolist() for i in (begin, end))
+        return list(zip(first, last, strict=True))
+
+    def presence(self, tube: int) -> tuple[float, float]:
+        """Native frames [first, end) in which a tube is there: up to the sampled frame that no longer has it."""
+        frame = np.append(self.frame, np.inf)
+        position = self.position[rows(self.point_offset, tube)]
+        return float(frame[position[0]]), float(frame[position[-1] + 1])
+
+    def class_of(self, tube: int) -> str:
+        """Name of the likeliest class of a tube; empty where no class is known."""
+        if not len(self.class_name):
+            return ""
+        return str(self.class_name[self.class_prob[tube].argmax()])

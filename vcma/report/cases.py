@@ -6,9 +6,8 @@ figures by `report_figures`, pictures and videos by `report_media`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,11 @@ from vcma.evaluation.metrics import PROTOCOLS, compare, protocols_for, score
 from vcma.evaluation.tables import whose
 from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.paths import file_stem
+from vcma.pipeline.video_artifacts import tubes_reader
 from vcma.records.answer import Predictions, answers_of, boxes_of
 from vcma.records.columns import Columns, rows
 from vcma.records.query import Query, query
-from vcma.records.tubes import tube_boxes
+from vcma.records.tubes import Tubes
 
 KINDS: Mapping[str, str] = {
     "found": "vIoU above 0.3 (without true boxes: tIoU)",
@@ -35,7 +35,6 @@ KINDS: Mapping[str, str] = {
     "unknown": "the truth is not known",
 }
 _ENOUGH = 0.3  # the lower of the field's two recall thresholds
-_TUBE_COLUMNS = tuple(name for name in schemas.TUBES.columns if name != "feature")
 
 
 @dataclass(frozen=True)
@@ -129,19 +128,6 @@ class Comparison:
     lost: frozenset[str]
 
 
-def tubes_reader(folder: Path) -> Callable[[str], Columns]:
-    """A function from a video to its TUBES columns without features, empty where it has none; keeps the latest."""
-
-    @lru_cache(maxsize=8)
-    def read(video: str) -> Columns:
-        path = folder / f"{file_stem(video)}.h5"
-        if path.exists():
-            return artifact.read(schemas.TUBES, path, _TUBE_COLUMNS)
-        return schemas.empty(schemas.TUBES, detector="", width=np.int64(0), height=np.int64(0))
-
-    return read
-
-
 def load(artifacts: Path) -> Report:
     """Read what `artifacts` holds of one run. Raises InputError where an artifact that is needed is missing."""
     told = artifact.attributes(artifacts / "predictions.h5", schemas.PREDICTIONS)
@@ -201,7 +187,7 @@ def answers(artifacts: Path) -> tuple[Columns, Predictions]:
     video = dict(zip(columns["sample"], columns["video"], strict=True))
     told, tubes = answers_of(columns, range(len(video))), tubes_reader(artifacts / "tubes")
     for answer in told:
-        if answer.tube >= (known := len(tubes(video[answer.sample])["tube_score"])):
+        if answer.tube >= (known := len(tubes(video[answer.sample]))):
             what = f"'{answer.sample}' names tube {answer.tube}, its video has {known}"
             raise InputError(what, artifacts / "predictions.h5", "ground again: python stages/ground_queries.py")
     return columns, boxes_of(told, tubes, video)
@@ -252,10 +238,10 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _asked(samples: Columns, i: int, tubes: Columns) -> dict[str, Any]:
+def _asked(samples: Columns, i: int, tubes: Tubes) -> dict[str, Any]:
     """Query type, searched segment and frame rate of one sample."""
     begin, end = int(samples["segment_begin"][i]), int(samples["segment_end"][i])
-    frame, time = tubes["frame"], tubes["time"]
+    frame, time = tubes.frame, tubes.time
     last = int(frame[-1]) + 1 if len(frame) else begin + 1
     fps = float(samples["video_fps"][samples["sample_video"][i]])
     if fps <= 0 and len(frame) > 1:
@@ -307,7 +293,7 @@ def _true(truth: Columns, row: int) -> Truth:
     )
 
 
-def diagnose(truth: Truth | None, tubes: Columns, tube: int, tiou: float | None, viou: float | None) -> str:
+def diagnose(truth: Truth | None, tubes: Tubes, tube: int, tiou: float | None, viou: float | None) -> str:
     """Which of KINDS an answer is."""
     if truth is None or tiou is None:
         return "unknown"
@@ -323,14 +309,14 @@ def diagnose(truth: Truth | None, tubes: Columns, tube: int, tiou: float | None,
     return "wrong tube" if tiou > _ENOUGH else "wrong tube and time"
 
 
-def fits(truth: Truth, tubes: Columns) -> np.ndarray:
+def fits(truth: Truth, tubes: Tubes) -> np.ndarray:
     """Mean IoU [tube] of each tube of a video with the true boxes over the true span."""
     inside = (truth.frame >= truth.span[0]) & (truth.frame < truth.span[1])
     frame, box = truth.frame[inside], truth.box[inside].astype(np.float64)
-    count = len(tubes["tube_score"])
+    count = len(tubes)
     if not len(frame):
         return np.zeros(count)
-    return np.array([pairwise_iou(tube_boxes(tubes, n, frame), box).mean() for n in range(count)])
+    return np.array([pairwise_iou(tubes.boxes_at(n, frame), box).mean() for n in range(count)])
 
 
 def against(report: Report, other: Path) -> Comparison:

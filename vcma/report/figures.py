@@ -15,9 +15,10 @@ import numpy as np
 from vcma.errors import InputError
 from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.paths import file_stem
-from vcma.records.columns import Columns, rows
-from vcma.records.tubes import tube_boxes
-from vcma.report.cases import Case, Group, free, marked, tubes_reader
+from vcma.pipeline.video_artifacts import tubes_reader
+from vcma.records.columns import Columns
+from vcma.records.tubes import Tubes
+from vcma.report.cases import Case, Group, free, marked
 from vcma.report.palette import tube_colour
 from vcma.video.pictures import still
 
@@ -274,7 +275,7 @@ def film_strip(case: Case, artifacts: Path, path: Path, count: int = 6) -> None:
 _LEFT, _STRIP, _GRAPH, _GAP = 0.55, 6.6, 2.6, 0.06  # inches: margin, width of frames, of the graph, between frames
 
 
-def _strip_figure(case: Case, frames: Columns, rows: np.ndarray, tubes: Columns) -> Any:
+def _strip_figure(case: Case, frames: Columns, rows: np.ndarray, tubes: Tubes) -> Any:
     from matplotlib.figure import Figure
 
     wide = (_STRIP + _GAP) / len(rows) - _GAP
@@ -329,26 +330,26 @@ def strip_rows(case: Case, frame: np.ndarray, count: int) -> np.ndarray:
     return rows[np.unique(np.linspace(0, len(rows) - 1, count).round().astype(int))] if len(rows) else rows
 
 
-def boxes_at(case: Case, tubes: Columns, frame: int) -> list[tuple[str, int, np.ndarray]]:
+def boxes_at(case: Case, tubes: Tubes, frame: int) -> list[tuple[str, int, np.ndarray]]:
     """What stands in a native frame: (role, tube, box float [4]) with role true, answer, entity or other.
 
     The answer counts within its span only; entities and other tubes where they are present.
     """
     found = []
-    for tube in range(len(tubes["tube_score"])):
-        known = tubes["frame"][tubes["position"][rows(tubes["point_offset"], tube)]]
+    for tube in range(len(tubes)):
+        known, _ = tubes.points(tube)
         here = len(known) and known[0] <= frame <= known[-1]
         answer = tube == case.tube and case.span[0] <= frame < case.span[1]
         if here or answer:
             role = "answer" if answer else "entity" if tube in case.entity_tube else "other"
-            found.append((role, tube, tube_boxes(tubes, tube, np.array([frame]))[0]))
+            found.append((role, tube, tubes.boxes_at(tube, np.array([frame]))[0]))
     if case.truth is not None and case.truth.span[0] <= frame < case.truth.span[1]:
         found += [("true", -1, box) for box in case.truth.box[case.truth.frame == frame]]
     order = ("other", "entity", "answer", "true")
     return sorted(found, key=lambda item: order.index(item[0]))
 
 
-def _frame_panel(axes: Any, case: Case, frames: Columns, row: int, tubes: Columns) -> None:
+def _frame_panel(axes: Any, case: Case, frames: Columns, row: int, tubes: Tubes) -> None:
     from matplotlib.patches import Rectangle
 
     picture = still(frames, row)[..., ::-1]

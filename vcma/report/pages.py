@@ -20,10 +20,12 @@ from vcma.evaluation.metrics import METRICS
 from vcma.evaluation.published import published
 from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.paths import file_stem
+from vcma.pipeline.video_artifacts import tubes_reader
 from vcma.records.columns import Columns, rows
 from vcma.records.query import Query
+from vcma.records.tubes import Tubes
 from vcma.report import media
-from vcma.report.cases import KINDS, Case, Comparison, Report, breakdown, free, marked, spread, tubes_reader
+from vcma.report.cases import KINDS, Case, Comparison, Report, breakdown, free, marked, spread
 from vcma.report.figures import ablation, boxes_at, breakdown_charts, convergence, strip_rows
 from vcma.report.palette import tube_colour
 
@@ -145,7 +147,7 @@ def write_video_pages(
     return items, film.path if film else None
 
 
-def _item(case: Case, frames: Columns, tubes: Columns, film: bool, strip: bool) -> Item:
+def _item(case: Case, frames: Columns, tubes: Tubes, film: bool, strip: bool) -> Item:
     if not len(frames["frame"]):
         return Item(case, film, None)
     size = float(frames["width"]), float(frames["height"])
@@ -156,7 +158,7 @@ def _item(case: Case, frames: Columns, tubes: Columns, film: bool, strip: bool) 
     return Item(case, film, _panel(case, int(frames["frame"][row]), size, tubes), panels)
 
 
-def _panel(case: Case, frame: int, size: tuple[float, float], tubes: Columns) -> dict[str, Any]:
+def _panel(case: Case, frame: int, size: tuple[float, float], tubes: Tubes) -> dict[str, Any]:
     """One still with the boxes to lay over it."""
     boxes = [
         {"role": role, "tube": tube, "box": [round(float(v), 1) for v in (x1, y1, x2 - x1, y2 - y1)]}
@@ -174,15 +176,15 @@ def _panel(case: Case, frame: int, size: tuple[float, float], tubes: Columns) ->
     }
 
 
-def _video_data(film: media.Film | None, tubes: Columns, items: Sequence[Item]) -> dict[str, Any]:
+def _video_data(film: media.Film | None, tubes: Tubes, items: Sequence[Item]) -> dict[str, Any]:
     """What the player needs of a video: which native frame each picture shows, and where each tube is."""
     thumb = items[0].thumb
     size = (thumb["width"], thumb["height"]) if thumb else (1.0, 1.0)
     found = []
-    for tube in range(len(tubes["tube_score"])):
-        mine = rows(tubes["point_offset"], tube)
-        box = np.round(tubes["box"][mine].astype(np.float64), 1)
-        found.append({"frame": tubes["frame"][tubes["position"][mine]].tolist(), "box": box.tolist()})
+    for tube in range(len(tubes)):
+        mine = rows(tubes.point_offset, tube)
+        box = np.round(tubes.box[mine].astype(np.float64), 1)
+        found.append({"frame": tubes.frame[tubes.position[mine]].tolist(), "box": box.tolist()})
     return {
         "rate": film.rate if film else 1.0,
         "frame": film.frame if film else [],
@@ -193,7 +195,7 @@ def _video_data(film: media.Film | None, tubes: Columns, items: Sequence[Item]) 
 
 
 def _write_sample(
-    path: Path, item: Item, tubes: Columns, beside: Mapping[str, tuple[str, str]], posterior: str
+    path: Path, item: Item, tubes: Tubes, beside: Mapping[str, tuple[str, str]], posterior: str
 ) -> None:
     case = item.case
     truth = case.truth
@@ -285,19 +287,18 @@ def _short(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def tube_name(tubes: Columns, tube: int) -> str:
+def tube_name(tubes: Tubes, tube: int) -> str:
     """A tube as the detector sees it: its number and likeliest class."""
-    kind = tubes["class_name"][tubes["class_prob"][tube].argmax()] if len(tubes["class_name"]) else ""
-    return f"{tube} {kind}".strip()
+    return f"{tube} {tubes.class_of(tube)}".strip()
 
 
-def _traits(tubes: Columns, tube: int, most: int = 3) -> str:
-    strength = tubes["attribute_prob"][tube]
+def _traits(tubes: Tubes, tube: int, most: int = 3) -> str:
+    strength = tubes.attribute_prob[tube]
     best = [a for a in np.argsort(-strength)[:most] if strength[a] > 0.3]
-    return ", ".join(str(tubes["attribute_name"][a]).split(":")[-1] for a in best)
+    return ", ".join(str(tubes.attribute_name[a]).split(":")[-1] for a in best)
 
 
-def candidates(case: Case, tubes: Columns, most: int = 5) -> list[list[dict[str, Any]]]:
+def candidates(case: Case, tubes: Tubes, most: int = 5) -> list[list[dict[str, Any]]]:
     """For each entity its likeliest tubes: tube, name, traits and posterior probability."""
     found = []
     for tube, probability in case.posterior:
@@ -316,12 +317,12 @@ def place(case: Case, span: tuple[int, int]) -> str:
     return f"left:{100 * low:.2f}%;width:{100 * (high - low):.2f}%"
 
 
-def tube_rows(case: Case, tubes: Columns) -> list[dict[str, Any]]:
+def tube_rows(case: Case, tubes: Tubes) -> list[dict[str, Any]]:
     """The tubes present in the segment, those of entities first: where each was seen, and where it was bridged."""
     found = []
-    for tube in range(len(tubes["tube_score"])):
-        mine = rows(tubes["point_offset"], tube)
-        runs = _runs(tubes["position"][mine], tubes["interpolated"][mine], tubes["frame"])
+    for tube in range(len(tubes)):
+        mine = rows(tubes.point_offset, tube)
+        runs = _runs(tubes.position[mine], tubes.interpolated[mine], tubes.frame)
         runs = [run for run in runs if run[1] > case.segment[0] and run[0] < case.segment[1]]
         parts = [(place(case, (a, b)), bridged) for a, b, bridged in runs]
         entities = [i for i, n in enumerate(case.entity_tube) if n == tube]

@@ -9,19 +9,19 @@ import numpy as np
 from vcma.boxes import pairwise_iou
 from vcma.model.decoding import tempered
 from vcma.records.columns import Columns
-from vcma.records.tubes import tube_boxes
+from vcma.records.tubes import Tubes
 
 RIGHT = 0.5  # a tube whose mean IoU with the true boxes is beyond this is the right one
 TEMPERATURES = tuple(np.geomspace(0.5, 16, 31).tolist())  # what the fit chooses from
 
 
-def fit_of(truth: Columns, row: int, tubes: Columns, tube: int) -> float:
+def fit_of(truth: Columns, row: int, tubes: Tubes, tube: int) -> float:
     """Mean IoU of one tube of a video with the true boxes of a sample; 0 without a tube, NaN without true boxes."""
     mine = slice(truth["box_offset"][row], truth["box_offset"][row + 1])
     frame, box = truth["box_frame"][mine], np.asarray(truth["box"][mine], np.float64)
     if not len(box):
         return float("nan")
-    return float(pairwise_iou(tube_boxes(tubes, tube, frame), box).mean()) if tube >= 0 else 0.0
+    return float(pairwise_iou(tubes.boxes_at(tube, frame), box).mean()) if tube >= 0 else 0.0
 
 
 def calibration_error(probability: np.ndarray, right: np.ndarray, bins: int = 10) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vcma.batching.clip_store import Clips, batches
+from vcma.batching.clip_store import ClipStore, batches
 from vcma.batching.encoder import Encoder
 from vcma.errors import InputError
 from vcma.model.batch import Batch
@@ -27,7 +27,7 @@ class Corpus:
     samples: Mapping[str, Any]
     queries: Mapping[str, Any]
     train: list[Sentence]
-    clips: Clips
+    clips: ClipStore
     encoder: Encoder
     vocabulary: Vocabulary
     detector: str
@@ -44,7 +44,7 @@ class Corpus:
                 artifacts / "samples.h5",
                 "name a 'train' file under 'splits:', whose videos no list under 'files:' leaves out",
             )
-        clips = Clips(tubes, max_frames)
+        clips = ClipStore(tubes, max_frames)
         known = clips.describe()
         width = known["feature"].shape[1]
         words = vocabulary(train, known["class_name"], known["attribute_name"], width, texts)

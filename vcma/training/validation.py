@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from vcma.batching.clip_store import Clips, batches
+from vcma.batching.clip_store import ClipStore, batches
 from vcma.batching.encoder import Encoder
 from vcma.evaluation.metrics import Scores, protocols_for, score
 from vcma.model.batch import Batch
@@ -18,6 +17,7 @@ from vcma.model.em import Grounding, Model, Settings, ground, ground_untrained, 
 from vcma.records.answer import Answer, Predictions, boxes_of
 from vcma.records.columns import Columns
 from vcma.records.sentence import Sentence
+from vcma.records.tubes import Tubes
 from vcma.training.calibration import RIGHT, calibration_error, fit_of, fitted_temperature
 
 # What a fitted brevity is chosen from, nearest to none first; below 0 longer spans win.
@@ -37,13 +37,15 @@ class Grounded:
 class Validation:
     """Validation sentences with their truth. The score is m_vIoU, or m_tIoU where the truth has no boxes."""
 
-    def __init__(self, sentences: Sequence[Sentence], truth: Columns, clips: Clips, encoder: Encoder, device: str):
+    def __init__(
+        self, sentences: Sequence[Sentence], truth: Columns, clips: ClipStore, encoder: Encoder, device: str
+    ):
         known = set(truth["sample"])
         self.sentences = [s for s in sentences if s.sample in known]
         self.truth, self.clips, self.encoder, self.device = truth, clips, encoder, device
         self.metric = "m_vIoU" if len(truth["box"]) else "m_tIoU"
         self._video = {s.sample: s.video for s in self.sentences}
-        self._tubes: dict[str, Any] = {}
+        self._tubes: dict[str, Tubes | None] = {}
         encoder.learn(self.sentences)
 
     def score(self, model: Model) -> tuple[float, float]:
@@ -95,6 +97,7 @@ class Validation:
         for g in found:
             slot = int(assign(g.p.log_z)[g.sentence.target])
             tubes = self._tubes_of(g.sentence.video)
+            assert tubes is not None  # its clip has some
             fit = fit_of(self.truth, rows[g.sentence.sample], tubes, int(g.clip.tube[slot]))
             if np.isfinite(fit):
                 log_z.append(g.p.log_z[g.sentence.target])
@@ -137,7 +140,7 @@ class Validation:
         scores = self.scores(answers)
         return float(np.nanmean(scores.viou if self.metric == "m_vIoU" else scores.tiou))
 
-    def _tubes_of(self, video: str) -> Any:
+    def _tubes_of(self, video: str) -> Tubes | None:
         if video not in self._tubes:
             self._tubes[video] = self.clips.tubes(video)
         return self._tubes[video]
