@@ -175,7 +175,8 @@ def no_op(root: Path) -> Cost:
 
 def corpus(root: Path, sentences: int, tubes: int, frames: int) -> Path:
     """A project with one video every ten sentences, their tubes and truth, and a model as it is before training."""
-    from vcma.model.em import Settings, build
+    from vcma.model.evidence import build
+    from vcma.model.settings import Settings
     from vcma.model.vocabulary import vocabulary
     from vcma.text.label_matching import static_vectors
     from vcma.training.model_files import save_model

@@ -21,8 +21,11 @@ from pathlib import Path
 
 import turns  # first: it sets the number of threads
 
+from vcma.model.evidence import build
+from vcma.model.settings import Settings
 from vcma.pipeline import schemas
 from vcma.text.features import WORDLLAMA
+from vcma.training.trainer import Trainer
 
 # isort: split
 import numpy as np
@@ -67,16 +70,16 @@ def generate(folder: Path, videos: int, tubes: int, frames: int, features: int) 
 
 def measure(size: str, share: float, rounds: int) -> dict:
     """Epochs of EM in this process: seconds by way, sentences, and peak memory of the batches in MB."""
-    from vcma.batching.clip_store import ClipStore, batches
+    from vcma.batching.batches import batches
+    from vcma.batching.clip_store import ClipStore
     from vcma.batching.encoder import Encoder
-    from vcma.model import em
     from vcma.model.vocabulary import vocabulary
     from vcma.records.sentence import Sentence
     from vcma.text.label_matching import static_vectors
 
     whole, tubes, frames, features, each = SIZES[size]
     videos = max(2, round(whole * share)) if size == "vidstg" else whole
-    settings = em.Settings.of(yaml.safe_load((turns.ROOT / "pipeline.yaml").read_text())["train_em"])
+    settings = Settings.of(yaml.safe_load((turns.ROOT / "pipeline.yaml").read_text())["train_em"])
     random = np.random.default_rng(0)
     told = []
     for i in range(round(videos * each)):
@@ -85,8 +88,8 @@ def measure(size: str, share: float, rounds: int) -> dict:
         told.append(Sentence(str(i), f"v{i % videos}", 0, -1, heads, heads, ((), ()), 0, (relation,)))
     words = vocabulary(told, NAMES, (), features, WORDLLAMA)
     encoder = Encoder(words)
-    encoder.learn(told)
-    trainer = em.Trainer(em.build(words, static_vectors, settings))
+    encoder.prepare(told)
+    trainer = Trainer(build(words, static_vectors, settings))
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder), videos, tubes, frames, features)
 

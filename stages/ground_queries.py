@@ -4,9 +4,6 @@ from dataclasses import asdict
 
 import click
 
-from vcma.batching.clip_store import ClipStore
-from vcma.batching.encoder import Encoder
-from vcma.inference.untrained import label_encoder, settings_of
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.cli import Run, mode, progress, stage
 from vcma.records.answer import prediction_columns, reference_columns
@@ -20,43 +17,39 @@ from vcma.records.sentence import grouped, sentences
 def ground_queries(run: Run, split: str, posterior: str) -> None:
     """Ground every sentence of a split: which tube, over which span of native frames."""
     # torch takes seconds to import, which --help need not wait for.
-    from vcma.inference.grounder import export, ground_all, ground_untrained, reference_answers
-    from vcma.text.features import text_features
-    from vcma.training.model_files import decoding, load_model
+    from vcma.batching.clip_store import ClipStore
+    from vcma.inference.grounder import Grounder
+    from vcma.inference.predictions_json import write_predictions
+    from vcma.inference.reference_answers import reference_answers
+    from vcma.inference.untrained import label_encoder, settings_of
 
     samples = artifact.read(schemas.SAMPLES, run.artifact("samples.h5"))
     queries = artifact.read(schemas.QUERIES, run.artifact("queries.h5"))
-    told = sentences(samples, queries, split)
+    chosen = sentences(samples, queries, split)
     clips = ClipStore(run.artifact("tubes"), 1)
-    known = clips.describe()
+    example, model = clips.describe(), run.artifact("model")
+    detector = str(example["detector"])
     inputs = {name: artifact.attributes(run.artifact(f"{name}.h5"))["content"] for name in ("samples", "queries")}
     params = dict(run.params)
     if run.modes["untrained"]:
-        settings, clips.max_frames = settings_of(run.project.section("train_em"))
-        params |= asdict(settings) | {"max_frames": clips.max_frames}
-        encoder = label_encoder(known["class_name"], known["attribute_name"], known["feature"].shape[1])
-        encoder.learn(told)
-        with progress(None, len(grouped(told)), run.stage) as bar:
-            found = ground_untrained(settings, clips, encoder, told, run.device, bar.update)
-        answers = {"untrained": [p.answer for p in found]}
+        settings, max_frames = settings_of(run.project.section("train_em"))
+        params |= asdict(settings) | {"max_frames": max_frames}
+        encoder = label_encoder(example["class_name"], example["attribute_name"], example["feature"].shape[1])
+        grounder = Grounder.untrained(settings, max_frames, encoder, run.device)
     else:
-        detector = str(known["detector"])
-        model, description = load_model(run.artifact("model"), detector)
-        inputs["model"] = description["weights"]
-        contrast, simple = load_model(run.artifact("model") / "contrast", detector)
-        clips.max_frames, fitted = description["max_frames"], decoding(description)
-        texts = text_features(model.settings.text, run.project.root, model.vocabulary.text)
-        encoder = Encoder(model.vocabulary, texts)
-        encoder.learn(told)
-        with progress(None, len(grouped(told)), run.stage) as bar:
-            found = ground_all(
-                model.to(run.device), clips, encoder, told, posterior, fitted, run.device, bar.update
-            )
-        answers = reference_answers(contrast.to(run.device), simple["window"], clips, encoder, told, run.device)
+        grounder = Grounder.trained(model, run.project.root, detector, run.device, posterior)
+        inputs["model"] = grounder.weights
+    clips.max_frames = grounder.max_frames
+    answers = {}
+    if not run.modes["untrained"]:
+        answers = reference_answers(model / "contrast", detector, clips, grounder.encoder, chosen, run.device)
+    with progress(None, len(grouped(chosen)), run.stage) as bar:
+        found = grounder.in_corpus(clips, chosen, bar.update)
+    answers = answers or {"untrained": [p.answer for p in found]}
     columns, references = prediction_columns(found), reference_columns(answers)
     artifact.write(schemas.PREDICTIONS, run.artifact("predictions.h5"), columns, params, inputs)
     artifact.write(schemas.REFERENCES, run.artifact("references.h5"), references, params, inputs)
-    export(run.artifact("predictions.json"), found, told, clips)
+    write_predictions(run.artifact("predictions.json"), found, chosen, clips)
     flagged = sum(bool(p.flags) for p in found)
     run.done(f"{len(found):,} sentences, {flagged:,} flagged", run.artifact("predictions.json"))
 

@@ -38,22 +38,25 @@ from vcma.pipeline.per_video import run_key
 def train_em(run: Run, max_frames: int, **parameters: float) -> None:
     """Learn the alignment by variational EM, watching p and q on validation."""
     # torch takes seconds to import, which --help need not wait for.
-    from vcma.model.em import Settings, Trainer, build, fit, fit_contrast
+    from vcma.model.evidence import build
+    from vcma.model.settings import Settings
     from vcma.text.features import text_features
-    from vcma.training.model_files import Rounds, save_model
-    from vcma.training.training_set import Corpus
+    from vcma.training.model_files import describe_decoding, save_model
+    from vcma.training.resume import Rounds
+    from vcma.training.trainer import Trainer, fit, fit_contrast
+    from vcma.training.training_set import TrainingSet
+    from vcma.training.tuning import tuned, tuned_window
 
     settings = Settings.of(parameters)
     texts = text_features(settings.text, run.project.root)
-    corpus = Corpus.load(run.project.artifacts, run.artifact("tubes"), max_frames, texts)
-    detector = corpus.detector
-    model, contrast = (build(corpus.vocabulary, texts.embed, settings).to(run.device) for _ in range(2))
+    train = TrainingSet.load(run.project.artifacts, run.artifact("tubes"), max_frames, texts)
+    model, contrast = (build(train.vocabulary, texts.embed, settings).to(run.device) for _ in range(2))
     truth = artifact.read(schemas.TRUTH, run.artifact("truth_val.h5"))
-    validation, epoch = corpus.judged("val", truth, run.device), corpus.epochs(settings)
-    sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *sorted(corpus.clips.folder.glob("*.h5"))]
-    key = run_key(run, sources, texts.name)
-    trainer = Trainer(model, corpus.steps(settings))
-    rounds = Rounds(run.project.artifacts / ".ledger" / "train_em.safetensors", key, trainer)
+    validation, epoch = train.validation("val", truth, run.device), train.epochs(settings)
+    sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *sorted(train.clips.folder.glob("*.h5"))]
+    trainer = Trainer(model, train.steps(settings))
+    ledger = run.project.artifacts / ".ledger" / "train_em.safetensors"
+    rounds = Rounds(ledger, run_key(run, sources, texts.name), trainer)
     history = [] if run.force else rounds.resume()
     with progress(None, settings.warm_up + settings.rounds, run.stage) as bar:
         bar.update(len(history))
@@ -66,14 +69,14 @@ def train_em(run: Run, max_frames: int, **parameters: float) -> None:
         history = fit(trainer, epoch, validation.score, keep, history, run.device)
     rounds.finish()
     fit_contrast(contrast, epoch, run.device)
-    extra = {"max_frames": max_frames}
-    save_model(run.artifact("model"), model, detector, extra | validation.fitted(validation.grounded(model)))
-    save_model(
-        run.artifact("model") / "contrast", contrast, detector, extra | {"window": validation.window(contrast)}
-    )
+    extra, folder = {"max_frames": max_frames}, run.artifact("model")
+    decoding = tuned(validation, validation.judged(model))
+    save_model(folder, model, train.detector, extra | describe_decoding(decoding))
+    window = tuned_window(validation, contrast)
+    save_model(folder / "contrast", contrast, train.detector, extra | {"window": window})
     storage.write_json(run.artifact("em_history.json"), {"score": validation.metric, "rounds": history})
-    few = "; so few sentences only check the plumbing" if len(corpus.train) < 100 else ""
-    run.done(f"{len(corpus.train):,} sentences, {len(history)} epochs{few}", run.artifact("model"))
+    few = "; so few sentences only check the plumbing" if len(train.sentences) < 100 else ""
+    run.done(f"{len(train.sentences):,} sentences, {len(history)} epochs{few}", folder)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,19 @@
 import os
 from pathlib import Path
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
 import yaml
 from hypothesis import settings
 
+from tests import shapes
+
 torch.set_num_threads(1)
+# The shapes in annotations are checked wherever tests call the mathematics; elsewhere they cost nothing.
+SHAPED = ("vcma.model", "vcma.batching", "vcma.boxes")
+jaxtyping.install_import_hook(SHAPED, f"{shapes.__name__}.checker")
 # A loaded machine is slow, not wrong.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")

@@ -14,12 +14,14 @@ from tests.conftest import ROOT, STAGES, make_tubes
 from tests.faults.workshop import QUICK, SENTENCES, tiny_network
 from tests.video.test_decoding import ODD, turned, write
 from vcma.commands import ground
-from vcma.commands.ground import annotate, ground_command
+from vcma.commands.ground import ground_command
 from vcma.errors import RefusedError
 from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.paths import file_stem
 from vcma.records.answer import Answer
 from vcma.records.tubes import Tubes
+from vcma.video import annotated_film
+from vcma.video.annotated_film import Film, write_films
 from vcma.video.decoding import read_frames, shape
 from vcma.video.extent import extent
 
@@ -156,9 +158,9 @@ def test_a_film_shows_the_span_with_its_box_and_some_seconds_around(tmp_path, mo
     }
     tubes["box"][:] = [40, 30, 120, 90]
     spans = {"late": (301, 340), "early": (2, 4), "whole": (0, 400)}
-    films = [(tmp_path / f"{name}.mp4", Answer("", 0, *span), name) for name, span in spans.items()]
-    annotate(video, films, Tubes.of(tubes), 400)
-    for path, answer, _ in films:
+    films = [Film(tmp_path / f"{name}.mp4", Answer("", 0, *span), name) for name, span in spans.items()]
+    write_films(video, films, Tubes.of(tubes), 400)
+    for path, answer in ((film.path, film.answer) for film in films):
         shown = [picture for *_, picture in read_frames(path, np.arange(400))]
         native = np.arange(max(answer.begin % 2, answer.begin - 124), min(answer.end + 125, 400), 2)
         assert len(shown) == len(native) and shown[0].shape == (48, 640, 3)
@@ -169,9 +171,11 @@ def test_a_film_shows_the_span_with_its_box_and_some_seconds_around(tmp_path, mo
         assert [int(h[[30, 110, 190, 270, 350]] @ [8, 16, 32, 64, 128]) for h in high] == (
             native % 256 & 248
         ).tolist()
-    monkeypatch.setattr(ground, "_PICTURES", 100)
-    annotate(video, films[2:], Tubes.of(tubes), 400)
-    assert len(list(read_frames(films[2][0], np.arange(400)))) == 400 // 7 + 1  # of 400 frames and 250 around them
+    monkeypatch.setattr(annotated_film, "_PICTURES", 100)
+    write_films(video, films[2:], Tubes.of(tubes), 400)
+    assert (
+        len(list(read_frames(films[2].path, np.arange(400)))) == 400 // 7 + 1
+    )  # of 400 frames and 250 around them
 
 
 def test_a_truncated_clip_is_searched_as_far_as_it_goes_and_said_to_be(project, tmp_path):
@@ -227,9 +231,9 @@ def test_a_film_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / ".b.mp4.partial").symlink_to("/dev/full")
     for folder, told in (("full", "No space left"), ("a.mp4", "Not a directory|File exists")):
-        films = [(tmp_path / folder / "b.mp4", Answer("", 0, 0, 4), "who?")]
+        films = [Film(tmp_path / folder / "b.mp4", Answer("", 0, 0, 4), "who?")]
         with pytest.raises(RefusedError, match=told):
-            annotate(tmp_path / "a.mp4", films, Tubes.of(make_tubes(0, gaps=False)), 4)
+            write_films(tmp_path / "a.mp4", films, Tubes.of(make_tubes(0, gaps=False)), 4)
     assert {p.name for p in tmp_path.rglob("*")} == {"a.mp4", "full"}
 
 
@@ -242,7 +246,7 @@ def test_no_box_is_drawn_where_its_tube_is_not(tmp_path):
         "box": np.full((3, 4), [8.0, 8, 30, 30], np.float32),
         "width": np.array(64),
     }
-    annotate(tmp_path / "a.mp4", [(tmp_path / "b.mp4", Answer("a", 0, 0, 40), "who?")], Tubes.of(tubes), 40)
+    write_films(tmp_path / "a.mp4", [Film(tmp_path / "b.mp4", Answer("a", 0, 0, 40), "who?")], Tubes.of(tubes), 40)
     shown = [picture.astype(int) for *_, picture in read_frames(tmp_path / "b.mp4", np.arange(40))]
     coloured = [bool((np.ptp(picture, axis=2) > 60).any()) for picture in shown]
     step = 40 // len(shown)

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from tests.conftest import ROOT, make_tubes
 from vcma.commands.transfer import MANIFEST, export_command, import_command
-from vcma.model.em import Settings, build
+from vcma.model.evidence import build
+from vcma.model.settings import Settings
 from vcma.model.vocabulary import Vocabulary
 from vcma.pipeline import artifact, schemas, storage
 from vcma.training.model_files import load_model, save_model

@@ -308,9 +308,12 @@ def _reshape(path: Path, schema: schemas.Schema, chance: random.Random) -> None:
 
 def safetensors(folder: Path) -> Callable[[random.Random], None]:
     """Trained models and the rounds of a killed training."""
-    from vcma.model.em import Settings, Trainer, build
+    from vcma.model.evidence import build
+    from vcma.model.settings import Settings
     from vcma.model.vocabulary import Vocabulary
-    from vcma.training.model_files import Rounds, load_model, save_model
+    from vcma.training.model_files import load_model, save_model
+    from vcma.training.resume import Rounds
+    from vcma.training.trainer import Trainer
 
     words = json.loads((folder.parent / "vocabulary.json").read_text())
     settings = Settings.of(json.loads((folder.parent / "settings.json").read_text()))

@@ -79,7 +79,7 @@ def model(tmp_path_factory):
     """A small vocabulary and the settings of a model, for the reader of models."""
     import yaml
 
-    from vcma.model.em import Settings
+    from vcma.model.settings import Settings
     from vcma.model.vocabulary import vocabulary
     from vcma.records.sentence import Sentence
 

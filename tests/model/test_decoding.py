@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vcma.model.decoding import assign, best_run, tempered
-from vcma.model.temporal_posterior import CELLS, NEVER, cell_counts, run_prior
+from vcma.model.decoding import assign, best_interval, tempered
+from vcma.model.temporal_posterior import CELLS, NEVER, cell_counts, interval_prior
 from vcma.training.calibration import TEMPERATURES, calibration_error, fitted_temperature
 
 
@@ -32,14 +32,14 @@ def test_the_chosen_run_has_the_greatest_expected_iou(seed, frames):
             total += float(np.exp(log_q[other])) * meet / either
         return total
 
-    assert expected(best_run(log_q)) == pytest.approx(max(map(expected, runs)))
+    assert expected(best_interval(log_q)) == pytest.approx(max(map(expected, runs)))
 
 
 def test_a_sure_posterior_is_obeyed_and_no_span_is_empty():
     log_q = np.full((9, 9), NEVER)
     log_q[2, 5] = 0
-    assert best_run(log_q) == (2, 5)
-    assert best_run(np.array([[NEVER, 0.0], [NEVER, NEVER]])) == (0, 1)
+    assert best_interval(log_q) == (2, 5)
+    assert best_interval(np.array([[NEVER, 0.0], [NEVER, NEVER]])) == (0, 1)
 
 
 def test_entities_of_a_sentence_do_not_share_a_tube():
@@ -51,7 +51,7 @@ def test_the_prior_over_runs_is_a_distribution_over_runs_alone(frames):
     frame = torch.zeros(2, 40, dtype=torch.bool)
     frame[0, :frames] = frame[1] = True
     table = torch.randn(CELLS, CELLS, generator=torch.Generator().manual_seed(0))
-    p = run_prior(frame, table).exp()
+    p = interval_prior(frame, table).exp()
     assert p.sum((1, 2)) == pytest.approx(1, abs=1e-4)
     assert float(p[0].tril().sum()) == 0 and float(p[0, :, frames + 1 :].sum()) == 0
 
@@ -63,7 +63,7 @@ def test_the_table_of_counts_is_where_the_runs_are():
     q[0, 4, 10] = 1
     counts = cell_counts(q, frame)
     assert float(counts.sum()) == 1 and float(counts[2, 4]) == 1
-    p = run_prior(torch.ones(1, 40, dtype=torch.bool), (counts + 1e-6).log()).exp()
+    p = interval_prior(torch.ones(1, 40, dtype=torch.bool), (counts + 1e-6).log()).exp()
     assert float(p[0, 8:12, 17:21].sum()) == pytest.approx(1, abs=1e-3)
 
 

@@ -13,16 +13,20 @@ from tests.conftest import make_tubes
 from vcma.batching.encoder import Encoder
 from vcma.inference.untrained import label_encoder
 from vcma.model import em
+from vcma.model.batch import NO_CANDIDATE
 from vcma.model.clip import crop
-from vcma.model.networks import Tensors
+from vcma.model.evidence import build, forward, untrained_evidence
+from vcma.model.sentence_posteriors import posteriors, untrained_posteriors
+from vcma.model.settings import Settings
 from vcma.model.vocabulary import vocabulary
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
 from vcma.text.features import WORDLLAMA
 from vcma.text.label_matching import static_vectors
-from vcma.training.model_files import Rounds
+from vcma.training.resume import Rounds
+from vcma.training.trainer import Trainer, fit
 
-SETTINGS = em.Settings(
+SETTINGS = Settings(
     beta=1.0, kappa=6.0, label_prior=1.0,
     relation_prior=0.5, time="frames", margin=0.5, width=16,
     bottleneck=2, dropout=0.1, refinements=3, none_weight=1.0,
@@ -49,27 +53,27 @@ def batch_of(told=TOLD, tubes: int = 3, frames: int = 4):
     train = [*TOLD, *TOLD]
     words = vocabulary(train, ["adult", "dog", "ball"], ["red", "blue"], 6, WORDLLAMA)
     encoder = Encoder(words)
-    encoder.learn(told)
+    encoder.prepare(told)
     clips = [crop(Tubes.of(make_tubes(i, tubes, frames)), 0, -1, 64) for i, _ in enumerate(told)]
     return words, encoder.batch(clips, [[s] for s in told])
 
 
 def setting(seed: int = 0, beta: float = 1.0, kappa: float = 6.0, time: str = "frames", **shape):
     words, batch = batch_of(**shape)
-    model = em.build(words, static_vectors, replace(SETTINGS, seed=seed, beta=beta, kappa=kappa, time=time))
+    model = build(words, static_vectors, replace(SETTINGS, seed=seed, beta=beta, kappa=kappa, time=time))
     model.theta.runs.copy_(torch.randn(model.theta.runs.shape, generator=torch.Generator().manual_seed(seed)))
     model.theta.eval()
     model.phi.eval()
-    tensors = Tensors.of(batch, "cpu")
+    tensors = batch.to("cpu")
     with torch.no_grad():
-        seen = em.look(model, tensors)
-    return model, tensors, seen
+        output = forward(model, tensors)
+    return model, tensors, output
 
 
 def random_posterior(e, batch, seed):
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(e.log_prior.shape, generator=generator)
-    log_z = (e.log_prior + noise).masked_fill(~batch.candidates, em.NO_CANDIDATE).log_softmax(-1)
+    log_z = (e.log_prior + noise).masked_fill(~batch.candidates, NO_CANDIDATE).log_softmax(-1)
     odds, a = torch.randn(e.frame.shape, generator=generator), torch.randn(len(e.frame), 1, generator=generator)
     return em.Posterior(log_z, e.family.updated(e.time, a, odds), a)
 
@@ -103,8 +107,8 @@ def assignments(e, batch, s):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("beta", [0.0, 0.7, 2.0])
 def test_every_update_is_the_enumerated_expectation(seed, beta):
-    _, batch, seen = setting(seed, beta)
-    e, q = seen.evidence, random_posterior(seen.evidence, batch, seed)
+    _, batch, output = setting(seed, beta)
+    e, q = output.evidence, random_posterior(output.evidence, batch, seed)
     for s in range(len(TOLD)):
         rows, products, moments = assignments(e, batch, s)
         products = list(products)
@@ -112,7 +116,7 @@ def test_every_update_is_the_enumerated_expectation(seed, beta):
         z1 = q.z
         for rank, row in enumerate(rows):
             updated = em.update_z(e, batch, q, em.Messages.of(e, batch, q.y), rank)
-            expected = torch.full((e.log_prior.shape[1],), em.NO_CANDIDATE)
+            expected = torch.full((e.log_prior.shape[1],), NO_CANDIDATE)
             for n in sorted({z[rank] for z in products}):
                 total = 0.0
                 for z in (z for z in products if z[rank] == n):
@@ -127,8 +131,8 @@ def test_every_update_is_the_enumerated_expectation(seed, beta):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_time_update_is_the_enumerated_expectation(seed):
-    _, batch, seen = setting(seed)
-    e, q = seen.evidence, random_posterior(seen.evidence, batch, seed)
+    _, batch, output = setting(seed)
+    e, q = output.evidence, random_posterior(output.evidence, batch, seed)
     updated = em.update_y(e, batch, q)
     for s in range(len(TOLD)):
         rows, products, _ = assignments(e, batch, s)
@@ -155,8 +159,8 @@ def test_time_update_is_the_enumerated_expectation(seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_the_update_of_runs_is_the_enumerated_expectation(seed):
     """log q(b, e) = log p(b, e) + gamma beta sum over the run of E_q(z)[psi], for every run, and nothing else."""
-    _, batch, seen = setting(seed, 0.8, time="span")
-    e, q = seen.evidence, random_posterior(seen.evidence, batch, seed)
+    _, batch, output = setting(seed, 0.8, time="span")
+    e, q = output.evidence, random_posterior(output.evidence, batch, seed)
     updated = em.update_y(e, batch, q)
     for s in range(len(TOLD)):
         rows, products, _ = assignments(e, batch, s)
@@ -182,8 +186,8 @@ def test_the_update_of_runs_is_the_enumerated_expectation(seed):
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("beta", "kappa"), [(0.25, 2.0), (1.0, 6.0), (4.0, 20.0)])
 def test_no_update_lowers_f(seed, beta, kappa, time):
-    _, batch, seen = setting(seed, beta, kappa, time, tubes=5, frames=7)
-    e, q = seen.evidence, random_posterior(seen.evidence, batch, seed)
+    _, batch, output = setting(seed, beta, kappa, time, tubes=5, frames=7)
+    e, q = output.evidence, random_posterior(output.evidence, batch, seed)
     before = em.objective(e, batch, q)
     for _ in range(3):
         for rank in range(3):
@@ -198,9 +202,9 @@ def test_no_update_lowers_f(seed, beta, kappa, time):
 
 
 def test_f_is_a_bound_of_the_enumerated_log_normaliser():
-    _, batch, seen = setting(1, kappa=4.0)
-    time = replace(seen.evidence.time, gamma=torch.ones_like(seen.evidence.gamma))
-    e = replace(seen.evidence, time=time)
+    _, batch, output = setting(1, kappa=4.0)
+    time = replace(output.evidence.time, gamma=torch.ones_like(output.evidence.gamma))
+    e = replace(output.evidence, time=time)
     for seed in range(5):
         q = em.e_step(e, batch, random_posterior(e, batch, seed), 5)
         bound = em.objective(e, batch, q)
@@ -212,9 +216,9 @@ def test_f_is_a_bound_of_the_enumerated_log_normaliser():
 
 def test_the_order_of_the_tubes_does_not_matter():
     words, _ = batch_of()
-    model = em.build(words, static_vectors, SETTINGS)
+    model = build(words, static_vectors, SETTINGS)
     encoder = Encoder(words)
-    encoder.learn(TOLD[:1])
+    encoder.prepare(TOLD[:1])
     clip = crop(Tubes.of(make_tubes(3, 5, 9)), 0, -1, 64)
     order = np.array([3, 0, 4, 1, 2])
     moved = replace(
@@ -222,25 +226,25 @@ def test_the_order_of_the_tubes_does_not_matter():
         **{name: getattr(clip, name)[order] for name in ("tube", "box", "present", "feature", "class_prob")},
         attribute_prob=clip.attribute_prob[order],
     )
-    ((p, q),) = em.ground(model, encoder.batch([clip], [TOLD[:1]]), "cpu")
-    ((p2, q2),) = em.ground(model, encoder.batch([moved], [TOLD[:1]]), "cpu")
+    ((p, q),) = posteriors(model, encoder.batch([clip], [TOLD[:1]]), "cpu")
+    ((p2, q2),) = posteriors(model, encoder.batch([moved], [TOLD[:1]]), "cpu")
     for one, other in ((p, p2), (q, q2)):
         assert np.allclose(one.log_z[:, order], other.log_z, atol=1e-4)
         assert np.allclose(one.y, other.y, atol=1e-4)
-        assert np.allclose(np.exp(one.runs), np.exp(other.runs), atol=1e-4)
+        assert np.allclose(np.exp(one.log_intervals), np.exp(other.log_intervals), atol=1e-4)
 
 
 def test_padding_changes_nothing():
     words, _ = batch_of()
-    model = em.build(words, static_vectors, SETTINGS)
+    model = build(words, static_vectors, SETTINGS)
     encoder = Encoder(words)
-    encoder.learn(TOLD)
+    encoder.prepare(TOLD)
     small, large = (crop(Tubes.of(make_tubes(*size)), 0, -1, 64) for size in ((0, 3, 5), (1, 6, 12)))
-    ((alone, _),) = em.ground(model, encoder.batch([small], [TOLD[:1]]), "cpu")
-    (padded, _), _ = em.ground(model, encoder.batch([small, large], [TOLD[:1], TOLD[1:2]]), "cpu")
+    ((alone, _),) = posteriors(model, encoder.batch([small], [TOLD[:1]]), "cpu")
+    (padded, _), _ = posteriors(model, encoder.batch([small, large], [TOLD[:1], TOLD[1:2]]), "cpu")
     assert np.allclose(alone.log_z, padded.log_z, atol=1e-4)
     assert np.allclose(alone.y, padded.y, atol=1e-4)
-    assert np.allclose(np.exp(alone.runs), np.exp(padded.runs), atol=1e-4)
+    assert np.allclose(np.exp(alone.log_intervals), np.exp(padded.log_intervals), atol=1e-4)
     assert alone.evidence.shape == padded.evidence.shape == (2, 5)
 
 
@@ -248,8 +252,8 @@ def test_a_killed_training_ends_as_an_uninterrupted_one():
     words, batch = batch_of()
 
     def run(history, state, stop_after):
-        model = em.build(words, static_vectors, SETTINGS)
-        trainer = em.Trainer(model)
+        model = build(words, static_vectors, SETTINGS)
+        trainer = Trainer(model)
         if state:
             trainer.load(state)
         kept = []
@@ -260,7 +264,7 @@ def test_a_killed_training_ends_as_an_uninterrupted_one():
                 raise KeyboardInterrupt
 
         with contextlib.suppress(KeyboardInterrupt):
-            em.fit(trainer, lambda number: [batch], lambda model: (float("nan"),) * 2, keep, history, "cpu")
+            fit(trainer, lambda number: [batch], lambda model: (float("nan"),) * 2, keep, history, "cpu")
         return kept[-1]
 
     whole = run([], None, None)
@@ -274,7 +278,7 @@ def test_a_checkpoint_of_another_training_is_not_gone_on_from(tmp_path):
     words, _ = batch_of()
 
     def rounds(key, settings=SETTINGS):
-        return Rounds(tmp_path / "rounds", key, em.Trainer(em.build(words, static_vectors, settings)))
+        return Rounds(tmp_path / "rounds", key, Trainer(build(words, static_vectors, settings)))
 
     history = [{"round": 0, "best": True}]
     rounds("one").keep(history)
@@ -306,14 +310,12 @@ def test_training_learns_whom_a_verb_speaks_of():
         movers.append(mover)
     words = vocabulary([s for g in groups for s in g], ["adult", "dog", "ball"], ["red", "blue"], 6, WORDLLAMA)
     encoder = Encoder(words)
-    encoder.learn([s for g in groups for s in g])
-    model = em.build(words, static_vectors, replace(SETTINGS, rounds=25, patience=99))
+    encoder.prepare([s for g in groups for s in g])
+    model = build(words, static_vectors, replace(SETTINGS, rounds=25, patience=99))
     batches = [encoder.batch(clips[i : i + 5], groups[i : i + 5]) for i in range(0, 20, 5)]
-    em.fit(
-        em.Trainer(model), lambda number: batches, lambda model: (float("nan"),) * 2, lambda rows: None, [], "cpu"
-    )
+    fit(Trainer(model), lambda number: batches, lambda model: (float("nan"),) * 2, lambda rows: None, [], "cpu")
     # The last four sentences name no colour: only what was learnt of "run" can tell the tubes apart.
-    found = list(em.ground(model, encoder.batch(clips[20:], groups[20:]), "cpu"))
+    found = list(posteriors(model, encoder.batch(clips[20:], groups[20:]), "cpu"))
     assert [int(p.log_z[0].argmax()) for p, _ in found] == movers[20:]
 
 
@@ -321,12 +323,12 @@ def trained(told, tubes, texts=WORDLLAMA):
     """A warm-up and two rounds over sentences and the TUBES columns of their clips: the terms, (p, q) of each."""
     words = vocabulary([*told, *told], ["adult", "dog", "ball"], ["red", "blue"], 6, texts)
     encoder = Encoder(words, texts)
-    encoder.learn(told)
+    encoder.prepare(told)
     batch = encoder.batch([crop(Tubes.of(t), 0, -1, 64) for t in tubes], [[s] for s in told])
-    model = em.build(words, texts.embed, SETTINGS)
-    trainer = em.Trainer(model)
+    model = build(words, texts.embed, SETTINGS)
+    trainer = Trainer(model)
     terms = [trainer.epoch([batch], number, "cpu") for number in range(3)]
-    return terms, list(em.ground(trainer.mean, batch, "cpu"))
+    return terms, list(posteriors(trainer.ema, batch, "cpu"))
 
 
 def with_nans(tubes):
@@ -354,7 +356,7 @@ def test_odd_corpora_train_and_ground(what):
     for both in found:
         for g in both:
             assert np.allclose(np.exp(g.log_z).sum(1), 1, atol=1e-4)
-            assert np.allclose(np.exp(g.runs).sum(), 1, atol=1e-4)
+            assert np.allclose(np.exp(g.log_intervals).sum(), 1, atol=1e-4)
             assert ((g.y >= 0) & (g.y <= 1)).all() and np.isfinite(g.evidence).all()
     if len(told) == 1:
         assert all(term["contrast"] == 0 for term in terms)
@@ -363,15 +365,15 @@ def test_odd_corpora_train_and_ground(what):
 
 
 def test_the_margin_is_what_frames_must_bring_and_only_where_a_relation_is_told():
-    _, batch, seen = setting()
-    e, z = seen.evidence, seen.evidence.log_prior.exp()
+    _, batch, output = setting()
+    e, z = output.evidence, output.evidence.log_prior.exp()
     mean = (em.expected(e, batch, z) * e.frame).sum(1) / e.frame.sum(1)
     told = torch.tensor([bool(s.relations) for s in TOLD])
     assert not told.all()
     assert torch.allclose(em.offset(e, batch, z)[:, 0], -e.beta * (mean + 0.5 * told))
     blind, batch, _ = setting(beta=0.0, time="span")
     bold = replace(blind, settings=replace(SETTINGS, beta=0.0, time="span", margin=5.0))
-    (wide, _), (narrow, _) = (em.infer(model, batch, em.look(model, batch)) for model in (blind, bold))
+    (wide, _), (narrow, _) = (em.infer(model, batch, forward(model, batch)) for model in (blind, bold))
     assert torch.equal(wide.y, narrow.y)  # without relations there is nothing to bring
 
 
@@ -391,15 +393,13 @@ def test_without_a_model_labels_and_words_of_place_decide():
     settings = replace(SETTINGS, relation_prior=1.0, label_prior=2.0, time="span", kappa=8.0)
     for predicate, dog in (("above", 0), ("beneath", 1)):
         told = [sentence(relations=((0, predicate, 1),), heads=("dog", "ball"))]
-        encoder.learn(told)
-        (found,) = em.ground_untrained(settings, encoder.batch([crop(Tubes.of(tubes), 0, -1, 64)], [told]), "cpu")
+        encoder.prepare(told)
+        (found,) = untrained_posteriors(settings, encoder.batch([crop(Tubes.of(tubes), 0, -1, 64)], [told]), "cpu")
         assert found.log_z[0].argmax() == dog and found.log_z[1].argmax() == 2
     assert found.y[: T // 2].mean() < found.y[T // 2 :].mean() - 0.05
-    before = em.look_untrained(
-        settings, Tensors.of(encoder.batch([crop(Tubes.of(tubes), 0, -1, 64)], [told]), "cpu")
-    )
+    before = untrained_evidence(settings, encoder.batch([crop(Tubes.of(tubes), 0, -1, 64)], [told]).to("cpu"))
     assert before.gamma[0] * T == 2 and 0.3 < before.time.log_prior[0, 0, T].exp() < 0.4
     told = [sentence(relations=(), heads=("ball",))]
-    encoder.learn(told)
-    (found,) = em.ground_untrained(settings, encoder.batch([crop(Tubes.of(tubes), 0, -1, 64)], [told]), "cpu")
-    assert found.log_z[0].argmax() == 2 and np.exp(found.runs)[0, T] == 1
+    encoder.prepare(told)
+    (found,) = untrained_posteriors(settings, encoder.batch([crop(Tubes.of(tubes), 0, -1, 64)], [told]), "cpu")
+    assert found.log_z[0].argmax() == 2 and np.exp(found.log_intervals)[0, T] == 1

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from vcma.batching.encoder import Encoder, shuffled
 from vcma.errors import InputError
-from vcma.model.batch import Batch
 from vcma.model.clip import Clip, crop
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.video_artifacts import no_tubes, read_tubes, video_file
 from vcma.records.columns import Columns
-from vcma.records.sentence import Sentence, grouped
 from vcma.records.tubes import Tubes
 
 
@@ -74,30 +68,3 @@ class ClipStore:
         for path in sorted(self.folder.glob("*.h5")):
             return artifact.read(schemas.TUBES, path, ("class_name", "attribute_name", "detector", "feature"))
         raise InputError("holds no tubes", self.folder, "run python stages/link_tubes.py")
-
-
-def batches(
-    clips: ClipStore,
-    encoder: Encoder,
-    sentences: Iterable[Sentence],
-    size: int,
-    seed: tuple[int, ...] | None,
-    frames: int = 0,
-    known: Mapping[str, tuple[int, int, int]] | None = None,
-) -> Iterator[tuple[list[Clip], list[Sentence], Batch]]:
-    """Batches of `size` clips with all their sentences, shuffled by the seed if there is one; each with tubes.
-
-    frames and known as in Encoder.batch; frames are drawn by the seed.
-
-    Yields the clip of each sentence, the sentences in the batch's order, and the batch.
-    """
-    random = None if seed is None else np.random.default_rng((*seed, 1))
-    groups = grouped(sentences)
-    keys: Sequence = list(groups)
-    runs = (keys[i : i + size] for i in range(0, len(keys), size)) if seed is None else shuffled(keys, size, seed)
-    for run in runs:
-        found = [(clip, groups[key]) for key in run if (clip := clips(key)) is not None]
-        if found:
-            told = [(clip, s) for clip, group in found for s in group]
-            batch = encoder.batch([c for c, _ in found], [group for _, group in found], known, frames, random)
-            yield [c for c, _ in told], [s for _, s in told], batch

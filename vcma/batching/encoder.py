@@ -1,15 +1,12 @@
-"""Sentences as the model reads them: vocabulary, encoding, and batches of clips with their sentences.
-
-A batch holds V clips and all their sentences, flat: S sentences, M entities, K pair relations and L actions, each
-with the row of what it belongs to. That way a clip's pair features serve all its sentences.
-"""
+"""Sentences and clips as a batch of tensors: texts looked up, clips padded, sentences laid out flat."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
+import torch
+from jaxtyping import Float
 
 from vcma.model.batch import Batch
 from vcma.model.clip import Clip
@@ -19,6 +16,9 @@ from vcma.model.vocabulary import Vocabulary
 from vcma.records.sentence import Sentence
 from vcma.text.features import WORDLLAMA, TextFeatures
 from vcma.text.label_matching import attribute_weights, class_weights, label_prior
+
+Label = tuple[int, int, int]  # of a sentence: true row of tube in its clip, first and end slot, -1: unknown
+UNKNOWN: Label = (-1, -1, -1)
 
 
 class Encoder:
@@ -33,7 +33,7 @@ class Encoder:
         self._class: dict[tuple[str, ...], np.ndarray] = {}
         self._attribute: dict[tuple[str, ...], np.ndarray] = {}
 
-    def learn(self, sentences: Iterable[Sentence]) -> None:
+    def prepare(self, sentences: Iterable[Sentence]) -> None:
         """Look up all texts of these sentences at once, much faster than one by one."""
         texts, phrases, traits = set(), set(), set()
         for s in sentences:
@@ -46,8 +46,8 @@ class Encoder:
         _extend(self._class, phrases, lambda new: class_weights(new, self.vocabulary.class_names))
         _extend(self._attribute, traits, lambda new: attribute_weights(new, self.vocabulary.attribute_names))
 
-    def label_prior(self, sentence: Sentence, clip: Clip) -> np.ndarray:
-        """label(e_i, n) of all entities of a sentence: float32 [entities, N]."""
+    def label_prior(self, sentence: Sentence, clip: Clip) -> Float[np.ndarray, "M N"]:
+        """label(e_i, n) of all entities of a sentence."""
         rows = [
             label_prior(
                 self._class[tuple(sentence.words(e))],
@@ -63,46 +63,29 @@ class Encoder:
         self,
         clips: Sequence[Clip],
         groups: Sequence[Sequence[Sentence]],
-        known: Mapping[str, tuple[int, int, int]] | None = None,
+        labels: Mapping[str, Label] | None = None,
         frames: int = 0,
         random: np.random.Generator | None = None,
     ) -> Batch:
         """Clips and, for each, its sentences. Clips must have at least one tube and one frame.
 
         frames: of longer clips so many frames, one at random of each of as many equal parts; 0: all of them.
-        known: by sample, the true row of tube in its clip, first and end slot (-1: unknown).
+        labels: by sample, the truth that only the supervised ceiling is told.
         """
         slots = [_slots(len(c.frame), frames, random) for c in clips]
-        V, N, T = len(clips), max(len(c.tube) for c in clips), max(map(len, slots))
-        D = clips[0].appearance.shape[1]
-        single = np.zeros((V, N, T, len(SINGLE_FEATURES)), np.float16)
-        pair = np.zeros((V, N, N, T, len(PAIR_FEATURES)), np.float16)
-        present, appearance = np.zeros((V, N, T), bool), np.zeros((V, N, D), np.float32)
-        frame, tube = np.zeros((V, T), bool), np.zeros((V, N), bool)
-        for v, (clip, at) in enumerate(zip(clips, slots, strict=True)):
-            n, t = len(clip.tube), len(at)
-            single[v, :n, :t], pair[v, :n, :n, :t] = clip.single[:, at], clip.pair[:, :, at]
-            present[v, :n, :t], appearance[v, :n] = clip.present[:, at], clip.appearance
-            frame[v, :t] = tube[v, :n] = True
+        padded = _padded(clips, slots)
         flat = _Flat()
         for v, (clip, group) in enumerate(zip(clips, groups, strict=True)):
             for sentence in group:
-                self._add(flat, v, clip, sentence, N)
-        told = [
-            _thinned((known or {}).get(s.sample, (-1, -1, -1)), at)
+                self._add(flat, v, clip, sentence, padded["tube"].shape[1])
+        given = [
+            _thinned((labels or {}).get(s.sample, UNKNOWN), at)
             for group, at in zip(groups, slots, strict=True)
             for s in group
         ]
-        return Batch(
-            single,
-            pair,
-            present,
-            frame,
-            tube,
-            appearance,
-            known=np.array(told, np.int64),
-            **flat.arrays(N, self.texts.width),
-        )
+        columns = padded | flat.arrays(padded["tube"].shape[1], self.texts.width)
+        columns["labels"] = np.array(given, np.int64).reshape(-1, 3)
+        return Batch(**{name: torch.from_numpy(values) for name, values in columns.items()})
 
     def _add(self, flat: _Flat, v: int, clip: Clip, sentence: Sentence, N: int) -> None:
         s, first = len(flat.sentence_clip), len(flat.entity_sentence)
@@ -128,17 +111,38 @@ class Encoder:
                 flat.actions.append((s, first + subject, self._action.get(predicate, -1), predicate, static))
 
 
+def _padded(clips: Sequence[Clip], slots: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """The clip columns of a batch, of the frames at `slots` of each clip, padded to the longest and fullest."""
+    V, N, T = len(clips), max(len(c.tube) for c in clips), max(map(len, slots))
+    columns = {
+        "single": np.zeros((V, N, T, len(SINGLE_FEATURES)), np.float16),
+        "pair": np.zeros((V, N, N, T, len(PAIR_FEATURES)), np.float16),
+        "present": np.zeros((V, N, T), bool),
+        "frame": np.zeros((V, T), bool),
+        "tube": np.zeros((V, N), bool),
+        "appearance": np.zeros((V, N, clips[0].appearance.shape[1]), np.float32),
+    }
+    for v, (clip, at) in enumerate(zip(clips, slots, strict=True)):
+        n, t = len(clip.tube), len(at)
+        columns["single"][v, :n, :t] = clip.single[:, at]
+        columns["pair"][v, :n, :n, :t] = clip.pair[:, :, at]
+        columns["present"][v, :n, :t] = clip.present[:, at]
+        columns["appearance"][v, :n] = clip.appearance
+        columns["frame"][v, :t] = columns["tube"][v, :n] = True
+    return columns
+
+
 def _slots(count: int, frames: int, random: np.random.Generator | None) -> np.ndarray:
     if not frames or random is None or count <= frames:
         return np.arange(count)
     return ((np.arange(frames) + random.random(frames)) * count / frames).astype(np.int64)
 
 
-def _thinned(known: tuple[int, int, int], slots: np.ndarray) -> tuple[int, int, int]:
-    """The first and end slot among those that were kept, at least one frame."""
-    tube, begin, end = known
+def _thinned(label: Label, slots: np.ndarray) -> Label:
+    """The label with first and end slot among those that were kept, at least one frame."""
+    tube, begin, end = label
     if begin < 0:
-        return known
+        return label
     first = min(int(np.searchsorted(slots, begin)), len(slots) - 1)
     return tube, first, max(int(np.searchsorted(slots, end)), first + 1)
 
@@ -197,10 +201,3 @@ class _Flat:
             "action_static": static(self.actions),
             "action_cue": cues([row[-2] for row in self.actions], SINGLE_CUES, SINGLE_FEATURES),
         }
-
-
-def shuffled(keys: Sequence[Any], size: int, seed: tuple[int, ...]) -> Iterator[list[Any]]:
-    """Runs of `size` keys in a random order that follows from the seed alone; the last run may be shorter."""
-    order = np.random.default_rng(seed).permutation(len(keys))
-    for i in range(0, len(keys), size):
-        yield [keys[j] for j in order[i : i + size]]

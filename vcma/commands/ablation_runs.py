@@ -82,9 +82,9 @@ def specs(section: Mapping[str, Any], alpha: float, seeds: Sequence[int]) -> lis
 @lru_cache(maxsize=1)
 def _corpus(artifacts: Path, tubes: Path, max_frames: int, text: str, root: Path) -> Any:
     from vcma.text.features import text_features
-    from vcma.training.training_set import Corpus
+    from vcma.training.training_set import TrainingSet
 
-    return Corpus.load(artifacts, tubes, max_frames, text_features(text, root))
+    return TrainingSet.load(artifacts, tubes, max_frames, text_features(text, root))
 
 
 def make(spec: Spec, root: Path, artifacts: Path, tubes: Path, out: Path) -> None:
@@ -92,7 +92,7 @@ def make(spec: Spec, root: Path, artifacts: Path, tubes: Path, out: Path) -> Non
     start = time.perf_counter()
     corpus = _corpus(artifacts, tubes, int(spec.settings["max_frames"]), spec.settings["text"], root)
     truths = {split: artifact.read(schemas.TRUTH, artifacts / f"truth_{split}.h5") for split in SPLITS}
-    judged = {split: corpus.judged(split, truth, "cpu") for split, truth in truths.items()}
+    judged = {split: corpus.validation(split, truth, "cpu") for split, truth in truths.items()}
     found = _answers(spec, corpus, judged, truths, artifacts)
     result: dict[str, Any] = {"spec": asdict(spec), "extra": found.pop("extra", {})}
     for name, by_split in found.items():
@@ -102,43 +102,49 @@ def make(spec: Spec, root: Path, artifacts: Path, tubes: Path, out: Path) -> Non
 
 def _answers(spec: Spec, corpus: Any, judged: dict, truths: dict, artifacts: Path) -> dict[str, Any]:
     """{variant: {split: answers}} of one run, and `extra`: its history and calibration."""
-    from vcma.model import em
+    from vcma.model.decoding import Decoding
+    from vcma.model.evidence import build
+    from vcma.model.settings import Settings
+    from vcma.training.model_files import describe_decoding
+    from vcma.training.trainer import Trainer, fit, fit_contrast
+    from vcma.training.tuning import error_of_calibration, tuned, tuned_window
 
     if spec.variant in ("chance", "oracle"):
         return {spec.variant: {split: _reference(spec, corpus, truths[split]) for split in SPLITS}}
     if spec.variant == "label_prior":
-        window = judged["val"].window(None)
+        window = tuned_window(judged["val"], None)
         return {spec.variant: {split: judged[split].windowed(None, window) for split in SPLITS}}
-    settings = em.Settings.of(dict(spec.settings))
+    settings = Settings.of(dict(spec.settings))
     if spec.variant == "untrained":
-        return {spec.variant: {s: judged[s].answers(judged[s].grounded_untrained(settings)) for s in SPLITS}}
-    model = em.build(corpus.vocabulary, corpus.encoder.texts.embed, settings)
+        return {spec.variant: {s: [j.answer() for j in judged[s].judged_untrained(settings)] for s in SPLITS}}
+    model = build(corpus.vocabulary, corpus.encoder.texts.embed, settings)
     if spec.variant == "contrast":
-        em.fit_contrast(model, corpus.epochs(settings), "cpu")
-        window = judged["val"].window(model)
+        fit_contrast(model, corpus.epochs(settings), "cpu")
+        window = tuned_window(judged["val"], model)
         return {spec.variant: {split: judged[split].windowed(model, window) for split in SPLITS}}
     known = true_alignments(corpus, artifacts) if spec.variant == "supervised" else None
-    trainer, best = em.Trainer(model, corpus.steps(settings)), {}
+    trainer, best = Trainer(model, corpus.steps(settings)), {}
 
     def keep(history: list[dict[str, float]]) -> None:
         if history[-1]["best"]:
             best.update(trainer.parameters())
 
-    history = em.fit(trainer, corpus.epochs(settings, known), judged["val"].score, keep, [], "cpu")
+    history = fit(trainer, corpus.epochs(settings, known), judged["val"].score, keep, [], "cpu")
     trainer.restore(best)
-    grounded = {split: judged[split].grounded(model) for split in SPLITS}
-    fitted = judged["val"].fitted(grounded["val"])
+    grounded = {split: judged[split].judged(model) for split in SPLITS}
+    decoding = tuned(judged["val"], grounded["val"])
 
     def answers(posterior: str) -> dict[str, Any]:
-        return {s: judged[s].answers(grounded[s], posterior, fitted["brevity"]) for s in SPLITS}
+        chosen = Decoding(length_penalty=decoding.length_penalty)
+        return {s: [j.answer(posterior, chosen) for j in grounded[s]] for s in SPLITS}
 
     def calibration(temperature: float) -> dict[str, float]:
-        return {s: judged[s].calibration_error(grounded[s], temperature) for s in SPLITS}
+        return {s: error_of_calibration(judged[s], grounded[s], temperature) for s in SPLITS}
 
     extra = {
         "history": history,
-        **fitted,
-        "calibration_error": calibration(fitted["temperature"]),
+        **describe_decoding(decoding),
+        "calibration_error": calibration(decoding.temperature),
         "calibration_error_before": calibration(1.0),
     }
     found: dict[str, Any] = {spec.variant: answers("p"), "extra": extra}
@@ -161,17 +167,17 @@ def true_alignments(corpus: Any, artifacts: Path) -> dict[str, tuple[int, int, i
     By sample: the row of the target's best tube in its clip (-1: none fits), the first and the end slot of the
     true span. Raises InputError where the data set has no truth_train.h5.
     """
-    from vcma.training.calibration import RIGHT, fit_of
+    from vcma.training.calibration import RIGHT, mean_iou
 
     truth = artifact.read(schemas.TRUTH, artifacts / "truth_train.h5")
     row = {sample: i for i, sample in enumerate(truth["sample"])}
     found = {}
-    for sentence in corpus.train:
+    for sentence in corpus.sentences:
         clip, i = corpus.clips(sentence.clip), row[sentence.sample]
         if clip is None:
             continue
         tubes = corpus.clips.tubes(sentence.video)
-        fit = [fit_of(truth, i, tubes, int(n)) for n in clip.tube]
+        fit = [mean_iou(truth, i, tubes, int(n)) for n in clip.tube]
         inside = (clip.frame >= truth["span_begin"][i]) & (clip.frame < truth["span_end"][i])
         slots = np.flatnonzero(inside)
         span = (int(slots[0]), int(slots[-1]) + 1) if len(slots) else (-1, -1)

@@ -43,9 +43,9 @@ def describe(path: Path, rows: int) -> str:
 def _first_rows(schema: Schema, data: Columns, rows: int) -> list[str]:
     if schema is schemas.QUERIES and rows:
         from vcma.parsing.parser import draw
-        from vcma.records.query import query
+        from vcma.records.query import query_at
 
-        return ["", *(draw(query(data, i)) + "\n" for i in range(min(rows, len(data["sample"]))))]
+        return ["", *(draw(query_at(data, i)) + "\n" for i in range(min(rows, len(data["sample"]))))]
     lines = []
     for axis in dict.fromkeys(c.axes[0] for c in schema.columns.values() if c.axes and not c.offsets):
         names = [n for n, c in schema.columns.items() if c.axes[:1] == (axis,) and not c.offsets]

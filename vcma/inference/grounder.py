@@ -1,122 +1,96 @@
-"""Grounding a split: predictions in the order of its sentences, the answers of simpler methods, and the export."""
+"""Grounding sentences with a trained model or without one."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from vcma.batching.clip_store import ClipStore, batches
+from vcma.batching.batches import batches
+from vcma.batching.clip_store import ClipStore
 from vcma.batching.encoder import Encoder
-from vcma.model import em
 from vcma.model.batch import Batch
-from vcma.model.decoding import fallback, predict, windowed
-from vcma.model.em import Grounding, Model, Settings
-from vcma.pipeline.storage import write_chunks
-from vcma.records.answer import Answer, Prediction, exported
+from vcma.model.clip import Clip
+from vcma.model.decoding import Decoding, fallback, predict
+from vcma.model.sentence_posteriors import SentencePosterior, posteriors, untrained_posteriors
+from vcma.model.settings import Settings
+from vcma.records.answer import Prediction
 from vcma.records.sentence import Sentence
+from vcma.text.features import text_features
+from vcma.training.model_files import decoding_of, load_model
 
 
-def ground_all(
-    model: Model,
-    clips: ClipStore,
-    encoder: Encoder,
-    sentences: Sequence[Sentence],
-    posterior: str,
-    fitted: Mapping[str, float],
-    device: str,
-    tick: Callable[[int], object],
-) -> list[Prediction]:
-    """Predictions of all sentences from p or q, in their order; those without a tube are flagged fallbacks.
+@dataclass(frozen=True)
+class Grounder:
+    """Turns sentences and the tubes they are searched in into predictions.
 
-    fitted: temperature and brevity (see `predict`).
+    posteriors(batch) are those of its sentences; batch_clips and max_frames: clips of a batch, sampled frames of a
+    clip. weights: digest of the model's, empty without one.
     """
 
-    def posteriors(batch: Batch) -> Iterator[Grounding]:
-        return (p if posterior == "p" else q for p, q in em.ground(model, batch, device))
+    encoder: Encoder
+    posteriors: Callable[[Batch], Iterable[SentencePosterior]]
+    batch_clips: int
+    max_frames: int
+    decoding: Decoding = field(default_factory=Decoding)
+    weights: str = ""
 
-    return _predicted(model.settings, clips, encoder, sentences, posteriors, fitted, tick)
+    @classmethod
+    def trained(cls, folder: Path, root: Path, detector: str, device: str, posterior: str = "p") -> Grounder:
+        """By the model in a folder, from its p or q. root: what the path of its text encoder is below.
+
+        Raises InputError if the model is missing, damaged, or of another detector or text encoder.
+        """
+        model, description = load_model(folder, detector)
+        encoder = Encoder(model.vocabulary, text_features(model.settings.text, root, model.vocabulary.text))
+        model = model.to(device)
+
+        def of_model(batch: Batch) -> Iterable[SentencePosterior]:
+            return (p if posterior == "p" else q for p, q in posteriors(model, batch, device))
+
+        return cls(
+            encoder,
+            of_model,
+            model.settings.batch_clips,
+            description["max_frames"],
+            decoding_of(description),
+            description["weights"],
+        )
+
+    @classmethod
+    def untrained(cls, settings: Settings, max_frames: int, encoder: Encoder, device: str) -> Grounder:
+        """Without a model: by the detector's labels and what the words of predicates say."""
+        return cls(
+            encoder,
+            lambda batch: untrained_posteriors(settings, batch, device),
+            settings.batch_clips,
+            max_frames,
+        )
+
+    def in_clip(self, clip: Clip, sentences: Sequence[Sentence]) -> list[Prediction]:
+        """Predictions of sentences in one clip, which has a tube."""
+        self.encoder.prepare(sentences)
+        found = self.posteriors(self.encoder.batch([clip], [sentences]))
+        return [predict(s, clip, q, self.decoding) for s, q in zip(sentences, found, strict=True)]
+
+    def in_corpus(
+        self, clips: ClipStore, sentences: Sequence[Sentence], tick: Callable[[int], object] = lambda clips: None
+    ) -> list[Prediction]:
+        """Predictions of all sentences, in their order; those without a tube are flagged fallbacks.
+
+        tick(n) is called after every n clips.
+        """
+        self.encoder.prepare(sentences)
+        found: dict[str, Prediction] = {}
+        for owners, batch_sentences, batch in batches(clips, self.encoder, sentences, self.batch_clips, None):
+            for clip, sentence, q in zip(owners, batch_sentences, self.posteriors(batch), strict=True):
+                found[sentence.sample] = predict(sentence, clip, q, self.decoding)
+            tick(len(batch.tube))
+        return [found.get(s.sample) or _without_tube(s, clips) for s in sentences]
 
 
-def ground_untrained(
-    settings: Settings,
-    clips: ClipStore,
-    encoder: Encoder,
-    sentences: Sequence[Sentence],
-    device: str,
-    tick: Callable[[int], object],
-) -> list[Prediction]:
-    """Predictions of all sentences without a model: by the detector's labels and what predicates' words say."""
-
-    def posteriors(batch: Batch) -> list[Grounding]:
-        return em.ground_untrained(settings, batch, device)
-
-    return _predicted(settings, clips, encoder, sentences, posteriors, {}, tick)
-
-
-def _predicted(
-    settings: Settings,
-    clips: ClipStore,
-    encoder: Encoder,
-    sentences: Sequence[Sentence],
-    posteriors: Callable[[Batch], Iterable[Grounding]],
-    fitted: Mapping[str, float],
-    tick: Callable[[int], object],
-) -> list[Prediction]:
-    found: dict[str, Prediction] = {}
-    for owners, told, batch in batches(clips, encoder, sentences, settings.batch_clips, None):
-        for clip, sentence, g in zip(owners, told, posteriors(batch), strict=True):
-            found[sentence.sample] = predict(sentence, clip, g.log_z, g.y, g.runs, g.evidence, **fitted)
-        tick(len(batch.tube))
-    return [found.get(s.sample) or _fallback(s, clips) for s in sentences]
-
-
-def _fallback(sentence: Sentence, clips: ClipStore) -> Prediction:
+def _without_tube(sentence: Sentence, clips: ClipStore) -> Prediction:
     tubes = clips.tubes(sentence.video)
     return fallback(sentence, np.zeros(0, np.int64) if tubes is None else tubes.frame)
-
-
-def reference_answers(
-    contrast: Model,
-    window: tuple[float, float],
-    clips: ClipStore,
-    encoder: Encoder,
-    sentences: Sequence[Sentence],
-    device: str,
-) -> dict[str, list[Answer]]:
-    """What simpler methods answer, by name.
-
-    contrast: phrase-video contrast without EM, over the window tuned on validation or the whole segment, whichever
-    was better there. labels: the label prior alone over the whole segment. untrained: see `ground_untrained`.
-    """
-    found: dict[str, list[Answer]] = {"contrast": [], "labels": [], "untrained": []}
-    settings = contrast.settings
-    for owners, told, batch in batches(clips, encoder, sentences, settings.batch_clips, None):
-        priors, posteriors = em.log_prior(contrast, batch, device), em.ground_untrained(settings, batch, device)
-        for clip, sentence, log_z, g in zip(owners, told, priors, posteriors, strict=True):
-            label = encoder.label_prior(sentence, clip)
-            found["contrast"].append(windowed(sentence, clip, log_z, window))
-            found["labels"].append(windowed(sentence, clip, label, (0.0, 1.0)))
-            found["untrained"].append(predict(sentence, clip, g.log_z, g.y, g.runs, g.evidence).answer)
-    return found
-
-
-def export(path: Path, predictions: Sequence[Prediction], sentences: Sequence[Sentence], clips: ClipStore) -> None:
-    """Write the exchange format {sample: {span, boxes}}, video by video, so that memory stays flat."""
-
-    def chunks():
-        separator = "{\n"
-        by_video = sorted(zip(predictions, sentences, strict=True), key=lambda pair: pair[1].video)
-        for video, pairs in groupby(by_video, key=lambda pair: pair[1].video):
-            mine = list(pairs)
-            tubes = clips.tubes(video)
-            segments = {s.sample: (s.begin, s.end) for _, s in mine}
-            for sample, value in exported([p.answer for p, _ in mine], segments, tubes):
-                yield f"{separator}{json.dumps(sample)}: {json.dumps(value)}".encode()
-                separator = ",\n"
-        yield b"{}\n" if separator == "{\n" else b"\n}\n"
-
-    write_chunks(path, chunks())

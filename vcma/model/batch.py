@@ -1,52 +1,79 @@
-"""V clips and all their sentences as flat arrays.
+"""A batch: V clips and all their sentences, flat.
 
-S sentences, M entities, K pair relations and L actions stand flat, each with the row of what it belongs to.
-That way a clip's pair features serve all its sentences.
+Axes: V clips, N tubes, T frames, D appearance; S sentences, M entities, K pair relations and L actions stand flat,
+each with the row of what it belongs to, so that a clip's pair features serve all its sentences.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+NO_CANDIDATE = -1e9  # log-probability of padding
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Batch:
-    """V clips (N tubes, T frames, D appearance) and their S sentences; index columns are rows of this batch.
+    """Clips and sentences as tensors; index columns are rows of this batch.
 
-    single float16 [V, N, T, .] and pair float16 [V, N, N, T, .], geometry and motion; present bool [V, N, T]; frame
-    bool [V, T], tube bool [V, N]: what is no padding; appearance float32 [V, N, D + C + A], of each tube.
-    sentence_clip [S]; entity_sentence, entity_rank [M]; entity_words [M, words] (-1: none), entity_static [M, W],
-    entity_label float32 [M, N]; target [S] (row of entity); known [S, 3], the true tube, first and end slot, -1:
-    unknown, as all are but for the supervised ceiling. pair_* [K] and action_* [L]: sentence, subject,
-    object, predicate (index in the vocabulary, -1: unseen), static [., W] and cue [., features].
-    phrase [M]: equal numbers for equal phrases, for the contrast's false negatives.
+    single and pair: geometry and motion of tubes and of pairs of tubes, float16 until `to`; present, frame, tube:
+    what is no padding; appearance: feature, classes and attributes of each tube. entity_rank: number of an entity
+    within its sentence; entity_words: words with a learned vector, -1 for none; entity_label: label(e, n); phrase:
+    equal numbers for equal phrases, for the contrast's false negatives. target: row of the entity asked for.
+    labels: true tube, first and end slot of a sentence, -1: unknown, as all are but for the supervised ceiling.
+    *_predicate: index in the vocabulary, -1: unseen in training; *_static: text features; *_cue: weights of what
+    the predicate's words say of geometry and motion.
     """
 
-    single: np.ndarray
-    pair: np.ndarray
-    present: np.ndarray
-    frame: np.ndarray
-    tube: np.ndarray
-    appearance: np.ndarray
-    sentence_clip: np.ndarray
-    target: np.ndarray
-    known: np.ndarray
-    entity_sentence: np.ndarray
-    entity_rank: np.ndarray
-    entity_words: np.ndarray
-    entity_static: np.ndarray
-    entity_label: np.ndarray
-    phrase: np.ndarray
-    pair_sentence: np.ndarray
-    pair_subject: np.ndarray
-    pair_object: np.ndarray
-    pair_predicate: np.ndarray
-    pair_static: np.ndarray
-    pair_cue: np.ndarray
-    action_sentence: np.ndarray
-    action_subject: np.ndarray
-    action_predicate: np.ndarray
-    action_static: np.ndarray
-    action_cue: np.ndarray
+    single: Float[Tensor, "V N T single"]
+    pair: Float[Tensor, "V N N T pair"]
+    present: Bool[Tensor, "V N T"]
+    frame: Bool[Tensor, "V T"]
+    tube: Bool[Tensor, "V N"]
+    appearance: Float[Tensor, "V N D"]
+    sentence_clip: Int[Tensor, " S"]
+    target: Int[Tensor, " S"]
+    labels: Int[Tensor, "S 3"]
+    entity_sentence: Int[Tensor, " M"]
+    entity_rank: Int[Tensor, " M"]
+    entity_words: Int[Tensor, "M words"]
+    entity_static: Float[Tensor, "M text"]
+    entity_label: Float[Tensor, "M N"]
+    phrase: Int[Tensor, " M"]
+    pair_sentence: Int[Tensor, " K"]
+    pair_subject: Int[Tensor, " K"]
+    pair_object: Int[Tensor, " K"]
+    pair_predicate: Int[Tensor, " K"]
+    pair_static: Float[Tensor, "K text"]
+    pair_cue: Float[Tensor, "K pair"]
+    action_sentence: Int[Tensor, " L"]
+    action_subject: Int[Tensor, " L"]
+    action_predicate: Int[Tensor, " L"]
+    action_static: Float[Tensor, "L text"]
+    action_cue: Float[Tensor, "L single"]
+
+    def to(self, device: str) -> Batch:
+        """The batch on a device, in float32."""
+        moved = (torch.as_tensor(getattr(self, f.name), device=device) for f in fields(self))
+        return Batch(*(t.float() if t.dtype == torch.float16 else t for t in moved))
+
+    @property
+    def entity_clip(self) -> Int[Tensor, " M"]:
+        return self.sentence_clip[self.entity_sentence]
+
+    @property
+    def candidates(self) -> Bool[Tensor, "M N"]:
+        """Which tubes each entity may be."""
+        return self.tube[self.entity_clip]
+
+    @property
+    def usable(self) -> Bool[Tensor, "V N T"]:
+        """Where a tube is present in a frame that is no padding."""
+        return self.present & self.frame[:, None]
+
+    def over_candidates(self, score: Float[Tensor, "M N"]) -> Float[Tensor, "M N"]:
+        """log-softmax of scores over each entity's candidates, NO_CANDIDATE for the others."""
+        return score.masked_fill(~self.candidates, NO_CANDIDATE).log_softmax(-1).clamp(min=NO_CANDIDATE)

@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from jaxtyping import Float, Int
 
 from vcma.model.clip import Clip
+from vcma.model.sentence_posteriors import SentencePosterior
 from vcma.records.answer import Answer, Prediction
 from vcma.records.sentence import Sentence
 
-_RUNS = 512  # likeliest runs that the choice of one is made among
+_INTERVALS = 512  # likeliest intervals that the choice of one is made among
 
 
-def best_run(log_run: np.ndarray, brevity: float = 0.0) -> tuple[int, int]:
-    """The run of frames [begin, end) of greatest expected temporal IoU under q(b, e); never empty.
+@dataclass(frozen=True)
+class Decoding:
+    """What decoding is told from validation.
 
-    log_run float [T + 1, T + 1], T >= 1, log q(b, e) by begin and end; what is no run counts nothing. Expected IoU
-    is what m_tIoU measures: the likeliest run is too short where the posterior is wide. Of equals the first wins.
-    brevity: nat that a run of all T frames loses, shorter ones in proportion; chosen on validation, because q(y)
-    learnt without spans is wider than they are.
+    temperature divides log_z for the probabilities that are stated, where mean-field posteriors are too sure; it
+    changes no choice. length_penalty: see `best_interval`.
     """
-    T = len(log_run) - 1
+
+    temperature: float = 1.0
+    length_penalty: float = 0.0
+
+
+_UNTUNED = Decoding()
+
+
+def best_interval(log_intervals: Float[np.ndarray, "B B"], length_penalty: float = 0.0) -> tuple[int, int]:
+    """The interval of frames [begin, end) of greatest expected temporal IoU under q(b, e); never empty.
+
+    log_intervals: log q(b, e) by begin and end, of T >= 1 frames; what is no interval counts nothing. Expected IoU
+    is what m_tIoU measures: the likeliest interval is too short where the posterior is wide. Of equals the first
+    wins. length_penalty: nats that an interval of all T frames loses, shorter ones in proportion; chosen on
+    validation, because q(y) learnt without spans is wider than they are.
+    """
+    T = len(log_intervals) - 1
     begin, end = np.triu_indices(T + 1, 1)
-    log_q = np.asarray(log_run, np.float64)[begin, end] - brevity * (end - begin) / T
-    kept = np.sort(np.argsort(-log_q, kind="stable")[:_RUNS])
+    log_q = np.asarray(log_intervals, np.float64)[begin, end] - length_penalty * (end - begin) / T
+    kept = np.sort(np.argsort(-log_q, kind="stable")[:_INTERVALS])
     begin, end, q = begin[kept], end[kept], np.exp(log_q[kept] - log_q.max())
     both = np.minimum(end[:, None], end) - np.maximum(begin[:, None], begin)
     either = np.maximum(end[:, None], end) - np.minimum(begin[:, None], begin)
@@ -30,11 +49,11 @@ def best_run(log_run: np.ndarray, brevity: float = 0.0) -> tuple[int, int]:
     return int(begin[best]), int(end[best])
 
 
-def assign(log_posterior: np.ndarray) -> np.ndarray:
+def assign(log_posterior: Float[np.ndarray, "M N"]) -> Int[np.ndarray, " M"]:
     """One tube an entity, no tube twice while tubes last: the joint choice of greatest summed log-posterior.
 
-    log_posterior float [M, N], -inf for tubes that are no candidates; returns int64 [M]. With more entities than
-    tubes the rest take their own best tube; -1 where an entity has no candidate at all.
+    -inf stands for tubes that are no candidates. With more entities than tubes the rest take their own best tube;
+    -1 where an entity has no candidate at all.
     """
     from scipy.optimize import linear_sum_assignment  # half a second to import, which --help need not wait for
 
@@ -49,59 +68,45 @@ def assign(log_posterior: np.ndarray) -> np.ndarray:
     return chosen
 
 
-def native_span(frame: np.ndarray, end: int, begin_slot: int, end_slot: int) -> tuple[int, int]:
-    """Slots [begin, end) of the sampled frames as native frames: a sampled frame speaks up to the next one.
+def native_span(frame: Int[np.ndarray, " T"], end: int, begin_slot: int, end_slot: int) -> tuple[int, int]:
+    """Slots [begin, end) of the sampled frames as native frames: sampled frame i stands for [t_i, t_i+1).
 
-    frame int64 [T] native indices; end is the native end of the segment (exclusive).
+    frame: native indices; end is the native end of the segment (exclusive).
     """
     stop = int(frame[end_slot]) if end_slot < len(frame) else max(int(end), int(frame[-1]) + 1)
     return int(frame[begin_slot]), stop
 
 
 def predict(
-    sentence: Sentence,
-    clip: Clip,
-    log_z: np.ndarray,
-    y: np.ndarray,
-    runs: np.ndarray,
-    evidence: np.ndarray,
-    temperature: float = 1.0,
-    brevity: float = 0.0,
+    sentence: Sentence, clip: Clip, posterior: SentencePosterior, decoding: Decoding = _UNTUNED
 ) -> Prediction:
-    """Decode one sentence: log_z [M, N], q(y_t = 1) [T], log q(b, e) [T + 1, T + 1], evidence [relations, T] in
-    em's order.
-
-    temperature divides log_z for the probabilities that are told: fitted on validation, where mean-field posteriors
-    are too sure. It changes no choice. brevity: see `best_run`.
-    """
-    posterior = tempered(log_z, temperature)
-    entity = assign(log_z)
-    begin, end = best_run(runs, brevity)
+    """Decode one sentence's posterior over its clip."""
+    entity = assign(posterior.log_z)
+    begin, end = best_interval(posterior.log_intervals, decoding.length_penalty)
     span = native_span(clip.frame, clip.end, begin, end)
-    flags = () if sentence.relations else ("no_relation",)
     return Prediction(
         answer=Answer(sentence.sample, int(clip.tube[entity[sentence.target]]), *span),
         video=sentence.video,
-        flags=flags,
+        flags=() if sentence.relations else ("no_relation",),
         target=sentence.target,
         entity_tube=clip.tube[entity],
         candidate=clip.tube,
-        posterior=posterior.astype(np.float32),
+        posterior=tempered(posterior.log_z, decoding.temperature).astype(np.float32),
         moment=clip.frame,
-        moment_prob=y.astype(np.float32),
-        evidence=evidence.astype(np.float32),
+        moment_prob=posterior.y.astype(np.float32),
+        evidence=posterior.evidence.astype(np.float32),
     )
 
 
-def tempered(log_z: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities [M, N], proportional to exp(log_z / temperature)."""
+def tempered(log_z: Float[np.ndarray, "M N"], temperature: float) -> Float[np.ndarray, "M N"]:
+    """Probabilities proportional to exp(log_z / temperature)."""
     score = (log_z - log_z.max(axis=1, keepdims=True)) / temperature
     p = np.exp(score)
     return p / p.sum(axis=1, keepdims=True)
 
 
-def fallback(sentence: Sentence, frame: np.ndarray) -> Prediction:
-    """The flagged answer where a video has no tube: the whole segment and no box; frame [T] may be empty."""
+def fallback(sentence: Sentence, frame: Int[np.ndarray, " T"]) -> Prediction:
+    """The flagged answer where a video has no tube: the whole segment and no box; frame may be empty."""
     begin = sentence.begin
     last = int(frame[-1]) + 1 if len(frame) else begin + 1
     end = sentence.end if sentence.end > begin else max(last, begin + 1)
@@ -120,7 +125,9 @@ def fallback(sentence: Sentence, frame: np.ndarray) -> Prediction:
     )
 
 
-def windowed(sentence: Sentence, clip: Clip, log_z: np.ndarray, window: tuple[float, float]) -> Answer:
+def windowed(
+    sentence: Sentence, clip: Clip, log_z: Float[np.ndarray, "M N"], window: tuple[float, float]
+) -> Answer:
     """An answer without any sense of time: the likeliest tube over a fixed window, as shares of the segment."""
     first, length = int(clip.frame[0]), max(clip.end - int(clip.frame[0]), 1)
     begin = first + int(window[0] * length)

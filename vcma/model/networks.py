@@ -6,71 +6,19 @@ paper: z_i is the tube of entity i, y_t says whether frame t shows the sentence,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from itertools import pairwise
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vcma.model.batch import Batch
+from vcma.model.batch import NO_CANDIDATE, Batch
 from vcma.model.motion_features import PAIR_FEATURES, SINGLE_FEATURES
 from vcma.model.temporal_posterior import CELLS
 from vcma.model.vocabulary import Vocabulary
 
 PSI_FLOOR = -4.0  # lower bound of psi (nat); an absent tube or a tube in relation to itself has it
-NO_CANDIDATE = -1e9  # log-probability of padding
-
-
-@dataclass(frozen=True)
-class Tensors:
-    """A Batch as tensors on one device; same fields."""
-
-    single: Tensor
-    pair: Tensor
-    present: Tensor
-    frame: Tensor
-    tube: Tensor
-    appearance: Tensor
-    sentence_clip: Tensor
-    target: Tensor
-    known: Tensor
-    entity_sentence: Tensor
-    entity_rank: Tensor
-    entity_words: Tensor
-    entity_static: Tensor
-    entity_label: Tensor
-    phrase: Tensor
-    pair_sentence: Tensor
-    pair_subject: Tensor
-    pair_object: Tensor
-    pair_predicate: Tensor
-    pair_static: Tensor
-    pair_cue: Tensor
-    action_sentence: Tensor
-    action_subject: Tensor
-    action_predicate: Tensor
-    action_static: Tensor
-    action_cue: Tensor
-
-    @classmethod
-    def of(cls, batch: Batch, device: str) -> Tensors:
-        tensors = (torch.as_tensor(getattr(batch, f.name), device=device) for f in fields(cls))
-        return cls(*(t.float() if t.dtype == torch.float16 else t for t in tensors))
-
-    @property
-    def entity_clip(self) -> Tensor:
-        return self.sentence_clip[self.entity_sentence]
-
-    @property
-    def candidates(self) -> Tensor:
-        """Which tubes each entity may be: bool [M, N]."""
-        return self.tube[self.entity_clip]
-
-    def over_candidates(self, score: Tensor) -> Tensor:
-        """log-softmax of scores [M, N] over each entity's candidates: [M, N], NO_CANDIDATE for the others."""
-        return score.masked_fill(~self.candidates, NO_CANDIDATE).log_softmax(-1).clamp(min=NO_CANDIDATE)
-
 
 SINGLE, PAIR = len(SINGLE_FEATURES), len(PAIR_FEATURES)
 
@@ -82,7 +30,7 @@ def _mlp(*widths: int) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-class Words(nn.Module):
+class WordEncoder(nn.Module):
     """text(.): static vectors, projected, plus learned vectors of the words seen in training."""
 
     def __init__(self, words: int, text: int, width: int):
@@ -94,14 +42,14 @@ class Words(nn.Module):
         self.project = nn.Linear(text, width)
         self.drop = nn.Dropout(0.1)
 
-    def forward(self, ids: Tensor, static: Tensor) -> Tensor:
-        """ids int64 [M, words] (-1: none or unseen), static float [M, W] -> float [M, H]."""
-        known = (ids >= 0).sum(1, keepdim=True).clamp(min=1)
-        return self.project(static) + self.drop(self.learned(ids + 1).sum(1) / known)
+    def forward(self, ids: Int[Tensor, "M words"], static: Float[Tensor, "M text"]) -> Float[Tensor, "M H"]:
+        """ids: -1 for no word, or one without a vector."""
+        count = (ids >= 0).sum(1, keepdim=True).clamp(min=1)
+        return self.project(static) + self.drop(self.learned(ids + 1).sum(1) / count)
 
 
 class Emission(nn.Module):
-    """p(pi | n, m, t): softmax over the training predicates and `none` of cos(f, text(pi)).
+    """p(pi | n, m, t): softmax over the training predicates and a background class of cos(f, text(pi)).
 
     The same class serves actions, where f sees one tube.
     """
@@ -120,31 +68,37 @@ class Emission(nn.Module):
     def _vectors(self) -> Tensor:
         return F.normalize(torch.cat([self.project(self.static) + self.learned, self.none]), dim=-1)
 
-    def log_none(self, f: Tensor) -> Tensor:
-        """log p(none | .) for f [..., H]."""
+    def log_background(self, f: Float[Tensor, "*axes H"]) -> Float[Tensor, "*axes"]:
+        """log p(none | .), the background class."""
         return self._logits(f).log_softmax(-1)[..., -1]
 
     def _logits(self, f: Tensor) -> Tensor:
         return F.normalize(f, dim=-1) @ self._vectors().T * self.log_scale.exp()
 
-    def forward(self, f: Tensor, clip: Tensor, predicate: Tensor, static: Tensor) -> tuple[Tensor, Tensor]:
-        """log p(pi_k | .) and log p0(pi_k) of each relation: f [V, ..., H], the rest [K] -> [K, ...] and [K].
+    def forward(
+        self,
+        f: Float[Tensor, "V *axes H"],
+        clip: Int[Tensor, " K"],
+        predicate: Int[Tensor, " K"],
+        static: Float[Tensor, "K text"],
+    ) -> tuple[Float[Tensor, "K *axes"], Float[Tensor, " K"]]:
+        """log p(pi_k | .) and log p0(pi_k) of each relation.
 
         A predicate unseen in training (-1) joins the softmax through its static vector, with the smallest p0.
         """
         logits = self._logits(f)
         total = logits.logsumexp(-1)
-        seen = predicate.clamp(min=0)
+        row = predicate.clamp(min=0)
         if len(self.base):
-            own = logits.movedim(-1, 1)[clip, seen]
-            base = self.base[seen]
+            own = logits.movedim(-1, 1)[clip, row]
+            base = self.base[row]
         else:
             own, base = torch.zeros_like(total[clip]), torch.zeros_like(predicate, dtype=f.dtype)
         new = (predicate < 0).nonzero()[:, 0]
         norm = total[clip]
         if len(new):
             text = F.normalize(self.project(static[new]), dim=-1)
-            fresh = told_by(F.normalize(f, dim=-1), text, clip[new]) * self.log_scale.exp()
+            fresh = scores_in_clip(F.normalize(f, dim=-1), text, clip[new]) * self.log_scale.exp()
             own = own.index_copy(0, new, fresh)
             norm = norm.index_copy(0, new, torch.logaddexp(norm[new], fresh))
             least = self.base.min() if len(self.base) else torch.zeros((), device=f.device)
@@ -159,10 +113,10 @@ class Theta(nn.Module):
         super().__init__()
         labels = len(vocabulary.class_names) + len(vocabulary.attribute_names)
         self.label_prior = label_prior
-        self.words = Words(len(vocabulary.words), vocabulary.text_width, width)
+        self.words = WordEncoder(len(vocabulary.words), vocabulary.text_width, width)
         self.vis = _mlp(vocabulary.feature + labels, width, width)
         self.tau = nn.Parameter(torch.tensor(1.0))
-        # log p(b, e) in tenths of the segment: a buffer, because its M-step is closed.
+        # log p(b, e) in tenths of the segment: a buffer, because its M-step is closed. Saved models call it `runs`.
         self.runs: Tensor
         self.register_buffer("runs", torch.zeros(CELLS, CELLS))
         self.drop = nn.Dropout(dropout)
@@ -176,26 +130,26 @@ class Theta(nn.Module):
         self.pair = Emission(vocabulary.pair_rate, vocabulary.text_width, inner)
         self.action = Emission(vocabulary.action_rate, vocabulary.text_width, inner)
 
-    def similarity(self, batch: Tensors) -> Tensor:
-        """cos(text(e), vis(n)) of every entity with every tube of every clip: float [M, V, N]."""
+    def similarity(self, batch: Batch) -> Float[Tensor, "M V N"]:
+        """cos(text(e), vis(n)) of every entity with every tube of every clip."""
         text = F.normalize(self.words(batch.entity_words, batch.entity_static), dim=-1)
         vis = F.normalize(self.vis(batch.appearance), dim=-1)
         return torch.einsum("mh,vnh->mvn", text, vis)
 
-    def log_prior(self, batch: Tensors, similarity: Tensor) -> Tensor:
-        """log p(z_i = n | E, V): float [M, N], NO_CANDIDATE for padding."""
+    def log_prior(self, batch: Batch, similarity: Float[Tensor, "M V N"]) -> Float[Tensor, "M N"]:
+        """log p(z_i = n | E, V), NO_CANDIDATE for padding."""
         own = similarity[torch.arange(len(similarity), device=similarity.device), batch.entity_clip]
         score = self.tau.exp() * own + self.label_prior * batch.entity_label
         return batch.over_candidates(score)
 
-    def features(self, batch: Tensors) -> tuple[Tensor, Tensor]:
-        """f(n, m, t) [V, N, N, T, H / 2] and f(n, t) [V, N, T, H / 2]."""
-        seen = batch.single
+    def features(self, batch: Batch) -> tuple[Float[Tensor, "V N N T h"], Float[Tensor, "V N T h"]]:
+        """f(n, m, t) and f(n, t)."""
+        tube = batch.single
         if self.narrow is not None:
-            look = self.drop(self.narrow(batch.appearance))
-            seen = torch.cat([seen, look[:, :, None].expand(-1, -1, seen.shape[2], -1)], -1)
-        hidden = self.as_subject(seen)[:, :, None] + self.as_object(seen)[:, None] + self.between(batch.pair)
-        return self.pair_out(F.relu(hidden)), self.alone(seen)
+            appearance = self.drop(self.narrow(batch.appearance))
+            tube = torch.cat([tube, appearance[:, :, None].expand(-1, -1, tube.shape[2], -1)], -1)
+        hidden = self.as_subject(tube)[:, :, None] + self.as_object(tube)[:, None] + self.between(batch.pair)
+        return self.pair_out(F.relu(hidden)), self.alone(tube)
 
 
 class Phi(nn.Module):
@@ -207,7 +161,7 @@ class Phi(nn.Module):
         super().__init__()
         labels = len(vocabulary.class_names) + len(vocabulary.attribute_names)
         inner = width // 2
-        self.words = Words(len(vocabulary.words), vocabulary.text_width, width)
+        self.words = WordEncoder(len(vocabulary.words), vocabulary.text_width, width)
         self.predicate = nn.Linear(vocabulary.text_width, width)
         self.context = nn.ModuleDict({role: nn.Linear(2 * width, width) for role in ("subject", "object", "alone")})
         self.vis = _mlp(vocabulary.feature + labels + 2 * SINGLE, width, width)
@@ -219,8 +173,8 @@ class Phi(nn.Module):
         self.weight = nn.Parameter(torch.tensor([1.0, 1.0, 0.0]))  # relation on z, relation on y, offset of y
         self.scale = width**-0.5
 
-    def forward(self, batch: Tensors, f: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """log q(z_i = n) [M, N] and the log-odds of q(y_t) [S, T]."""
+    def forward(self, batch: Batch, f: tuple[Tensor, Tensor]) -> tuple[Float[Tensor, "M N"], Float[Tensor, "S T"]]:
+        """log q(z_i = n) and the log-odds of q(y_t)."""
         text = self._context(batch)
         single = batch.single
         frame = batch.frame[:, None, :, None]
@@ -248,65 +202,73 @@ class Phi(nn.Module):
         time = time.index_add(0, batch.action_sentence, torch.einsum("knt,kn->kt", action, z[batch.action_subject]))
         return log_z.clamp(min=NO_CANDIDATE), self.weight[1] * centred(time, batch) + self.weight[2]
 
-    def _context(self, batch: Tensors) -> Tensor:
+    def _context(self, batch: Batch) -> Tensor:
         own = self.words(batch.entity_words, batch.entity_static)
         pair, action = self.predicate(batch.pair_static), self.predicate(batch.action_static)
         s, o = batch.pair_subject, batch.pair_object
-        heard = torch.zeros_like(own)
-        heard = heard.index_add(0, s, self.context["subject"](torch.cat([pair, own[o]], -1)))
-        heard = heard.index_add(0, o, self.context["object"](torch.cat([pair, own[s]], -1)))
+        context = torch.zeros_like(own)
+        context = context.index_add(0, s, self.context["subject"](torch.cat([pair, own[o]], -1)))
+        context = context.index_add(0, o, self.context["object"](torch.cat([pair, own[s]], -1)))
         alone = batch.action_subject
-        heard = heard.index_add(0, alone, self.context["alone"](torch.cat([action, own[alone]], -1)))
-        return own + F.relu(heard)
+        context = context.index_add(0, alone, self.context["alone"](torch.cat([action, own[alone]], -1)))
+        return own + F.relu(context)
 
-    def _evidence(self, batch: Tensors, f: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def _evidence(self, batch: Batch, f: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         pair_f, action_f = (F.normalize(x.detach(), dim=-1) for x in f)
-        absent = ~(batch.present & batch.frame[:, None])
+        absent = ~batch.usable
         pair_text = self.pair_text[batch.pair_predicate + 1] + self.pair_static(batch.pair_static)
         action_text = self.action_text[batch.action_predicate + 1] + self.action_static(batch.action_static)
         clip = batch.sentence_clip[batch.pair_sentence]
-        pair = told_by(pair_f, pair_text, clip).masked_fill(unusable_pairs(absent)[clip], PSI_FLOOR)
+        pair = scores_in_clip(pair_f, pair_text, clip).masked_fill(unusable_pairs(absent)[clip], PSI_FLOOR)
         clip = batch.sentence_clip[batch.action_sentence]
-        action = told_by(action_f, action_text, clip).masked_fill(absent[clip], PSI_FLOOR)
+        action = scores_in_clip(action_f, action_text, clip).masked_fill(absent[clip], PSI_FLOOR)
         return pair, action
 
 
-def _log_mean_exp(x: Tensor, mask: Tensor) -> Tensor:
-    """log-mean-exp of x over its last axis where mask (broadcast) holds."""
+def _log_mean_exp(x: Float[Tensor, "*axes T"], mask: Bool[Tensor, "*#axes T"]) -> Float[Tensor, "*axes"]:
+    """log-mean-exp over the last axis where the mask holds."""
     return x.masked_fill(~mask, NO_CANDIDATE).logsumexp(-1) - mask.sum(-1).log()
 
 
-def told_by(seen: Tensor, text: Tensor, clip: Tensor) -> Tensor:
-    """What each relation's vector says of every place of its own clip: [K, ...] from seen [V, ..., H], text [K, H]
-    and clip [K], which must not fall. No clip is copied for its relations.
+def scores_in_clip(
+    features: Float[Tensor, "V *axes H"], text: Float[Tensor, "K H"], clip: Int[Tensor, " K"]
+) -> Float[Tensor, "K *axes"]:
+    """The dot product of each relation's vector with the features of every place of its own clip.
+
+    clip: sorted in ascending order. No clip is copied for its relations.
     """
-    count = torch.bincount(clip, minlength=len(seen))
+    count = torch.bincount(clip, minlength=len(features))
     slot = torch.arange(len(clip), device=clip.device) - (count.cumsum(0) - count)[clip]
-    padded = text.new_zeros(len(seen), int(count.max()), text.shape[1]).index_put((clip, slot), text)
-    told = torch.bmm(padded, seen.flatten(1, -2).transpose(1, 2))
-    return told[clip, slot].view(-1, *seen.shape[1:-1])
+    padded = text.new_zeros(len(features), int(count.max()), text.shape[1]).index_put((clip, slot), text)
+    scores = torch.bmm(padded, features.flatten(1, -2).transpose(1, 2))
+    return scores[clip, slot].view(-1, *features.shape[1:-1])
 
 
-def centred(evidence: Tensor, batch: Tensors) -> Tensor:
-    """Evidence [S, T] measured against its own mean over the clip's frames."""
+def centred(evidence: Float[Tensor, "S T"], batch: Batch) -> Float[Tensor, "S T"]:
+    """Evidence measured against its own mean over the clip's frames."""
     frame = batch.frame[batch.sentence_clip]
     mean = (evidence * frame).sum(1, keepdim=True) / frame.sum(1, keepdim=True)
     return evidence - mean
 
 
-def cue_evidence(cue: Tensor, geometry: Tensor, clip: Tensor, unusable: Tensor) -> Tensor:
-    """What the cues of relations say: [K, ...] from cue [K, c] and geometry [V, ..., c], less its mean.
+def cue_evidence(
+    cue: Float[Tensor, "K c"],
+    features: Float[Tensor, "V *axes c"],
+    clip: Int[Tensor, " K"],
+    unusable: Bool[Tensor, "K *axes"],
+) -> Float[Tensor, "K *axes"]:
+    """What the cues of relations say of geometry and motion, less its mean.
 
     The mean is over what is usable, so that a cue compares tubes and frames of one clip and nothing else.
     """
-    told = told_by(geometry, cue, clip)
+    scores = scores_in_clip(features, cue, clip)
     mask = ~unusable
-    axes = tuple(range(1, told.ndim))
-    mean = (told * mask).sum(axes, keepdim=True) / mask.sum(axes, keepdim=True).clamp(min=1)
-    return told - mean
+    axes = tuple(range(1, scores.ndim))
+    mean = (scores * mask).sum(axes, keepdim=True) / mask.sum(axes, keepdim=True).clamp(min=1)
+    return scores - mean
 
 
-def unusable_pairs(absent: Tensor) -> Tensor:
-    """Pairs of tubes [V, N, N, T] of which one is absent or both are the same."""
+def unusable_pairs(absent: Bool[Tensor, "V N T"]) -> Bool[Tensor, "V N N T"]:
+    """Pairs of tubes of which one is absent or both are the same."""
     same = torch.eye(absent.shape[1], dtype=torch.bool, device=absent.device)
     return absent[:, :, None] | absent[:, None] | same[..., None]

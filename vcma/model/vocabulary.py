@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from vcma.records.sentence import Sentence
 
 
+@runtime_checkable
 class TextFeatures(Protocol):
     """What a vocabulary remembers of text features: their name and width."""
 

@@ -95,7 +95,7 @@ def query_columns(queries: Sequence[Query]) -> dict[str, Any]:
     }
 
 
-def query(columns: Mapping[str, Any], row: int) -> Query:
+def query_at(columns: Mapping[str, Any], row: int) -> Query:
     """One parsed sentence of the QUERIES columns."""
     entity = range(*columns["entity_offset"][row : row + 2])
     relation = range(*columns["relation_offset"][row : row + 2])

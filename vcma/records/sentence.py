@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from vcma.records.columns import Columns
+from vcma.records.query import Query, query_at
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,23 @@ class Sentence:
     target: int
     relations: tuple[tuple[int, str, int], ...]  # subject, predicate, object or -1
 
+    @classmethod
+    def of(cls, query: Query, sample: str, video: str, begin: int, end: int) -> Sentence:
+        """From a parsed sentence and where it is searched."""
+        relations = ((r.subject, r.predicate, -1 if r.object is None else r.object) for r in query.relations)
+        return cls(
+            sample=sample,
+            video=video,
+            begin=begin,
+            end=end,
+            phrases=tuple(e.text for e in query.entities),
+            heads=tuple(e.head for e in query.entities),
+            attributes=tuple(e.attributes for e in query.entities),
+            target=query.target,
+            # A thing in relation to itself says nothing about two tubes.
+            relations=tuple((s, predicate, o) for s, predicate, o in relations if s != o),
+        )
+
     @property
     def clip(self) -> tuple[str, int, int]:
         return self.video, self.begin, self.end
@@ -36,34 +55,19 @@ class Sentence:
         return *self.attributes[entity], self.heads[entity]
 
 
-def sentences(samples: Mapping[str, Any], queries: Mapping[str, Any], split: str) -> list[Sentence]:
+def sentences(samples: Columns, queries: Columns, split: str) -> list[Sentence]:
     """The parsed sentences of one split, from the SAMPLES and QUERIES columns, in the order of samples."""
     parsed = {sample: row for row, sample in enumerate(queries["sample"])}
-    wanted = np.flatnonzero(samples["split"] == split)
-    return [_sentence(samples, queries, i, parsed[samples["sample"][i]]) for i in wanted.tolist()]
-
-
-def _sentence(samples: Mapping[str, Any], queries: Mapping[str, Any], i: int, row: int) -> Sentence:
-    entity = slice(*queries["entity_offset"][row : row + 2])
-    relation = slice(*queries["relation_offset"][row : row + 2])
-    triples = zip(
-        queries["subject"][relation].tolist(),
-        queries["predicate"][relation],
-        queries["object"][relation].tolist(),
-        strict=True,
-    )
-    return Sentence(
-        sample=samples["sample"][i],
-        video=samples["video"][samples["sample_video"][i]],
-        begin=int(samples["segment_begin"][i]),
-        end=int(samples["segment_end"][i]),
-        phrases=tuple(queries["entity"][entity]),
-        heads=tuple(queries["head"][entity]),
-        attributes=tuple(tuple(a for a in text.split("; ") if a) for text in queries["attributes"][entity]),
-        target=int(queries["target"][row]),
-        # A thing in relation to itself says nothing about two tubes.
-        relations=tuple((s, p, o) for s, p, o in triples if s != o),
-    )
+    return [
+        Sentence.of(
+            query_at(queries, parsed[samples["sample"][i]]),
+            sample=samples["sample"][i],
+            video=samples["video"][samples["sample_video"][i]],
+            begin=int(samples["segment_begin"][i]),
+            end=int(samples["segment_end"][i]),
+        )
+        for i in np.flatnonzero(samples["split"] == split).tolist()
+    ]
 
 
 def grouped(sentences: Iterable[Sentence]) -> dict[tuple[str, int, int], list[Sentence]]:

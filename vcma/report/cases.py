@@ -23,7 +23,7 @@ from vcma.pipeline.paths import file_stem
 from vcma.pipeline.video_artifacts import tubes_reader
 from vcma.records.answer import Predictions, answers_of, boxes_of
 from vcma.records.columns import Columns, rows
-from vcma.records.query import Query, query
+from vcma.records.query import Query, query_at
 from vcma.records.tubes import Tubes
 
 KINDS: Mapping[str, str] = {
@@ -205,7 +205,7 @@ def cases(artifacts: Path, truth: Columns | None, protocol: str) -> list[Case]:
     for i, (sample, video) in enumerate(zip(predicted["sample"], predicted["video"], strict=True)):
         if sample not in query_row or sample not in sample_row:
             raise InputError(f"no parsed sentence for the predicted sample '{sample}'", artifacts, "run dvc repro")
-        told = query(queries, query_row[sample])
+        told = query_at(queries, query_row[sample])
         real, tiou, viou = scored.get(sample, (None, None, None))
         kind = diagnose(real, tubes(video), int(predicted["tube"][i]), tiou, viou)
         asked = _asked(samples, sample_row[sample], tubes(video))

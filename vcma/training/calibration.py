@@ -15,7 +15,7 @@ RIGHT = 0.5  # a tube whose mean IoU with the true boxes is beyond this is the r
 TEMPERATURES = tuple(np.geomspace(0.5, 16, 31).tolist())  # what the fit chooses from
 
 
-def fit_of(truth: Columns, row: int, tubes: Tubes, tube: int) -> float:
+def mean_iou(truth: Columns, row: int, tubes: Tubes, tube: int) -> float:
     """Mean IoU of one tube of a video with the true boxes of a sample; 0 without a tube, NaN without true boxes."""
     mine = slice(truth["box_offset"][row], truth["box_offset"][row + 1])
     frame, box = truth["box_frame"][mine], np.asarray(truth["box"][mine], np.float64)

@@ -1,15 +1,16 @@
-"""Trained models and the rounds of a run, as safetensors plus JSON: nothing here is a pickle."""
+"""Trained models, as safetensors plus JSON: nothing here is a pickle."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from vcma.errors import InputError
-from vcma.model.em import Model, Settings, Trainer, build
+from vcma.model.decoding import Decoding
+from vcma.model.evidence import Model, build
+from vcma.model.settings import Settings
 from vcma.model.vocabulary import Vocabulary
 from vcma.pipeline.storage import read_json, write_bytes, write_json
 
@@ -68,9 +69,14 @@ def load_model(folder: Path, detector: str | None = None) -> tuple[Model, dict[s
     return model, description
 
 
-def decoding(description: dict[str, Any]) -> dict[str, float]:
-    """What a model's description says of decoding, as `vcma.model.answering.predict` takes it."""
-    return {key: description[key] for key in ("temperature", "brevity")}
+def decoding_of(description: dict[str, Any]) -> Decoding:
+    """What a model's description says of decoding."""
+    return Decoding(description["temperature"], description["brevity"])
+
+
+def describe_decoding(decoding: Decoding) -> dict[str, float]:
+    """What a model's description is to say of decoding; saved models call the length penalty `brevity`."""
+    return {"temperature": decoding.temperature, "brevity": decoding.length_penalty}
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
@@ -85,52 +91,3 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
         raise InputError("no such file", path, _REMEDY) from None
     except (OSError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
         raise InputError(f"not a readable safetensors file ({error})", path, _REMEDY) from error
-
-
-def _digest(tensors: dict[str, Any], history: str) -> str:
-    """SHA-256 of what a checkpoint holds: a flipped bit must not be trained on."""
-    digest = hashlib.sha256(history.encode())
-    for name in sorted(tensors):
-        value = tensors[name]
-        digest.update(f"\0{name}\0{tuple(value.shape)}\0{value.dtype}\0".encode())
-        digest.update(value.numpy().tobytes())
-    return digest.hexdigest()
-
-
-class Rounds:
-    """The rounds of one training, in one file that is replaced after each: a kill leaves the old or the new one.
-
-    key: digest of all that the training follows from; a file of another key is not gone on from.
-    """
-
-    def __init__(self, path: Path, key: str, trainer: Trainer):
-        self.path, self.key, self.trainer = path, key, trainer
-        self.best = trainer.parameters()
-
-    def resume(self) -> list[dict]:
-        """Set the trainer as a killed run left it and return its history; an empty one where there is none."""
-        try:
-            tensors, metadata = read_tensors(self.path)
-            if metadata.get("key") != self.key or metadata["content"] != _digest(tensors, metadata["history"]):
-                return []
-            self.trainer.load({k: v for k, v in tensors.items() if not k.startswith("best.")})
-            self.best = {k.removeprefix("best."): v for k, v in tensors.items() if k.startswith("best.")}
-            return json.loads(metadata["history"])
-        except (InputError, KeyError, TypeError, ValueError, RuntimeError):
-            return []
-
-    def keep(self, history: list[dict]) -> None:
-        """Store the round just done, and its parameters as the best if it is."""
-        import safetensors.torch
-
-        if history[-1]["best"]:
-            self.best = self.trainer.parameters()
-        state = self.trainer.state() | {f"best.{k}": v for k, v in self.best.items()}
-        tensors, told = {k: v.contiguous().cpu() for k, v in state.items()}, json.dumps(history)
-        metadata = {"key": self.key, "history": told, "content": _digest(tensors, told)}
-        write_bytes(self.path, safetensors.torch.save(tensors, metadata))
-
-    def finish(self) -> None:
-        """Put the best round's parameters into the model; nothing is left to resume."""
-        self.trainer.restore(self.best)
-        self.path.unlink(missing_ok=True)

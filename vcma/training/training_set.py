@@ -1,17 +1,17 @@
-"""A corpus ready to be learned from: what the training stage and the ablation share."""
+"""The training sentences with their clips: what the training stage and the ablation share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from vcma.batching.clip_store import ClipStore, batches
-from vcma.batching.encoder import Encoder
+from vcma.batching.batches import batches
+from vcma.batching.clip_store import ClipStore
+from vcma.batching.encoder import Encoder, Label
 from vcma.errors import InputError
 from vcma.model.batch import Batch
-from vcma.model.em import Settings
+from vcma.model.settings import Settings
 from vcma.model.vocabulary import Vocabulary, vocabulary
 from vcma.pipeline import artifact, schemas
 from vcma.records.columns import Columns
@@ -21,19 +21,19 @@ from vcma.training.validation import Validation
 
 
 @dataclass(frozen=True)
-class Corpus:
-    """Training sentences with their clips, their vocabulary, and validation; detector is its fingerprint."""
+class TrainingSet:
+    """Training sentences with their clips and vocabulary; detector is the fingerprint of the clips' detector."""
 
-    samples: Mapping[str, Any]
-    queries: Mapping[str, Any]
-    train: list[Sentence]
+    samples: Columns
+    queries: Columns
+    sentences: list[Sentence]
     clips: ClipStore
     encoder: Encoder
     vocabulary: Vocabulary
     detector: str
 
     @classmethod
-    def load(cls, artifacts: Path, tubes: Path, max_frames: int, texts: TextFeatures = WORDLLAMA) -> Corpus:
+    def load(cls, artifacts: Path, tubes: Path, max_frames: int, texts: TextFeatures = WORDLLAMA) -> TrainingSet:
         """Read samples.h5 and queries.h5 of a data set; raises InputError without a training sentence or tubes."""
         samples = artifact.read(schemas.SAMPLES, artifacts / "samples.h5")
         queries = artifact.read(schemas.QUERIES, artifacts / "queries.h5")
@@ -45,30 +45,30 @@ class Corpus:
                 "name a 'train' file under 'splits:', whose videos no list under 'files:' leaves out",
             )
         clips = ClipStore(tubes, max_frames)
-        known = clips.describe()
-        width = known["feature"].shape[1]
-        words = vocabulary(train, known["class_name"], known["attribute_name"], width, texts)
+        example = clips.describe()
+        width = example["feature"].shape[1]
+        words = vocabulary(train, example["class_name"], example["attribute_name"], width, texts)
         encoder = Encoder(words, texts)
-        encoder.learn(train)
-        return cls(samples, queries, train, clips, encoder, words, str(known["detector"]))
+        encoder.prepare(train)
+        return cls(samples, queries, train, clips, encoder, words, str(example["detector"]))
 
-    def judged(self, split: str, truth: Columns, device: str) -> Validation:
+    def validation(self, split: str, truth: Columns, device: str) -> Validation:
         """The sentences of a split with their truth."""
         return Validation(sentences(self.samples, self.queries, split), truth, self.clips, self.encoder, device)
 
     def steps(self, settings: Settings) -> int:
         """Steps of one epoch."""
-        return -(-len(grouped(self.train)) // settings.batch_clips)
+        return -(-len(grouped(self.sentences)) // settings.batch_clips)
 
     def epochs(
-        self, settings: Settings, known: Mapping[str, tuple[int, int, int]] | None = None
+        self, settings: Settings, labels: Mapping[str, Label] | None = None
     ) -> Callable[[int], Iterator[Batch]]:
-        """The batches of a pass by its number; known is the truth that only the supervised ceiling is told."""
+        """The batches of a pass by its number; labels are the truth that only the supervised ceiling is told."""
 
         def epoch(number: int) -> Iterator[Batch]:
             seed = settings.seed, number
             frames = settings.train_frames
-            of = batches(self.clips, self.encoder, self.train, settings.batch_clips, seed, frames, known)
-            return (batch for *_, batch in of)
+            loaded = batches(self.clips, self.encoder, self.sentences, settings.batch_clips, seed, frames, labels)
+            return (batch for *_, batch in loaded)
 
         return epoch

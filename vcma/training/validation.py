@@ -1,4 +1,4 @@
-"""How a model does on the validation split: what the early stop and the baseline's window are chosen by."""
+"""How a model does on the sentences of a split with truth: what the early stop is chosen by."""
 
 from __future__ import annotations
 
@@ -7,115 +7,81 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vcma.batching.clip_store import ClipStore, batches
+from vcma.batching.batches import batches
+from vcma.batching.clip_store import ClipStore
 from vcma.batching.encoder import Encoder
 from vcma.evaluation.metrics import Scores, protocols_for, score
 from vcma.model.batch import Batch
 from vcma.model.clip import Clip
-from vcma.model.decoding import WINDOWS, assign, predict, tempered, windowed
-from vcma.model.em import Grounding, Model, Settings, ground, ground_untrained, log_prior
+from vcma.model.decoding import Decoding, predict, windowed
+from vcma.model.evidence import Model
+from vcma.model.sentence_posteriors import SentencePosterior, log_priors, posteriors, untrained_posteriors
+from vcma.model.settings import Settings
 from vcma.records.answer import Answer, Predictions, boxes_of
 from vcma.records.columns import Columns
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
-from vcma.training.calibration import RIGHT, calibration_error, fit_of, fitted_temperature
-
-# What a fitted brevity is chosen from, nearest to none first; below 0 longer spans win.
-BREVITIES = (0.0, 2.0, -2.0, 4.0, -4.0, 6.0, 8.0, -8.0, 12.0, 16.0, -16.0, 24.0, 32.0)
 
 
 @dataclass(frozen=True)
-class Grounded:
+class Judged:
     """One sentence with its clip and its posteriors by p and by q."""
 
     sentence: Sentence
     clip: Clip
-    p: Grounding
-    q: Grounding
+    p: SentencePosterior
+    q: SentencePosterior
+
+    def answer(self, posterior: str = "p", decoding: Decoding | None = None) -> Answer:
+        """The answer of p or of q."""
+        chosen = self.p if posterior == "p" else self.q
+        return predict(self.sentence, self.clip, chosen, decoding or Decoding()).answer
 
 
 class Validation:
-    """Validation sentences with their truth. The score is m_vIoU, or m_tIoU where the truth has no boxes."""
+    """Sentences with their truth. The score is m_vIoU, or m_tIoU where the truth has no boxes."""
 
     def __init__(
         self, sentences: Sequence[Sentence], truth: Columns, clips: ClipStore, encoder: Encoder, device: str
     ):
-        known = set(truth["sample"])
-        self.sentences = [s for s in sentences if s.sample in known]
+        annotated = set(truth["sample"])
+        self.sentences = [s for s in sentences if s.sample in annotated]
         self.truth, self.clips, self.encoder, self.device = truth, clips, encoder, device
         self.metric = "m_vIoU" if len(truth["box"]) else "m_tIoU"
         self._video = {s.sample: s.video for s in self.sentences}
         self._tubes: dict[str, Tubes | None] = {}
-        encoder.learn(self.sentences)
+        encoder.prepare(self.sentences)
 
     def score(self, model: Model) -> tuple[float, float]:
         """Mean score of p and of q; NaN without validation truth."""
-        found = self.grounded(model)
-        return self._mean(self.answers(found)), self._mean(self.answers(found, "q"))
+        judged = self.judged(model)
+        return self.mean([j.answer("p") for j in judged]), self.mean([j.answer("q") for j in judged])
 
-    def grounded(self, model: Model) -> list[Grounded]:
-        """The posteriors of every sentence that has a tube: what the methods below take as `found`."""
-        return self._grounded(model.settings, lambda batch: ground(model, batch, self.device))
+    def judged(self, model: Model) -> list[Judged]:
+        """The posteriors of every sentence that has a tube."""
+        return self._judged(model.settings, lambda batch: posteriors(model, batch, self.device))
 
-    def grounded_untrained(self, settings: Settings) -> list[Grounded]:
+    def judged_untrained(self, settings: Settings) -> list[Judged]:
         """The same by labels and cues alone; q is p."""
-        return self._grounded(
-            settings, lambda batch: ((p, p) for p in ground_untrained(settings, batch, self.device))
+        return self._judged(
+            settings, lambda batch: ((p, p) for p in untrained_posteriors(settings, batch, self.device))
         )
 
-    def _grounded(
-        self, settings: Settings, posteriors: Callable[[Batch], Iterable[tuple[Grounding, Grounding]]]
-    ) -> list[Grounded]:
+    def _judged(
+        self, settings: Settings, both: Callable[[Batch], Iterable[tuple[SentencePosterior, SentencePosterior]]]
+    ) -> list[Judged]:
         return [
-            Grounded(sentence, clip, p, q)
+            Judged(sentence, clip, p, q)
             for clips, sentences, batch in self._batches(settings)
-            for sentence, clip, (p, q) in zip(sentences, clips, posteriors(batch), strict=True)
+            for sentence, clip, (p, q) in zip(sentences, clips, both(batch), strict=True)
         ]
-
-    def answers(self, found: Sequence[Grounded], posterior: str = "p", brevity: float = 0.0) -> list[Answer]:
-        """The answers of p or of q."""
-        return [_answer(g, g.p if posterior == "p" else g.q, brevity) for g in found]
-
-    def fitted(self, found: Sequence[Grounded]) -> dict[str, float]:
-        """What decoding is told from validation: the brevity with which p scores best, 0 without truth; and the
-        temperature that makes p's probability of the chosen tube believable, 1 without true boxes.
-        """
-        scores = [self._mean(self.answers(found, brevity=b)) for b in BREVITIES]
-        brevity = BREVITIES[int(np.nanargmax(scores))] if not np.isnan(scores).all() else 0.0
-        return {"brevity": brevity, "temperature": fitted_temperature(*self._chosen(found))}
-
-    def calibration_error(self, found: Sequence[Grounded], temperature: float) -> float:
-        """Expected calibration error of p's probability of the chosen tube, NaN without true boxes."""
-        log_z, chosen, right = self._chosen(found)
-        told = [tempered(z[None], temperature)[0][c] for z, c in zip(log_z, chosen, strict=True)]
-        return calibration_error(np.array(told), right)
-
-    def _chosen(self, found: Sequence[Grounded]) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-        """Of every sentence: the target's log-posterior [N], the chosen one, and whether that is right."""
-        rows = {sample: i for i, sample in enumerate(self.truth["sample"])}
-        log_z, chosen, right = [], [], []
-        for g in found:
-            slot = int(assign(g.p.log_z)[g.sentence.target])
-            tubes = self._tubes_of(g.sentence.video)
-            assert tubes is not None  # its clip has some
-            fit = fit_of(self.truth, rows[g.sentence.sample], tubes, int(g.clip.tube[slot]))
-            if np.isfinite(fit):
-                log_z.append(g.p.log_z[g.sentence.target])
-                chosen.append(slot)
-                right.append(fit > RIGHT)
-        return log_z, np.array(chosen, int), np.array(right, bool)
 
     def windowed(self, model: Model | None, window: tuple[float, float]) -> list[Answer]:
         """The answers of a model's prior alone, or of the labels alone without a model, over a fixed window."""
-        return [windowed(*row, window) for row in self._priors(model)]
+        return [windowed(*row, window) for row in self.priors(model)]
 
-    def window(self, model: Model | None) -> tuple[float, float]:
-        """The window, as shares of the segment, with which `windowed` scores best; the whole without truth."""
-        rows = list(self._priors(model))
-        scores = [self._mean([windowed(*row, window) for row in rows]) for window in WINDOWS]
-        return WINDOWS[int(np.nanargmax(scores))] if not np.isnan(scores).all() else (0.0, 1.0)
-
-    def _priors(self, model: Model | None) -> Iterator[tuple[Sentence, Clip, np.ndarray]]:
+    def priors(self, model: Model | None) -> Iterator[tuple[Sentence, Clip, np.ndarray]]:
+        """Every sentence that has a tube, with its clip and its log-prior [M, N], of the labels without a model."""
         if model is None:
             for sentence in self.sentences:
                 clip = self.clips(sentence.clip)
@@ -123,7 +89,7 @@ class Validation:
                     yield sentence, clip, self.encoder.label_prior(sentence, clip)
             return
         for clips, sentences, batch in self._batches(model.settings):
-            for sentence, clip, log_z in zip(sentences, clips, log_prior(model, batch, self.device), strict=True):
+            for sentence, clip, log_z in zip(sentences, clips, log_priors(model, batch, self.device), strict=True):
                 yield sentence, clip, log_z
 
     def _batches(self, settings: Settings) -> Iterator[tuple[list[Clip], list[Sentence], Batch]]:
@@ -131,21 +97,18 @@ class Validation:
 
     def scores(self, answers: list[Answer] | Predictions) -> Scores:
         """The answers' scores by the data set's default protocol, a row each sample of the truth."""
-        predictions = boxes_of(answers, self._tubes_of, self._video) if isinstance(answers, list) else answers
+        predictions = boxes_of(answers, self.tubes, self._video) if isinstance(answers, list) else answers
         return score(self.truth, predictions, protocols_for(self.truth)[0])
 
-    def _mean(self, answers: list[Answer]) -> float:
+    def mean(self, answers: list[Answer]) -> float:
+        """Mean score of the answers; NaN without any."""
         if not answers:
             return float("nan")
         scores = self.scores(answers)
         return float(np.nanmean(scores.viou if self.metric == "m_vIoU" else scores.tiou))
 
-    def _tubes_of(self, video: str) -> Tubes | None:
+    def tubes(self, video: str) -> Tubes | None:
+        """The tubes of a video, kept in memory."""
         if video not in self._tubes:
             self._tubes[video] = self.clips.tubes(video)
         return self._tubes[video]
-
-
-def _answer(g: Grounded, posterior: Grounding, brevity: float) -> Answer:
-    q = posterior
-    return predict(g.sentence, g.clip, q.log_z, q.y, q.runs, q.evidence, brevity=brevity).answer

@@ -1,0 +1,206 @@
+"""The fit: rounds of variational EM, and the contrast alone as the baseline without EM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from vcma.model.batch import Batch
+from vcma.model.em import Posterior, infer, objective
+from vcma.model.evidence import Model, forward
+from vcma.model.losses import amortisation_loss, background_loss, contrast_loss, expected_log_joint
+from vcma.model.networks import Phi, Theta
+from vcma.model.settings import Settings
+from vcma.model.temporal_posterior import Spans, Whole, cell_counts
+
+History = list[dict[str, float]]  # one row a pass
+
+_SMOOTH = 0.5  # pseudo-count of a cell of p(b, e), in mean counts of a cell
+
+
+@dataclass
+class Trainer:
+    """The two optimisers, and the EMA of the parameters over about one epoch of `steps`, which is what is validated
+    and kept; `state` and `load` make a killed run end as an uninterrupted one would.
+    """
+
+    model: Model
+    steps: int = 100
+
+    def __post_init__(self) -> None:
+        s = self.model.settings
+        both = torch.nn.ModuleList([self.model.theta, self.model.phi])
+        self.average = AveragedModel(both, multi_avg_fn=get_ema_multi_avg_fn(1 - 1 / max(self.steps, 2)))
+        self.theta, self.phi = (
+            torch.optim.AdamW(module.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
+            for module in (self.model.theta, self.model.phi)
+        )
+
+    @property
+    def ema(self) -> Model:
+        """The model with the EMA of the parameters."""
+        theta, phi = cast(torch.nn.ModuleList, self.average.module)
+        return replace(self.model, theta=cast(Theta, theta), phi=cast(Phi, phi))
+
+    def epoch(self, batches: Iterable[Batch], number: int, device: str) -> dict[str, float]:
+        """One pass of EM, or of warm-up while number < settings.warm_up; returns the mean of every term.
+
+        Its randomness follows from the seed and its number alone.
+        """
+        settings = self.model.settings
+        torch.manual_seed(settings.seed * 100_003 + number)
+        self.model.theta.train()
+        self.model.phi.train()
+        totals: dict[str, float] = {}
+        sentences = 0
+        intervals = torch.zeros_like(self.model.theta.runs)
+        for batch in batches:
+            terms, counts = self._step(batch.to(device), number < settings.warm_up)
+            intervals += counts
+            for name, value in terms.items():
+                totals[name] = totals.get(name, 0.0) + float(value) * len(batch.sentence_clip)
+            sentences += len(batch.sentence_clip)
+        if intervals.any():
+            # Expected counts, smoothed towards knowing nothing: the closed M-step of p(b, e) where the offset a is
+            # taken for a constraint on q(y) rather than for a part of p. So the margin counts in every round.
+            self.model.theta.runs.copy_((intervals + _SMOOTH * intervals.mean()).log())
+            self.ema.theta.runs.copy_(self.model.theta.runs)
+        return {name: value / max(sentences, 1) for name, value in totals.items()}
+
+    def _step(self, batch: Batch, warming_up: bool) -> tuple[dict[str, Tensor], Tensor]:
+        """The terms of one step of both optimisers, and the expected counts of p(b, e)."""
+        model, s = self.model, self.model.settings
+        counts = torch.zeros_like(model.theta.runs)
+        output = forward(model, batch)
+        contrast = contrast_loss(output.similarity, batch, model.theta.tau)
+        background = background_loss(model, output, batch)
+        if warming_up:
+            # Nothing to align yet: q* is the prior, which is what q_phi should start from.
+            e = output.evidence
+            q = Posterior(e.log_prior.detach(), Whole(e.time), e.log_prior.new_zeros(len(e.frame), 1))
+            loss = contrast
+        else:
+            q, _ = infer(model, batch, output)
+            if isinstance(q.time, Spans):
+                counts = cell_counts(q.time.log_q.exp(), output.evidence.frame)
+            joint = expected_log_joint(output, batch, q) / len(batch.sentence_clip)
+            loss = s.contrast_weight * contrast + s.none_weight * background - joint
+        amortisation = amortisation_loss(model, output, batch, q, with_time=not warming_up)
+        self.theta.zero_grad()
+        self.phi.zero_grad()
+        (loss + amortisation).backward()
+        for optimiser, module in ((self.theta, model.theta), (self.phi, model.phi)):
+            torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+            optimiser.step()
+        self.average.update_parameters(torch.nn.ModuleList([model.theta, model.phi]))
+        with torch.no_grad():
+            elbo = objective(output.evidence.detached(), batch, q).mean()
+        terms = {"elbo": elbo, "contrast": contrast, "none": background, "kl": amortisation}
+        return {name: value.detach() for name, value in terms.items()}, counts
+
+    def parameters(self) -> dict[str, Tensor]:
+        """A copy of the EMA of the parameters as flat tensors."""
+        return _flat({"theta": self.ema.theta, "phi": self.ema.phi})
+
+    def state(self) -> dict[str, Tensor]:
+        """Parameters, their EMA and optimiser moments as flat tensors."""
+        found = _flat({"theta": self.model.theta, "phi": self.model.phi, "average": self.average})
+        for name, _, optimiser in self._parts():
+            for i, moments in optimiser.state_dict()["state"].items():
+                found |= {f"{name}.optimiser.{i}.{key}": value for key, value in moments.items()}
+        return found
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Go on from `state`; raises KeyError or RuntimeError if it belongs to another model."""
+        self.restore(state)
+        self.average.load_state_dict(_part(state, "average"))
+        for name, _, optimiser in self._parts():
+            moments: dict[int, dict[str, Tensor]] = {}
+            for key, value in state.items():
+                if key.startswith(f"{name}.optimiser."):
+                    _, _, i, moment = key.split(".")
+                    moments.setdefault(int(i), {})[moment] = value
+            optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
+
+    def restore(self, parameters: dict[str, Tensor]) -> None:
+        """Set the parameters from a copy."""
+        for name, module, _ in self._parts():
+            module.load_state_dict(_part(parameters, name))
+
+    def _parts(self) -> Iterator[tuple[str, torch.nn.Module, torch.optim.Optimizer]]:
+        yield "theta", self.model.theta, self.theta
+        yield "phi", self.model.phi, self.phi
+
+
+def _flat(modules: dict[str, torch.nn.Module]) -> dict[str, Tensor]:
+    return {
+        f"{name}.model.{key}": value.detach().clone().contiguous()
+        for name, module in modules.items()
+        for key, value in module.state_dict().items()
+    }
+
+
+def _part(flat: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    head = f"{name}.model."
+    return {key.removeprefix(head): value for key, value in flat.items() if key.startswith(head)}
+
+
+def fit(
+    trainer: Trainer,
+    batches: Callable[[int], Iterable[Batch]],
+    score: Callable[[Model], tuple[float, float]],
+    keep: Callable[[History], None],
+    history: History,
+    device: str,
+) -> History:
+    """Train until the rounds are done or the score has not risen for `patience` rounds; returns the history.
+
+    batches(number) are the batches of one pass; score(model) is the validation score of p and of q, NaN where
+    nothing is known; keep(history) is called after every pass and stores what a resumed or finished run needs, the
+    pass to keep having `best` set. What must rise is p's score, or the ELBO (settings.stop `elbo`), or the round
+    itself (`rounds`). history: the passes that a killed run has done.
+    """
+    settings = trainer.model.settings
+    history = list(history)
+    while len(history) < settings.warm_up + settings.rounds and not _at_rest(history, settings):
+        number = len(history)
+        terms = trainer.epoch(batches(number), number, device)
+        p, q = score(trainer.ema)
+        row = {"round": number - settings.warm_up + 1, "score_p": p, "score_q": q, **terms}
+        rising = {"val": p, "elbo": terms.get("elbo", np.nan), "rounds": float(number)}[settings.stop]
+        row["rising"] = float(number) if np.isnan(rising) else rising
+        before = [h["rising"] for h in history if h["round"] > 0]
+        row["best"] = number >= settings.warm_up and row["rising"] > max(before, default=-np.inf)
+        history.append(row)
+        keep(history)
+    return history
+
+
+def _at_rest(history: History, settings: Settings) -> bool:
+    rounds = [h for h in history if h["round"] > 0]
+    since = next((i for i, h in enumerate(reversed(rounds)) if h["best"]), 0)
+    return since >= settings.patience
+
+
+def fit_contrast(model: Model, batches: Callable[[int], Iterable[Batch]], device: str) -> None:
+    """The baseline without EM: theta's phrase-video contrast alone, for as many epochs as the full model."""
+    settings = model.settings
+    optimiser = torch.optim.AdamW(
+        model.theta.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    model.theta.train()
+    for number in range(settings.warm_up + settings.rounds):
+        torch.manual_seed(settings.seed * 100_003 + number)
+        for batch in batches(number):
+            tensors = batch.to(device)
+            similarity = model.theta.similarity(tensors)
+            optimiser.zero_grad()
+            contrast_loss(similarity, tensors, model.theta.tau).backward()
+            torch.nn.utils.clip_grad_norm_(model.theta.parameters(), 1.0)
+            optimiser.step()

@@ -1,0 +1,134 @@
+"""A small film of each answer: its span and some seconds around it, with its box and its sentence drawn in."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+import numpy as np
+
+from vcma.pipeline.storage import replacing
+from vcma.records.answer import Answer
+from vcma.records.tubes import Tubes
+from vcma.video.decoding import read_frames, shape
+from vcma.video.pictures import scaled
+
+_AMBER = (0, 160, 244)  # BGR, as the pictures are
+
+
+_LONGEST = 640  # px, longest side of an annotated picture
+
+
+_RATE = 15.0  # most pictures a second
+
+
+_AROUND = 5.0  # s shown before and after a span
+
+
+_PICTURES = 1800  # most pictures of one film: of a longer span fewer are shown a second
+
+
+# x264's usual preset takes longer than detector and model together.
+_X264 = {"preset": "ultrafast", "crf": "23"}
+
+
+ASSUMED_FPS = 25.0  # where a file says none
+Picture = np.ndarray  # uint8 HxWx3 BGR
+
+
+@dataclass(frozen=True)
+class Film:
+    """A film to write: where to, the answer it shows, and its sentence."""
+
+    path: Path
+    answer: Answer
+    sentence: str
+
+
+def write_films(video: Path, films: Sequence[Film], tubes: Tubes, count: int) -> None:
+    """Write each answer's span and some seconds around it as a small mp4, with its box and its sentence drawn in.
+
+    count: frames of the video, which is decoded once for all of its films.
+    """
+    fps = shape(video)[0] or ASSUMED_FPS
+    margin = round(_AROUND * fps)
+    with ExitStack() as stack:
+        shown: dict[int, list[Callable[[int, float, Picture], None]]] = defaultdict(list)
+        for film in films:
+            answer = film.answer
+            step = max(1, round(fps / _RATE), -(-(answer.end - answer.begin + 2 * margin) // _PICTURES))
+            add = stack.enter_context(_opened(film, fps / step, tubes))
+            first = max(answer.begin % step, answer.begin - margin // step * step)
+            for frame in range(first, min(answer.end + margin, count), step):
+                shown[frame].append(add)
+        for frame, time, picture in read_frames(video, np.array(sorted(shown), np.int64)):
+            small = scaled(picture, _LONGEST, even=True)
+            for add in shown[frame]:
+                add(frame, time, small)
+
+
+@contextmanager
+def _opened(film: Film, rate: float, tubes: Tubes) -> Iterator[Callable]:
+    """A function of (native frame, time in s, picture) that adds it to the mp4, which is there when all is well."""
+    import av
+
+    answer = film.answer
+    boxes = tubes.boxes_at(answer.tube, np.arange(answer.begin, answer.end))
+    first, gone = tubes.presence(answer.tube)
+    native = max(tubes.width, 1.0)
+    caption = None
+    with replacing(film.path) as partial, av.open(str(partial.absolute()), "w", format="mp4") as container:
+        stream: Any = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001), options=_X264)
+        stream.pix_fmt = "yuv420p"
+
+        def add(frame: int, time: float, picture: Picture) -> None:
+            nonlocal caption
+            if caption is None:
+                stream.height, stream.width = picture.shape[:2]
+                caption = _caption(film.sentence, picture.shape[1])
+            inside = max(answer.begin, first) <= frame < min(answer.end, gone)
+            box = boxes[frame - answer.begin] * (picture.shape[1] / native) if inside else None
+            drawn = _drawn(picture, box, caption, f"{time:.1f} s")
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(drawn, format="bgr24")))
+
+        yield add
+        container.mux(stream.encode())
+
+
+def _drawn(picture: Picture, box: np.ndarray | None, caption: tuple[Picture, np.ndarray], time: str) -> Picture:
+    """A copy of the picture with a box (xyxy px), a caption (colours and their opacity) and the time drawn in."""
+    import cv2
+
+    drawn = picture.copy()
+    if box is not None:
+        x1, y1, x2, y2 = np.rint(box).astype(int).tolist()
+        cv2.rectangle(drawn, (x1, y1), (x2, y2), _AMBER, 2, cv2.LINE_AA)
+    colour, opacity = (part[: len(drawn)] for part in caption)
+    band = drawn[: len(colour)]
+    band[:] = band + (colour.astype(np.float32) - band) * opacity
+    for shade, width in ((0, 3), (255, 1)):
+        place = 5, len(drawn) - 6
+        cv2.putText(drawn, time, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (shade,) * 3, width, cv2.LINE_AA)
+    return drawn
+
+
+def _caption(text: str, width: int) -> tuple[Picture, np.ndarray]:
+    """A sentence in lines over a band of that width in px: its colours, and their opacity float32 [h, w, 1]."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(14)
+    lines = "\n".join(wrap(text, max(8, width // 7), max_lines=3, placeholder=" …"))
+    canvas = ImageDraw.Draw(Image.new("RGBA", (1, 1)))
+    height = canvas.multiline_textbbox((5, 4), lines, font, stroke_width=2)[3]
+    image = Image.new("RGBA", (width, int(height) + 2))
+    ImageDraw.Draw(image).multiline_text(
+        (5, 4), lines, fill="white", font=font, stroke_width=2, stroke_fill="black"
+    )
+    pixels = np.asarray(image)
+    return pixels[..., :3], pixels[..., 3:].astype(np.float32) / 255
