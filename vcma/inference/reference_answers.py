@@ -25,7 +25,8 @@ def reference_answers(
     """
     contrast, description = load_model(folder, detector)
     encoder.prepare(sentences)
-    contrast, window, settings = contrast.to(device), description["window"], contrast.settings
+    contrast, settings = contrast.to(device), contrast.settings
+    window = description["window"][0], description["window"][1]
     found: dict[str, list[Answer]] = {"contrast": [], "labels": [], "untrained": []}
     for owners, batch_sentences, batch in batches(clips, encoder, sentences, settings.batch_clips, None):
         priors, untrained = log_priors(contrast, batch, device), untrained_posteriors(settings, batch, device)
