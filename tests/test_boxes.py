@@ -34,6 +34,22 @@ def test_iou_does_not_depend_on_where_the_boxes_lie(a: np.ndarray, b: np.ndarray
     np.testing.assert_allclose(boxes.iou_matrix(a + by, b + by), boxes.iou_matrix(a, b), atol=1e-6)
 
 
+centres = hnp.arrays(np.float64, (5, 2), elements=st.floats(-50, 400))
+sizes = hnp.arrays(np.float64, (5, 2), elements=st.floats(0.5, 400))
+
+
+@given(centres, sizes, centres, sizes)
+def test_iou_by_centre_and_size_is_that_of_the_edges(
+    centre: np.ndarray, size: np.ndarray, other_centre: np.ndarray, other_size: np.ndarray
+) -> None:
+    a = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
+    b = np.concatenate([other_centre - other_size / 2, other_centre + other_size / 2], axis=1)
+    iou = boxes.iou_of_centred(centre, size, other_centre, other_size)
+    np.testing.assert_allclose(iou, boxes.pairwise_iou(a, b), atol=1e-9)
+    np.testing.assert_array_equal(iou, boxes.iou_of_centred(other_centre, other_size, centre, size))
+    assert (boxes.iou_of_centred(centre, 0 * size, other_centre, other_size) == 0).all()
+
+
 def test_iou_by_hand() -> None:
     a, b = np.array([0.0, 0, 10, 10]), np.array([5.0, 0, 15, 10])
     assert boxes.pairwise_iou(a, b) == pytest.approx(50 / 150)

@@ -31,6 +31,20 @@ def iou_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return pairwise_iou(a[..., :, None, :], b[..., None, :, :])
 
 
+def iou_of_centred(
+    centre: np.ndarray, size: np.ndarray, other_centre: np.ndarray, other_size: np.ndarray
+) -> np.ndarray:
+    """IoU [...] of boxes given by centre and size [..., 2] after broadcasting, in [0, 1].
+
+    Unlike `pairwise_iou` it checks nothing, for speed: sizes must not be negative, of two boxes at least one must
+    not be empty, and NaN gives NaN.
+    """
+    inter = (size + other_size) / 2 - np.abs(centre - other_centre)
+    inter = np.maximum(np.minimum(inter, np.minimum(size, other_size)), 0)
+    inter = inter[..., 0] * inter[..., 1]
+    return inter / (size[..., 0] * size[..., 1] + other_size[..., 0] * other_size[..., 1] - inter)
+
+
 def clip(boxes: np.ndarray, width: float, height: float) -> np.ndarray:
     """Boxes [..., 4] cut to the picture [0, width] x [0, height]; one outside of it becomes empty."""
     return np.clip(boxes, 0, np.array([width, height, width, height], dtype=boxes.dtype))

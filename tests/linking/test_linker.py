@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT
+from tests.linking.examples import proposals, walk
 from vcma import boxes
 from vcma.linking import linker
 from vcma.pipeline.artifact import lengths
@@ -43,30 +44,6 @@ def scenes() -> Any:
         yield importlib.import_module("scenes")
 
 
-def proposals(
-    frames: list[list[list[float]]], feature: np.ndarray | None = None, fps: float = 5.0
-) -> dict[str, Any]:
-    """PROPOSALS columns of the given boxes, frame by frame; scores 0.9; features random unless given [box, D]."""
-    count = [len(frame) for frame in frames]
-    total = sum(count)
-    rng = np.random.default_rng(0)
-    return {
-        "frame": np.arange(len(frames)) * 6,
-        "time": np.arange(len(frames)) / fps,
-        "box_offset": np.concatenate([[0], np.cumsum(count)]).astype(np.int64),
-        "box": np.array([box for frame in frames for box in frame], np.float32).reshape(total, 4),
-        "score": np.full(total, 0.9, np.float32),
-        "class_prob": np.tile([0.75, 0.25], (total, 1)).astype(np.float16),
-        "attribute_prob": np.zeros((total, 3), np.float16),
-        "feature": (rng.normal(size=(total, 8)) if feature is None else feature).astype(np.float16),
-        "class_name": np.array(["person", "dog"], dtype=object),
-        "attribute_name": np.array(["red", "blue", "green"], dtype=object),
-        "detector": np.array("test", dtype=object),
-        "width": np.array(320),
-        "height": np.array(240),
-    }
-
-
 def link(data: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """The tubes, after a check of everything that holds for all tubes."""
     before = {name: np.array(column, copy=True) for name, column in data.items()}
@@ -88,46 +65,6 @@ def link(data: dict[str, Any], **changes: Any) -> dict[str, Any]:
     assert (boxes.area(out["box"]) > 0).all()
     assert (boxes.clip(out["box"], float(data["width"]), float(data["height"])) == out["box"]).all()
     return out
-
-
-def walk(frames: int, start: float = 10.0, speed: float = 5.0, top: float = 20.0) -> list[list[float]]:
-    return [[start + speed * t, top, start + speed * t + 40, top + 50] for t in range(frames)]
-
-
-@st.composite
-def links(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    pairs = draw(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), unique=True, max_size=9))
-    gain = draw(st.lists(st.floats(0.01, 1), min_size=len(pairs), max_size=len(pairs)))
-    left, right = np.array(pairs, dtype=int).reshape(-1, 2).T
-    return left, right, np.array(gain)
-
-
-def brute_force(left: np.ndarray, right: np.ndarray, gain: np.ndarray) -> float:
-    """Greatest total gain of any set of links that uses no node twice."""
-    best = 0.0
-    for size in range(1, len(gain) + 1):
-        for some in map(list, itertools.combinations(range(len(gain)), size)):
-            if len(set(left[some])) == size == len(set(right[some])):
-                best = max(best, float(gain[some].sum()))
-    return best
-
-
-@given(links())
-def test_assignment_equals_brute_force(case: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    left, right, gain = case
-    chosen = linker.assign(left, right, gain)
-    assert len(set(left[chosen])) == len(set(right[chosen])) == len(chosen)
-    assert gain[chosen].sum() == pytest.approx(brute_force(left, right, gain))
-
-
-@given(links())
-def test_the_sparse_assignment_equals_brute_force(case: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    left, right, gain = case
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(linker, "_DENSE", 0)
-        chosen = linker.assign(left, right, gain)
-    assert len(set(left[chosen])) == len(set(right[chosen])) == len(chosen)
-    assert gain[chosen].sum() == pytest.approx(brute_force(left, right, gain))
 
 
 @settings(max_examples=25, deadline=None)
@@ -306,27 +243,6 @@ def test_smoothing_frees_boxes_of_jitter_and_0_leaves_them() -> None:
     data = proposals(seen[:, None].tolist(), np.ones((40, 8)))
     np.testing.assert_allclose(link(data, smoothing=0.0)["box"], data["box"], atol=1e-4)
     assert np.abs(link(data)["box"] - truth).mean() < 0.6 * np.abs(seen - truth).mean()
-
-
-def test_smoothing_follows_what_truly_moves() -> None:
-    t = np.arange(40.0)
-    centre = np.stack([100 + 60 * np.sin(t * 1.1), 80 + 50 * np.cos(t * 0.9)], axis=1)
-    size = np.tile([40.0, 50.0], (40, 1))
-    seen = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
-    assert np.abs(linker.smooth(t, centre, size, np.array([0, 40]), 1.0) - seen).max() < 5
-
-
-@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1))
-def test_smoothing_does_not_mix_tubes(first: int, second: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    count = first + second
-    at = np.concatenate([np.arange(first), np.arange(second)]).astype(float)
-    centre, size = rng.uniform(0, 200, (count, 2)), rng.uniform(20, 90, (count, 2))
-    both = linker.smooth(at, centre, size, np.array([0, first, count]), 1.0)
-    for part in (slice(0, first), slice(first, count)):
-        length = part.stop - part.start
-        alone = linker.smooth(at[part], centre[part], size[part], np.array([0, length]), 1.0)
-        np.testing.assert_allclose(both[part], alone, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", [False, True])

@@ -1,1 +1,1 @@
-"""Regions linked over time into tubes."""
+"""Detections of one video linked over time into tubes."""

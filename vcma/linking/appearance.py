@@ -1,142 +1,147 @@
-"""What detections look like, for linking: unit vectors of appearance and class, made when they are asked for.
+"""Appearance embeddings of detections and of tracklets, computed on demand.
 
-Of a long video they would be most of what linking holds in memory; so they are read from the input again, block by
-block, and only the means of fragments are kept.
+An embedding is a unit vector: the feature and the class distribution of a detection, each centred on the video's
+mean and scaled to a fixed length, one after the other. The embeddings of a long video would take most of the memory
+of linking, so they are computed block by block from the input columns and only the means of tracklets are stored.
 
-Symbols: n detections, g fragments of several detections, d and C numbers of a feature and of a class distribution,
-D = d + C of a look.
+Symbols: n detections, g tracklets of several detections, d and C numbers of a feature and of a class distribution,
+D = d + C numbers of an embedding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-_CLASS = 0.6  # weight of the class distribution beside the features
-_BLOCK = 1 << 17  # numbers at a time
-_SHORT = 1 << 20  # numbers; the looks of a video of fewer are made once
+from vcma.linking import blocks, constants
 
 
 @dataclass(frozen=True)
-class Looks:
-    """Looks of unit length; 0 where nothing is known.
+class Appearance:
+    """Appearance embeddings, unit vectors; 0 where neither feature nor class distribution is known.
 
-    row [n]: where a detection is in `feature` [N, d] and `kind` [N, C]; lean [D]: what is taken off; scale [n, 2]:
-    what feature and class are multiplied by then, 0 where unknown. fragment [n]: the detection's row of `mean`
-    [g, D], whose look is the mean of its fragment; -1 for its own look. made [n, D]: the own looks, or none.
+    feature [N, d], class_prob [N, C]: input columns, of which row [n] are the detections; centre [D]: subtracted
+    from both; scale [n, 2]: factors of the centred feature and class distribution, 0 where unknown. tracklet [n]:
+    row of the detection's tracklet in tracklet_embedding [g, D], -1 for a single detection. cached [n, D]: the
+    embeddings of the detections, or [0, D] where they are too large to keep.
     """
 
     feature: np.ndarray
-    kind: np.ndarray
+    class_prob: np.ndarray
     row: np.ndarray
-    lean: np.ndarray
+    centre: np.ndarray
     scale: np.ndarray
-    fragment: np.ndarray
-    mean: np.ndarray
-    made: np.ndarray
+    tracklet: np.ndarray
+    tracklet_embedding: np.ndarray
+    cached: np.ndarray
 
     @classmethod
-    def read(cls, feature: np.ndarray, kind: np.ndarray, row: np.ndarray, centred: bool) -> Looks:
-        """Of the detections `row` [n]. centred: whether to judge by what differs from the video's mean; where most
-        frames hold a single thing, that mean is the thing itself."""
-        parts = [_directions(values, row, centred) for values in (feature, kind)]
-        scale = np.stack([scale for _, scale in parts], axis=1) * np.array([1, _CLASS], np.float32)
-        length = np.sqrt(((scale > 0) * np.array([1, _CLASS**2])).sum(1))
+    def read(cls, feature: np.ndarray, class_prob: np.ndarray, row: np.ndarray, centred: bool) -> Appearance:
+        """Embed the detections `row` [n] of the input columns.
+
+        centred: whether to subtract the video's mean. Where most frames hold a single object, that mean is the
+        object itself.
+        """
+        weight = constants.CLASS_WEIGHT
+        parts = [_centre_and_scale(values, row, centred) for values in (feature, class_prob)]
+        scale = np.stack([scale for _, scale in parts], axis=1) * np.array([1, weight], np.float32)
+        length = np.sqrt(((scale > 0) * np.array([1, weight**2])).sum(1))
         scale /= np.where(length > 0, length, 1)[:, None]
-        lean = np.concatenate([lean for lean, _ in parts])
-        none = np.zeros((0, len(lean)), np.float32)
-        looks = cls(feature, kind, row, lean, scale, np.full(len(row), -1), none, none)
-        return replace(looks, made=looks.own(np.arange(len(row)))) if len(row) * len(lean) < _SHORT else looks
+        centre = np.concatenate([centre for centre, _ in parts])
+        empty = np.zeros((0, len(centre)), np.float32)
+        appearance = cls(feature, class_prob, row, centre, scale, np.full(len(row), -1), empty, empty)
+        if len(row) * len(centre) < blocks.MAX_CACHED_ELEMENTS:
+            appearance = replace(appearance, cached=appearance.of_detections(np.arange(len(row))))
+        return appearance
 
-    def only(self, keep: np.ndarray) -> Looks:
-        """Those of the mask keep [n]."""
-        made = self.made[keep] if len(self.made) else self.made
-        return replace(self, row=self.row[keep], scale=self.scale[keep], fragment=self.fragment[keep], made=made)
+    def select(self, keep: np.ndarray) -> Appearance:
+        """Those of the detections in the mask keep [n]."""
+        cached = self.cached[keep] if len(self.cached) else self.cached
+        return replace(
+            self, row=self.row[keep], scale=self.scale[keep], tracklet=self.tracklet[keep], cached=cached
+        )
 
-    def of(self, i: np.ndarray) -> np.ndarray:
-        """Looks float32 [len(i), D] of the detections i."""
-        fragment = self.fragment[i]
-        single = fragment < 0
-        if single.all():
-            return self.own(i)
-        looks = self.mean[fragment]
-        looks[single] = self.own(i[single])
-        return looks
-
-    def own(self, i: np.ndarray) -> np.ndarray:
-        """The same whatever their fragments."""
-        if len(self.made):
-            return self.made[i]
+    def of_detections(self, i: np.ndarray) -> np.ndarray:
+        """Embeddings float32 [len(i), D] of the detections i themselves."""
+        if len(self.cached):
+            return self.cached[i]
         row, scale, width = self.row[i], self.scale[i], self.feature.shape[1]
-        looks = np.concatenate([self.feature[row], self.kind[row]], axis=1, dtype=np.float32)
-        for part, factor in ((looks[:, :width], scale[:, :1]), (looks[:, width:], scale[:, 1:])):
+        embedding = np.concatenate([self.feature[row], self.class_prob[row]], axis=1, dtype=np.float32)
+        for part, factor in ((embedding[:, :width], scale[:, :1]), (embedding[:, width:], scale[:, 1:])):
             if not factor.all():
                 part[factor[:, 0] == 0] = 0  # may not be finite
-        looks -= self.lean
-        looks[:, :width] *= scale[:, :1]
-        looks[:, width:] *= scale[:, 1:]
-        return looks
+        embedding -= self.centre
+        embedding[:, :width] *= scale[:, :1]
+        embedding[:, width:] *= scale[:, 1:]
+        return embedding
 
-    def kinds(self, looks: np.ndarray) -> np.ndarray:
-        """The class parts [k, C] of looks [k, D], of unit length; NaN where unknown."""
-        kinds = looks[:, self.feature.shape[1] :]
-        length = np.sqrt(np.einsum("kc,kc->k", kinds, kinds))
-        return kinds / np.where(length > 0, length, np.nan)[:, None]
+    def of_tracklets(self, i: np.ndarray) -> np.ndarray:
+        """Embeddings float32 [len(i), D] of the tracklets that the detections i belong to."""
+        tracklet = self.tracklet[i]
+        single = tracklet < 0
+        if single.all():
+            return self.of_detections(i)
+        embedding = self.tracklet_embedding[tracklet]
+        embedding[single] = self.of_detections(i[single])
+        return embedding
+
+    def class_parts(self, embedding: np.ndarray) -> np.ndarray:
+        """Class parts [k, C] of embeddings [k, D], scaled to unit length; NaN where unknown."""
+        part = embedding[:, self.feature.shape[1] :]
+        length = np.sqrt(np.einsum("kc,kc->k", part, part))
+        return part / np.where(length > 0, length, np.nan)[:, None]
 
     @property
-    def known(self) -> np.ndarray:
-        """[n]: something is known of the look."""
-        known, several = np.asarray(self.scale.any(1)), self.fragment >= 0
-        known[several] = np.asarray(self.mean.any(1))[self.fragment[several]]
-        return known
+    def is_known(self) -> np.ndarray:
+        """[n]: whether anything is known of the detection's tracklet, that is, its embedding is not 0."""
+        is_known, several = np.asarray(self.scale.any(1)), self.tracklet >= 0
+        is_known[several] = np.asarray(self.tracklet_embedding.any(1))[self.tracklet[several]]
+        return is_known
 
-    def averaged(self, head: np.ndarray) -> Looks:
-        """With the looks of fragments of several detections as their mean. head [n]: the first detection of the
-        fragment each belongs to."""
-        several = np.flatnonzero((np.bincount(head, minlength=len(head)) > 1)[head])
-        several = several[np.argsort(head[several], kind="stable")]
-        fragment = np.full(len(head), -1)
-        fragment[several] = np.cumsum(np.diff(head[several], prepend=-1) > 0) - 1
-        mean = np.zeros((int(fragment.max(initial=-1)) + 1, len(self.lean)), np.float32)
-        for i in blocks(several, len(self.lean)):
-            first = np.flatnonzero(np.diff(fragment[i], prepend=-1))
-            mean[fragment[i[first]]] += np.add.reduceat(self.own(i), first)
+    def averaged(self, first: np.ndarray) -> Appearance:
+        """With the mean embedding of every tracklet of several detections.
+
+        first [n]: the first detection of the tracklet that each detection belongs to.
+        """
+        several = np.flatnonzero((np.bincount(first, minlength=len(first)) > 1)[first])
+        several = several[np.argsort(first[several], kind="stable")]
+        tracklet = np.full(len(first), -1)
+        tracklet[several] = np.cumsum(np.diff(first[several], prepend=-1) > 0) - 1
+        mean = np.zeros((int(tracklet.max(initial=-1)) + 1, len(self.centre)), np.float32)
+        for i in blocks.row_blocks(several, len(self.centre)):
+            begin = np.flatnonzero(np.diff(tracklet[i], prepend=-1))
+            mean[tracklet[i[begin]]] += np.add.reduceat(self.of_detections(i), begin)
         mean /= np.maximum(np.sqrt(np.einsum("gd,gd->g", mean, mean)), 1e-6)[:, None]
-        return replace(self, fragment=fragment, mean=mean)
+        return replace(self, tracklet=tracklet, tracklet_embedding=mean)
 
-    def likeness(self) -> np.ndarray:
-        """How alike [n] each detection and its fragment are, as a cosine; 1 where it is alone."""
-        alike = np.ones(len(self.row), np.float32)
-        for i in blocks(np.flatnonzero(self.fragment >= 0), len(self.lean)):
-            alike[i] = np.einsum("id,id->i", self.own(i), self.mean[self.fragment[i]])
-        return alike
+    def cosine_to_tracklet(self) -> np.ndarray:
+        """Cosine [n] of the embeddings of each detection and of its tracklet; 1 for a single detection."""
+        cosine = np.ones(len(self.row), np.float32)
+        for i in blocks.row_blocks(np.flatnonzero(self.tracklet >= 0), len(self.centre)):
+            cosine[i] = np.einsum("id,id->i", self.of_detections(i), self.tracklet_embedding[self.tracklet[i]])
+        return cosine
 
 
-def _directions(values: np.ndarray, row: np.ndarray, centred: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Mean [d] of the finite of values[row] (0 unless `centred`); and the factor [n] that makes what differs from
-    it a unit vector, 0 where not finite or no different."""
+def _centre_and_scale(values: np.ndarray, row: np.ndarray, centred: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Centre [d] and scale [n] that turn values[row] into unit vectors, (values - centre) * scale.
+
+    The centre is the mean of the finite rows, or 0 unless `centred`; the scale is 0 for a row that is not finite or
+    does not differ from the centre.
+    """
     length, total = np.zeros(len(row), np.float32), np.zeros(values.shape[1])
-    known = np.zeros(len(row), bool)
-    for i in blocks(np.arange(len(row)), values.shape[1]):
+    usable = np.zeros(len(row), bool)
+    for i in blocks.row_blocks(np.arange(len(row)), values.shape[1]):
         block = values[row[i]].astype(np.float32)
-        known[i] = np.isfinite(block).all(1)
-        block[~known[i]] = 0
+        usable[i] = np.isfinite(block).all(1)
+        block[~usable[i]] = 0
         length[i] = np.sqrt(np.einsum("nd,nd->n", block, block))
         total += block.sum(0)
     longest = length.max(initial=0)
-    lean = (total / max(known.sum(), 1) * centred).astype(np.float32)
+    centre = (total / max(usable.sum(), 1) * centred).astype(np.float32)
     if centred:
-        for i in blocks(np.flatnonzero(known), values.shape[1]):
-            block = values[row[i]].astype(np.float32) - lean
+        for i in blocks.row_blocks(np.flatnonzero(usable), values.shape[1]):
+            block = values[row[i]].astype(np.float32) - centre
             length[i] = np.sqrt(np.einsum("nd,nd->n", block, block))
-    known &= length > 2e-3 * longest  # what float16 can tell apart
-    return lean, np.divide(known, length, out=np.zeros_like(length), where=known)
-
-
-def blocks(rows: np.ndarray, width: int) -> Iterator[np.ndarray]:
-    """Parts of rows, as many at a time as make a block of so wide rows."""
-    most = max(_BLOCK // max(width, 1), 1)
-    for begin in range(0, len(rows), most):
-        yield rows[begin : begin + most]
+    usable &= length > constants.MIN_RELATIVE_LENGTH * longest
+    return centre, np.divide(usable, length, out=np.zeros_like(length), where=usable)

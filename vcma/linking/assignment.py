@@ -1,0 +1,71 @@
+"""Assignment of maximum total gain in a sparse bipartite graph: the Hungarian optimum, part by part."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite_matching
+
+from vcma.linking import blocks
+
+
+def assign(left: np.ndarray, right: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """Indices of the links of maximum total gain, no two of which share a node.
+
+    Link k joins node left[k] >= 0 to node right[k] >= 0, no pair twice, with a gain gain[k] > 0. The graph falls
+    into small connected parts that are solved one by one: exact, and linear in the length of the video.
+    """
+    if not len(left):
+        return np.zeros(0, int)
+    lefts = int(left.max()) + 1
+    nodes = lefts + int(right.max()) + 1
+    graph = csr_matrix((np.ones(len(left), np.int8), (left, lefts + right)), shape=(nodes, nodes))
+    part = connected_components(graph, directed=False)[1]
+    row, column = _index_in_part(left, part[left]), _index_in_part(right, part[lefts + right])
+    order = np.argsort(part[left], kind="stable")
+    first = np.flatnonzero(np.diff(part[left][order], prepend=-1))
+    count = np.diff(first, append=len(order))
+    chosen = [order[first[count == 1]]]
+    for begin, size in zip(first[count > 1].tolist(), count[count > 1].tolist(), strict=True):
+        links = order[begin : begin + size]
+        chosen.append(links[_assign_part(row[links], column[links], gain[links])])
+    return np.concatenate(chosen)
+
+
+def _index_in_part(node: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """Index [e] of each link's node among the nodes of its part, counted from 0."""
+    order = np.lexsort((node, part))
+    rank = np.cumsum(np.diff(node[order], prepend=-1) != 0)
+    begin = np.diff(part[order], prepend=-1) != 0
+    index = np.empty(len(node), np.int64)
+    index[order] = rank - np.maximum.accumulate(np.where(begin, rank, 0))
+    return index
+
+
+def _assign_part(row: np.ndarray, column: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """As `assign`, of one connected part whose nodes are numbered from 0 on either side."""
+    rows, columns = int(row.max()) + 1, int(column.max()) + 1
+    if rows == 1 or columns == 1:
+        return np.array([gain.argmax()])
+    if rows * columns > blocks.MAX_DENSE_ELEMENTS:
+        return _assign_sparse(row, column, gain, rows, columns)
+    total, link_of = np.zeros((rows, columns)), np.full((rows, columns), -1)
+    total[row, column], link_of[row, column] = gain, np.arange(len(gain))
+    best = link_of[linear_sum_assignment(total, maximize=True)]
+    return best[best >= 0]
+
+
+def _assign_sparse(row: np.ndarray, column: np.ndarray, gain: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """As `_assign_part`, without a dense matrix.
+
+    Every node may also be matched to a dummy node of its own, at cost 1, and the dummies of two linked nodes to
+    each other, at almost none; a link costs 2 less its gain, scaled to a maximum of 1.
+    """
+    node = np.arange(rows + columns)
+    cost = np.concatenate([2 - gain / gain.max(), np.ones(rows + columns), np.full(len(gain), 1e-9)])
+    left = np.concatenate([row, node, rows + column])
+    right = np.concatenate([column, np.roll(node, -columns), columns + row])
+    size = rows + columns
+    matched = min_weight_full_bipartite_matching(csr_matrix((cost, (left, right)), shape=(size, size)))[1]
+    return np.flatnonzero(matched[row] == column)

@@ -1,0 +1,113 @@
+"""Candidate links: pairs of an end and a later start of tracklets that are close in time and look alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from vcma.linking import blocks, constants
+from vcma.linking.appearance import Appearance
+from vcma.linking.detections import Detections
+from vcma.linking.motion import TrackletEnds
+
+
+class Candidates(NamedTuple):
+    """Candidate links: end [e], start [e], the cosine [e] of their embeddings and that of their classes [e].
+
+    The cosine of classes is NaN where one is unknown.
+    """
+
+    end: np.ndarray
+    start: np.ndarray
+    cosine: np.ndarray
+    class_cosine: np.ndarray
+
+
+def candidate_links(
+    detections: Detections,
+    appearance: Appearance,
+    ends: TrackletEnds,
+    starts: TrackletEnds,
+    *,
+    max_gap: float,
+    singletons: bool,
+    min_cosine: float,
+) -> Candidates:
+    """Pairs of ends and starts at most max_gap steps (or one frame) later that look alike, or may do so.
+
+    appearance: with the embeddings of the tracklets. singletons: whether single detections take part. Two of them
+    are paired over a short gap only.
+    """
+    single_end, single_start = ends.count == 1, starts.count == 1
+    groups = [(~single_end, ~single_start, max_gap)]
+    if singletons:
+        groups += [(~single_end, single_start, max_gap), (single_end, ~single_start, max_gap)]
+        groups += [(single_end, single_start, min(max_gap, constants.SHORT_GAP))]
+    parts = []
+    for end_mask, start_mask, gap in groups:
+        end, start = np.flatnonzero(end_mask), np.flatnonzero(start_mask)
+        end_detection, start_detection = ends.detection[end], starts.detection[start]
+        low, high = _ends_in_time(detections, end_detection, start_detection, gap)
+        pairs = _similar_pairs(appearance, end_detection, start_detection, low, high, min_cosine)
+        parts.append(pairs._replace(end=end[pairs.end], start=start[pairs.start]))
+    return _concatenated(parts)
+
+
+def _ends_in_time(
+    detections: Detections, end: np.ndarray, start: np.ndarray, max_gap: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Range low [g], high [g] of the detections end [f], sorted by time, at most max_gap before each start [g]."""
+    position = detections.position[start]
+    high = np.searchsorted(detections.position[end], position)
+    earliest = detections.time[start] - np.float32(max_gap * (1 + 1e-5))  # float32 times are rounded
+    low = np.searchsorted(detections.time[end], earliest)
+    return np.minimum(low, np.searchsorted(detections.position[end], position - 1)), high
+
+
+def _similar_pairs(
+    appearance: Appearance, end: np.ndarray, start: np.ndarray, low: np.ndarray, high: np.ndarray, min_cosine: float
+) -> Candidates:
+    """Pairs low[g] <= f < high[g] of the detections end [f] and start [g] whose cosine exceeds min_cosine or is
+    unknown; their `end` and `start` are f and g."""
+    unknown = ~appearance.is_known
+    unknown_end, unknown_start = unknown[end], unknown[start]
+    any_unknown = unknown_end.any() or unknown_start.any()
+    none, no_cosine = np.zeros(0, int), np.zeros(0, np.float32)
+    parts = [Candidates(none, none, no_cosine, no_cosine)]
+    for begin, stop in _start_blocks(low, high, len(end), len(appearance.centre)):
+        first, last = low[begin], high[stop - 1]
+        start_embedding = appearance.of_tracklets(start[begin:stop])
+        end_embedding = appearance.of_tracklets(end[first:last])
+        cosine = start_embedding @ end_embedding.T
+        similar: np.ndarray = np.greater(cosine, min_cosine)
+        if any_unknown:
+            similar |= unknown_start[begin:stop, None] | unknown_end[first:last]
+        s, e = np.divmod(np.flatnonzero(similar), max(last - first, 1))
+        in_time = (e + first >= low[s + begin]) & (e + first < high[s + begin])
+        s, e = s[in_time], e[in_time]
+        class_cosine = np.einsum(
+            "ec,ec->e", appearance.class_parts(start_embedding)[s], appearance.class_parts(end_embedding)[e]
+        )
+        parts.append(Candidates(e + first, s + begin, cosine[s, e], class_cosine))
+    return _concatenated(parts)
+
+
+def _start_blocks(low: np.ndarray, high: np.ndarray, ends: int, width: int) -> Iterator[tuple[int, int]]:
+    """Ranges (begin, stop) of starts, small enough for the embeddings, of `width` numbers, and for their cosines
+    with the ends between the first start's low and the last one's high."""
+    widest = max(2 * blocks.PAIRS_PER_BLOCK // max(width, 1), blocks.MIN_STARTS_PER_BLOCK)
+    begin = 0
+    while begin < len(low) and ends:
+        in_time = max(int(high[begin] - low[begin]), 1)
+        longest = max(in_time // 2, blocks.MIN_STARTS_PER_BLOCK, blocks.PAIRS_PER_BLOCK // ends)
+        longest = min(blocks.PAIRS_PER_BLOCK // in_time + 1, longest, widest)
+        within = np.searchsorted(high, low[begin] + max(widest, 2 * in_time), side="right")
+        stop = min(begin + longest, max(int(within), begin + 1))
+        yield begin, stop
+        begin = stop
+
+
+def _concatenated(parts: Iterable[Candidates]) -> Candidates:
+    return Candidates(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))

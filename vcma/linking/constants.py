@@ -1,0 +1,34 @@
+"""Constants of the linking method that pipeline.yaml does not expose.
+
+Times are in steps: the median time between sampled frames. What only bounds memory stands in `blocks`.
+"""
+
+from __future__ import annotations
+
+# Appearance embeddings.
+CLASS_WEIGHT = 0.6  # of the class distribution in an embedding, where the feature weighs 1
+MIN_CENTRING_DENSITY = 2  # detections per non-empty frame; with fewer, the video's mean is the object itself
+MIN_RELATIVE_LENGTH = 2e-3  # of the longest feature; shorter differences from the mean are float16 rounding
+
+# The minimum cosine of two embeddings of one object.
+THRESHOLD_FRAMES = 16  # frames measured, spread evenly over the video
+MAX_IOU_OF_DIFFERENT = 0.3  # detections of one frame that overlap less are taken for different objects
+THRESHOLD_DEVIATIONS = 3.0  # standard deviations above the mean cosine of different objects
+MAX_THRESHOLD_SHARE = 0.5  # at most this share of the way from that mean to 1: more would split an object
+
+# The score of a link.
+CLASS_SHARE = 0.2  # of the overlap term, given to the class: fast objects' boxes may never meet
+
+# Motion of the ends of tracklets.
+MOTION_POINTS = 3  # detections a line is fitted to; more average the jitter out but miss a turn
+VELOCITY_RIDGE = 0.3  # steps^2; shrinks velocities of few points: (jitter / usual speed)^2
+PREDICTION_ERROR = 0.1  # box sizes, of a line known as well as a single detection; boxes are widened by it
+MAX_DISTANCE = 0.8  # box sizes from prediction to detection, for the same line; grows with its error
+
+# Gaps.
+SHORT_GAP = 3.0  # steps; over a longer one two single detections are not linked: nothing tells them from clutter
+MAX_GROWTH = 2.0  # ratio of box sizes over a longer gap: interpolation says nothing of what grew more
+
+# Smoothing.
+STIFFNESSES = (0.03, 0.3, 3.0, 30.0, 300.0)  # steps^3; weights of the squared acceleration to choose from
+MAX_CORRECTION = 3.0  # standard deviations; larger corrections would undo a sudden move, not jitter

@@ -1,0 +1,27 @@
+"""Tracklets as linked lists of detections.
+
+successor [n] and predecessor [n] hold the next and the previous detection of the same tracklet, -1 for none.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def inverse(successor: np.ndarray) -> np.ndarray:
+    """Predecessors [n] of the detections, from their successors [n]."""
+    predecessor = np.full(len(successor), -1)
+    linked = np.flatnonzero(successor >= 0)
+    predecessor[successor[linked]] = linked
+    return predecessor
+
+
+def first_detections(successor: np.ndarray) -> np.ndarray:
+    """First detection [n] of the tracklet of each detection, by pointer doubling."""
+    predecessor = inverse(successor)
+    first = np.where(predecessor < 0, np.arange(len(predecessor)), predecessor)
+    while True:
+        earlier = first[first]
+        if (earlier == first).all():
+            return first
+        first = earlier
