@@ -3,8 +3,8 @@
 import click
 
 from vcma.pipeline import artifact, schemas, storage
-from vcma.pipeline.cli import Run, progress, stage
-from vcma.pipeline.per_video import run_key
+from vcma.pipeline.cli import progress, stage
+from vcma.pipeline.stage_run import StageRun, result_key
 
 
 @stage("force", "device")
@@ -35,7 +35,7 @@ from vcma.pipeline.per_video import run_key
 @click.option("--max-frames", type=click.IntRange(2), help="Most sampled frames of one clip.")
 @click.option("--train-frames", type=click.IntRange(2), help="How many of those a training step draws.")
 @click.option("--seed", type=click.IntRange(0), help="What every random choice follows from.")
-def train_em(run: Run, max_frames: int, **parameters: float) -> None:
+def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     """Learn the alignment by variational EM, watching p and q on validation."""
     # torch takes seconds to import, which --help need not wait for.
     from vcma.model.em import Settings, Trainer, build, fit, fit_contrast
@@ -51,7 +51,7 @@ def train_em(run: Run, max_frames: int, **parameters: float) -> None:
     truth = artifact.read(schemas.TRUTH, run.artifact("truth_val.h5"))
     validation, epoch = corpus.judged("val", truth, run.device), corpus.epochs(settings)
     sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *sorted(corpus.clips.folder.glob("*.h5"))]
-    key = run_key(run, sources, texts.name)
+    key = result_key(run, sources, texts.name)
     trainer = Trainer(model, corpus.steps(settings))
     rounds = Rounds(run.project.artifacts / ".ledger" / "train_em.safetensors", key, trainer)
     history = [] if run.force else rounds.resume()

@@ -24,10 +24,10 @@ from vcma.inference.untrained import label_encoder
 from vcma.model.batch import Batch
 from vcma.model.clip import crop
 from vcma.model.decoding import predict
-from vcma.pipeline.cli import check_device, progress, text_lines, with_project
+from vcma.pipeline.cli import check_device, progress, with_project
 from vcma.pipeline.paths import is_file
 from vcma.pipeline.project import Project
-from vcma.pipeline.storage import replacing, write_bytes
+from vcma.pipeline.storage import replacing, text_lines, write_bytes
 from vcma.records.answer import Answer, Prediction, exported
 from vcma.records.columns import rows
 from vcma.records.sentence import Sentence

@@ -19,5 +19,5 @@ def rows(offset: np.ndarray, i: int) -> slice:
 
 
 def offsets(counts: Iterable[int]) -> np.ndarray:
-    """Offsets column (int64) of consecutive runs with the given counts."""
+    """Offsets column (int64) of consecutive groups of rows with the given counts."""
     return np.concatenate([[0], np.cumsum(np.fromiter(counts, dtype=np.int64))]).astype(np.int64)
