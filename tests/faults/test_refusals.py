@@ -188,7 +188,7 @@ def extract(path, *rest, **more):
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_video_that_kills_its_reader_is_reported_and_the_others_are_made(project, jobs):
-    source = project / "vcma" / "video" / "decoding.py"
+    source = project / "vcma" / "video" / "sampling.py"
     kept, before = source.read_text(), contents(artifacts(project))
     try:
         source.write_text(kept + DEADLY)

@@ -130,17 +130,17 @@ def attributes(path: Path, schema: Schema | None = None) -> dict[str, Any]:
     file is missing, damaged, or, where a schema is given, of another schema or version.
     """
     remedy = schema.remedy if schema else "name an artifact of this project"
-    found = read_seal(path, remedy)
-    if found is None:
+    values = read_seal(path, remedy)
+    if values is None:
         try_in_child(path, remedy, lambda: _read_attributes(path, remedy))
-        found = _read_attributes(path, remedy)
+        values = _read_attributes(path, remedy)
     if schema:
-        _check_tag(schema, found["schema"], path)
-    return found
+        _check_tag(schema, values["schema"], path)
+    return values
 
 
 def schema_of(path: Path) -> Schema:
-    """The schema a file says it has; raises InputError if this program knows it not, or in another version only."""
+    """The schema that a file states; raises InputError if it is unknown or of another version."""
     tag = attributes(path)["schema"]
     schema = SCHEMAS.get(tag.partition("/")[0])
     if schema is None:

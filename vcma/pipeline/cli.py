@@ -32,7 +32,7 @@ def mode(*names: str, **settings: Any) -> Callable:
 
 
 class _Mode(click.Option):
-    pass
+    """What `mode` makes."""
 
 
 _SHARED_OPTIONS = {

@@ -163,7 +163,7 @@ class _MakeArtifact:
             raise RefusedError("a later run has taken over", self.lock)
 
 
-_ONE_AT_A_TIME = threading.Lock()  # a Dask worker may have threads, but networks and readers are not made for that
+_ONE_AT_A_TIME = threading.Lock()  # a Dask worker may have threads; networks and readers do not stand two at once
 
 
 def _key(schema: schemas.Schema, params: Mapping, inputs: Mapping, code: str) -> str:

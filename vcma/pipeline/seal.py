@@ -60,7 +60,7 @@ def read_seal(path: Path, remedy: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         seal = None
     # The checksum guards against accidents; another writer's line may hold anything.
-    if not isinstance(seal, dict) or any(not isinstance(seal.get(key), kind) for key, kind in _TYPES.items()):
+    if not isinstance(seal, dict) or any(not isinstance(seal.get(key), type_) for key, type_ in _TYPES.items()):
         raise InputError("damaged artifact (its first line is no seal)", path, remedy)
     if size != seal["size"]:
         raise InputError(f"damaged artifact (it has {size:,} bytes of {seal['size']:,})", path, remedy)
@@ -68,7 +68,7 @@ def read_seal(path: Path, remedy: str) -> dict[str, Any] | None:
 
 
 def verify(path: Path, seal: Mapping[str, Any], remedy: str) -> None:
-    """Raise InputError if what follows the block of a file is not what its seal was made for."""
+    """Raise InputError if the bytes behind the block of a file are not those it was sealed with."""
     with _opened(path, remedy) as file:
         file.seek(seal["block"])
         digest = hashlib.file_digest(file, "sha256").hexdigest()

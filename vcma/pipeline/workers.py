@@ -97,7 +97,7 @@ def dask_cluster(address: str) -> Iterator[None]:
     from distributed import Client
 
     try:
-        # A client that cannot begin complains at length when it ends, and waits for ever on a port of another kind.
+        # A client that cannot begin logs tracebacks at its end, and waits for ever on a port of another protocol.
         asyncio.run(asyncio.wait_for(_connect_once(address), SCHEDULER_TIMEOUT))
         client = Client(address, timeout=SCHEDULER_TIMEOUT, set_as_default=False)
     except (OSError, ValueError, TypeError, OverflowError, MemoryError) as error:
