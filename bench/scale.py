@@ -94,9 +94,10 @@ def stage(root: Path, name: str) -> Cost:
 ADOPT = """
 import runpy, sys
 from vcma.pipeline import per_video
+from vcma.pipeline.ledger import file_entry
 def adopted(run, make, jobs, isolated):
     for video, path, *_ in jobs:
-        yield video, {"counts": {}, **per_video._stat(path), "sha256": per_video._file_digest(path)}
+        yield video, {"counts": {}, **file_entry(path)}
 per_video.results = adopted
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")

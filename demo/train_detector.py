@@ -11,7 +11,7 @@ from joblib import Parallel, cpu_count, delayed
 from vcma.commands.train_detector import training_options
 from vcma.detector_training.pictures import Still, encoded
 from vcma.detector_training.trainer import Split, train
-from vcma.pipeline.cli import one_edge
+from vcma.pipeline.exit_codes import exit_on_error
 from world.dataset import ATTRIBUTES, CATEGORIES, still_pictures
 
 _SERIES = 100  # stills of the drawn world that one worker draws at a time
@@ -47,7 +47,7 @@ def main(**options: Any) -> None:
         sets = cfg.DATASETS
         return world_stills(cfg.SEED, sets.STILLS_TRAIN), world_stills(cfg.SEED + 1, sets.STILLS_TEST)
 
-    with one_edge():
+    with exit_on_error():
         train(stills=stills, **options)
 
 

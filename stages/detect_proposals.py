@@ -9,9 +9,10 @@ import numpy as np
 from vcma.detection.proposals import propose
 from vcma.detection.registry import cached_detector, load_detector
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.cli import Run, stage
+from vcma.pipeline.cli import stage
 from vcma.pipeline.paths import file_stem
-from vcma.pipeline.per_video import listed, per_video
+from vcma.pipeline.per_video import available_videos, per_video
+from vcma.pipeline.stage_run import StageRun
 from vcma.records.columns import Columns
 
 
@@ -21,12 +22,12 @@ from vcma.records.columns import Columns
 @click.option("--nms-threshold", type=click.FloatRange(0, 1), help="IoU beyond which the weaker region goes.")
 @click.option("--min-size", type=click.FloatRange(0), help="Least side of a region in stored pixels.")
 @click.option("--batch", type=click.IntRange(1), help="Frames in one forward pass.")
-def detect_proposals(run: Run, batch: int, **parameters: float) -> None:
+def detect_proposals(run: StageRun, batch: int, **parameters: float) -> None:
     """Find regions in every sampled frame with the data set's detector."""
     settings = run.project.detector
     fingerprint = load_detector(settings, run.project.root, run.device).fingerprint
     frames = run.artifact("frames")
-    videos = listed(run.artifact("samples.h5"), frames)
+    videos = available_videos(run.artifact("samples.h5"), frames)
     path = {video: frames / f"{file_stem(video)}.h5" for video in videos}
 
     def inputs(video: str) -> dict[str, str]:

@@ -15,7 +15,8 @@ from vcma.evaluation.metrics import PROTOCOLS, compare, protocols_for
 from vcma.evaluation.metrics import evaluate as evaluate_by
 from vcma.evaluation.tables import comparison_table, left_out, metrics_table, whose
 from vcma.pipeline import artifact, schemas, storage
-from vcma.pipeline.cli import Run, mode, stage
+from vcma.pipeline.cli import mode, stage
+from vcma.pipeline.stage_run import StageRun
 from vcma.pipeline.video_artifacts import read_regions, tubes_reader
 from vcma.records.answer import Predictions, answers_of, boxes_of
 from vcma.records.columns import Columns
@@ -28,7 +29,7 @@ from vcma.records.columns import Columns
 @mode("--predictions", "foreign", type=click.Path(path_type=Path), help="Score this JSON file instead of ours.")
 @mode("--json", "out", type=click.Path(path_type=Path), help="With --predictions: where the metrics go.")
 @mode("--compare", "other", type=click.Path(path_type=Path), help="Print paired differences to this JSON file.")
-def evaluate(run: Run, split: str, protocol: str, seed: int) -> None:
+def evaluate(run: StageRun, split: str, protocol: str, seed: int) -> None:
     """Score predictions by protocol, with 95 % intervals, beside their reference points."""
     foreign, out = run.modes["foreign"], run.modes["out"]
     if out and not foreign:
@@ -76,7 +77,7 @@ def evaluate(run: Run, split: str, protocol: str, seed: int) -> None:
     return run.done(f"{len(truth['sample']):,} samples by {', '.join(protocols)}", out) if out else None
 
 
-def _reference_points(run: Run, truth: Columns, by_protocol: Any, seed: int) -> dict:
+def _reference_points(run: StageRun, truth: Columns, by_protocol: Any, seed: int) -> dict:
     tubes = tubes_reader(run.artifact("tubes"))
     found = artifact.read(schemas.REFERENCES, run.artifact("references.h5"))
     video = dict(zip(truth["sample"], truth["video"], strict=True))

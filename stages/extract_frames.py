@@ -6,9 +6,10 @@ import click
 import numpy as np
 
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.cli import Run, stage
+from vcma.pipeline.cli import stage
 from vcma.pipeline.paths import video_root
 from vcma.pipeline.per_video import per_video
+from vcma.pipeline.stage_run import StageRun
 from vcma.records.columns import Columns
 from vcma.video.sampling import extract
 
@@ -18,7 +19,7 @@ from vcma.video.sampling import extract
 @click.option("--max-frames", type=click.IntRange(2), help="Most frames of one video; more are thinned evenly.")
 @click.option("--max-side", type=click.IntRange(16), help="Longest side of a stored frame in pixels.")
 @click.option("--quality", type=click.IntRange(1, 100), help="JPEG quality.")
-def extract_frames(run: Run, **parameters: float) -> None:
+def extract_frames(run: StageRun, **parameters: float) -> None:
     """Sample the frames of every video on one time grid and store them as JPEG."""
     samples = artifact.read(schemas.SAMPLES, run.artifact("samples.h5"))
     row = {video: i for i, video in enumerate(samples["video"])}

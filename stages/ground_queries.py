@@ -5,7 +5,8 @@ from dataclasses import asdict
 import click
 
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.cli import Run, mode, progress, stage
+from vcma.pipeline.cli import mode, progress, stage
+from vcma.pipeline.stage_run import StageRun
 from vcma.records.answer import prediction_columns, reference_columns
 from vcma.records.sentence import grouped, sentences
 
@@ -14,7 +15,7 @@ from vcma.records.sentence import grouped, sentences
 @click.option("--split", type=click.Choice(["train", "val", "test"]), help="Which sentences.")
 @click.option("--posterior", type=click.Choice(["p", "q"]), help="p_theta(Z | E, R, V) or q_phi(Z | E, V).")
 @mode("--untrained", is_flag=True, help="Without a model: by the detector's labels and what predicates' words say.")
-def ground_queries(run: Run, split: str, posterior: str) -> None:
+def ground_queries(run: StageRun, split: str, posterior: str) -> None:
     """Ground every sentence of a split: which tube, over which span of native frames."""
     # torch takes seconds to import, which --help need not wait for.
     from vcma.batching.clip_store import ClipStore

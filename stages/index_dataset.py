@@ -6,11 +6,12 @@ import click
 
 from vcma.datasets.formats import READERS, format_of
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.cli import Run, stage
+from vcma.pipeline.cli import stage
+from vcma.pipeline.stage_run import StageRun
 
 
 @stage("strict")
-def index_dataset(run: Run) -> None:
+def index_dataset(run: StageRun) -> None:
     """Read the chosen data set's annotation files into one index of samples, and the truth of what is evaluated."""
     form = format_of(run.block)
     index = READERS[form](run.project.data, run.block, run.project.root, strict=run.strict)

@@ -6,9 +6,10 @@ from pathlib import Path
 import click
 
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.cli import Run, stage
+from vcma.pipeline.cli import stage
 from vcma.pipeline.paths import file_stem
-from vcma.pipeline.per_video import listed, per_video
+from vcma.pipeline.per_video import available_videos, per_video
+from vcma.pipeline.stage_run import StageRun
 from vcma.records.columns import Columns
 
 
@@ -19,10 +20,10 @@ from vcma.records.columns import Columns
 @click.option("--max-gap", type=click.FloatRange(0), help="Longest bridged gap in seconds.")
 @click.option("--max-overlap", type=click.FloatRange(0, 1), help="Regions or tubes alike beyond this IoU are one.")
 @click.option("--smoothing", type=click.FloatRange(0, 1), help="Weight of smoothed against detected boxes.")
-def link_tubes(run: Run, **parameters: float) -> None:
+def link_tubes(run: StageRun, **parameters: float) -> None:
     """Link the proposals of every video into tubes."""
     proposals = run.artifact("proposals")
-    videos = listed(run.artifact("samples.h5"), proposals)
+    videos = available_videos(run.artifact("samples.h5"), proposals)
     path = {video: proposals / f"{file_stem(video)}.h5" for video in videos}
 
     def inputs(video: str) -> dict[str, str]:

@@ -7,7 +7,8 @@ import click
 
 from vcma.parsing.parser import parse
 from vcma.pipeline import artifact, schemas, storage
-from vcma.pipeline.cli import Run, mode, stage, text_lines
+from vcma.pipeline.cli import mode, stage
+from vcma.pipeline.stage_run import StageRun
 from vcma.records.query import Query, query_columns
 
 
@@ -17,7 +18,7 @@ from vcma.records.query import Query, query_columns
 )
 @mode("--text", type=click.Path(path_type=Path), help="Parse this file instead, one sentence a line.")
 @mode("--json", "out", type=click.Path(path_type=Path), help="With --text: where to, one JSON object a line.")
-def parse_queries(run: Run, model: str) -> None:
+def parse_queries(run: StageRun, model: str) -> None:
     """Parse every sentence into its entities, its relations and the entity asked for."""
     chosen = None if model == "auto" else model
     if run.modes["text"] or run.modes["out"]:
@@ -35,7 +36,7 @@ def parse_queries(run: Run, model: str) -> None:
 def _parse_file(text: Path | None, out: Path | None, model: str | None) -> None:
     if text is None or out is None:
         raise click.UsageError("--text FILE and --json OUT go together")
-    queries = list(parse(text_lines(text), model))
+    queries = list(parse(storage.text_lines(text), model))
     content = "".join(json.dumps(query.to_json(), ensure_ascii=False) + "\n" for query in queries)
     storage.write_bytes(out, content.encode("utf-8", "replace"))
     click.echo(f"parse_queries: {_counts(queries)} -> {out}", err=True)

@@ -9,8 +9,9 @@ import click
 
 from vcma.errors import InputError
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.cli import Run, mode, progress, stage
+from vcma.pipeline.cli import mode, progress, stage
 from vcma.pipeline.paths import file_stem, video_root
+from vcma.pipeline.stage_run import StageRun
 from vcma.pipeline.workers import parallel
 from vcma.report import cases
 from vcma.report.figures import film_strip
@@ -22,7 +23,7 @@ from vcma.report.pages import Shelf, write_report
 @mode("--figure", metavar="SAMPLE", help="Only draw this sample as a film strip, as in the paper's figure 2.")
 @mode("--against", type=click.Path(path_type=Path), help="Another run's artifacts: samples gained and lost.")
 @mode("--out", type=click.Path(path_type=Path), help="Another folder or, with --figure, a .png, .svg or .pdf.")
-def render_report(run: Run, examples: int) -> None:
+def render_report(run: StageRun, examples: int) -> None:
     """Write the report as pages that open from the disk, without network or server."""
     found = cases.load(run.project.artifacts)
     sample, other, out = run.modes["figure"], run.modes["against"], run.modes["out"]
@@ -43,7 +44,7 @@ def render_report(run: Run, examples: int) -> None:
     return None
 
 
-def _figure(run: Run, found: cases.Report, sample: str, out: Path) -> None:
+def _figure(run: StageRun, found: cases.Report, sample: str, out: Path) -> None:
     case = next((c for c in found.cases if c.sample == sample), None)
     if case is None:
         example = f", e.g. '{found.cases[0].sample}'" if found.cases else ""
@@ -52,7 +53,7 @@ def _figure(run: Run, found: cases.Report, sample: str, out: Path) -> None:
     run.done(f"'{case.query.text}'", out)
 
 
-def _sources(run: Run) -> Callable[[str], Path | None]:
+def _sources(run: StageRun) -> Callable[[str], Path | None]:
     """From a video to its original file; the stored frames are shown where the videos are not at hand."""
     try:
         root = video_root(run.block, run.project.root)
@@ -67,7 +68,7 @@ def _source(root: Path | None, paths: dict[str, str], video: str) -> Path | None
     return root / paths[video] if root is not None and video in paths else None
 
 
-def _each(run: Run, work: Callable, jobs: list) -> Iterable:
+def _each(run: StageRun, work: Callable, jobs: list) -> Iterable:
     return progress(parallel(run, work, jobs), len(jobs), run.stage)
 
 

@@ -3,8 +3,8 @@
 import click
 
 from vcma.pipeline import artifact, schemas, storage
-from vcma.pipeline.cli import Run, progress, stage
-from vcma.pipeline.per_video import run_key
+from vcma.pipeline.cli import progress, stage
+from vcma.pipeline.stage_run import StageRun, result_key
 
 
 @stage("force", "device")
@@ -35,7 +35,7 @@ from vcma.pipeline.per_video import run_key
 @click.option("--max-frames", type=click.IntRange(2), help="Most sampled frames of one clip.")
 @click.option("--train-frames", type=click.IntRange(2), help="How many of those a training step draws.")
 @click.option("--seed", type=click.IntRange(0), help="What every random choice follows from.")
-def train_em(run: Run, max_frames: int, **parameters: float) -> None:
+def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     """Learn the alignment by variational EM, watching p and q on validation."""
     # torch takes seconds to import, which --help need not wait for.
     from vcma.model.evidence import build
@@ -56,7 +56,7 @@ def train_em(run: Run, max_frames: int, **parameters: float) -> None:
     sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *sorted(train.clips.folder.glob("*.h5"))]
     trainer = Trainer(model, train.steps(settings))
     ledger = run.project.artifacts / ".ledger" / "train_em.safetensors"
-    rounds = Rounds(ledger, run_key(run, sources, texts.name), trainer)
+    rounds = Rounds(ledger, result_key(run, sources, texts.name), trainer)
     history = [] if run.force else rounds.resume()
     with progress(None, settings.warm_up + settings.rounds, run.stage) as bar:
         bar.update(len(history))

@@ -14,7 +14,7 @@ from tests import shapes
 
 torch.set_num_threads(1)
 # The shapes in annotations are checked wherever tests call the mathematics; elsewhere they cost nothing.
-SHAPED = ("vcma.model", "vcma.batching", "vcma.boxes")
+SHAPED = ("vcma.model", "vcma.batching")
 jaxtyping.install_import_hook(SHAPED, f"{shapes.__name__}.checker")
 # A loaded machine is slow, not wrong.
 settings.register_profile("patient", deadline=None)

@@ -18,8 +18,8 @@ from demo import describe_world
 from tests.conftest import ROOT, STAGES
 from vcma.commands import ablate, ablation_runs
 from vcma.pipeline import artifact, schemas, workers
-from vcma.pipeline.cli import Run
 from vcma.pipeline.project import Project
+from vcma.pipeline.stage_run import StageRun
 from vcma.report.palette import PALETTE
 from world import dataset
 
@@ -379,7 +379,7 @@ def test_real_clips_go_through_with_the_opencv_detector(tmp_path, test_data, dat
 
 @pytest.mark.parametrize(("device", "alone"), [("cpu", False), ("cuda:0", True)])
 def test_videos_go_to_workers_on_a_cpu_and_to_one_process_on_a_gpu(tmp_path, device, alone):
-    how = Run("any", tmp_path, Project(tmp_path, {}), {}, jobs=2, device=device)
+    how = StageRun("any", tmp_path, Project(tmp_path, {}), {}, jobs=2, device=device)
     seen = dict(workers.parallel(how, lambda video: (video, os.getpid()), [("a",), ("b",), ("c",)]))
     assert set(seen) == {"a", "b", "c"}
     assert (set(seen.values()) == {os.getpid()}) is alone

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from vcma.pipeline.cli import one_edge, with_project
+from vcma.pipeline.cli import with_project
+from vcma.pipeline.exit_codes import exit_on_error
 from vcma.pipeline.project import Project
 
 # name -> (module, command), imported when asked for: `vcma --help` needs no heavy library.
@@ -41,7 +42,7 @@ class _Commands(click.Group):
             formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with one_edge():
+        with exit_on_error():
             return super().invoke(ctx)
 
 

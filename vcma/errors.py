@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 
 class InputError(Exception):
@@ -20,3 +23,10 @@ class InputError(Exception):
 
 class RefusedError(InputError):
     """The operating system refuses (disk full, no permission): no fault of the item in hand, so the run ends."""
+
+
+def did_you_mean(name: str, choices: Iterable[Any]) -> str:
+    """The start of a remedy for an unknown name: "did you mean '…'? ", empty where no choice is similar."""
+    for match in get_close_matches(name, map(str, choices), 1):
+        return f"did you mean '{match}'? "
+    return ""

@@ -190,7 +190,7 @@ def test_a_truncated_clip_is_searched_as_far_as_it_goes_and_said_to_be(project, 
 
 def test_boxes_are_told_where_their_tube_is_and_doubts_where_nothing_looks_like_it(project, tmp_path):
     tubes = make_tubes(0) | {"class_prob": np.eye(4, 3, dtype=np.float16)}
-    asked = [ground.sentence(text, i) for i, text in enumerate(("the dog jumps", "a zebra", "who runs?"))]
+    asked = [ground._sentence(text, i) for i, text in enumerate(("the dog jumps", "a zebra", "who runs?"))]
     assert [*ground._doubts(asked, Tubes.of(tubes))] == [
         "the detector has no class 'zebra'; those closest in meaning stand in for it"
     ]

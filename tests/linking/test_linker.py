@@ -291,8 +291,8 @@ def test_true_identities_take_the_fitting_detections_and_fill_gaps() -> None:
     )
     tracks = {4: (np.arange(0, 36, 6), np.array(box)), 9: (np.array([0]), np.array([[5.0, 200, 30, 230]]))}
     out = identified(data, tracks)
-    assert (out["point_offset"].tolist(), out["position"].tolist()) == ([0, 6], list(range(6)))
-    np.testing.assert_allclose(out["box"], box)
+    assert (out.point_offset.tolist(), out.position.tolist()) == ([0, 6], list(range(6)))
+    np.testing.assert_allclose(out.box, box)
 
 
 @pytest.mark.parametrize(

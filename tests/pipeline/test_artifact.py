@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import make_tubes, unseal
 from vcma.errors import InputError
-from vcma.pipeline import artifact, schemas
+from vcma.pipeline import artifact, child_process, schemas
 
 
 def test_round_trip_and_the_same_bytes(tmp_path):
@@ -83,7 +83,7 @@ def test_a_foreign_file_that_hdf5_does_not_survive_is_told_in_one_line(tmp_path,
             pass
 
     monkeypatch.setattr(artifact, "_read_column", read)
-    monkeypatch.setattr(artifact, "_PATIENCE", 1)
+    monkeypatch.setattr(child_process, "CPU_SECONDS", 1)
     monkeypatch.chdir(tmp_path)
     limit = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (limit[1], limit[1]))

@@ -107,7 +107,7 @@ def test_no_scheduler_is_one_line(project):
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", None])
 def test_a_port_of_another_kind_or_none_is_told_in_time(monkeypatch, capfd, answer):
-    monkeypatch.setattr(workers, "_PATIENCE", 0.5)
+    monkeypatch.setattr(workers, "SCHEDULER_TIMEOUT", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as stack:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         if answer is None:
@@ -117,7 +117,10 @@ def test_a_port_of_another_kind_or_none_is_told_in_time(monkeypatch, capfd, answ
             caller = threading.Thread(target=lambda: stack.enter_context(server.accept()[0]).sendall(answer))
             caller.start()
             stack.callback(caller.join)
-        with pytest.raises(InputError, match=f"{address}: no Dask scheduler answers"), workers._cluster(address):
+        with (
+            pytest.raises(InputError, match=f"{address}: no Dask scheduler answers"),
+            workers.dask_cluster(address),
+        ):
             pass
     gc.collect()
     assert capfd.readouterr() == ("", "")

@@ -20,11 +20,12 @@ import click
 import numpy as np
 
 from vcma.pipeline import artifact, schemas, storage
-from vcma.pipeline.cli import Run, alone, progress
+from vcma.pipeline.cli import progress
 from vcma.pipeline.paths import file_stem
-from vcma.pipeline.per_video import listed, per_video
+from vcma.pipeline.per_video import available_videos, per_video
 from vcma.pipeline.project import Project
 from vcma.pipeline.source import code_digest
+from vcma.pipeline.stage_run import StageRun, stage_lock
 from vcma.records.columns import Columns
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -195,15 +196,17 @@ def link_other(project: Project, alpha: float, jobs: int) -> Path:
     folder = project.artifacts / "ablation" / f"alpha-{alpha:g}"
     params = {**project.section("link_tubes"), "alpha": alpha}
     proposals = project.artifacts / "proposals"
-    videos = listed(project.artifacts / "samples.h5", proposals)
+    videos = available_videos(project.artifacts / "samples.h5", proposals)
     path = {video: proposals / f"{file_stem(video)}.h5" for video in videos}
-    run = Run("link_tubes", Path(link.__code__.co_filename), replace(project, folder=folder), params, jobs=jobs)
+    run = StageRun(
+        "link_tubes", Path(link.__code__.co_filename), replace(project, folder=folder), params, jobs=jobs
+    )
 
     def inputs(video: str) -> dict[str, str]:
         return {"proposals": artifact.attributes(path[video], schemas.PROPOSALS)["content"]}
 
     items = {video: (path[video],) for video in videos}
-    with alone(run):
+    with stage_lock(run):
         per_video(run, schemas.TUBES, items, partial(_linked, params), inputs, lambda columns: {})
     return folder / "tubes"
 

@@ -14,10 +14,10 @@ import numpy as np
 from vcma.detection.base import Detector
 from vcma.detection.registry import load_detector
 from vcma.errors import InputError
-from vcma.pipeline.cli import check_device, progress, text_lines, with_project
+from vcma.pipeline.cli import check_device, progress, with_project
 from vcma.pipeline.paths import is_file
 from vcma.pipeline.project import Project
-from vcma.pipeline.storage import write_bytes
+from vcma.pipeline.storage import text_lines, write_bytes
 from vcma.records.answer import Prediction, exported
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes

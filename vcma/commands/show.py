@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from vcma.errors import InputError
+from vcma.errors import InputError, did_you_mean
 from vcma.evaluation.tables import metrics_table, whose
 from vcma.pipeline import artifact, schemas, storage
-from vcma.pipeline.paths import file_stem, nearest
+from vcma.pipeline.paths import file_stem
 from vcma.pipeline.project import Project
 from vcma.pipeline.schemas import Schema
 from vcma.records.columns import Columns, rows
@@ -24,7 +24,7 @@ def describe(path: Path, rows: int) -> str:
     """What a file holds, as text: schema, columns with types, axes and units, parameters, inputs, first rows."""
     schema = artifact.schema_of(path)
     attributes = artifact.attributes(path)
-    data = artifact.read(schema, path)
+    data, absent = artifact.read(schema, path), artifact.absent_columns(schema, path)
     lines = [f"{path}: {schema.tag}, by {schema.stage}", f"  {schema.doc}"]
     lines.append(f"  parameters: {json.dumps(attributes['params'])}")
     lines += [f"  input {name}: {digest[:64]}" for name, digest in attributes["inputs"].items()]
@@ -36,7 +36,8 @@ def describe(path: Path, rows: int) -> str:
             f"{axis}{'+1' if column.offsets else ''}={n}" for axis, n in zip(column.axes, value.shape, strict=True)
         )
         unit = f" ({column.unit})" if column.unit else ""
-        lines.append(f"  {name:<{width}}  {column.dtype:<8} [{axes}]{unit}  {column.doc}")
+        note = f" (absent: {schema.absence(name)})" if name in absent else ""
+        lines.append(f"  {name:<{width}}  {column.dtype:<8} [{axes}]{unit}  {column.doc}{note}")
     return "\n".join([*lines, *_first_rows(schema, data, rows)])
 
 
@@ -173,7 +174,7 @@ def _row_of(wanted: str, samples: np.ndarray, sentence: dict[str, str]) -> int:
         if len(rows):
             some = ", ".join(f"'{sample}'" for sample in samples[rows[:3]])
             raise InputError(f"{len(rows)} samples have '{wanted}'", remedy=f"choose one by its id: {some} …")
-    remedy = nearest(wanted, samples) or f"ids are like '{samples[0]}'; "
+    remedy = did_you_mean(wanted, samples) or f"ids are like '{samples[0]}'; "
     raise InputError(f"no sample '{wanted}'", remedy=f"{remedy}name an id or words of a sentence")
 
 

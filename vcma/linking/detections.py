@@ -9,8 +9,7 @@ import numpy as np
 from vcma import boxes
 from vcma.linking import blocks, constants
 from vcma.linking.appearance import Appearance
-from vcma.linking.ragged import ranges
-from vcma.records.columns import Columns, offsets
+from vcma.records.columns import Columns, offsets, ranges
 
 
 @dataclass

@@ -32,7 +32,7 @@ from vcma.linking.joining import join, unlink_outliers
 from vcma.linking.selection import best_tubes
 from vcma.linking.smoothing import smooth
 from vcma.linking.tracklets import first_detections
-from vcma.linking.tubes import TubePoints, Tubes, build_tubes, tube_points
+from vcma.linking.tubes import DetectionTubes, TubePoints, build_tubes, tube_points
 from vcma.records.columns import Columns
 
 _COPIED_COLUMNS = ("frame", "time", "class_name", "attribute_name", "detector", "width", "height")
@@ -100,7 +100,7 @@ def _check(
 
 
 def _tube_columns(
-    data: Columns, detections: Detections, tubes: Tubes, time: np.ndarray, smoothing: float
+    data: Columns, detections: Detections, tubes: DetectionTubes, time: np.ndarray, smoothing: float
 ) -> Columns:
     """The columns of TUBES."""
     points = tube_points(detections, tubes, time)
@@ -120,7 +120,7 @@ def _tube_columns(
 
 
 def _point_boxes(
-    data: Columns, detections: Detections, tubes: Tubes, points: TubePoints, smoothing: float
+    data: Columns, detections: Detections, tubes: DetectionTubes, points: TubePoints, smoothing: float
 ) -> np.ndarray:
     """Boxes float32 [P, 4], smoothed, or as detected where the smoothed course leaves the picture."""
     time, centre, size = (x[tubes.detection] for x in (detections.time, detections.centre, detections.size))

@@ -7,13 +7,13 @@ import numpy as np
 from vcma import boxes
 from vcma.linking.appearance import Appearance
 from vcma.linking.detections import Detections
-from vcma.linking.tubes import Tubes, tube_points
+from vcma.linking.tubes import DetectionTubes, tube_points
 from vcma.records.columns import rows
 
 
 def best_tubes(
     detections: Detections,
-    tubes: Tubes,
+    tubes: DetectionTubes,
     appearance: Appearance,
     time: np.ndarray,
     *,

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from vcma.linking.detections import Detections
-from vcma.linking.ragged import ranges
 from vcma.linking.tracklets import first_detections
-from vcma.records.columns import offsets
+from vcma.records.columns import offsets, ranges
 
 
 @dataclass
-class Tubes:
-    """Tubes by falling score.
+class DetectionTubes:
+    """Tubes as the detections they are made of, by falling score.
 
     detection [p]: the detections of the tubes, end to end; offset [k + 1]: where each tube begins; score [k]: sum
     of the detection scores by the number of sampled frames of the video.
@@ -24,20 +23,20 @@ class Tubes:
     offset: np.ndarray
     score: np.ndarray
 
-    def select(self, keep: np.ndarray) -> Tubes:
+    def select(self, keep: np.ndarray) -> DetectionTubes:
         """Those numbered keep [k]."""
         count = np.diff(self.offset)[keep]
-        return Tubes(self.detection[ranges(self.offset[keep], count)], offsets(count), self.score[keep])
+        return DetectionTubes(self.detection[ranges(self.offset[keep], count)], offsets(count), self.score[keep])
 
 
-def build_tubes(detections: Detections, successor: np.ndarray) -> Tubes:
+def build_tubes(detections: Detections, successor: np.ndarray) -> DetectionTubes:
     """Every tracklet as a tube, single detections included."""
     first = first_detections(successor)
     detection = np.argsort(first, kind="stable")
     offset = np.append(np.flatnonzero(np.diff(first[detection], prepend=-1)), len(detection))
     running = np.concatenate([[0], np.cumsum(detections.score[detection], dtype=np.float64)])
     frames = len(detections.frame_offset) - 1
-    tubes = Tubes(detection, offset, np.diff(running[offset]) / max(frames, 1))
+    tubes = DetectionTubes(detection, offset, np.diff(running[offset]) / max(frames, 1))
     return tubes.select(np.argsort(-tubes.score, kind="stable"))
 
 
@@ -45,7 +44,7 @@ def build_tubes(detections: Detections, successor: np.ndarray) -> Tubes:
 class TubePoints:
     """The P points of tubes, one in every sampled frame between their first and last detection.
 
-    offset [k + 1]; position [P]: row of the frame; left, right [P]: the detections (rows of Tubes.detection) on
+    offset [k + 1]; position [P]: row of the frame; left, right [P]: the detections (rows of `detection`) on
     either side, the same one where detected; part [P]: share of the time from left to right.
     """
 
@@ -66,7 +65,7 @@ class TubePoints:
         return values[self.left[points]] * (1 - part) + values[self.right[points]] * part
 
 
-def tube_points(detections: Detections, tubes: Tubes, time: np.ndarray) -> TubePoints:
+def tube_points(detections: Detections, tubes: DetectionTubes, time: np.ndarray) -> TubePoints:
     """The points of tubes in the sampled frames at time [T]."""
     position, offset = detections.position[tubes.detection], tubes.offset
     last = np.zeros(len(position), bool)

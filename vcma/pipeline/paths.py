@@ -1,26 +1,22 @@
-"""Names: where a video is and what its artifacts are called, and which known name was meant by an unknown one.
-
-Any video id becomes one safe file name, no two share one.
-"""
+"""Where a data set's videos are, and the file names of their artifacts."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from vcma.errors import InputError
 
 _SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
-_LONGEST = 180  # bytes; leaves room for a suffix and the affixes of a partial file below the usual 255
-_KEPT = 100  # bytes of a longer name that stay readable in front of its digest
+_MAX_STEM = 180  # bytes; leaves room for a suffix and the affixes of a partial file below the usual 255
+_READABLE = 100  # bytes of a longer name that stay readable in front of its digest
 
 
 def file_stem(video_id: str) -> str:
-    """The file name, without suffix, of a video's artifacts: ASCII, 1 to 180 characters, one name an id.
+    """The file name, without suffix, of a video's artifacts: ASCII, 1 to 180 characters; no two ids share one.
 
     Letters, digits, `-`, `_` and inner dots stand for themselves, every other byte of the UTF-8 is `%XX`; a first
     dot is escaped too, so that no name is hidden or means a folder. A longer name is cut and ends in `~` and the
@@ -31,9 +27,9 @@ def file_stem(video_id: str) -> str:
     if escaped and escaped[0] == ".":
         escaped[0] = "%2E"
     stem = "".join(escaped) or "%"
-    if len(stem) <= _LONGEST:
+    if len(stem) <= _MAX_STEM:
         return stem
-    return f"{stem[:_KEPT]}~{hashlib.sha256(raw).hexdigest()}"
+    return f"{stem[:_READABLE]}~{hashlib.sha256(raw).hexdigest()}"
 
 
 def video_root(block: Mapping[str, Any], project_root: Path) -> Path:
@@ -57,10 +53,3 @@ def root_folder(block: Mapping[str, Any], key: str, project_root: Path) -> Path:
 def is_file(path: Path) -> bool:
     """Whether there is such a file; `Path.is_file` raises where a name is longer than any file's."""
     return os.path.isfile(path)  # noqa: PTH113
-
-
-def nearest(name: str, known: Iterable[Any]) -> str:
-    """For an error about an unknown name: "did you mean '…'? ", or nothing where no known name is like it."""
-    for found in get_close_matches(name, map(str, known), 1):
-        return f"did you mean '{found}'? "
-    return ""

@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,11 @@ import click
 
 from vcma.errors import InputError, RefusedError
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.cli import Run, progress
-from vcma.pipeline.ledger import Ledger
+from vcma.pipeline.cli import progress
+from vcma.pipeline.ledger import Ledger, file_entry, is_current
 from vcma.pipeline.paths import file_stem
 from vcma.pipeline.source import code_digest, package_digest
+from vcma.pipeline.stage_run import StageRun
 from vcma.pipeline.workers import results
 from vcma.records.columns import Columns
 
@@ -33,23 +35,28 @@ class Summary:
     """What a per-video run did: videos made and skipped as up to date, counts summed, failures by video."""
 
     made: int = 0
-    current: int = 0
+    up_to_date: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
+    def add_counts(self, counts: Mapping[str, int]) -> None:
+        for what, n in counts.items():
+            self.counts[what] = self.counts.get(what, 0) + n
+
     def text(self) -> str:
+        """The countable line that ends the stage."""
         parts = [
-            f"{self.made + self.current:,} videos",
+            f"{self.made + self.up_to_date:,} videos",
             *(f"{n:,} {what}" for what, n in self.counts.items()),
         ]
-        if self.current:
-            parts.append(f"{self.current:,} up to date")
+        if self.up_to_date:
+            parts.append(f"{self.up_to_date:,} up to date")
         if self.failed:
             parts.append(f"{len(self.failed):,} skipped")
         return ", ".join(parts)
 
 
-def listed(samples: Path, folder: Path) -> list[str]:
+def available_videos(samples: Path, folder: Path) -> list[str]:
     """The videos of samples.h5 that have an artifact in `folder`; the others failed there and were reported.
 
     Raises InputError if none has.
@@ -61,15 +68,8 @@ def listed(samples: Path, folder: Path) -> list[str]:
     return found
 
 
-def run_key(run: Run, sources: Iterable[Path], more: str) -> str:
-    """Digest of all that a corpus stage's result follows from: parameters, code, what its sources hold, more."""
-    contents = {str(path.relative_to(run.project.root)): artifact.attributes(path)["content"] for path in sources}
-    text = json.dumps([dict(run.params), code_digest(run.file), contents, more], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def per_video(
-    run: Run,
+    run: StageRun,
     schema: schemas.Schema,
     items: Mapping[str, tuple],
     work: Callable[..., Columns],
@@ -86,48 +86,43 @@ def per_video(
     are pruned. Raises InputError if no video could be made.
     """
     folder = run.artifact(schema.name)
-    _prune(folder, {f"{file_stem(v)}.h5" for v in items})
-    keys, jobs, summary = {}, [], Summary()
-    code = code_digest(run.file)
-    with Ledger(run) as ledger:
+    paths = {video: folder / f"{file_stem(video)}.h5" for video in items}
+    _prune(folder, {path.name for path in paths.values()})
+    code, summary = code_digest(run.file), Summary()
+    keys: dict[str, str] = {}
+    jobs: list[tuple] = []
+    with Ledger(run.ledger) as ledger:
         for video, arguments in items.items():
-            path = folder / f"{file_stem(video)}.h5"
             try:
-                given = dict(inputs(video))
+                digests = dict(inputs(video))
             except InputError as error:
-                _fail(run, summary, video, path, error)
+                _fail(run, summary, video, paths[video], error)
                 continue
-            keys[video] = _key(schema, run.params, given, code)
+            keys[video] = _key(schema, run.params, digests, code)
             entry = ledger.entry(video)
-            if not run.force and _is_current(entry, keys[video], path):
-                summary.current += 1
-                _add(summary.counts, entry["counts"])
+            if not run.force and is_current(entry, keys[video], paths[video]):
+                summary.up_to_date += 1
+                summary.add_counts(entry["counts"])
             else:
-                jobs.append((video, path, given, arguments))
-        make = _Make(work, count, schema, run.params, run.lock, run.ticket, package_digest())
+                jobs.append((video, paths[video], digests, arguments))
+        make = _MakeArtifact(work, count, schema, run.params, run.lock, run.id, package_digest())
         outcomes = results(run, make, jobs, isolated)
-        try:
-            for video, made in progress(outcomes, len(jobs), run.stage):
-                if isinstance(made, InputError):
-                    _fail(run, summary, video, folder / f"{file_stem(video)}.h5", made)
+        with _stopped_at_an_error(outcomes, folder, run.id):
+            for video, outcome in progress(outcomes, len(jobs), run.stage):
+                if isinstance(outcome, InputError):
+                    _fail(run, summary, video, paths[video], outcome)
                 else:
-                    ledger.add(video, {"key": keys[video], **made})
+                    ledger.add(video, {"key": keys[video], **outcome})
                     summary.made += 1
-                    _add(summary.counts, made["counts"])
-        except InputError:
-            outcomes.close()  # which ends the workers, whatever they are at
-            for path in folder.glob(f".*.{run.ticket}.partial"):
-                path.unlink(missing_ok=True)
-            raise
-    if summary.failed and not summary.made + summary.current:
-        raise InputError(
-            f"none of {len(items)} videos could be used; the first: {next(iter(summary.failed.values()))}"
-        )
+                    summary.add_counts(outcome["counts"])
+    if summary.failed and not summary.made + summary.up_to_date:
+        first = next(iter(summary.failed.values()))
+        raise InputError(f"none of {len(items)} videos could be used; the first: {first}")
     return summary
 
 
 @dataclass(frozen=True, eq=False)  # hashable, which joblib's Dask backend asks of a function
-class _Make:
+class _MakeArtifact:
     """Compute and write one video's artifact, in a worker process, perhaps on another machine."""
 
     work: Callable[..., Columns]
@@ -135,68 +130,62 @@ class _Make:
     schema: schemas.Schema
     params: Mapping[str, Any]
     lock: Path
-    ticket: str
+    run_id: str
     package: str
 
     def __call__(
         self, video: str, path: Path, inputs: dict[str, str], arguments: tuple
     ) -> tuple[str, dict | InputError]:
+        """The video, and its counts and file as the ledger notes them, or why there is none."""
         try:
             self._check_code()
-            with _ONE:
+            with _ONE_AT_A_TIME:
                 columns = self.work(*arguments)
-                artifact.write(self.schema, path, columns, self.params, inputs, f".{self.ticket}", self._check_run)
+                artifact.write(
+                    self.schema, path, columns, self.params, inputs, f".{self.run_id}", self._check_still_running
+                )
         except InputError as error:
             return video, error
-        return video, {"counts": self.count(columns), **_stat(path), "sha256": _file_digest(path)}
+        return video, {"counts": self.count(columns), **file_entry(path)}
 
     def _check_code(self) -> None:
         # A cluster's workers live longer than the code: what they compute must not pass for the new code's result.
         if package_digest() != self.package:
             raise RefusedError("a worker runs other code than this run", remedy="restart the workers")
 
-    def _check_run(self) -> None:
+    def _check_still_running(self) -> None:
         # Workers may outlive a killed run: what they still finish must not take the place of a later run's file.
         try:
-            ticket = self.lock.read_text()
+            run_id = self.lock.read_text()
         except OSError as error:
             raise RefusedError("a worker does not see it", self.lock, "share the project's folder") from error
-        if ticket != self.ticket:
+        if run_id != self.run_id:
             raise RefusedError("a later run has taken over", self.lock)
 
 
-_ONE = threading.Lock()  # a Dask worker may have threads, but networks and readers are not made for two at once
+_ONE_AT_A_TIME = threading.Lock()  # a Dask worker may have threads; networks and readers do not stand two at once
 
 
 def _key(schema: schemas.Schema, params: Mapping, inputs: Mapping, code: str) -> str:
+    """Digest of everything that a video's artifact follows from."""
     text = json.dumps([schema.tag, dict(params), dict(inputs), code], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _stat(path: Path) -> dict[str, int]:
-    stat = path.stat()
-    return {"size": stat.st_size, "modified": stat.st_mtime_ns}
+@contextmanager
+def _stopped_at_an_error(outcomes: Generator, folder: Path, run_id: str) -> Iterator[None]:
+    """Where an error ends the run, end the workers, whatever they are at, and remove their partial files."""
+    try:
+        yield
+    except InputError:
+        outcomes.close()
+        for path in folder.glob(f".*.{run_id}.partial"):
+            path.unlink(missing_ok=True)
+        raise
 
 
-def _file_digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _is_current(entry: Mapping, key: str, path: Path) -> bool:
-    if entry.get("key") != key or not path.is_file():
-        return False
-    # An untouched file need not be read again; a touched one must still be the one that was written.
-    unchanged = all(entry[k] == v for k, v in _stat(path).items())
-    return unchanged or _file_digest(path) == entry["sha256"]
-
-
-def _add(total: dict[str, int], counts: Mapping[str, int]) -> None:
-    for what, n in counts.items():
-        total[what] = total.get(what, 0) + n
-
-
-def _fail(run: Run, summary: Summary, video: str, path: Path, error: InputError) -> None:
+def _fail(run: StageRun, summary: Summary, video: str, path: Path, error: InputError) -> None:
+    """Report a video that cannot be made and go on, or raise its error where that ends the run."""
     if run.strict or isinstance(error, RefusedError):
         raise error
     # What an earlier run left there is stale by now and must not be taken for this run's result.
@@ -206,6 +195,7 @@ def _fail(run: Run, summary: Summary, video: str, path: Path, error: InputError)
 
 
 def _prune(folder: Path, wanted: set[str]) -> None:
+    """Remove the artifacts of videos that the data set no longer has, and what a killed run left half-written."""
     if folder.is_dir():
         for path in folder.iterdir():
             if path.name not in wanted and path.suffix in (".h5", ".partial"):

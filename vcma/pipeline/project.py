@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vcma.errors import InputError
-from vcma.pipeline.paths import nearest
+from vcma.errors import InputError, did_you_mean
 
 CONFIG = "pipeline.yaml"
 
 
 @dataclass(frozen=True)
 class Project:
-    """A folder with a pipeline.yaml: its root and what the file says."""
+    """root: the folder of the pipeline.yaml; config: what the file says."""
 
     root: Path
     config: Mapping[str, Any]
@@ -43,6 +42,7 @@ class Project:
 
     @property
     def artifacts(self) -> Path:
+        """The folder of the chosen data set's artifacts."""
         return self.folder or self.root / "artifacts" / self.dataset
 
     def section(self, name: str) -> dict[str, Any]:
@@ -54,8 +54,9 @@ class Project:
 
 
 def load_project(config: Path, dataset: str | None = None) -> Project:
-    """Read a pipeline.yaml, `dataset` instead of its own choice if given; raises InputError if the file is missing,
-    no YAML, or has no such data set.
+    """Read a pipeline.yaml; `dataset`, if given, replaces the file's own choice.
+
+    Raises InputError if the file is missing, is not YAML, or has no such data set.
     """
     import yaml
 
@@ -71,8 +72,8 @@ def load_project(config: Path, dataset: str | None = None) -> Project:
         values["dataset"] = dataset
     chosen = values.get("dataset")
     if not isinstance(values["datasets"].get(chosen) if isinstance(chosen, str) else None, dict):
-        known = ", ".join(map(str, values["datasets"]))
-        remedy = f"{nearest(str(chosen), values['datasets'])}choose one of {known}"
+        choices = ", ".join(map(str, values["datasets"]))
+        remedy = f"{did_you_mean(str(chosen), values['datasets'])}choose one of {choices}"
         raise InputError(f"'dataset: {chosen}' has no block under 'datasets:'", config, remedy)
     return Project(config.resolve().parent, values)
 

@@ -1,7 +1,8 @@
 """The artifacts' schemas: name and version, the stage that writes it, and every column with its axes and unit.
 
 A schema is the source of truth for writer, reader, `vcma show`, docs/artifacts.md and the tests. A file is a flat
-set of columns whose axes have names; columns that share an axis share its length.
+set of columns whose axes have names; columns that share an axis share its length. When a version must be raised
+stands in docs/artifacts.md ("Versions").
 
 Conventions everywhere: boxes are continuous xyxy pixels of the *native* picture, frames are native indices from
 0, spans are half-open [begin, end).
@@ -9,6 +10,7 @@ Conventions everywhere: boxes are continuous xyxy pixels of the *native* picture
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +26,8 @@ class Column:
 
     dtype: a NumPy type name, or "str" for UTF-8 text. axes: the names of its axes; a name like "4" is a fixed
     length. offsets: the axis this column partitions; its own first axis is then one longer than its name says.
+    default: None where every file must have the column; else the column is optional, and a file without it is read
+    as if the default stood in every place (`contents.with_defaults`). Our own writer always writes it.
     """
 
     dtype: str
@@ -31,6 +35,7 @@ class Column:
     unit: str
     doc: str
     offsets: str | None = None
+    default: bool | float | str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,28 @@ class Schema:
     def tag(self) -> str:
         return f"{self.name}/{self.version}"
 
+    @property
+    def remedy(self) -> str:
+        """What makes a file anew that is damaged, or of another version."""
+        return f"make it again: python stages/{self.stage}.py"
+
+    @property
+    def required(self) -> list[str]:
+        """The names of the columns that every file must have."""
+        return [name for name, column in self.columns.items() if column.default is None]
+
+    def measures(self, axis: str) -> str | None:
+        """The first required column that has an axis, and so tells its length; None if there is none."""
+        return next((name for name in self.required if axis in self.columns[name].axes), None)
+
+    def absence(self, name: str) -> str:
+        """In words, what stands for an optional column in a file without it; empty for a required column."""
+        column = self.columns[name]
+        if column.default is None:
+            return ""
+        empty = any(not axis.isdigit() and self.measures(axis) is None for axis in column.axes)
+        return "none" if empty else json.dumps(column.default)
+
 
 _FRAME = {
     "frame": Column("int64", ("frame",), "native frame", "native index of each sampled frame, increasing"),
@@ -62,7 +89,9 @@ _PICTURE = {
 
 _DETECTOR = {
     "class_name": Column("str", ("class",), "", "names of the detector's classes"),
-    "attribute_name": Column("str", ("attribute",), "", "names of the attributes, 'upper:red' for a named colour"),
+    "attribute_name": Column(
+        "str", ("attribute",), "", "names of the attributes, 'upper:red' for a named colour", default=""
+    ),
     "detector": Column("str", (), "", "fingerprint of the detector whose features these are"),
 }
 
@@ -152,8 +181,10 @@ PROPOSALS = Schema(
         "box": Column("float32", ("box", "4"), "px", "regions, xyxy in native pixels"),
         "score": Column("float32", ("box",), "", "detection score in [0, 1], falling within a frame"),
         "class_prob": Column("float16", ("box", "class"), "", "distribution over the detector's classes"),
-        "attribute_prob": Column("float16", ("box", "attribute"), "", "strength of each attribute in [0, 1]"),
-        "feature": Column("float16", ("box", "feature"), "", "appearance of the region"),
+        "attribute_prob": Column(
+            "float16", ("box", "attribute"), "", "strength of each attribute in [0, 1]", default=0
+        ),
+        "feature": Column("float16", ("box", "feature"), "", "appearance of the region", default=0),
         **_DETECTOR,
         **_PICTURE,
     },
@@ -173,11 +204,13 @@ TUBES = Schema(
         ),
         "box": Column("float32", ("point", "4"), "px", "box of each point, xyxy in native pixels"),
         "score": Column("float32", ("point",), "", "detection score of each point, 0 where interpolated"),
-        "interpolated": Column("bool", ("point",), "", "bridged between two detections"),
-        "feature": Column("float16", ("point", "feature"), "", "appearance of each point"),
+        "interpolated": Column("bool", ("point",), "", "bridged between two detections", default=False),
+        "feature": Column("float16", ("point", "feature"), "", "appearance of each point", default=0),
         "tube_score": Column("float32", ("tube",), "", "score of each tube, falling"),
         "class_prob": Column("float16", ("tube", "class"), "", "mean class distribution of the tube"),
-        "attribute_prob": Column("float16", ("tube", "attribute"), "", "mean attribute strengths of the tube"),
+        "attribute_prob": Column(
+            "float16", ("tube", "attribute"), "", "mean attribute strengths of the tube", default=0
+        ),
         **_DETECTOR,
         **_PICTURE,
     },
@@ -284,6 +317,8 @@ def schema_tables() -> str:
         lines += ["| column | type | axes | unit | meaning |", "|---|---|---|---|---|"]
         for name, column in schema.columns.items():
             axes = ", ".join(a + "+1" if column.offsets else a for a in column.axes) or "–"
-            lines.append(f"| `{name}` | {column.dtype} | {axes} | {column.unit or '–'} | {column.doc} |")
+            absence = schema.absence(name)
+            meaning = f"{column.doc}; optional ({absence} if absent)" if absence else column.doc
+            lines.append(f"| `{name}` | {column.dtype} | {axes} | {column.unit or '–'} | {meaning} |")
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)

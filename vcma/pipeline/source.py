@@ -1,4 +1,4 @@
-"""The source files that a stage reaches, and digests of them: what a result follows from besides its inputs."""
+"""The source files that a stage's code is made of, and digests of them: a result follows from its code, too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PLUMBING = (PACKAGE / "errors.py", PACKAGE / "pipeline")
 
 
 def closure(file: Path) -> list[Path]:
-    """Source files of `vcma` that a Python file imports, directly or not, plumbing left out; sorted.
+    """Source files of `vcma` that a Python file imports, directly or not, without plumbing; sorted.
 
     Imports inside functions count: a heavy library stands behind a lazy import, its door is code all the same. So
     do the `__init__.py` of a module's packages, which run before it.

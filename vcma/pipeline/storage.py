@@ -1,4 +1,4 @@
-"""Files written all or nothing, and JSON."""
+"""Files written all or nothing; JSON and text files read, or refused in one line."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from vcma.errors import InputError, RefusedError
 class replacing:
     """`with replacing(path) as partial`: write to `partial`; it takes path's place only if all went well.
 
-    ticket and ready as in `write`. What the disk refuses is a RefusedError.
+    writer: part of the partial file's name, which tells it from that of another writer of the same file.
+    before_replacing() is called when all is written, and may raise to leave the earlier file in place. Raises
+    RefusedError where the operating system refuses.
     """
 
-    def __init__(self, path: Path, ticket: str = "", ready: Callable[[], None] = lambda: None):
-        self.path, self.ready = Path(path), ready
-        self.partial = self.path.with_name(f".{self.path.name}{ticket}.partial")
+    def __init__(self, path: Path, writer: str = "", before_replacing: Callable[[], None] = lambda: None):
+        self.path, self.before_replacing = Path(path), before_replacing
+        self.partial = self.path.with_name(f".{self.path.name}{writer}.partial")
 
     def __enter__(self) -> Path:
         try:
@@ -35,37 +37,37 @@ class replacing:
             if error is None:
                 with open(self.partial, "rb+") as file:
                     os.fsync(file.fileno())
-                self.ready()
+                self.before_replacing()
                 self.partial.replace(self.path)
                 return
-        except OSError as late:
-            error = late
+        except OSError as refusal:
+            error = refusal
         finally:
-            with suppress(OSError):  # a folder that refuses writing has none, and what it refuses is told below
+            with suppress(OSError):  # a folder that refuses writing has none, and the refusal is raised below
                 self.partial.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise disk_error(error, self.path) from error
 
 
-def disk_error(error: OSError, path: Path) -> InputError:
-    """The one-line form of a refusal by the operating system."""
+def disk_error(error: OSError, path: Path) -> RefusedError:
+    """What the operating system refused while `path` was written, and what helps."""
     reason = os.strerror(error.errno) if error.errno else str(error)
-    odd = error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
-    remedy = "name another place" if odd else "free some space or mend the permissions, then run again"
+    unusable = error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+    remedy = "name another place" if unusable else "free some space or mend the permissions, then run again"
     return RefusedError(f"cannot write: {reason}", path, remedy)
 
 
 def write_chunks(
-    path: Path, chunks: Iterable[bytes], ticket: str = "", ready: Callable[[], None] = lambda: None
+    path: Path, chunks: Iterable[bytes], writer: str = "", before_replacing: Callable[[], None] = lambda: None
 ) -> None:
-    """Write a file all or nothing; ticket and ready as in `write`."""
-    with replacing(path, ticket, ready) as partial, open(partial, "wb") as file:
+    """Write a file all or nothing; writer and before_replacing as in `replacing`."""
+    with replacing(path, writer, before_replacing) as partial, open(partial, "wb") as file:
         for chunk in chunks:
             file.write(chunk)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """`write_chunks` of one piece."""
+    """Write a file all or nothing."""
     write_chunks(path, [content])
 
 
@@ -75,10 +77,21 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path, remedy: str) -> Any:
-    """Read a JSON file; raises InputError naming the file and the remedy if it is missing or no JSON."""
+    """Read a JSON file; raises InputError naming the file and the remedy if it is missing or not JSON."""
     try:
         return json.loads(Path(path).read_bytes())
     except FileNotFoundError:
         raise InputError("no such file", path, remedy) from None
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"not readable as JSON ({error})", path, remedy) from error
+
+
+def text_lines(path: Path) -> list[str]:
+    """The lines of a text file; raises InputError if it cannot be read or is not UTF-8."""
+    try:
+        return path.read_text("utf-8-sig").splitlines()
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", path, "name a text file") from error
+    except UnicodeDecodeError as error:
+        what = f"is no UTF-8 text ({error.reason} at byte {error.start})"
+        raise InputError(what, path, "name a text file") from error

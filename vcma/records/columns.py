@@ -19,5 +19,10 @@ def rows(offset: np.ndarray, i: int) -> slice:
 
 
 def offsets(counts: Iterable[int]) -> np.ndarray:
-    """Offsets column (int64) of consecutive runs with the given counts."""
+    """Offsets column (int64) of consecutive groups of rows with the given counts."""
     return np.concatenate([[0], np.cumsum(np.fromiter(counts, dtype=np.int64))]).astype(np.int64)
+
+
+def ranges(first: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """The ranges first[i], ..., first[i] + count[i] - 1 of all i, end to end."""
+    return np.arange(count.sum()) + np.repeat(first - (np.cumsum(count) - count), count)

@@ -1,0 +1,88 @@
+"""The seal of an artifact: its first line, by which damage is found before HDF5 opens the file.
+
+HDF5 may loop or crash on a damaged file. A file therefore begins with a block that HDF5 skips (a "user block"):
+one line of JSON with the root attributes, the file's size and the SHA-256 of what follows the block, then a CRC-32
+of that line, and zeros up to the block's size. A seal finds accidents; it is no proof against malice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+from vcma.errors import InputError
+
+_MAGIC = b"VCMA1 "  # another layout of the seal will have another number
+_TYPES = {
+    **dict.fromkeys(("schema", "stage", "doc", "content", "sha256"), str),
+    **dict.fromkeys(("params", "inputs"), dict),
+    **dict.fromkeys(("block", "size"), int),
+}
+
+
+def block_size(attributes: Mapping[str, Any]) -> int:
+    """Bytes of the block for the seal of a file with these root attributes: a power of two, as HDF5 requires."""
+    return max(512, 1 << (len(_line(attributes)) + 150).bit_length())
+
+
+def seal_block(attributes: Mapping[str, Any], block: int, image: bytes) -> bytes:
+    """The block of `block` bytes that seals `image`, the HDF5 part of a file."""
+    rest = {"block": block, "size": block + len(image), "sha256": hashlib.sha256(image).hexdigest()}
+    return _line({**attributes, **rest}).ljust(block, b"\0")
+
+
+def _line(values: Mapping[str, Any]) -> bytes:
+    text = json.dumps(values, sort_keys=True).encode()
+    return b"%s%s %08x\n" % (_MAGIC, text, zlib.crc32(text))
+
+
+def read_seal(path: Path, remedy: str) -> dict[str, Any] | None:
+    """The values of a file's seal: root attributes, block, size and sha256; None if the file has no seal.
+
+    Raises InputError if the file is missing or cut short, or its first line damaged. The rest is not read.
+    """
+    with _opened(path, remedy) as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            return None
+        text, _, checksum = file.readline().rpartition(b" ")
+        size = os.fstat(file.fileno()).st_size
+    if checksum != b"%08x\n" % zlib.crc32(text):
+        raise InputError("damaged artifact (its first line is not what was written)", path, remedy)
+    try:
+        seal = json.loads(text)
+    except (ValueError, RecursionError):
+        seal = None
+    # The checksum guards against accidents; another writer's line may hold anything.
+    if not isinstance(seal, dict) or any(not isinstance(seal.get(key), type_) for key, type_ in _TYPES.items()):
+        raise InputError("damaged artifact (its first line is no seal)", path, remedy)
+    if size != seal["size"]:
+        raise InputError(f"damaged artifact (it has {size:,} bytes of {seal['size']:,})", path, remedy)
+    return seal
+
+
+def verify(path: Path, seal: Mapping[str, Any], remedy: str) -> None:
+    """Raise InputError if the bytes behind the block of a file are not those it was sealed with."""
+    with _opened(path, remedy) as file:
+        file.seek(seal["block"])
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != seal["sha256"]:
+        raise InputError("damaged artifact (its bytes are not what was written)", path, remedy)
+
+
+@contextmanager
+def _opened(path: Path, remedy: str) -> Iterator[BufferedReader]:
+    """A file's bytes; raises InputError where the operating system refuses them."""
+    try:
+        with open(path, "rb") as file:
+            yield file
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise InputError("no such artifact", path, remedy) from None
+    except OSError as error:
+        raise InputError(f"not readable ({error.strerror})", path, remedy) from error

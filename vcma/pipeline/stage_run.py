@@ -1,0 +1,88 @@
+"""One invocation of a stage: its parameters, where it writes, its lock, and the key of its result."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vcma.errors import InputError
+from vcma.pipeline import artifact
+from vcma.pipeline.project import Project
+from vcma.pipeline.source import code_digest
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """One invocation of one stage.
+
+    file: the stage's source. params: what to compute, which every fingerprint includes. The rest says how to run
+    and enters none: the shared options (jobs, strict, force, device, scheduler) and the stage's own modes.
+    """
+
+    stage: str
+    file: Path
+    project: Project
+    params: Mapping[str, Any]
+    jobs: int = 1
+    strict: bool = False
+    force: bool = False
+    device: str = "cpu"
+    scheduler: str | None = None
+    modes: Mapping[str, Any] = field(default_factory=dict)
+    id: str = field(default_factory=lambda: os.urandom(4).hex())  # no other invocation has it
+
+    @property
+    def block(self) -> dict[str, Any]:
+        """The block of the chosen data set in pipeline.yaml."""
+        return self.project.block
+
+    @property
+    def lock(self) -> Path:
+        """The file that is locked, and holds the run's id, while the stage is at work on the data set."""
+        return self.project.artifacts / ".ledger" / f"{self.stage}.lock"
+
+    @property
+    def ledger(self) -> Path:
+        """The journal of a per-video stage."""
+        return self.lock.with_suffix(".jsonl")
+
+    def artifact(self, name: str) -> Path:
+        """The path of an artifact of the data set."""
+        return self.project.artifacts / name
+
+    def done(self, what: str, path: Path) -> None:
+        """Print the countable line that ends every stage."""
+        where = path.relative_to(self.project.root) if path.is_relative_to(self.project.root) else path
+        click.echo(f"{self.stage}: {what} -> {where}", err=True)
+
+
+@contextmanager
+def stage_lock(run: StageRun) -> Iterator[None]:
+    """Hold the stage's lock on the data set; raises InputError if another run of the stage has it."""
+    run.lock.parent.mkdir(parents=True, exist_ok=True)
+    with open(run.lock, "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            what = f"another run of {run.stage} is at work on this data set"
+            raise InputError(what, run.project.artifacts, "wait for it or stop it") from None
+        file.truncate(0)
+        file.write(run.id)
+        file.flush()
+        yield
+
+
+def result_key(run: StageRun, sources: Iterable[Path], more: str) -> str:
+    """Digest of all that a corpus stage's result follows from: parameters, code, what its sources hold, more."""
+    contents = {str(path.relative_to(run.project.root)): artifact.attributes(path)["content"] for path in sources}
+    text = json.dumps([dict(run.params), code_digest(run.file), contents, more], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
