@@ -179,7 +179,7 @@ def corpus(root: Path, sentences: int, tubes: int, frames: int) -> Path:
     from vcma.model.evidence import build
     from vcma.model.settings import Settings
     from vcma.model.vocabulary import vocabulary
-    from vcma.text.label_matching import static_vectors
+    from vcma.text.static_vectors import static_vectors
     from vcma.training.model_files import save_model
 
     project(root)

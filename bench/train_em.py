@@ -75,7 +75,7 @@ def measure(size: str, share: float, rounds: int) -> dict:
     from vcma.batching.encoder import Encoder
     from vcma.model.vocabulary import vocabulary
     from vcma.records.sentence import Sentence
-    from vcma.text.label_matching import static_vectors
+    from vcma.text.static_vectors import static_vectors
 
     whole, tubes, frames, features, each = SIZES[size]
     videos = max(2, round(whole * share)) if size == "vidstg" else whole

@@ -22,7 +22,7 @@ from vcma.model.vocabulary import vocabulary
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
 from vcma.text.features import WORDLLAMA
-from vcma.text.label_matching import static_vectors
+from vcma.text.static_vectors import static_vectors
 from vcma.training.resume import Rounds
 from vcma.training.trainer import Trainer, fit
 

@@ -9,30 +9,30 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
 from vcma.model.motion_features import PAIR_FEATURES, SINGLE_FEATURES, pair_features, single_features
 from vcma.records.tubes import Tubes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Clip:
     """Tubes over the sampled frames of one segment.
 
-    frame int64 [T] native indices; time float32 [T] in s; end the native frame where the segment ends (exclusive);
-    tube int64 [N] rows among the video's tubes; box float32 [N, T, 4] xyxy in native pixels, held where absent;
-    present bool [N, T]; feature float32 [N, D], the mean over time, of unit length; class_prob float32 [N, C];
-    attribute_prob float32 [N, A]; size (width, height) of the native picture in px.
+    frame: native indices; time: s; end: the native frame where the segment ends (exclusive); tube: rows among the
+    video's tubes; box: xyxy in native pixels, held where absent; feature: mean over time, of unit length; size:
+    width and height of the native picture in px.
     """
 
-    frame: np.ndarray
-    time: np.ndarray
+    frame: Int[np.ndarray, " T"]
+    time: Float[np.ndarray, " T"]
     end: int
-    tube: np.ndarray
-    box: np.ndarray
-    present: np.ndarray
-    feature: np.ndarray
-    class_prob: np.ndarray
-    attribute_prob: np.ndarray
+    tube: Int[np.ndarray, " N"]
+    box: Float[np.ndarray, "N T 4"]
+    present: Bool[np.ndarray, "N T"]
+    feature: Float[np.ndarray, "N D"]
+    class_prob: Float[np.ndarray, "N C"]
+    attribute_prob: Float[np.ndarray, "N A"]
     size: tuple[float, float]
 
     @property
@@ -42,18 +42,18 @@ class Clip:
         return N * T * (N * len(PAIR_FEATURES) + len(SINGLE_FEATURES) + 10) * 2 + self.feature.nbytes * 2
 
     @cached_property
-    def appearance(self) -> np.ndarray:
-        """What is seen of each tube: float32 [N, D + C + A], feature and labels."""
+    def appearance(self) -> Float[np.ndarray, "N W"]:
+        """Feature and labels of each tube, side by side."""
         return np.concatenate([self.feature, self.class_prob, self.attribute_prob], axis=1)
 
     @cached_property
-    def single(self) -> np.ndarray:
-        """Motion of each tube: float16 [N, T, SINGLE_FEATURES]."""
+    def single(self) -> Float[np.ndarray, "N T c"]:
+        """Motion of each tube, SINGLE_FEATURES in float16."""
         return single_features(self.box / max(self.size[1], 1), self.time).astype(np.float16)
 
     @cached_property
-    def pair(self) -> np.ndarray:
-        """Geometry and motion of each pair of tubes: float16 [N, N, T, PAIR_FEATURES]."""
+    def pair(self) -> Float[np.ndarray, "N N T c"]:
+        """Geometry and motion of each pair of tubes, PAIR_FEATURES in float16."""
         return pair_features(self.box / max(self.size[1], 1), self.time).astype(np.float16)
 
 
@@ -64,14 +64,10 @@ def crop(tubes: Tubes, begin: int, end: int, max_frames: int) -> Clip:
     the kept frames is left out. A segment without sampled frames takes the nearest one, so that T >= 1 unless the
     video has none. What is not finite counts as nothing: 0 in a feature, no box at all.
     """
-    frame, time = tubes.frame, tubes.time
+    frame = tubes.frame
     last = int(frame[-1]) + 1 if len(frame) else begin + 1
     end = last if end < 0 else end
-    kept = np.flatnonzero((frame >= begin) & (frame < end))
-    if not len(kept) and len(frame):
-        kept = np.array([np.abs(frame - begin).argmin()])
-    if len(kept) > max_frames:
-        kept = kept[np.arange(max_frames) * len(kept) // max_frames]
+    kept = _kept_frames(frame, begin, end, max_frames)
     slot = np.full(len(frame), -1)
     slot[kept] = np.arange(len(kept))
 
@@ -91,7 +87,7 @@ def crop(tubes: Tubes, begin: int, end: int, max_frames: int) -> Clip:
     feature /= np.maximum(np.linalg.norm(feature, axis=1, keepdims=True), 1e-6)
     return Clip(
         frame=frame[kept],
-        time=time[kept].astype(np.float32),
+        time=tubes.time[kept].astype(np.float32),
         end=end,
         tube=tube,
         box=_hold(box, present),
@@ -103,6 +99,18 @@ def crop(tubes: Tubes, begin: int, end: int, max_frames: int) -> Clip:
     )
 
 
+def _kept_frames(
+    frame: Int[np.ndarray, " F"], begin: int, end: int, max_frames: int
+) -> Int[np.ndarray, " T"]:
+    """Rows of the sampled frames that `crop` keeps."""
+    kept = np.flatnonzero((frame >= begin) & (frame < end))
+    if not len(kept) and len(frame):
+        return np.array([np.abs(frame - begin).argmin()])
+    if len(kept) > max_frames:
+        return kept[np.arange(max_frames) * len(kept) // max_frames]
+    return kept
+
+
 def _finite(values: np.ndarray) -> np.ndarray:
     return np.nan_to_num(values.astype(np.float32), nan=0, posinf=0, neginf=0)
 
@@ -112,6 +120,6 @@ def _hold(box: np.ndarray, present: np.ndarray) -> np.ndarray:
     if not present.size:
         return box
     T = present.shape[1]
-    seen = np.maximum.accumulate(np.where(present, np.arange(T), -1), axis=1)
-    source = np.where(seen >= 0, seen, present.argmax(axis=1)[:, None])
+    latest = np.maximum.accumulate(np.where(present, np.arange(T), -1), axis=1)
+    source = np.where(latest >= 0, latest, present.argmax(axis=1)[:, None])
     return np.take_along_axis(box, source[..., None], axis=1)

@@ -8,6 +8,7 @@ heart. Lengths are in body lengths, velocities in body lengths a second; what ha
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 
 _LAGS = (1, 3)  # sampled frames either side over which motion is measured
 _WINDOW = 3  # sampled frames either side over which unrest is measured
@@ -57,8 +58,8 @@ def _bodies(box: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return (box[..., :2] + box[..., 2:]) / 2, extent, np.sqrt(extent.prod(-1))
 
 
-def single_features(box: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """float32 [N, T, 20] of boxes float [N, T, 4] (xyxy, in picture heights, held where absent) at time [T] in s.
+def single_features(box: Float[np.ndarray, "N T 4"], time: Float[np.ndarray, " T"]) -> Float[np.ndarray, "N T c"]:
+    """SINGLE_FEATURES of boxes (xyxy, in picture heights, held where absent) at times in s.
 
     Size and shape against the tube's own mean; velocity and growth over two lags; unrest of place and shape.
     """
@@ -77,8 +78,8 @@ def single_features(box: np.ndarray, time: np.ndarray) -> np.ndarray:
     return np.concatenate(found, -1).astype(np.float32)
 
 
-def pair_features(box: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """float32 [N, N, T, 21] of every ordered pair of tubes, the first axis the subject; box and time as above."""
+def pair_features(box: Float[np.ndarray, "N T 4"], time: Float[np.ndarray, " T"]) -> Float[np.ndarray, "N N T c"]:
+    """PAIR_FEATURES of every ordered pair of tubes, the first axis the subject; box and time as above."""
     near = _Near(time)
     centre, extent, size = _bodies(box)
     n, m = (slice(None), None), (None, slice(None))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from jaxtyping import Float
 
 Weights = Mapping[str, float]
 
@@ -56,12 +57,14 @@ SINGLE_CUES: Mapping[str, Weights] = {
 }
 
 
-def cues(predicates: list[str], known: Mapping[str, Weights], features: tuple[str, ...]) -> np.ndarray:
-    """One weighting of `features` a predicate: float32 [predicates, features], 0 where no word is known."""
+def cues(
+    predicates: list[str], table: Mapping[str, Weights], features: tuple[str, ...]
+) -> Float[np.ndarray, "K c"]:
+    """One weighting of `features` a predicate; 0 where no word of it has a cue in the table."""
     found = np.zeros((len(predicates), len(features)), np.float32)
     for row, predicate in enumerate(predicates):
         words = predicate.lower().split()
-        word = next((w for w in known if w in words), None)
-        for feature, weight in known[word].items() if word else ():
+        word = next((w for w in table if w in words), None)
+        for feature, weight in table[word].items() if word else ():
             found[row, features.index(feature)] = weight
     return found

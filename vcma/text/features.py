@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from vcma.errors import InputError
-from vcma.text.label_matching import static_vectors
+from vcma.text.static_vectors import static_vectors
 
 _BATCH = 256  # texts of one pass of an encoder
 _LONGEST = 32  # tokens of a phrase, what is beyond is cut
@@ -35,17 +35,17 @@ WORDLLAMA = TextFeatures("wordllama", 256, static_vectors)
 LEARNED = TextFeatures("learned", 1, _nothing)  # only what training learns; an unseen word is silent
 
 
-def text_features(choice: str, root: Path, known: str | None = None) -> TextFeatures:
+def text_features(choice: str, root: Path, trained_with: str | None = None) -> TextFeatures:
     """The features that `train_em.text` names: wordllama, learned, or the folder of a Hugging Face encoder.
 
-    root: what a relative folder is below. known: the name a trained model remembers. Raises InputError where the
-    folder holds no encoder, or not the one that the model was trained with.
+    root: what a relative folder is below. trained_with: the name a trained model remembers. Raises InputError
+    where the folder holds no encoder, or not the one that the model was trained with.
     """
     simple = {f.name: f for f in (WORDLLAMA, LEARNED)}
     found = simple[choice] if choice in simple else _encoder(root / choice)
-    if known is not None and found.name != known:
+    if trained_with is not None and found.name != trained_with:
         raise InputError(
-            f"the model was trained with other text features ({known}, not {found.name})",
+            f"the model was trained with other text features ({trained_with}, not {found.name})",
             root / choice,
             "put the encoder back that it was trained with, or train again",
         )
@@ -102,5 +102,5 @@ def _means(tokenizer: Any, model: Any, texts: Sequence[str]) -> np.ndarray:
     mask = kept["attention_mask"][..., None].to(hidden.dtype)
     mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
     # An empty text has no meaning, whatever the special tokens around it say.
-    told = torch.tensor([bool(text.strip()) for text in texts])[:, None]
-    return torch.nn.functional.normalize(mean * told, dim=-1).float().numpy()
+    has_text = torch.tensor([bool(text.strip()) for text in texts])[:, None]
+    return torch.nn.functional.normalize(mean * has_text, dim=-1).float().numpy()

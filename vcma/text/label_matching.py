@@ -1,15 +1,15 @@
-"""Words as numbers: static vectors of any word, and what a detector's labels say of a phrase, untrained."""
+"""How far a detector's labels agree with a phrase: the label prior, which needs no training."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
+from vcma.text.static_vectors import static_vectors
+
 # Basic colour terms (Berlin and Kay) and the words people use for them.
-COLOURS = {
+BASIC_COLOURS = {
     "black": "black", "white": "white", "grey": "grey", "gray": "grey", "red": "red", "orange": "orange",
     "yellow": "yellow", "green": "green", "blue": "blue", "navy": "blue", "purple": "purple", "violet": "purple",
     "pink": "pink", "brown": "brown", "beige": "brown", "tan": "brown", "golden": "yellow", "crimson": "red",
@@ -76,32 +76,6 @@ _IDLE = frozenset(
 _SIMILAR = 0.15  # temperature of the softmax that turns cosines of static vectors into class weights
 
 
-@lru_cache(maxsize=1)
-def _wordllama() -> Any:
-    import importlib.util
-    import logging
-    from pathlib import Path
-
-    logging.getLogger("wordllama").setLevel(logging.ERROR)
-    from wordllama import WordLlama
-
-    spec = importlib.util.find_spec("wordllama")
-    folder = Path(spec.origin).parent if spec and spec.origin else Path()
-    return WordLlama.load(cache_dir=folder, disable_download=True)
-
-
-def static_vectors(words: Sequence[str]) -> np.ndarray:
-    """Static vectors of words or short phrases: float32 [len(words), 256], unit length, 0 for an empty text.
-
-    They come from the weights inside the wordllama package, so that no word is unknown and nothing is fetched.
-    """
-    if not len(words):
-        return np.zeros((0, 256), np.float32)
-    vectors = np.asarray(_wordllama().embed(list(words)), dtype=np.float32)
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.where(length > 1e-6, vectors / np.maximum(length, 1e-6), 0).astype(np.float32)
-
-
 def class_weights(phrases: Sequence[tuple[str, ...]], class_names: Sequence[str]) -> np.ndarray:
     """How far each detector class answers to each phrase: float32 [len(phrases), C] in [0, 1].
 
@@ -161,8 +135,8 @@ def _demands(text: str) -> list[Demand]:
     colours: list[str] = []
     part = ""
     for word in text.lower().replace("-", "").replace(",", " ").split():
-        if word in COLOURS:
-            colours.append(COLOURS[word])
+        if word in BASIC_COLOURS:
+            colours.append(BASIC_COLOURS[word])
         elif word in GARMENTS:
             part = GARMENTS[word]
             demands += [(colour, part, "") for colour in colours] or [("", part, word)]

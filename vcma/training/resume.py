@@ -52,8 +52,8 @@ class Rounds:
         if history[-1]["best"]:
             self.best = self.trainer.parameters()
         state = self.trainer.state() | {f"best.{k}": v for k, v in self.best.items()}
-        tensors, told = {k: v.contiguous().cpu() for k, v in state.items()}, json.dumps(history)
-        metadata = {"key": self.key, "history": told, "content": _digest(tensors, told)}
+        tensors, text = {k: v.contiguous().cpu() for k, v in state.items()}, json.dumps(history)
+        metadata = {"key": self.key, "history": text, "content": _digest(tensors, text)}
         write_bytes(self.path, safetensors.torch.save(tensors, metadata))
 
     def finish(self) -> None:
