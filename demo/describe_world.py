@@ -4,7 +4,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from vcma.evaluation.metrics import score
 from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.paths import file_stem
 from vcma.records.columns import rows
+from vcma.records.regions import Regions
 from world.grammar import NOUNS, TEST_NOUNS
 
 SPLITS = ("train", "val", "test")
@@ -279,13 +280,11 @@ def detection(samples: list[Sample], proposals: Path) -> dict[str, Any]:
     """
     names, pairs = (), []
     for video, sample in {s.video: s for s in samples if s.split == "test"}.items():
-        columns = ("frame", "box_offset", "box", "score", "class_prob", "attribute_prob", "class_name")
-        data = artifact.read(schemas.PROPOSALS, proposals / f"{file_stem(video)}.h5", columns)
+        data = artifact.read(schemas.PROPOSALS, proposals / f"{file_stem(video)}.h5")
         names = tuple(data["class_name"])
+        regions = Regions(**{field.name: data[field.name] for field in fields(Regions)})
         for row, frame in enumerate(data["frame"]):
-            mine = rows(data["box_offset"], row)
-            regions = {name: data[name][mine] for name in ("box", "score", "class_prob", "attribute_prob")}
-            pairs.append((_still(sample, int(frame)), regions))
+            pairs.append((_still(sample, int(frame)), regions[rows(data["box_offset"], row)]))
     found = appraise(names, (), pairs)
     return {"frames": len(pairs)} | {k: found[k] for k in ("ap", "ap50", "recall", "recall_by_category")}
 

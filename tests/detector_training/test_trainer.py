@@ -10,12 +10,13 @@ import pytest
 from demo.train_detector import main as draw_and_train
 from demo.train_detector import world_stills
 from tests.conftest import ROOT
-from tests.detection.test_detectors import _picture
+from tests.detection.networks import random_picture
 from vcma.commands.train_detector import train_detector
 from vcma.detection.colours import COLOUR_ATTRIBUTES
 from vcma.detection.registry import load_detector
 from vcma.detector_training.appraisal import evaluate
 from vcma.errors import InputError
+from vcma.records.regions import Regions
 
 
 def test_committed_detector():
@@ -57,7 +58,7 @@ def test_training_on_the_drawn_world_is_reproducible(tmp_path):
 
 def _coco(folder):
     for i in range(4):
-        cv2.imwrite(str(folder / f"{i}.png"), _picture(i))
+        cv2.imwrite(str(folder / f"{i}.png"), random_picture(i))
     things = [
         {"id": i, "image_id": i, "category_id": 7, "bbox": [10, 20, 50, 40], "attributes": ["red"]}
         for i in range(4)
@@ -84,7 +85,7 @@ def test_training_on_vidor_boxes(tmp_path):
 
     writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 5, (128, 96))
     for i in range(7):
-        writer.write(_picture(i))
+        writer.write(random_picture(i))
     writer.release()
     box = {"xmin": 10, "ymin": 20, "xmax": 60, "ymax": 60}
     data = {
@@ -134,7 +135,7 @@ def test_evaluation_of_a_perfect_detector():
             holds = np.array([[word in row for word in words] for row in still.attributes], np.float16)
             labels = np.array([[label == name for name in names] for label in still.labels], np.float16)
             score = np.linspace(1, 0.5, len(still.boxes), dtype=np.float32)
-            return [{"box": still.boxes, "score": score, "class_prob": labels, "attribute_prob": holds}]
+            return [Regions(still.boxes, score, labels, holds, feature=np.zeros((len(score), 1), np.float16))]
 
     result = evaluate(Perfect(), stills)
     assert result["ap"] == pytest.approx(1) and result["recall"] == 1

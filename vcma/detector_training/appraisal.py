@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from vcma.boxes import iou_matrix
-from vcma.detection.base import Detector, Regions
+from vcma.detection.base import Detector
 from vcma.detector_training.pictures import Still
+from vcma.records.regions import Regions
 
 _LIMITS: dict[str, Any] = {"top_k": 20, "score_threshold": 0.05, "nms_threshold": 0.6, "min_size": 4}
 
@@ -48,15 +49,15 @@ class _Told:
         self._holds: list[np.ndarray] = []
 
     def add(self, still: Still, regions: Regions) -> None:
-        overlap = iou_matrix(still.boxes, regions["box"])
+        overlap = iou_matrix(still.boxes, regions.box)
         self._all.update(still.labels)
         for i, label in enumerate(still.labels):
             if overlap.shape[1] == 0 or overlap[i].max() < 0.5:
                 continue
             best = int(overlap[i].argmax())
             self._hit[label] += 1
-            self._right[label] += self._class_names[int(regions["class_prob"][best].argmax())] == label
-            self._strength.append(regions["attribute_prob"][best].astype(np.float32))
+            self._right[label] += self._class_names[int(regions.class_prob[best].argmax())] == label
+            self._strength.append(regions.attribute_prob[best].astype(np.float32))
             self._holds.append(np.isin(self._attribute_names, still.attributes[i]))
 
     def summary(self) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def _average_precision(class_names: Sequence[str], pairs: Sequence[tuple[Still, 
     answers = [
         {"image_id": image, "category_id": int(p.argmax()) + 1, "bbox": _xywh(box), "score": float(score)}
         for image, (_, regions) in enumerate(pairs)
-        for box, score, p in zip(regions["box"], regions["score"], regions["class_prob"], strict=True)
+        for box, score, p in zip(regions.box, regions.score, regions.class_prob, strict=True)
     ]
     if not things or not answers:
         return {"ap": 0.0, "ap50": 0.0}

@@ -43,7 +43,7 @@ def train(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 
-    from vcma.detection.detectron2_backend import read_config
+    from vcma.detection.detectron2_config import read_config
 
     start = time.monotonic()
     cfg = read_config(str(config), Path())
@@ -133,7 +133,8 @@ def fit(cfg: Any, stills: Sequence[Still], class_names: Sequence[str], attribute
     from detectron2.solver import build_lr_scheduler
     from detectron2.solver.build import get_default_optimizer_params
 
-    from vcma.detection.detectron2_backend import build_model, without_old_warnings
+    from vcma.detection.detectron2_config import without_old_warnings
+    from vcma.detection.detectron2_model import build_model
 
     random.seed(cfg.SEED)
     np.random.seed(cfg.SEED)
