@@ -14,8 +14,8 @@ import numpy as np
 
 from vcma.batching.clip_store import Clips, read_regions
 from vcma.boxes import pairwise_iou
-from vcma.detector_training.appraisal import appraise
-from vcma.detector_training.pictures import Still
+from vcma.detector_training.detection_metrics import detection_metrics
+from vcma.detector_training.pictures import AnnotatedPicture
 from vcma.errors import InputError
 from vcma.evaluation.baselines import identity_oracle, oracle
 from vcma.evaluation.metrics import score
@@ -284,14 +284,14 @@ def detection(samples: list[Sample], proposals: Path) -> dict[str, Any]:
         names = tuple(data["class_name"])
         regions = Regions(**{field.name: data[field.name] for field in fields(Regions)})
         for row, frame in enumerate(data["frame"]):
-            pairs.append((_still(sample, int(frame)), regions[rows(data["box_offset"], row)]))
-    found = appraise(names, (), pairs)
+            pairs.append((_annotated(sample, int(frame)), regions[rows(data["box_offset"], row)]))
+    found = detection_metrics(names, (), pairs)
     return {"frames": len(pairs)} | {k: found[k] for k in ("ap", "ap50", "recall", "recall_by_category")}
 
 
-def _still(sample: Sample, frame: int) -> Still:
+def _annotated(sample: Sample, frame: int) -> AnnotatedPicture:
     there = {tid: boxes[frame] for tid, boxes in sample.boxes.items() if np.isfinite(boxes[frame, 0])}
-    return Still(
+    return AnnotatedPicture(
         b"",
         np.array(list(there.values()), np.float32).reshape(-1, 4),
         tuple(sample.categories[tid] for tid in there),
