@@ -7,6 +7,7 @@ All three see the same frames at the same size with the same threads, in turns.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,18 +18,20 @@ import turns  # first: it sets the number of threads
 import click
 import numpy as np
 
-from vcma.detection.detectron2_backend import (
-    build_model,
-    fill,
-    import_detectron2,
-    read_config,
-    without_old_warnings,
-)
+from vcma.detection.detectron2_config import import_detectron2, read_config, without_old_warnings
+from vcma.detection.detectron2_model import build_model, fill
 from vcma.detection.registry import load_detector
 from vcma.detection.weights import read_checkpoint
-from vcma.detector_training.pictures import world_stills
 
 _WANTED: dict[str, Any] = {"top_k": 20, "score_threshold": 0.05, "nms_threshold": 0.6, "min_size": 4}
+
+
+def drawn_frames(count: int) -> list[np.ndarray]:
+    """Still pictures of the drawn world, (240, 320, 3) uint8 BGR."""
+    sys.path.append(str(turns.ROOT / "demo"))
+    from world.dataset import still_pictures
+
+    return [picture for picture, *_ in still_pictures(11, count)]
 
 
 def configured(config: str, weights: str) -> tuple[Any, dict[str, Any]]:
@@ -94,7 +97,7 @@ def main(
 
     import_detectron2()
     torch.set_num_threads(threads)
-    frames = [still.picture() for still in world_stills(11, count)]
+    frames = drawn_frames(count)
     cfg, checkpoint = configured(config, weights)
     with without_old_warnings():
         ways = {

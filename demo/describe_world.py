@@ -4,7 +4,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ import click
 import numpy as np
 
 from vcma.boxes import pairwise_iou
-from vcma.detector_training.appraisal import appraise
-from vcma.detector_training.pictures import Still
+from vcma.detector_training.detection_metrics import detection_metrics
+from vcma.detector_training.pictures import AnnotatedPicture
 from vcma.errors import InputError
 from vcma.evaluation.baselines import identity_oracle, oracle
 from vcma.evaluation.metrics import score
@@ -22,6 +22,7 @@ from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.paths import file_stem
 from vcma.pipeline.video_artifacts import read_regions, tubes_reader
 from vcma.records.columns import rows
+from vcma.records.regions import Regions
 from world.grammar import NOUNS, TEST_NOUNS
 
 SPLITS = ("train", "val", "test")
@@ -279,20 +280,18 @@ def detection(samples: list[Sample], proposals: Path) -> dict[str, Any]:
     """
     names, pairs = (), []
     for video, sample in {s.video: s for s in samples if s.split == "test"}.items():
-        columns = ("frame", "box_offset", "box", "score", "class_prob", "attribute_prob", "class_name")
-        data = artifact.read(schemas.PROPOSALS, proposals / f"{file_stem(video)}.h5", columns)
+        data = artifact.read(schemas.PROPOSALS, proposals / f"{file_stem(video)}.h5")
         names = tuple(data["class_name"])
+        regions = Regions(**{field.name: data[field.name] for field in fields(Regions)})
         for row, frame in enumerate(data["frame"]):
-            mine = rows(data["box_offset"], row)
-            regions = {name: data[name][mine] for name in ("box", "score", "class_prob", "attribute_prob")}
-            pairs.append((_still(sample, int(frame)), regions))
-    found = appraise(names, (), pairs)
+            pairs.append((_annotated(sample, int(frame)), regions[rows(data["box_offset"], row)]))
+    found = detection_metrics(names, (), pairs)
     return {"frames": len(pairs)} | {k: found[k] for k in ("ap", "ap50", "recall", "recall_by_category")}
 
 
-def _still(sample: Sample, frame: int) -> Still:
+def _annotated(sample: Sample, frame: int) -> AnnotatedPicture:
     there = {tid: boxes[frame] for tid, boxes in sample.boxes.items() if np.isfinite(boxes[frame, 0])}
-    return Still(
+    return AnnotatedPicture(
         b"",
         np.array(list(there.values()), np.float32).reshape(-1, 4),
         tuple(sample.categories[tid] for tid in there),

@@ -8,28 +8,27 @@ from typing import Any
 import click
 from joblib import Parallel, cpu_count, delayed
 
-from vcma.commands.train_detector import training_options
-from vcma.detector_training.pictures import Still, encoded
-from vcma.detector_training.trainer import Split, train
-from vcma.pipeline.exit_codes import exit_on_error
+from vcma.commands.train_detector import Split, train_and_evaluate, training_options
+from vcma.detector_training.pictures import AnnotatedPicture, encode_jpeg
+from vcma.pipeline.cli import one_edge
 from world.dataset import ATTRIBUTES, CATEGORIES, still_pictures
 
-_SERIES = 100  # stills of the drawn world that one worker draws at a time
+_SERIES = 100  # pictures that one worker draws at a time
 
 
-def world_stills(seed: int, count: int) -> list[Still]:
+def world_pictures(seed: int, count: int) -> list[AnnotatedPicture]:
     """Still pictures of the drawn world, drawn by all cores: a series of its own for each hundred."""
     sizes = [min(_SERIES, count - start) for start in range(0, count, _SERIES)]
     drawn = Parallel(n_jobs=min(len(sizes), cpu_count()))(
-        delayed(_world_series)(1000 * seed + i, size) for i, size in enumerate(sizes)
+        delayed(_series)(1000 * seed + i, size) for i, size in enumerate(sizes)
     )
-    return [still for series in drawn for still in series]
+    return [picture for series in drawn for picture in series]
 
 
-def _world_series(seed: int, count: int) -> list[Still]:
+def _series(seed: int, count: int) -> list[AnnotatedPicture]:
     return [
-        Still(
-            encoded(picture),
+        AnnotatedPicture(
+            encode_jpeg(picture),
             boxes,
             tuple(CATEGORIES[c] for c in classes),
             tuple(tuple(name for name, holds in zip(ATTRIBUTES, row, strict=True) if holds) for row in attributes),
@@ -41,14 +40,14 @@ def _world_series(seed: int, count: int) -> list[Still]:
 @click.command()
 @training_options
 def main(**options: Any) -> None:
-    """Train a detector on still pictures of the drawn world."""
+    """Train a detector on still pictures of the drawn world, and evaluate it on others."""
 
-    def stills(cfg: Any) -> Split:
-        sets = cfg.DATASETS
-        return world_stills(cfg.SEED, sets.STILLS_TRAIN), world_stills(cfg.SEED + 1, sets.STILLS_TEST)
+    def pictures(cfg: Any) -> Split:
+        sizes = cfg.DATASETS
+        return world_pictures(cfg.SEED, sizes.STILLS_TRAIN), world_pictures(cfg.SEED + 1, sizes.STILLS_TEST)
 
-    with exit_on_error():
-        train(stills=stills, **options)
+    with one_edge():
+        train_and_evaluate(pictures, **options)
 
 
 if __name__ == "__main__":

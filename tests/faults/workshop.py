@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tests.detection.test_detectors import constant_network
+from tests.detection.networks import constant_network
 from vcma.pipeline import artifact, schemas
 
 PER_VIDEO = {"extract_frames": "frames", "detect_proposals": "proposals", "link_tubes": "tubes"}

@@ -1,40 +1,27 @@
-"""The detectors: regions of a picture with score, class and attribute distributions and an appearance feature.
-
-Two backends, by name in the `detector:` block of a data set:
-
-    detectron2   {backend: detectron2, config: FILE.yaml or zoo name, weights: FILE or URL,
-                  classes: FILE, attributes: FILE}                       (the last three are optional)
-    opencv_dnn   {backend: opencv_dnn, layout: fastestdet | yolov8 | ssd, weights: FILE, classes: FILE,
-                  input_size: 352, ...}                                  (see vcma/detection/opencv_backend.py)
-
-Paths are relative to the root given to `load_detector`; environment variables in them are expanded. What a
-detector answers for one picture is a dictionary of five arrays of the same length k, in falling order of score:
-
-    box             (k, 4)  float32   continuous xyxy, in the pixels of the picture handed in
-    score           (k,)    float32   in [0, 1]; the detector's confidence that this is a thing of its best class
-    class_prob      (k, C)  float16   distribution over `class_names` given that it is a thing (no background)
-    attribute_prob  (k, A)  float16   strength in [0, 1] of each of `attribute_names`
-    feature         (k, D)  float16   appearance of the region
-"""
+"""What every detector is, and what its backends share: files and names by the block's settings, the fingerprint,
+and which boxes are detections at all."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from vcma.errors import InputError
 from vcma.pipeline.paths import is_file
-
-Regions = dict[str, np.ndarray]
+from vcma.records.regions import Regions
 
 
 class Detector(Protocol):
-    """What a backend's loader returns."""
+    """What a backend's `load` returns.
+
+    feature_dim is D of `Regions`; fingerprint tells detectors apart whose answers may differ.
+    """
 
     class_names: tuple[str, ...]
     attribute_names: tuple[str, ...]
@@ -52,10 +39,20 @@ class Detector(Protocol):
     ) -> list[Regions]:
         """Regions of each picture, (H, W, 3) uint8 BGR: at most top_k of score > score_threshold.
 
-        Of two boxes whose IoU exceeds nms_threshold the lower score goes, whatever their classes; boxes of a side
-        below min_size pixels go first.
+        Of two boxes whose IoU exceeds nms_threshold the one of lower score is dropped, whatever their classes;
+        boxes with a side below min_size pixels are dropped first.
         """
         ...
+
+
+def detection_mask(box: Any, score: Any, score_threshold: float, min_size: float) -> Any:
+    """Mask [n] of the boxes [n, 4] that may be kept: finite, not empty, large enough, of sufficient score [n].
+
+    Of NumPy arrays and torch tensors alike.
+    """
+    sides = box[:, 2:] - box[:, :2]
+    finite = (abs(box) < math.inf).all(1)
+    return finite & (score > score_threshold) & ((sides >= min_size) & (sides > 0)).all(1)
 
 
 def resolve(value: str, root: Path) -> Path:

@@ -6,7 +6,7 @@
 - What those weights need besides: Caffe's stem and a res5 of stride 1 with dilation 2.
 - The demo's backbone: a ResNet of free widths with a feature pyramid.
 
-Import it through `detectron2_backend.import_detectron2`, which makes a detectron2 without its C++ part importable.
+Import it through `detectron2_config.import_detectron2`, which makes a detectron2 without its C++ part importable.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 
 Settings beside layout, weights, classes and input_size (side of the square input, px): `network` (the graph, for
 formats that keep it apart from the weights), and what the network was trained with where it differs from the
-layout's habit: `scale`, `mean` (of the input, before scaling), `swap_rb`, `first_class` (number the network gives
+layout's default: `scale`, `mean` (of the input, before scaling), `swap_rb`, `first_class` (number the network gives
 to the first name; 1 for ssd, where 0 is the background).
 
 The feature of a region is its class distribution beside Lab histograms of its two halves, of unit length.
@@ -17,25 +17,35 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from vcma.detection.base import Regions, existing_file, fingerprint, read_names
+from vcma.boxes import pairwise_iou
+from vcma.detection.base import detection_mask, existing_file, fingerprint, read_names
 from vcma.detection.colours import COLOUR_ATTRIBUTES, HISTOGRAM_DIM, lab_histograms, named_colours
 from vcma.errors import InputError
+from vcma.records.regions import Regions
 
 _VERSION = 1  # part of the fingerprint: raise it when the same network would give other answers
 _CLASS_SHARE = 0.5  # share of the class distribution in the cosine of two features; the rest is colour
 
-Candidates = tuple[
-    np.ndarray, np.ndarray, np.ndarray
-]  # boxes (n, 4) relative to the picture, scores (n,), classes (n, C)
+
+class Candidates(NamedTuple):
+    """All boxes of a network's output, before any is dropped: box (n, 4) xyxy, score (n,), class_score (n, C)."""
+
+    box: np.ndarray
+    score: np.ndarray
+    class_score: np.ndarray
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How pictures go in and what comes out; `decode(output, class count, layout)` gives Candidates."""
+    """How pictures go in and what comes out.
+
+    decode(output, number of classes, layout): the candidates, boxes relative to the picture. axes: of the output,
+    for messages; fits(shape, number of classes): whether an output is of these axes.
+    """
 
     decode: Callable[[np.ndarray, int, Layout], Candidates]
     axes: str
@@ -61,18 +71,18 @@ def decode_fastestdet(output: np.ndarray, classes: int, layout: Layout) -> Candi
     half = _sigmoid(cells[3:5]).T / 2
     probability = cells[5:].T
     score = np.clip(cells[0], 0, 1) ** 0.6 * np.clip(probability.max(1), 0, 1) ** 0.4
-    return np.concatenate([centre - half, centre + half], 1), score, probability
+    return Candidates(np.concatenate([centre - half, centre + half], 1), score, probability)
 
 
 def decode_yolov8(output: np.ndarray, classes: int, layout: Layout) -> Candidates:
     """Candidates of YOLOv8: the score is the best class score; there is no objectness."""
     cells = output[0].astype(np.float64).T / np.r_[np.full(4, layout.input_size), np.ones(classes)]
     centre, half, probability = cells[:, :2], cells[:, 2:4] / 2, cells[:, 4:]
-    return np.concatenate([centre - half, centre + half], 1), probability.max(1), probability
+    return Candidates(np.concatenate([centre - half, centre + half], 1), probability.max(1), probability)
 
 
 def decode_ssd(output: np.ndarray, classes: int, layout: Layout) -> Candidates:
-    """Rows of DetectionOutput. Each knows one class only: what its score leaves is shared by the others."""
+    """Rows of DetectionOutput. Each has one class: the other classes share what its score leaves."""
     rows = output.reshape(-1, 7).astype(np.float64)
     rows = rows[(rows[:, 0] >= 0) & (rows[:, 1] >= layout.first_class)]  # unused rows hold picture -1
     label, score = rows[:, 1].astype(int) - layout.first_class, rows[:, 2]
@@ -85,7 +95,7 @@ def decode_ssd(output: np.ndarray, classes: int, layout: Layout) -> Candidates:
         )
     probability = np.repeat((1 - score[:, None]) / max(classes - 1, 1), classes, 1)
     probability[np.arange(len(rows)), label] = score
-    return rows[:, 3:7], score, probability
+    return Candidates(rows[:, 3:7], score, probability)
 
 
 LAYOUTS = {
@@ -104,7 +114,7 @@ LAYOUTS = {
 
 
 class DnnDetector:
-    """A network in OpenCV's DNN module; see vcma.detection.base for what `detect` answers."""
+    """A `Detector` of a network in OpenCV's DNN module."""
 
     def __init__(self, net: Any, layout: Layout, class_names: tuple[str, ...], source: Path, identity: str):
         self.class_names = class_names
@@ -123,21 +133,20 @@ class DnnDetector:
         min_size: float,
     ) -> list[Regions]:
         """Regions of each picture, one forward pass a picture (exported networks have a fixed batch of one)."""
-        answers = []
+        found = []
         for picture in pictures:
-            boxes, scores, probability = self._candidates(picture)
-            kept = _keep(boxes, scores, top_k, score_threshold, nms_threshold, min_size)
-            answers.append(self._describe(picture, boxes[kept], scores[kept], probability[kept]))
-        return answers
+            candidates = self._candidates(picture)
+            kept = _select(candidates.box, candidates.score, top_k, score_threshold, nms_threshold, min_size)
+            found.append(self._regions(picture, Candidates(*(values[kept] for values in candidates))))
+        return found
 
     def _candidates(self, picture: np.ndarray) -> Candidates:
-        """All boxes in the picture's pixels, clipped to it, with scores and class scores."""
+        """All candidates, boxes float32 in the picture's pixels, clipped to it."""
         height, width = picture.shape[:2]
         blob, scale = _blob(picture, self._layout)
-        output = self._forward(blob)
-        boxes, scores, probability = self._layout.decode(output, len(self.class_names), self._layout)
-        boxes = boxes * np.tile(scale, 2)
-        return boxes.clip(0, [width, height, width, height]).astype(np.float32), scores, probability
+        candidates = self._layout.decode(self._forward(blob), len(self.class_names), self._layout)
+        boxes = (candidates.box * np.tile(scale, 2)).clip(0, [width, height, width, height])
+        return candidates._replace(box=boxes.astype(np.float32))
 
     def _forward(self, blob: np.ndarray) -> np.ndarray:
         import cv2
@@ -162,23 +171,21 @@ class DnnDetector:
             )
         return output
 
-    def _describe(
-        self, picture: np.ndarray, boxes: np.ndarray, scores: np.ndarray, probability: np.ndarray
-    ) -> Regions:
-        classes = _rows_scaled(probability, np.abs(probability).sum(1))
-        colour = np.sqrt(lab_histograms(picture, boxes))  # the cosine of roots compares distributions fairly
+    def _regions(self, picture: np.ndarray, kept: Candidates) -> Regions:
+        classes = _scaled_rows(kept.class_score, np.abs(kept.class_score).sum(1))
+        colour = np.sqrt(lab_histograms(picture, kept.box))  # the cosine of roots compares distributions fairly
         shares = np.sqrt([_CLASS_SHARE, 1 - _CLASS_SHARE])
         parts = [
-            _rows_scaled(part, np.linalg.norm(part, axis=1)) * share
+            _scaled_rows(part, np.linalg.norm(part, axis=1)) * share
             for part, share in zip((classes, colour), shares, strict=True)
         ]
-        return {
-            "box": boxes,
-            "score": scores.astype(np.float32),
-            "class_prob": classes.astype(np.float16),
-            "attribute_prob": named_colours(picture, boxes).astype(np.float16),
-            "feature": np.concatenate(parts, 1).astype(np.float16),
-        }
+        return Regions(
+            box=kept.box,
+            score=kept.score.astype(np.float32),
+            class_prob=classes.astype(np.float16),
+            attribute_prob=named_colours(picture, kept.box).astype(np.float16),
+            feature=np.concatenate(parts, 1).astype(np.float16),
+        )
 
 
 def load(settings: Mapping[str, Any], root: Path) -> DnnDetector:
@@ -192,21 +199,21 @@ def load(settings: Mapping[str, Any], root: Path) -> DnnDetector:
     names = read_names(existing_file(settings["classes"], root, "class names"))
     layout = _configured(settings)
     net = _read_net(weights, network)
-    habits = (layout.scale, layout.mean, layout.swap_rb, layout.first_class, layout.input_size)
+    inputs = (layout.scale, layout.mean, layout.swap_rb, layout.first_class, layout.input_size)
     graph = network.read_bytes() if network else b""
-    description = repr((_VERSION, settings["layout"], habits, names, graph))
+    description = repr((_VERSION, settings["layout"], inputs, names, graph))
     detector = DnnDetector(net, layout, names, weights, fingerprint("opencv_dnn", description, weights))
     detector._forward(_blob(np.zeros((layout.input_size, layout.input_size, 3), np.uint8), layout)[0])
     return detector
 
 
 def _configured(settings: Mapping[str, Any]) -> Layout:
-    """The layout with the settings that override its habits."""
+    """The layout with the settings that override its defaults."""
     try:
         changes: dict[str, Any] = {"input_size": int(settings["input_size"])}
-        for key, kind in {"scale": float, "swap_rb": bool, "first_class": int}.items():
+        for key, convert in {"scale": float, "swap_rb": bool, "first_class": int}.items():
             if key in settings:
-                changes[key] = kind(settings[key])
+                changes[key] = convert(settings[key])
         if "mean" in settings:
             changes["mean"] = tuple(float(v) for v in settings["mean"])
     except (TypeError, ValueError) as error:
@@ -256,32 +263,18 @@ def _blob(picture: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     return blob, extent
 
 
-def _keep(
-    boxes: np.ndarray,
-    scores: np.ndarray,
-    top_k: int,
-    score_threshold: float,
-    nms_threshold: float,
-    min_size: float,
+def _select(
+    box: np.ndarray, score: np.ndarray, top_k: int, score_threshold: float, nms_threshold: float, min_size: float
 ) -> np.ndarray:
     """Rows kept by score, size and class-agnostic non-maximum suppression, best first."""
-    sides = (boxes[:, 2:] - boxes[:, :2]).min(1, initial=np.inf)
-    fit = np.isfinite(boxes).all(1) & (scores > score_threshold) & (sides >= min_size) & (sides > 0)
-    order = np.flatnonzero(fit)
-    order = order[np.argsort(-scores[order], kind="stable")]
+    rows = np.flatnonzero(detection_mask(box, score, score_threshold, min_size))
+    rows = rows[np.argsort(-score[rows], kind="stable")]
     kept: list[int] = []
-    while len(order) and len(kept) < top_k:
-        kept.append(int(order[0]))
-        order = order[1:][_iou(boxes[order[0]], boxes[order[1:]]) <= nms_threshold]
+    while len(rows) and len(kept) < top_k:
+        kept.append(int(rows[0]))
+        rows = rows[1:][pairwise_iou(box[rows[0]], box[rows[1:]]) <= nms_threshold]
     return np.array(kept, np.intp)
 
 
-def _iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """IoU of one box (4,) with boxes (n, 4)."""
-    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    common = sides.clip(0).prod(1)
-    return common / ((box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(1) - common)
-
-
-def _rows_scaled(rows: np.ndarray, by: np.ndarray) -> np.ndarray:
-    return rows / np.maximum(by, 1e-12)[:, None]
+def _scaled_rows(rows: np.ndarray, length: np.ndarray) -> np.ndarray:
+    return rows / np.maximum(length, 1e-12)[:, None]

@@ -3,40 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from vcma.detection.base import Detector
-from vcma.video.pictures import decode
-
-_REGION = ("box", "score", "class_prob", "attribute_prob", "feature")  # what a detector says of a picture
+from vcma.records.columns import Columns, offsets
+from vcma.records.regions import Regions
+from vcma.video.pictures import still
 
 
 def propose(
     detector: Detector,
-    frames: Mapping[str, Any],
+    frames: Columns,
     *,
     batch: int,
     watch: Callable[[range], Iterable[int]] = iter,
     **parameters: Any,
-) -> dict[str, Any]:
+) -> Columns:
     """The PROPOSALS columns from the FRAMES columns; parameters are those of Detector.detect.
 
     batch: pictures in one forward pass; watch: wraps the passes, to show progress. Boxes come back in native
     pixels, whatever size the frames are stored in.
     """
-    offset, found = frames["jpeg_offset"], []
-    for first in watch(range(0, len(frames["frame"]), batch)):
-        rows = range(first, min(first + batch, len(frames["frame"])))
-        pictures = [decode(frames["jpeg"][int(offset[row]) : int(offset[row + 1])]) for row in rows]
-        native = [_scale(frames, picture) for picture in pictures]
-        seen = detector.detect(pictures, **parameters)
-        found += [{**regions, "box": regions["box"] * scale} for regions, scale in zip(seen, native, strict=True)]
+    found: list[Regions] = []
+    count = len(frames["frame"])
+    for first in watch(range(0, count, batch)):
+        pictures = [still(frames, row) for row in range(first, min(first + batch, count))]
+        regions = detector.detect(pictures, **parameters)
+        found += [
+            replace(of_picture, box=of_picture.box * _scale(frames, picture))
+            for of_picture, picture in zip(regions, pictures, strict=True)
+        ]
     return {
-        **{name: np.concatenate([f[name] for f in found]) for name in _REGION},
+        **{field.name: np.concatenate([getattr(r, field.name) for r in found]) for field in fields(Regions)},
         **{name: frames[name] for name in ("frame", "time", "width", "height")},
-        "box_offset": np.cumsum([0, *(len(f["box"]) for f in found)]).astype(np.int64),
+        "box_offset": offsets(map(len, found)),
         "class_name": np.array(detector.class_names, dtype=object),
         "attribute_name": np.array(detector.attribute_names, dtype=object),
         "detector": detector.fingerprint,

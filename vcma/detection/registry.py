@@ -1,9 +1,18 @@
-"""The backends by name, and the detector that a `detector:` block of pipeline.yaml describes."""
+"""The backends by name, and the detector that a `detector:` block of pipeline.yaml describes.
+
+    detectron2   {backend: detectron2, config: FILE.yaml or zoo name, weights: FILE or URL,
+                  classes: FILE, attributes: FILE}                       (the last three are optional)
+    opencv_dnn   {backend: opencv_dnn, layout: fastestdet | yolov8 | ssd, weights: FILE, classes: FILE,
+                  input_size: 352, ...}                                  (see vcma/detection/opencv_backend.py)
+
+Paths are relative to the root given to `load_detector`; `~` and environment variables in them are expanded.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,21 +24,24 @@ from vcma.errors import InputError
 def load_detector(settings: Mapping[str, Any], root: Path, device: str = "cpu") -> Detector:
     """Build the detector that a `detector:` block describes; raises InputError with what is wrong in it."""
     backend = settings.get("backend")
-    if backend not in DETECTORS:
-        raise InputError(f"detector backend {backend!r} is unknown", "detector", f"use one of {_listed(DETECTORS)}")
-    required, optional = _KEYS[backend]
-    missing, unknown = (
-        sorted(required - set(settings)),
-        sorted(set(settings) - required - optional - {"backend"}),
-    )
-    if missing:
+    if backend not in BACKENDS:
         raise InputError(
-            f"the {backend} detector needs {_listed(missing)}", "detector", "add it to the detector: block"
+            f"detector backend {backend!r} is unknown", "detector", f"use one of {', '.join(BACKENDS)}"
         )
-    if unknown:
-        known = _listed(sorted(required | optional))
-        raise InputError(f"{_listed(unknown)} is no setting of {backend}", "detector", f"its settings are {known}")
-    return DETECTORS[backend](settings, Path(root), device)
+    chosen = BACKENDS[backend]
+    given = set(settings) - {"backend"}
+    if missing := sorted(chosen.required - given):
+        raise InputError(
+            f"the {backend} detector needs {', '.join(missing)}", "detector", "add it to the detector: block"
+        )
+    allowed = chosen.required | chosen.optional
+    if unknown := sorted(given - allowed):
+        raise InputError(
+            f"{', '.join(unknown)} is no setting of {backend}",
+            "detector",
+            f"its settings are {', '.join(sorted(allowed))}",
+        )
+    return chosen.load(settings, Path(root), device)
 
 
 def cached_detector(settings: Mapping[str, Any], root: Path, device: str = "cpu") -> Detector:
@@ -54,20 +66,20 @@ def _load_opencv_dnn(settings: Mapping[str, Any], root: Path, device: str) -> De
     return load(settings, root)
 
 
-DETECTORS: dict[str, Callable[[Mapping[str, Any], Path, str], Detector]] = {
-    "detectron2": _load_detectron2,
-    "opencv_dnn": _load_opencv_dnn,
-}
+@dataclass(frozen=True)
+class Backend:
+    """load(settings, root, device), which imports the heavy library, and the settings it takes."""
+
+    load: Callable[[Mapping[str, Any], Path, str], Detector]
+    required: frozenset[str]
+    optional: frozenset[str]
 
 
-_KEYS = {
-    "detectron2": ({"config"}, {"weights", "classes", "attributes"}),
-    "opencv_dnn": (
-        {"layout", "weights", "classes", "input_size"},
-        {"network", "scale", "mean", "swap_rb", "first_class"},
+BACKENDS = {
+    "detectron2": Backend(_load_detectron2, frozenset({"config"}), frozenset({"weights", "classes", "attributes"})),
+    "opencv_dnn": Backend(
+        _load_opencv_dnn,
+        frozenset({"layout", "weights", "classes", "input_size"}),
+        frozenset({"network", "scale", "mean", "swap_rb", "first_class"}),
     ),
 }
-
-
-def _listed(names: Sequence[str] | Mapping[str, Any]) -> str:
-    return ", ".join(names)

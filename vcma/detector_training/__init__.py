@@ -1,1 +1,1 @@
-"""Training and judging a detector by boxes."""
+"""Training a detector on annotated pictures, and evaluating one."""

@@ -1,0 +1,108 @@
+"""Annotated pictures from COCO's or VidOR's files."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vcma.detector_training.pictures import AnnotatedPicture, encode_jpeg
+from vcma.errors import InputError
+
+Annotation = tuple[Sequence[float], str, tuple[str, ...]]  # box xyxy px, label, attributes
+
+
+def coco_pictures(annotations: Path, folder: Path) -> Iterator[AnnotatedPicture]:
+    """Pictures of a COCO annotation file; an annotation may carry `attributes`, a list of names."""
+    data = _read_object(annotations)
+    try:
+        objects = _coco_annotations(data)
+        files = [(folder / image["file_name"], objects[image["id"]]) for image in data["images"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"not a COCO annotation file: {error!r}", annotations, "give COCO instances JSON"
+        ) from error
+    for file, of_image in files:
+        if not file.is_file():
+            raise InputError("picture not found", file, "correct --pictures")
+        yield _annotated(file, of_image)
+
+
+def _coco_annotations(data: dict[str, Any]) -> dict[int, list[Annotation]]:
+    """The annotations of each image id, crowds left out."""
+    names = {category["id"]: category["name"] for category in data["categories"]}
+    by_image: dict[int, list[Annotation]] = defaultdict(list)
+    for annotation in data["annotations"]:
+        if not annotation.get("iscrowd"):
+            x, y, width, height = annotation["bbox"]
+            label, attributes = names[annotation["category_id"]], tuple(annotation.get("attributes", ()))
+            by_image[annotation["image_id"]].append(([x, y, x + width, y + height], label, attributes))
+    return by_image
+
+
+def vidor_pictures(annotations: Path, videos: Path, step: int) -> Iterator[AnnotatedPicture]:
+    """Every step-th annotated frame of the videos that VidOR JSON files below a folder describe."""
+    files = sorted(annotations.rglob("*.json"))
+    if not files:
+        raise InputError("holds no VidOR annotation (*.json)", annotations, "correct --vidor")
+    for file in files:
+        data = _read_object(file)
+        try:
+            by_frame = _vidor_annotations(data, step)
+            video = videos / data.get("video_path", f"{file.stem}.mp4")
+        except (KeyError, TypeError) as error:
+            raise InputError(f"not a VidOR annotation: {error!r}", file, "give VidOR's JSON files") from error
+        for frame, picture in _frames(video, set(by_frame)):
+            yield _annotated(encode_jpeg(picture), by_frame[frame])
+
+
+def _vidor_annotations(data: dict[str, Any], step: int) -> dict[int, list[Annotation]]:
+    """The annotations of every step-th frame."""
+    category = {thing["tid"]: thing["category"] for thing in data["subject/objects"]}
+    return {
+        frame: [
+            ([box["bbox"][side] for side in ("xmin", "ymin", "xmax", "ymax")], category[box["tid"]], ())
+            for box in boxes
+        ]
+        for frame, boxes in enumerate(data["trajectories"])
+        if frame % step == 0
+    }
+
+
+def _annotated(source: bytes | Path, annotations: Sequence[Annotation]) -> AnnotatedPicture:
+    return AnnotatedPicture(
+        source,
+        np.array([box for box, _, _ in annotations], np.float32).reshape(-1, 4),
+        tuple(label for _, label, _ in annotations),
+        tuple(attributes for _, _, attributes in annotations),
+    )
+
+
+def _frames(video: Path, wanted: set[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """The wanted frames of a video, decoded in order."""
+    import cv2
+
+    capture = cv2.VideoCapture(str(video))
+    if not capture.isOpened():
+        raise InputError("video not found or not readable", video, "correct --videos")
+    frame = 0
+    while capture.grab():
+        if frame in wanted:
+            yield frame, capture.retrieve()[1]
+        frame += 1
+    capture.release()
+
+
+def _read_object(file: Path) -> dict[str, Any]:
+    """The JSON object of an annotation file."""
+    try:
+        data = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be read as JSON: {error}", file, "correct the path or the file") from error
+    if not isinstance(data, dict):
+        raise InputError("is no JSON object", file, "give an annotation file")
+    return data
