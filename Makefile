@@ -6,7 +6,7 @@ env:
 	@envs/build.sh
 
 demo: env  ## the whole pipeline on the data set that pipeline.yaml chooses, then its metrics and report
-	@dvc repro
+	@python demo/run.py
 	@vcma summary
 
 ground: env  ## one sentence in one video: make ground VIDEO=clip.mp4 QUERY="the man turns around"
