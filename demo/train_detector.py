@@ -10,7 +10,7 @@ from joblib import Parallel, cpu_count, delayed
 
 from vcma.commands.train_detector import Split, train_and_evaluate, training_options
 from vcma.detector_training.pictures import AnnotatedPicture, encode_jpeg
-from vcma.pipeline.cli import one_edge
+from vcma.pipeline.exit_codes import exit_on_error
 from world.dataset import ATTRIBUTES, CATEGORIES, still_pictures
 
 _SERIES = 100  # pictures that one worker draws at a time
@@ -46,7 +46,7 @@ def main(**options: Any) -> None:
         sizes = cfg.DATASETS
         return world_pictures(cfg.SEED, sizes.STILLS_TRAIN), world_pictures(cfg.SEED + 1, sizes.STILLS_TEST)
 
-    with one_edge():
+    with exit_on_error():
         train_and_evaluate(pictures, **options)
 
 

@@ -99,9 +99,7 @@ def crop(tubes: Tubes, begin: int, end: int, max_frames: int) -> Clip:
     )
 
 
-def _kept_frames(
-    frame: Int[np.ndarray, " F"], begin: int, end: int, max_frames: int
-) -> Int[np.ndarray, " T"]:
+def _kept_frames(frame: Int[np.ndarray, " F"], begin: int, end: int, max_frames: int) -> Int[np.ndarray, " T"]:
     """Rows of the sampled frames that `crop` keeps."""
     kept = np.flatnonzero((frame >= begin) & (frame < end))
     if not len(kept) and len(frame):
