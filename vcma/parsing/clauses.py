@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from vcma.parsing import lexicon as lx
 from vcma.parsing.chunks import Chunk
-from vcma.parsing.word_classes import Word
+from vcma.parsing.word_classes import Words
 
 _HANDED = {"hold": "of", "shake": "with", "wave": "to", "put": "on"}  # "holds hands with" is "hold hand of"
 _NO_PERSONS = (lx.OBJECTS | lx.CLOTHES | lx.BODY | lx.SCENES | lx.ANIMALS | lx.COLOURS) - lx.PERSONS
@@ -48,7 +48,7 @@ class Event:
 class Clauses:
     """Reads chunks; `things`, `events` and `target` (None if nothing is named) hold the result."""
 
-    def __init__(self, words: Sequence[Word], chunks: Sequence[Chunk]):
+    def __init__(self, words: Words, chunks: Sequence[Chunk]):
         self.words, self.chunks = words, chunks
         self.things: list[Thing] = []
         self.events: list[Event] = []
@@ -66,7 +66,7 @@ class Clauses:
         self.gap_at: int | None = None  # the chunk of the preposition that lacks its noun phrase
         self._open_question()
         while self.at < len(chunks):
-            getattr(self, f"_on_{chunks[self.at].kind}", self._skip)(chunks[self.at])
+            getattr(self, f"_on_{chunks[self.at].type}", self._skip)(chunks[self.at])
         if self.gap is not None or self.fronted:
             self._close_question()
         if self.target is None and self.things:
@@ -74,16 +74,16 @@ class Clauses:
 
     # entities
 
-    def _kind(self, offset: int = 0) -> str:
-        """Kind of the chunk at this distance, "" outside the sentence."""
+    def _type(self, offset: int = 0) -> str:
+        """Type of the chunk at this distance, "" outside the sentence."""
         i = self.at + offset
-        return self.chunks[i].kind if 0 <= i < len(self.chunks) else ""
+        return self.chunks[i].type if 0 <= i < len(self.chunks) else ""
 
     def _list(self, excluded: Sequence[int] = ()) -> list[int]:
         """The entities named here, "a cup and a plate"; moves behind them. Pronouns mean none of `excluded`."""
         found = [self._entity(self.chunks[self.at], excluded)]
         self.at += 1
-        while self._kind() == "cc" and self._kind(1) == "np" and self._continues():
+        while self._type() == "cc" and self._type(1) == "np" and self._continues():
             found.append(self._entity(self.chunks[self.at + 1], excluded))
             self.at += 2
         self.last = found
@@ -93,9 +93,9 @@ class Clauses:
         """Whether the noun phrase behind this conjunction belongs to the list, rather than opening a clause."""
         if self.chunks[self.at].head not in ("and", "or", ",", "&"):
             return False
-        opening = self._kind(-2) in ("", "cc", "stop", "there")
+        opening = self._type(-2) in ("", "cc", "stop", "there")
         return (
-            opening or self._kind(2) not in ("verb", "be", "do") or self.chunks[self.at + 2].form in ("ing", "en")
+            opening or self._type(2) not in ("verb", "be", "do") or self.chunks[self.at + 2].form in ("ing", "en")
         )
 
     def _entity(self, chunk: Chunk, excluded: Sequence[int] = ()) -> int:
@@ -148,7 +148,7 @@ class Clauses:
         definite = self.words[chunk.begin].lower in ("the", "this", "that")
         if not definite or chunk.attributes or chunk.owner or not any(e.verb for e in self.events):
             return None
-        clause = next((c.end for c in reversed(self.chunks[: self.at + 1]) if c.kind in ("cc", "stop")), 0)
+        clause = next((c.end for c in reversed(self.chunks[: self.at + 1]) if c.type in ("cc", "stop")), 0)
         same = [
             i
             for i, thing in enumerate(self.things)
@@ -168,12 +168,12 @@ class Clauses:
         if asked is None:
             return
         self.target = self._entity(self.chunks[asked])
-        if asked and self.chunks[asked - 1].kind == "prep":
+        if asked and self.chunks[asked - 1].type == "prep":
             self.fronted = self.chunks[asked - 1].head
         self.at = asked + 1
         self._begin([self.target])
-        if self._kind() in ("be", "do") and self._kind(1) == "np" and not self.chunks[self.at + 1].form:
-            self.copula = self._kind() == "be"
+        if self._type() in ("be", "do") and self._type(1) == "np" and not self.chunks[self.at + 1].form:
+            self.copula = self._type() == "be"
             self.at += 1
             self._begin(self._list())
             self.chain = self.subject
@@ -183,8 +183,8 @@ class Clauses:
     def _stranded(self) -> int | None:
         """Where "who is he sitting behind in the room" lacks a noun phrase: the first preposition without one."""
         for i in range(self.at, len(self.chunks)):
-            bare = i + 1 == len(self.chunks) or self.chunks[i + 1].kind != "np"
-            if self.chunks[i].kind == "prep" and bare:
+            bare = i + 1 == len(self.chunks) or self.chunks[i + 1].type != "np"
+            if self.chunks[i].type == "prep" and bare:
                 return i
         return None
 
@@ -210,7 +210,7 @@ class Clauses:
     def _begin(self, subject: list[int]) -> None:
         """A clause begins with its subject."""
         self.subject, self.fresh, self.event, self.last = subject, True, None, subject
-        self.chain = subject if not self.chain or self._kind() in ("verb", "be", "do", "rel") else self.chain
+        self.chain = subject if not self.chain or self._type() in ("verb", "be", "do", "rel") else self.chain
         if self.target is None and not self.subordinate:
             self.target, self.chain = subject[0], subject
 
@@ -219,7 +219,7 @@ class Clauses:
 
     def _on_np(self, chunk: Chunk) -> None:
         event = self.event
-        clause = self._kind(-1) == "cc" and self._kind(1) in ("verb", "be")
+        clause = self._type(-1) == "cc" and self._type(1) in ("verb", "be")
         if event is not None and event.open and self._says_how(chunk, event):
             self.at += 1
         elif self.copula and chunk.form == "adj" and self.subject:
@@ -242,7 +242,7 @@ class Clauses:
     def _is_second_object(self) -> bool:
         """ "gives the woman a flower"."""
         event = self.event
-        return event is not None and event.verb in lx.GIVING and bool(event.objects) and self._kind(-1) == "np"
+        return event is not None and event.verb in lx.GIVING and bool(event.objects) and self._type(-1) == "np"
 
     def _own_hand(self, event: Event) -> None:
         """ "holds the child's hand" is an event between the two people."""
@@ -254,7 +254,7 @@ class Clauses:
 
     def _on_there(self, chunk: Chunk) -> None:
         self.at += 1
-        while self._kind() in ("be", "adv"):
+        while self._type() in ("be", "adv"):
             self.at += 1
 
     def _on_stop(self, chunk: Chunk) -> None:
@@ -275,11 +275,11 @@ class Clauses:
         self.at += 1
         antecedent, outer, chain = list(self.last), self.subject, self.chain
         self.event = None
-        if self._kind() != "np":
+        if self._type() != "np":
             self.subject, self.fresh = antecedent, True
             return
         self.subject, self.fresh = self._list(), True
-        if self._kind() == "verb":
+        if self._type() == "verb":
             self._on_verb(self.chunks[self.at])
             self.events[-1].objects, self.events[-1].open = antecedent, False
         self.subject, self.chain, self.fresh = outer, chain, False
@@ -293,9 +293,9 @@ class Clauses:
     def _verb_subject(self, chunk: Chunk) -> list[int]:
         if self.fresh and (self.event is None or self.copula):
             return self.subject
-        if self._kind(-1) == "inf" and self.event is not None:
+        if self._type(-1) == "inf" and self.event is not None:
             return self.event.subjects  # "squats down to pick it up"
-        behind = self._kind(-1) == "np" and bool(self.last)
+        behind = self._type(-1) == "np" and bool(self.last)
         if chunk.form in ("ing", "en", "passive"):
             return self.last if behind and self._animate(self.last[0]) else self.subject
         if chunk.form == "base" and behind and self.gap is None:
@@ -303,7 +303,7 @@ class Clauses:
         return self.chain or self.subject
 
     def _on_verb(self, chunk: Chunk) -> None:
-        if chunk.head == "go" and self._kind(-1) == "verb" and self.event is not None and self.event.verb == "let":
+        if chunk.head == "go" and self._type(-1) == "verb" and self.event is not None and self.event.verb == "let":
             self._add_particle("go")
             self.at += 1
             return
@@ -323,12 +323,12 @@ class Clauses:
 
     def _take_hand(self, event: Event) -> None:
         """ "holds hand of", "shakes hands with", "waves hand to", "puts a hand on", "waves": one predicate."""
-        if event.verb not in _HANDED or self._kind() != "np":
+        if event.verb not in _HANDED or self._type() != "np":
             return
         noun = self.chunks[self.at]
         if noun.head not in ("hand", "hands") or (noun.owner is not None and not noun.owner.pronoun):
             return
-        prep = self.chunks[self.at + 1].head if self._kind(1) == "prep" else ""
+        prep = self.chunks[self.at + 1].head if self._type(1) == "prep" else ""
         if prep in ("of", "with", "to", "at", "on") and (prep == "on") == (event.verb == "put"):
             event.words = [event.verb, "hand", _HANDED[event.verb]]
             self.at += 2
@@ -338,7 +338,7 @@ class Clauses:
 
     def _fill_gap(self, event: Event) -> None:
         """In "what does he lean on on the stage" a preposition lacks its noun phrase; else the verb its object."""
-        while self._kind() == "part":
+        while self._type() == "part":
             event.words.append(self.chunks[self.at].head)
             self.at += 1
         if self.gap_at is not None and self.gap_at > self.at:
@@ -368,12 +368,12 @@ class Clauses:
     # prepositions
 
     def _on_prep(self, chunk: Chunk) -> None:
-        clause = chunk.head in lx.SUBORDINATORS and self._kind(2) in ("verb", "be")
+        clause = chunk.head in lx.SUBORDINATORS and self._type(2) in ("verb", "be")
         if self.gap is not None and self.at == self.gap_at:
             self._ask(chunk.head)
         elif clause:
             self._on_cc(chunk)
-        elif self._kind(1) != "np":
+        elif self._type(1) != "np":
             self._bare(chunk)
         elif chunk.head == "by" and self.event is not None and self.event.participle:
             self._agent(self.event)
@@ -397,12 +397,12 @@ class Clauses:
     def _bare(self, chunk: Chunk) -> None:
         """A preposition without a noun phrase: the verb's particle, or "what is next to by the table"."""
         self.at += 1
-        agent = self.copula and self._kind() == "prep" and self.chunks[self.at].head == "by"
-        if agent and self._kind(1) == "np":
+        agent = self.copula and self._type() == "prep" and self.chunks[self.at].head == "by"
+        if agent and self._type(1) == "np":
             self.at += 1
             self._emit(self._list(), chunk.head, objects=self.subject)
             self.copula = False
-        elif self.event is not None and self.event.verb and self._kind(-2) in ("verb", "part", "prep", "np"):
+        elif self.event is not None and self.event.verb and self._type(-2) in ("verb", "part", "prep", "np"):
             self._add_particle(*(w.lower for w in self.words[chunk.begin : chunk.end]))
 
     def _attach(self, prep: str, noun: Chunk) -> None:
@@ -428,7 +428,7 @@ class Clauses:
 
     def _is_touched_part(self, noun: Chunk) -> bool:
         """ "pats him on the shoulder", "carries her on his back": no third party."""
-        owned = (noun.owner is not None and not noun.owner.pronoun) or self._kind(1) == "prep"
+        owned = (noun.owner is not None and not noun.owner.pronoun) or self._type(1) == "prep"
         return noun.head in lx.BODY and not owned
 
     def _state(self, prep: str, noun: Chunk, subjects: list[int]) -> None:

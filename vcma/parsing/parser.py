@@ -15,9 +15,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from vcma.errors import InputError
-from vcma.parsing.chunks import Reader
+from vcma.parsing.chunker import read_chunks
 from vcma.parsing.clauses import Clauses, Event, Thing
-from vcma.parsing.word_classes import Word, classify
+from vcma.parsing.word_classes import Word, Words, classify
 from vcma.records.query import Entity, Query, Relation
 
 if TYPE_CHECKING:
@@ -73,11 +73,11 @@ def _readable(text: str) -> str:
 
 
 def _query(text: str, doc: Doc) -> Query:
-    words = [Word(t.text, t.lemma_, t.tag_, t.idx, t.idx + len(t)) for t in doc if not t.is_space]
+    words = Words(Word(t.text, t.lemma_, t.tag_, t.idx, t.idx + len(t)) for t in doc if not t.is_space)
     flags = ["truncated"] if len(text) > MAX_CHARACTERS or len(words) > MAX_WORDS else []
-    words = words[:MAX_WORDS]
+    words = Words(words[:MAX_WORDS])
     classify(words)
-    clauses = Clauses(words, Reader(words).chunks)
+    clauses = Clauses(words, read_chunks(words))
     kind = "interrogative" if _is_question(words) else "declarative"
     if not clauses.things:
         return _fallback(text, words, kind, flags)
@@ -92,15 +92,15 @@ def _query(text: str, doc: Doc) -> Query:
     return Query(text, kind, entities, relations, index[target], tuple(flags))
 
 
-def _is_question(words: Sequence[Word]) -> bool:
+def _is_question(words: Words) -> bool:
     """ "who ...", "to whom ...", or anything that ends in a question mark."""
     opening = bool(words) and (
-        words[0].kind == "wh" or (words[0].kind == "prep" and words[1:2] and words[1].kind == "wh")
+        words[0].word_class == "wh" or (words[0].word_class == "prep" and words.class_at(1) == "wh")
     )
     return opening or any(w.text == "?" for w in words[-2:])
 
 
-def _fallback(text: str, words: Sequence[Word], kind: str, flags: list[str]) -> Query:
+def _fallback(text: str, words: Words, kind: str, flags: list[str]) -> Query:
     """The whole text as its one entity."""
     begin, end = (words[0].begin, words[-1].end) if words else (0, 0)
     phrase = text[begin:end]
@@ -117,7 +117,7 @@ def _kept(clauses: Clauses, events: Sequence[Event], target: int) -> list[int]:
     return sorted(things, key=lambda i: clauses.things[i].chunk.begin)
 
 
-def _entity(text: str, words: Sequence[Word], thing: Thing) -> Entity:
+def _entity(text: str, words: Words, thing: Thing) -> Entity:
     chunk = thing.chunk
     begin, end = words[chunk.begin].begin, words[chunk.end - 1].end
     number = "plural" if chunk.plural else "singular"
