@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.parsing.readings import QUESTIONS, STATEMENTS, named_relations, read, unique_name
 from vcma.errors import InputError
 from vcma.parsing import lexicon as lx
 from vcma.parsing.parser import MAX_CHARACTERS, draw, load_model, parse
@@ -21,106 +22,6 @@ from vcma.records.query import Query
 
 HERE = Path(__file__).parents[1]
 HCSTVG = json.loads((HERE / "data" / "hcstvg_sentences.json").read_text("utf-8"))
-
-
-def read(text: str) -> Query:
-    return next(parse([text]))
-
-
-def name(query: Query, index: int) -> str:
-    """Head of an entity, numbered from its second namesake on: man, man 2."""
-    heads = [e.head for e in query.entities[: index + 1]]
-    count = heads.count(heads[-1])
-    return heads[-1] + (f" {count}" if count > 1 else "")
-
-
-def told(query: Query) -> list[tuple[str, ...]]:
-    """The relations by name: (subject, predicate) or (subject, predicate, object)."""
-    return [
-        (name(query, r.subject), r.predicate, *([name(query, r.object)] if r.object is not None else []))
-        for r in query.relations
-    ]
-
-
-READINGS = [
-    # Questions: the wh-word fills the place left empty.
-    ("what does the adult in white pull outdoors?", "what", [("adult", "pull", "what")]),
-    ("who is behind the chair?", "who", [("who", "behind", "chair")]),
-    ("what is the adult in black behind in the room?", "what", [("adult", "behind", "what")]),
-    ("what does the child lean on on the stage?", "what", [("child", "lean on", "what")]),
-    ("who does the adult hold hand of at home?", "who", [("adult", "hold hand of", "who")]),
-    ("who is the child holding the label behind?", "who", [("child", "hold", "label"), ("child", "behind", "who")]),
-    ("to whom does the man give the ball?", "who", [("man", "give", "ball"), ("man", "give to", "who")]),
-    ("behind what is the cat?", "what", [("cat", "behind", "what")]),
-    ("which dog chases the ball?", "dog", [("dog", "chase", "ball")]),
-    ("what is falling?", "what", [("what", "fall")]),
-    ("where is the dog?", "dog", []),
-    # VidSTG's rough English.
-    ("there is a dog away an adult", "dog", [("dog", "away from", "adult")]),
-    ("what in front of another car?", "what", [("what", "in front of", "car")]),
-    ("who is speak to by the adult?", "who", [("adult", "speak to", "who")]),
-    ("what is next to by the table?", "what", [("table", "next to", "what")]),
-    ("who is the child in red away in yard?", "who", [("child", "away from", "who")]),
-    ("a baby is insdie the car besidethe sofa.", "baby", [("baby", "inside", "car"), ("car", "next to", "sofa")]),
-    ("a child in white pats a toy red and yellow.", "child", [("child", "pat", "toy")]),
-    # What other parsers miss.
-    ("The boy jumps.", "boy", [("boy", "jump")]),
-    ("the adult who wears a blue hat is waving.", "adult", [("adult", "wave")]),
-    ("there is a red ball falling.", "ball", [("ball", "fall")]),
-    ("the child spins around.", "child", [("child", "spin around")]),
-    ("a dog runs after the cat.", "dog", [("dog", "run after", "cat")]),
-    ("an adult wearing a blue hat is behind a child", "adult", [("adult", "behind", "child")]),
-    ("he turns around and walks to the woman", "he", [("he", "turn around"), ("he", "walk to", "woman")]),
-    ("The toy is carried by the child in red.", "toy", [("child", "carry", "toy")]),
-    ("the white toy is pushed.", "toy", [("toy", "be pushed")]),
-    ("the ball that the man throws hits it.", "ball", [("man", "throw", "ball"), ("ball", "hit", "it")]),
-    ("a man stands in front of a car", "man", [("man", "stand"), ("man", "in front of", "car")]),
-    ("two dogs chase each other.", "dog", [("dog", "chase")]),
-    ("A man and a dog walk in the park.", "man", [("man", "walk"), ("dog", "walk")]),
-    ("the man gives the woman a cup", "man", [("man", "give", "cup"), ("man", "give to", "woman")]),
-    ("what does the child who wears a red hat hold?", "what", [("child", "hold", "what")]),
-    ("the child is waving a hand", "child", [("child", "wave hand")]),
-    ("who puts a hand on the table?", "who", [("who", "put hand on", "table")]),
-    ("A girl squats down to pick up the ball.", "girl", [("girl", "squat down"), ("girl", "pick up", "ball")]),
-    # Where it happens is said only if nothing else is.
-    ("a child kicks a ball in the room", "child", [("child", "kick", "ball")]),
-    ("a child is in the room", "child", [("child", "in", "room")]),
-]
-
-
-@pytest.mark.parametrize(("text", "target", "relations"), READINGS)
-def test_reading(text: str, target: str, relations: list[tuple[str, ...]]) -> None:
-    query = read(text)
-    assert query.entities[query.target].head == target
-    assert told(query) == relations
-
-
-@pytest.mark.parametrize(
-    ("text", "attributes"),
-    [
-        ("the tall adult in white jumps", ("tall", "in white")),
-        ("a woman with glasses jumps", ("with glasses",)),
-        ("an adult wearing a blue hat jumps", ("wearing blue hat",)),
-        ("an adult who wears a blue hat jumps", ("wearing blue hat",)),
-        ("a man dressed in a black suit jumps", ("in black suit",)),
-        ("a toy red and yellow falls", ("red and yellow",)),
-        ("a child on the left jumps", ("on left",)),
-        ("a girl in a red coat and a white hat jumps", ("in red coat and white hat",)),
-        ("a child in red and with a green hat jumps", ("in red", "with green hat")),
-        ("a man in long-sleeved clothes jumps", ("in long-sleeved clothes",)),
-        ("a black and white dog jumps", ("black", "white")),
-        ("the dog is brown", ("brown",)),
-    ],
-)
-def test_attributes(text: str, attributes: tuple[str, ...]) -> None:
-    assert read(text).entities[0].attributes == attributes
-
-
-def test_pronouns_and_possessors() -> None:
-    query = read("The woman in yellow holds the man's hand and kisses it.")
-    assert told(query) == [("woman", "hold hand of", "man"), ("hand", "of", "man"), ("woman", "kiss", "hand")]
-    query = read("The man in black walks to the woman, hugs her and closes his eyes.")
-    assert told(query) == [("man", "walk to", "woman"), ("man", "hug", "woman"), ("man", "close", "eye")]
 
 
 def test_number_span_and_kind() -> None:
@@ -247,7 +148,7 @@ def test_long_text_is_capped_and_fast(text: str) -> None:
 
 
 def test_answer_depends_on_the_sentence_alone() -> None:
-    texts = [row["text"] for row in HCSTVG] + [text for text, _, _ in READINGS]
+    texts = [row["text"] for row in HCSTVG] + [text for text, _, _ in QUESTIONS + STATEMENTS]
     together = {q.text: q for q in parse(texts)}
     assert {q.text: q for q in parse(reversed(texts), batch_size=7)} == together
     assert all(read(text) == together[text] for text in texts[::5])
@@ -269,11 +170,11 @@ def test_hcstvg_style_chains(half: str) -> None:
     rows = [row for row in HCSTVG if row["half"] == half]
     events = found = chains = targets = 0
     for row, query in zip(rows, parse(row["text"] for row in rows), strict=True):
-        got, wanted = told(query), [tuple(event) for event in row["events"]]
+        got, wanted = named_relations(query), [tuple(event) for event in row["events"]]
         rest = iter(got)
         events, found = events + len(wanted), found + sum(event in got for event in wanted)
         chains += all(event in rest for event in wanted)
-        targets += name(query, query.target) == row["target"]
+        targets += unique_name(query, query.target) == row["target"]
     assert found >= 0.9 * events
     assert chains >= 0.9 * len(rows)
     assert targets >= 0.98 * len(rows)

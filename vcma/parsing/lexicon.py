@@ -1,6 +1,6 @@
 """Word lists of the sentence parser: closed classes, verbs and their forms, clothes, places, people.
 
-Lists only, no parsing. A word missing here is not an error: `language` then relies on the tagger alone.
+Lists only, no parsing. A word missing here is not an error: `word_classes` then relies on the tagger alone.
 Everything is lower case; lemmas are singular.
 """
 

@@ -1,8 +1,8 @@
 """Sentences to entities and relations: the words' side of the alignment, without a picture.
 
-`parse` turns sentences into `Query` objects: the entities named, the relations between them in the order told, and
-the entity asked for. It never raises on a string: what cannot be read becomes one entity, flagged. Where things
-happen ("in the room", "at home") is neither entity nor relation, unless the sentence says nothing else.
+`parse` turns sentences into `Query` objects: the entities named, the relations between them in the order of the
+text, and the entity asked for. It never raises on a string: what cannot be read becomes one entity, flagged. Where
+things happen ("in the room", "at home") is neither entity nor relation, unless the sentence says nothing else.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from vcma.errors import InputError
-from vcma.parsing.chunks import Reader
-from vcma.parsing.clauses import Clauses, Event, Thing
-from vcma.parsing.word_classes import Word, classify
+from vcma.parsing.chunker import read_chunks
+from vcma.parsing.clauses import Reading, read_clauses
+from vcma.parsing.state import Event, Referent
+from vcma.parsing.word_classes import Word, Words, classify
 from vcma.records.query import Entity, Query, Relation
 
 if TYPE_CHECKING:
@@ -73,55 +74,52 @@ def _readable(text: str) -> str:
 
 
 def _query(text: str, doc: Doc) -> Query:
-    words = [Word(t.text, t.lemma_, t.tag_, t.idx, t.idx + len(t)) for t in doc if not t.is_space]
+    words = Words(Word(t.text, t.lemma_, t.tag_, t.idx, t.idx + len(t)) for t in doc if not t.is_space)
     flags = ["truncated"] if len(text) > MAX_CHARACTERS or len(words) > MAX_WORDS else []
-    words = words[:MAX_WORDS]
+    words = Words(words[:MAX_WORDS])
     classify(words)
-    clauses = Clauses(words, Reader(words).chunks)
-    kind = "interrogative" if _is_question(words) else "declarative"
-    if not clauses.things:
-        return _fallback(text, words, kind, flags)
-    events = [e for e in clauses.events if not e.setting] or clauses.events
-    target = clauses.target or 0
-    kept = _kept(clauses, events, target)
-    index = {thing: i for i, thing in enumerate(kept)}
-    entities = tuple(_entity(text, words, clauses.things[thing]) for thing in kept)
+    reading = read_clauses(words, read_chunks(words))
+    sentence_type = "interrogative" if _is_question(words) else "declarative"
+    if not reading.referents:
+        return _fallback(text, words, sentence_type, flags)
+    events = [e for e in reading.events if not e.setting] or reading.events
+    kept = _kept(reading, events)
+    index = {referent: i for i, referent in enumerate(kept)}
+    entities = tuple(_entity(text, words, reading.referents[i]) for i in kept)
     relations = _relations(events, index)
     flags += ["no_relation"] if not relations else []
     flags += ["unresolved_pronoun"] if any("pronoun" in e.flags for e in entities) else []
-    return Query(text, kind, entities, relations, index[target], tuple(flags))
+    return Query(text, sentence_type, entities, relations, index[reading.target], tuple(flags))
 
 
-def _is_question(words: Sequence[Word]) -> bool:
+def _is_question(words: Words) -> bool:
     """ "who ...", "to whom ...", or anything that ends in a question mark."""
-    opening = bool(words) and (
-        words[0].kind == "wh" or (words[0].kind == "prep" and words[1:2] and words[1].kind == "wh")
-    )
+    opening = words.class_at(0) == "wh" or (words.class_at(0) == "prep" and words.class_at(1) == "wh")
     return opening or any(w.text == "?" for w in words[-2:])
 
 
-def _fallback(text: str, words: Sequence[Word], kind: str, flags: list[str]) -> Query:
+def _fallback(text: str, words: Words, sentence_type: str, flags: list[str]) -> Query:
     """The whole text as its one entity."""
     begin, end = (words[0].begin, words[-1].end) if words else (0, 0)
     phrase = text[begin:end]
     entity = Entity(phrase, phrase.lower(), (), "singular", (begin, end), ("fallback",))
     reasons = ["fallback_entity"] if words else ["fallback_entity", "empty"]
-    return Query(text, kind, (entity,), (), 0, (*flags, *reasons, "no_relation"))
+    return Query(text, sentence_type, (entity,), (), 0, (*flags, *reasons, "no_relation"))
 
 
-def _kept(clauses: Clauses, events: Sequence[Event], target: int) -> list[int]:
-    """The things that stay, in the order of the text: all but those that are only a setting."""
-    used = {target}.union(*(e.subjects + e.objects for e in events))
-    settings = {thing for e in clauses.events if e.setting for thing in e.objects} - used
-    things = [i for i in range(len(clauses.things)) if i not in settings]
-    return sorted(things, key=lambda i: clauses.things[i].chunk.begin)
+def _kept(reading: Reading, events: Sequence[Event]) -> list[int]:
+    """The referents that stay, in the order of the text: all but those that are only a setting."""
+    used = {reading.target}.union(*(e.subjects + e.objects for e in events))
+    settings = {i for e in reading.events if e.setting for i in e.objects} - used
+    kept = [i for i in range(len(reading.referents)) if i not in settings]
+    return sorted(kept, key=lambda i: reading.referents[i].chunk.begin)
 
 
-def _entity(text: str, words: Sequence[Word], thing: Thing) -> Entity:
-    chunk = thing.chunk
+def _entity(text: str, words: Words, referent: Referent) -> Entity:
+    chunk = referent.chunk
     begin, end = words[chunk.begin].begin, words[chunk.end - 1].end
     number = "plural" if chunk.plural else "singular"
-    flags = tuple(flag for flag, on in (("wh", chunk.wh), ("pronoun", thing.unresolved)) if on)
+    flags = tuple(flag for flag, on in (("wh", chunk.wh), ("pronoun", referent.unresolved)) if on)
     return Entity(text[begin:end], chunk.head, tuple(chunk.attributes), number, (begin, end), flags)
 
 
@@ -130,9 +128,9 @@ def _relations(events: Sequence[Event], index: dict[int, int]) -> tuple[Relation
     found: dict[Relation, None] = {}
     for event in events:
         for subject in event.subjects:
-            others = [index[thing] for thing in event.objects if thing != subject]
+            others = [index[i] for i in event.objects if i != subject]
             objects: list[int | None] = [*others] or [None]
-            found.update({Relation(index[subject], event.predicate, thing): None for thing in objects})
+            found.update({Relation(index[subject], event.predicate, i): None for i in objects})
     return tuple(found)
 
 

@@ -14,18 +14,37 @@ from vcma.parsing import lexicon as lx
 
 @dataclass
 class Word:
-    """One token: its text, lemma and Penn tag, its characters [begin, end), and the class `classify` gives it."""
+    """One token: its text, lemma and Penn tag, its characters [begin, end), and the class `classify` gives it.
+
+    Classes: noun, pron, adj, det, poss; verb, be, do, have, modal, inf ("to" before a verb); adv, prep, cc, wh,
+    there, gen ("'s"); join (a hyphen or slash), stop, other.
+    """
 
     text: str
     lemma: str
     tag: str
     begin: int
     end: int
-    kind: str = ""
+    word_class: str = ""
     lower: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.lower = _respelled(self.text.lower().replace("’", "'"))
+
+
+class Words(list[Word]):
+    """The words of a sentence. One may ask beyond the last: a "stop" without letters stands there."""
+
+    def class_at(self, i: int) -> str:
+        return self[i].word_class if i < len(self) else "stop"
+
+    def lower_at(self, i: int) -> str:
+        return self[i].lower if i < len(self) else ""
+
+    def phrase(self, begin: int, end: int) -> str:
+        """Words [begin, end) in lower case, without determiners and possessives."""
+        text = " ".join(w.lower for w in self[begin:end] if w.word_class not in ("det", "poss"))
+        return text.replace(" - ", "-")
 
 
 _CLOSED = {
@@ -55,13 +74,13 @@ def _respelled(word: str) -> str:
 
 
 def classify(words: Sequence[Word]) -> None:
-    """Set the `kind` of every word, left to right; each decision sees the kinds before it and the tags after it."""
+    """Set the class of every word, left to right; each decision sees the classes before and the tags after it."""
     doing = False  # an auxiliary "does" still waits for its bare verb
     for i, word in enumerate(words):
-        word.kind = _kind(words, i, doing)
-        if word.kind == "do":
+        word.word_class = _class_of(words, i, doing)
+        if word.word_class == "do":
             doing = True
-        elif word.kind == "stop" or (word.kind == "verb" and form_of(word) in ("base", "en")):
+        elif word.word_class == "stop" or (word.word_class == "verb" and form_of(word) in ("base", "en")):
             doing = False
 
 
@@ -72,16 +91,16 @@ def form_of(word: Word) -> str:
     return {"VBG": "ing", "VBN": "en", "VBD": "en", "VBZ": "s"}.get(word.tag, "base")
 
 
-def _kind(words: Sequence[Word], i: int, doing: bool) -> str:
+def _class_of(words: Sequence[Word], i: int, doing: bool) -> str:
     """The class of word i."""
     word = words[i]
     after = words[i + 1] if i + 1 < len(words) else None
-    before = next((w for w in reversed(words[:i]) if w.kind != "other"), None)
-    previous = before.kind if before else ""
+    before = next((w for w in reversed(words[:i]) if w.word_class != "other"), None)
+    previous = before.word_class if before else ""
     later = words[i + 2] if i + 2 < len(words) else None
-    kind = _closed_kind(word, before, after, later)
-    if kind:
-        return kind
+    closed = _closed_class(word, before, after, later)
+    if closed:
+        return closed
     if _is_verb(words, i, previous, after, doing):
         return "verb"
     if word.lower in lx.COLOURS or word.lower in lx.SHADES or word.tag in ("VBN", "VBG"):
@@ -95,9 +114,9 @@ def _kind(words: Sequence[Word], i: int, doing: bool) -> str:
     return "adj" if word.tag[:2] in ("JJ", "CD") else "noun"
 
 
-def _closed_kind(word: Word, before: Word | None, after: Word | None, later: Word | None) -> str:
+def _closed_class(word: Word, before: Word | None, after: Word | None, later: Word | None) -> str:
     """The class of a function word, "" for all others."""
-    previous = before.kind if before else ""
+    previous = before.word_class if before else ""
     lower = word.lower
     if lower in ("'s", "'"):
         return _genitive(word, before)
@@ -118,8 +137,8 @@ def _closed_kind(word: Word, before: Word | None, after: Word | None, later: Wor
         return "inf"
     if lower in _PREPOSITION_WORDS and lower not in _CLOSED:
         return "prep"
-    kind = _CLOSED.get(lower, "")
-    return "noun" if kind in ("modal", "do", "have") and previous in ("det", "poss") else kind
+    listed = _CLOSED.get(lower, "")
+    return "noun" if listed in ("modal", "do", "have") and previous in ("det", "poss") else listed
 
 
 def _is_infinitive(word: Word, after: Word | None) -> bool:
@@ -130,7 +149,7 @@ def _is_infinitive(word: Word, after: Word | None) -> bool:
 
 
 def _genitive(word: Word, before: Word | None) -> str:
-    if before is None or before.kind not in ("noun", "pron", "adj"):
+    if before is None or before.word_class not in ("noun", "pron", "adj"):
         return "be" if word.lower == "'s" else "other"
     if word.lower == "'":
         return "gen" if before.lower.endswith("s") else "other"
@@ -190,16 +209,16 @@ def _unknown_verb(words: Sequence[Word], i: int, previous: str, after: Word | No
     follows = _CLOSED.get(after.lower, "") if after is not None else "stop"
     if previous == "noun":
         return follows in ("det", "poss", "pron")
-    chain = any(w.kind == "verb" and form_of(w) == "s" for w in words[:i])
+    chain = any(w.word_class == "verb" and form_of(w) == "s" for w in words[:i])
     return chain and (follows != "" or (after is not None and after.lower in _PREPOSITION_WORDS))
 
 
 def _only_verb(words: Sequence[Word], i: int) -> bool:
     """Whether no other word is a verb: "there is adult hold hand of ...", "a man and a dog walk in ..."."""
     after = words[i + 1].lower if i + 1 < len(words) else ""
-    if any(w.kind == "verb" for w in words[:i]) or any(w.tag.startswith("VB") for w in words[i + 1 :]):
+    if any(w.word_class == "verb" for w in words[:i]) or any(w.tag.startswith("VB") for w in words[i + 1 :]):
         return False
-    several = any(w.lower == "and" and w.kind == "cc" for w in words[:i])
+    several = any(w.lower == "and" and w.word_class == "cc" for w in words[:i])
     return after in lx.DETERMINERS or after in ("hand", "hands") or (several and _starts_no_noun(after))
 
 
@@ -210,6 +229,6 @@ def _starts_no_noun(word: str) -> bool:
 def _in_colour(words: Sequence[Word], i: int) -> bool:
     """Whether the words before i end a phrase such as "in white" or "in red and black"."""
     i -= 1
-    while i > 0 and (words[i].kind in ("adj", "join") or words[i].lower in ("and", "an")):
+    while i > 0 and (words[i].word_class in ("adj", "join") or words[i].lower in ("and", "an")):
         i -= 1
     return words[i].lower in ("in", "with")

@@ -1,0 +1,55 @@
+"""Noun phrases: a noun group with its possessors and the attributes that follow it."""
+
+from __future__ import annotations
+
+from vcma.parsing import lexicon as lx
+from vcma.parsing.attributes import take_attributes
+from vcma.parsing.chunks import Chunk
+from vcma.parsing.noun_groups import noun_group
+from vcma.parsing.word_classes import Words
+
+
+def noun_phrase(words: Words, begin: int) -> Chunk | None:
+    """The noun phrase that begins at a word, if one does."""
+    phrase = noun_group(words, begin)
+    if phrase is None:
+        return None
+    phrase = _owned(words, phrase)
+    if not phrase.pronoun:
+        phrase = _partitive(words, phrase)
+        take_attributes(words, phrase)
+    return phrase
+
+
+def asked_phrase(words: Words, begin: int) -> Chunk:
+    """The noun phrase of a wh-word: "who", "which dog", "whose hand"."""
+    lower = words[begin].lower
+    if lower in ("what", "which", "whose"):
+        phrase = noun_group(words, begin + 1, determined=True)
+        if phrase is not None and words.class_at(begin + 1) != "det":
+            phrase.begin, phrase.wh = begin, True
+            return phrase
+    return Chunk("np", begin, begin + 1, head="who" if lower == "whom" else lower, wh=True)
+
+
+def _owned(words: Words, phrase: Chunk) -> Chunk:
+    """What the phrase owns, "the woman's hand"; the phrase itself if that is nothing."""
+    while words.class_at(phrase.end) == "gen":
+        owned = noun_group(words, phrase.end + 1, determined=True)
+        if owned is None:
+            phrase.end += 1
+            break
+        owned.owner, owned.begin = phrase, phrase.begin
+        phrase = owned
+    return phrase
+
+
+def _partitive(words: Words, phrase: Chunk) -> Chunk:
+    """ "a group of people" is about people."""
+    if phrase.head in lx.PARTITIVES and words.lower_at(phrase.end) == "of":
+        inner = noun_group(words, phrase.end + 1)
+        if inner is not None and not inner.pronoun:
+            inner.begin = phrase.begin
+            inner.plural = inner.plural or phrase.head == "group"
+            return inner
+    return phrase

@@ -1,0 +1,90 @@
+"""The state of the walk over a sentence's chunks: what is found, and what the clause being read still lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from vcma.parsing.chunks import Chunk
+from vcma.parsing.word_classes import Words
+
+Referents = tuple[int, ...]  # indices of `WalkState.referents`
+
+
+@dataclass
+class Referent:
+    """An entity in the making: the noun phrase that named it; `unresolved`: a pronoun without an antecedent."""
+
+    chunk: Chunk
+    unresolved: bool = False
+
+
+@dataclass
+class Event:
+    """A relation in the making; without `verb` it is a state. `setting`: only says where the rest happens."""
+
+    subjects: Referents
+    words: list[str]  # of the predicate
+    objects: Referents = ()
+    verb: str = ""
+    participle: str = ""  # of a passive whose agent is not named
+    direct: bool = False  # its objects follow the verb without a preposition
+    open: bool = False  # still takes an object or a preposition
+    setting: bool = False
+
+    @property
+    def predicate(self) -> str:
+        words = ["be", self.participle, *self.words[1:]] if self.participle else self.words
+        return " ".join(words)
+
+    def add_particle(self, *particle: str) -> None:
+        """ "turns around", "picks the cup up"."""
+        if (self.verb and not self.objects) or len(self.words) == 1:
+            self.words += particle
+
+
+@dataclass
+class Question:
+    """The wh-word of a sentence, and the place among the other words that it fills."""
+
+    asked: Referents = ()  # the wh-word
+    gap: bool = False  # its place is still to be found
+    fronted: str = ""  # the preposition of "to whom ..."
+    stranded: int | None = None  # the chunk of the preposition that lacks its noun phrase
+
+
+@dataclass
+class WalkState:
+    """Where the walk is and what it remembers; `referents`, `events` and `target` are its result."""
+
+    words: Words
+    chunks: Sequence[Chunk]
+    position: int = 0  # of the chunk being read
+    referents: list[Referent] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    target: int | None = None  # the referent asked for, None until something is named
+    question: Question = field(default_factory=Question)
+    subject: Referents = ()  # of the clause being read
+    main_subject: Referents = ()  # of the last full clause, for verbs without one: "..., then sits down"
+    newest: Referents = ()  # named last, which a preposition or participle describes
+    event: Event | None = None  # the clause's last event with a verb
+    awaits_verb: bool = False  # the subject has no verb yet
+    after_copula: bool = False  # a form of "be" waits for its preposition or participle
+    subordinate: bool = False  # inside "when ...": its subject is not the target
+
+    def chunk_type(self, offset: int = 0) -> str:
+        """Type of the chunk at a distance from the one being read, "" outside of the sentence."""
+        i = self.position + offset
+        return self.chunks[i].type if 0 <= i < len(self.chunks) else ""
+
+    def begin_clause(self, subject: Referents) -> None:
+        """Begin a clause with its subject; that of the first main clause is the target, unless a wh-word is."""
+        self.subject, self.newest, self.event, self.awaits_verb = subject, subject, None, True
+        if not self.main_subject or self.chunk_type() in ("verb", "be", "do", "rel"):
+            self.main_subject = subject
+        if self.target is None and not self.subordinate:
+            self.target, self.main_subject = subject[0], subject
+
+    def add_event(self, subjects: Referents, *words: str, objects: Referents = ()) -> Event:
+        self.events.append(Event(subjects, list(words), objects))
+        return self.events[-1]
