@@ -105,14 +105,14 @@ class Outcome:
 
     def difference(self, one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
         """Paired difference of means over seeds, one minus other, with its 95 % interval over videos."""
-        from vcma.evaluation.metrics import interval
+        from vcma.evaluation.bootstrap import mean_with_interval
 
-        return interval(one.mean(0) - other.mean(0), self.truth["video"])
+        return mean_with_interval(one.mean(0) - other.mean(0), self.truth["video"])
 
 
 def summary(outcome: Outcome) -> str:
     """The table of the variants and the comparisons that are claimed, as Markdown; without EM just the table."""
-    from vcma.evaluation.metrics import interval
+    from vcma.evaluation.bootstrap import mean_with_interval
 
     lines = ["| variant | m_vIoU, test | seeds | EM minus it, 95 % interval |", "|---|---|---|---|"]
     full = outcome.each("em")
@@ -120,7 +120,7 @@ def summary(outcome: Outcome) -> str:
         scores = outcome.each(variant)
         if not len(scores):
             continue
-        value, low, high = interval(scores.mean(0), outcome.truth["video"])
+        value, low, high = mean_with_interval(scores.mean(0), outcome.truth["video"])
         spread = f"{len(scores)}, ± {100 * scores.mean(1).std(ddof=1):.1f}" if len(scores) > 1 else "1"
         gap = "–" if variant == "em" or not len(full) else _percent(outcome.difference(full, scores))
         lines.append(f"| {meaning} | {_percent((value, low, high))} | {spread} | {gap} |")

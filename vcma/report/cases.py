@@ -16,13 +16,16 @@ import numpy as np
 
 from vcma.boxes import pairwise_iou
 from vcma.errors import InputError
-from vcma.evaluation.metrics import PROTOCOLS, compare, protocols_for, score
+from vcma.evaluation.bootstrap import mean_with_interval
+from vcma.evaluation.metrics import compare, score
+from vcma.evaluation.protocols import PROTOCOLS, protocols_for
 from vcma.evaluation.tables import whose
 from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.paths import file_stem
 from vcma.pipeline.video_artifacts import tubes_reader
-from vcma.records.answer import Predictions, answers_of, boxes_of
+from vcma.records.answer import answers_of, boxes_of
 from vcma.records.columns import Columns, rows
+from vcma.records.predicted_tubes import PredictedTubes
 from vcma.records.query import Query, query
 from vcma.records.tubes import Tubes
 
@@ -181,7 +184,7 @@ def sources(artifacts: Path) -> list[tuple[str, str, dict, str]]:
     return found
 
 
-def answers(artifacts: Path) -> tuple[Columns, Predictions]:
+def answers(artifacts: Path) -> tuple[Columns, PredictedTubes]:
     """The PREDICTIONS columns of a run, and the same with boxes as the metrics take them."""
     columns = artifact.read(schemas.PREDICTIONS, artifacts / "predictions.h5")
     video = dict(zip(columns["sample"], columns["video"], strict=True))
@@ -217,7 +220,7 @@ def cases(artifacts: Path, truth: Columns | None, protocol: str) -> list[Case]:
 
 
 def _scored(
-    truth: Columns | None, predictions: Predictions, protocol: str
+    truth: Columns | None, predictions: PredictedTubes, protocol: str
 ) -> dict[str, tuple[Truth, float | None, float | None]]:
     """Sample -> truth, tIoU and vIoU, of those whose truth is known."""
     if truth is None:
@@ -429,16 +432,6 @@ def _grouped(cases: Sequence[Case], labels: list[str]) -> list[Group]:
     for label in sorted(set(labels)):
         mine = [c for c, own in zip(cases, labels, strict=True) if own == label]
         values = np.array([c.score for c in mine], np.float64)
-        low, high = _interval(values, np.array([c.video for c in mine]))
-        groups.append(Group(label.split("\0")[-1], len(mine), float(values.mean()), low, high))
+        estimate = mean_with_interval(values, np.array([c.video for c in mine]))
+        groups.append(Group(label.split("\0")[-1], len(mine), *estimate))
     return groups
-
-
-def _interval(values: np.ndarray, video: np.ndarray, resamples: int = 500) -> tuple[float, float]:
-    """95 % interval of the mean, videos drawn with replacement."""
-    group = np.unique(video, return_inverse=True)[1]
-    V = int(group.max()) + 1
-    weight = np.random.default_rng(0).multinomial(V, np.full(V, 1 / V), size=resamples)
-    total, count = np.bincount(group, values, V), np.bincount(group, minlength=V)
-    low, high = np.percentile((weight @ total) / (weight @ count), [2.5, 97.5])
-    return float(low), float(high)
