@@ -177,7 +177,7 @@ def _percent(value: tuple[float, float, float]) -> str:
 @click.option("--out", type=click.Path(path_type=Path), help="Where the table and figures go: results/<dataset>.")
 def ablate(project: Project, seeds: int, only: tuple[str, ...], jobs: int, out: Path | None) -> None:
     """Sweep alpha and beta and run every ablation; draw the figure, print the table with intervals."""
-    from vcma.report.figures import ablation_figures
+    from vcma.report.ablation import ablation_figure
 
     for name in ("samples.h5", "queries.h5", "tubes", "truth_train.h5"):
         if not (project.artifacts / name).exists():
@@ -197,7 +197,7 @@ def ablate(project: Project, seeds: int, only: tuple[str, ...], jobs: int, out: 
     write_table(folder / "ablation.csv", rows(results, truths))
     outcome = Outcome(results, truths["test"], alpha, float(section["beta"]))
     if outcome.configured:
-        ablation_figures(folder / "ablation.csv", results, folder)
+        ablation_figure(folder / "ablation.csv", results, folder)
     text = summary(outcome)
     storage.write_bytes(folder / "ablation.md", (text + "\n").encode())
     click.echo(text)
