@@ -13,9 +13,12 @@ from vcma.pipeline.cli import mode, progress, stage
 from vcma.pipeline.paths import file_stem, video_root
 from vcma.pipeline.stage_run import StageRun
 from vcma.pipeline.workers import parallel
-from vcma.report import cases
-from vcma.report.figures import film_strip
-from vcma.report.pages import Shelf, write_report
+from vcma.report.cases import Report
+from vcma.report.comparison import compare_runs
+from vcma.report.film_strip import film_strip
+from vcma.report.loading import load_report
+from vcma.report.pages import write_report
+from vcma.report.sample_pages import ReportFiles
 
 
 @stage("jobs")
@@ -25,35 +28,35 @@ from vcma.report.pages import Shelf, write_report
 @mode("--out", type=click.Path(path_type=Path), help="Another folder or, with --figure, a .png, .svg or .pdf.")
 def render_report(run: StageRun, examples: int) -> None:
     """Write the report as pages that open from the disk, without network or server."""
-    found = cases.load(run.project.artifacts)
+    report = load_report(run.project.artifacts)
     sample, other, out = run.modes["figure"], run.modes["against"], run.modes["out"]
     if sample is not None:
-        return _figure(run, found, sample, out or run.project.root / "report" / f"{file_stem(sample)}.png")
-    comparison = cases.against(found, other) if other else None
+        return _figure(run, report, sample, out or run.project.root / "report" / f"{file_stem(sample)}.png")
+    comparison = compare_runs(report, other) if other else None
     # A comparison is no output of the pipeline: it must not take the report's place there.
     folder = out or (run.project.root / "report" / "against" if other else run.artifact("report"))
     if not out:
         shutil.rmtree(folder, ignore_errors=True)
     cache = run.project.artifacts / ".ledger" / "render_report"
-    shelf = Shelf(folder, run.project.artifacts, cache, _sources(run))
+    files = ReportFiles(folder, run.project.artifacts, cache, _originals(run))
     table = run.project.root / "results" / run.project.dataset / "ablation.csv"
-    lacking = write_report(found, shelf, examples, table, comparison, partial(_each, run))
-    for line in lacking:
+    missing = write_report(report, files, examples, table, comparison, partial(_each, run))
+    for line in missing:
         click.echo(f"{run.stage}: {line}", err=True)
-    run.done(f"{len(found.cases):,} samples, {len(lacking):,} videos without pictures", folder / "index.html")
+    run.done(f"{len(report.cases):,} samples, {len(missing):,} videos without pictures", folder / "index.html")
     return None
 
 
-def _figure(run: StageRun, found: cases.Report, sample: str, out: Path) -> None:
-    case = next((c for c in found.cases if c.sample == sample), None)
+def _figure(run: StageRun, report: Report, sample: str, out: Path) -> None:
+    case = next((c for c in report.cases if c.sample == sample), None)
     if case is None:
-        example = f", e.g. '{found.cases[0].sample}'" if found.cases else ""
+        example = f", e.g. '{report.cases[0].sample}'" if report.cases else ""
         raise InputError(f"no prediction for sample '{sample}'", remedy=f"name one of the report's{example}")
     film_strip(case, run.project.artifacts, out)
     run.done(f"'{case.query.text}'", out)
 
 
-def _sources(run: StageRun) -> Callable[[str], Path | None]:
+def _originals(run: StageRun) -> Callable[[str], Path | None]:
     """From a video to its original file; the stored frames are shown where the videos are not at hand."""
     try:
         root = video_root(run.block, run.project.root)
@@ -61,10 +64,10 @@ def _sources(run: StageRun) -> Callable[[str], Path | None]:
         root = None
     samples = artifact.read(schemas.SAMPLES, run.artifact("samples.h5"), ("video", "video_path"))
     paths = dict(zip(samples["video"], samples["video_path"], strict=True))
-    return partial(_source, root, paths)
+    return partial(_original, root, paths)
 
 
-def _source(root: Path | None, paths: dict[str, str], video: str) -> Path | None:
+def _original(root: Path | None, paths: dict[str, str], video: str) -> Path | None:
     return root / paths[video] if root is not None and video in paths else None
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.conftest import make_tubes
-from tests.report.test_report import FRAMES, make_run, write_predictions
+from tests.report.made_run import FRAMES, make_run, write_predictions
 from vcma.__main__ import main
 from vcma.commands import show
 from vcma.pipeline import storage

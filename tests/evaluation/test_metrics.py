@@ -8,56 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import make_tubes
+from tests.evaluation.truths import BOX, SQUARE, make_truth, predicted, still
 from vcma.boxes import pairwise_iou
 from vcma.datasets.formats import READERS
 from vcma.errors import InputError
-from vcma.evaluation.baselines import chance, identity_oracle, oracle
-from vcma.evaluation.exchange import named_for, pack, read_predictions, to_json
-from vcma.evaluation.metrics import (
-    METRICS,
-    PROTOCOLS,
-    compare,
-    evaluate,
-    protocols_for,
-    sampled_frames,
-    score,
-    temporal_iou,
-)
-from vcma.evaluation.published import PUBLISHED, published
-from vcma.pipeline.video_artifacts import no_tubes
-from vcma.records.tubes import Tubes
-
-SQUARE = [0, 0, 10, 10]
-
-
-def make_truth(*rows, form="vidstg"):
-    """TRUTH columns of rows (span, segment, {frame: box}[, fps[, query type[, video]]])."""
-    full = [(*row, *(30.0, "declarative", None)[len(row) - 3 :]) for row in rows]
-    boxes = [box for row in full for box in row[2].values()]
-    return {
-        "format": form,
-        "sample": np.array([f"s{i}" for i in range(len(full))], dtype=object),
-        "video": np.array([row[5] or f"v{i}" for i, row in enumerate(full)], dtype=object),
-        "query_type": np.array([row[4] for row in full], dtype=object),
-        "span_begin": np.array([row[0][0] for row in full], np.int64),
-        "span_end": np.array([row[0][1] for row in full], np.int64),
-        "segment_begin": np.array([row[1][0] for row in full], np.int64),
-        "segment_end": np.array([row[1][1] for row in full], np.int64),
-        "fps": np.array([row[3] for row in full], np.float64),
-        "box_offset": np.cumsum([0, *(len(row[2]) for row in full)], dtype=np.int64),
-        "box_frame": np.array([f for row in full for f in row[2]], np.int64),
-        "box": np.array(boxes, np.float32).reshape(-1, 4),
-    }
-
-
-def still(begin, end, box=SQUARE):
-    return dict.fromkeys(range(begin, end), box)
-
-
-def predicted(*rows):
-    """Predictions of rows (span, {frame: box}); None leaves a sample out."""
-    return pack({f"s{i}": {"span": row[0], "boxes": row[1]} for i, row in enumerate(rows) if row})
+from vcma.evaluation.exchange import pack
+from vcma.evaluation.metrics import METRICS, compare, evaluate, score, temporal_iou
+from vcma.evaluation.protocols import PROTOCOLS, protocols_for
 
 
 def one(truth, prediction, protocol):
@@ -99,28 +56,6 @@ def test_stcat_truth_of_the_last_frame_alone_is_empty_and_scores_zero():
 def test_tubedetr_does_not_clamp():
     truth = make_truth(((2, 10), (0, 10), still(2, 10), 5.0))
     assert one(truth, predicted(((2, 10), still(0, 10))), "tubedetr") == pytest.approx((1, 1))
-
-
-@pytest.mark.parametrize(
-    ("begin", "end", "fps", "expected"),
-    [
-        (0, 30, 30.0, [0, 6, 12, 18, 24]),
-        (0, 31, 30.0, [0, 6, 12, 18, 24, 30]),
-        (4, 20, 30.0, [4, 6, 12, 18]),  # the segment's first frame always counts
-        (6, 13, 30.0, [6, 12]),
-        (3, 7, 5.0, [3, 4, 5, 6]),
-        (3, 7, 3.0, [3, 4, 5, 6]),  # no frame is taken twice
-        (0, 13, 12.0, [0, 3, 5, 8, 10, 12]),
-        (7, 7, 30.0, [7]),
-    ],
-)
-def test_sampled_frames(begin, end, fps, expected):
-    assert sampled_frames(begin, end, fps).tolist() == expected
-
-
-def test_more_than_200_sampled_frames_are_thinned_evenly():
-    frames = sampled_frames(0, 300, 5.0)
-    assert frames.tolist() == [j * 300 // 200 for j in range(200)]
 
 
 def test_tubedetr_counts_sampled_frames_only():
@@ -304,11 +239,6 @@ def loop_score(span, segment, boxes, fps, form, prediction, protocol):
     return tiou, total / max(len(union), 1)
 
 
-BOX = st.tuples(*[st.integers(0, 20)] * 2, *[st.integers(1, 20)] * 2).map(
-    lambda b: [b[0], b[1], b[0] + b[2], b[1] + b[3]]
-)
-
-
 @st.composite
 def cases(draw):
     segment = sorted(draw(st.tuples(st.integers(0, 60), st.integers(0, 60))))
@@ -393,166 +323,3 @@ def test_ten_thousand_samples_take_seconds():
     for protocol in protocols_for(truth):
         evaluate(truth, prediction, protocol)
     assert time.process_time() - begin < 5
-
-
-# Predictions as plain JSON.
-
-
-@settings(max_examples=50, deadline=None)
-@given(
-    st.dictionaries(
-        st.text(max_size=8),
-        st.tuples(st.integers(0, 50), st.integers(0, 50), st.dictionaries(st.integers(0, 99), BOX, max_size=4)),
-        max_size=4,
-    )
-)
-def test_predictions_survive_json(tmp_path_factory, plain):
-    given_plain = {k: {"span": [b, b + n], "boxes": boxes} for k, (b, n, boxes) in plain.items()}
-    path = tmp_path_factory.mktemp("json") / "predictions.json"
-    packed = pack(given_plain)
-    for content in (to_json(packed).decode(), json.dumps(given_plain), json.dumps(given_plain, indent=3)):
-        path.write_text(content, encoding="utf-8", errors="surrogatepass")
-        back = read_predictions(path)
-        assert back.sample.tolist() == packed.sample.tolist()
-        for name in ("span", "box_offset", "box_frame", "box"):
-            np.testing.assert_array_equal(getattr(back, name), getattr(packed, name))
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("", "not readable as a JSON object"),
-        ("[1]", "not readable as a JSON object"),
-        ('{"a": {"span": [0, 1]}', "not readable as a JSON object"),
-        ('{"a": {"span": [0, 1]} "b": 1}', "not readable as a JSON object"),
-        ('{"a": 3}', "sample 'a': has no span"),
-        ('{"a": {"span": [3]}}', "sample 'a'"),
-        ('{"a": {"span": "12"}}', "sample 'a': span is no [begin, end]"),
-        ('{"a": {"span": [3, 1]}}', "sample 'a': span ends before it begins"),
-        ('{"a": {"span": [-1, 1]}}', "sample 'a': frame -1 is no whole number from 0"),
-        ('{"a": {"span": [0.5, 1]}}', "sample 'a': frame 0.5 is no whole number from 0"),
-        ('{"a": {"span": [0, NaN]}}', "sample 'a'"),
-        ('{"a": {"span": [0, 1], "boxes": {"x": [0, 0, 1, 1]}}}', "sample 'a'"),
-        ('{"a": {"span": [0, 1], "boxes": {"-2": [0, 0, 1, 1]}}}', "sample 'a': a frame is no whole number"),
-        ('{"a": {"span": [0, 1], "boxes": {"0": [0, 0, 1]}}}', "sample 'a': a box is no"),
-        ('{"a": {"span": [0, 1], "boxes": {"0": [0, 0, 1, "x"]}}}', "sample 'a': a box is no"),
-        ('{"a": {"span": [0, 1], "boxes": {"0": [0, 0, 1, Infinity]}}}', "sample 'a': a box is no"),
-        ('{"a": {"span": [0, 1], "boxes": [1]}}', "sample 'a'"),
-        ('{"a": {"span": [0, 1], "boxes": {"1": [0,0,1,1], "01": [0,0,1,1]}}}', "two boxes of one frame"),
-        ('{"a": {"span": [0, 1]}, "a": {"span": [0, 1]}}', "sample 'a' occurs twice"),
-    ],
-)
-def test_bad_predictions_are_one_line_with_the_file(tmp_path, content, message):
-    path = tmp_path / "predictions.json"
-    path.write_text(content)
-    with pytest.raises(InputError) as error:
-        read_predictions(path)
-    assert message in str(error.value) and str(path) in str(error.value) and "\n" not in str(error.value)
-
-
-def test_missing_predictions_file(tmp_path):
-    with pytest.raises(InputError, match="no such file"):
-        read_predictions(tmp_path / "none.json")
-
-
-def test_predictions_are_named_like_the_samples_of_a_split():
-    def names(given, samples):
-        return named_for(pack({name: {"span": [0, 1]} for name in given}), samples, "val").sample.tolist()
-
-    assert names(["a", "b"], ["a", "b@val"]) == ["a", "b@val"]
-    assert names(["a@val", "b@test", "c"], ["a", "b"]) == ["a", "b@test", "c"]
-    # None takes the place of one that has the name already.
-    assert names(["a", "a@val"], ["a@val"]) == ["a", "a@val"]
-
-
-# Reference points.
-
-
-def tubes_truth():
-    tubes = Tubes.of(make_tubes(3))
-    frame = np.arange(6, 30)
-    boxes = dict(zip(frame.tolist(), tubes.boxes_at(2, frame).tolist(), strict=True))
-    return tubes, make_truth(((6, 30), (0, 36), boxes), ((0, 6), (0, 36), {}))
-
-
-def test_oracle_takes_the_best_tube_over_the_true_span():
-    tubes, truth = tubes_truth()
-    best = oracle(truth, lambda video: tubes)
-    scores = score(truth, best, "stcat")
-    assert scores.viou[0] == pytest.approx(1, abs=1e-5) and scores.tiou.tolist() == [1, 1]
-    assert np.diff(best.box_offset).tolist() == [24, 0]  # without true boxes no tube can be called best
-
-
-def test_no_random_tube_beats_the_oracle():
-    tubes, truth = tubes_truth()
-    best = score(truth, oracle(truth, lambda video: tubes), "stcat").viou[0]
-    for seed in range(20):
-        assert score(truth, chance(truth, lambda video: tubes, seed=seed, whole=False), "stcat").viou[0] <= best
-
-
-def regions(*frames):
-    """box, box_offset and frame of proposals: (frame, boxes) each."""
-    box = np.array([b for _, boxes in frames for b in boxes], np.float32).reshape(-1, 4)
-    count = [len(boxes) for _, boxes in frames]
-    return {"frame": np.array([f for f, _ in frames]), "box_offset": np.cumsum([0, *count]), "box": box}
-
-
-def test_identity_oracle_follows_the_target_and_fills_gaps():
-    """The target walks right; a better placed rival never wins, and a frame that misses it is interpolated."""
-    true = {f: [f, 0, f + 20, 20] for f in range(4, 13)}
-    truth = make_truth(((4, 13), (0, 20), true))
-    poor = [18, 0, 38, 20]  # overlaps the true box of frame 8 by a third
-    found = regions((0, [[0, 0, 20, 20]]), (4, [poor, [4, 0, 24, 20]]), (8, [poor]), (12, [[12, 0, 32, 20], poor]))
-    answer = identity_oracle(truth, lambda video: found)
-    np.testing.assert_allclose(answer.box, list(true.values()))
-    assert answer.span.tolist() == [[4, 13]] and score(truth, answer, "stcat").viou.tolist() == [1]
-
-
-def test_identity_oracle_without_a_detection_of_the_target_has_no_box():
-    truth = make_truth(((4, 8), (0, 20), {f: SQUARE for f in range(4, 8)}))
-    far = [[v + 1000 for v in SQUARE]]
-    for found in (regions(), regions((4, []), (6, far)), regions((0, [SQUARE]))):
-        answer = identity_oracle(truth, lambda video, found=found: found)
-        assert len(answer.box) == 0 and score(truth, answer, "stcat").viou.tolist() == [0]
-
-
-def test_chance_is_seeded_and_stays_in_the_segment():
-    tubes, truth = tubes_truth()
-    spans = []
-    for seed in range(40):
-        drawn = chance(truth, lambda video: tubes, seed=seed, whole=False)
-        again = chance(truth, lambda video: tubes, seed=seed, whole=False)
-        np.testing.assert_array_equal(drawn.box, again.box)
-        spans.append(drawn.span[0].tolist())
-        assert drawn.span.min() >= 0 and drawn.span.max() <= 36 and (drawn.span[:, 0] < drawn.span[:, 1]).all()
-    assert len({tuple(s) for s in spans}) > 30
-    assert chance(truth, lambda video: tubes, seed=0, whole=True).span.tolist() == [[0, 36], [0, 36]]
-
-
-def test_a_video_without_tubes_has_references_without_boxes():
-    _, truth = tubes_truth()
-    for prediction in (
-        oracle(truth, lambda video: no_tubes()),
-        chance(truth, lambda video: no_tubes(), seed=0, whole=False),
-    ):
-        assert len(prediction.box) == 0 and len(prediction.sample) == 2
-
-
-def test_published_results_stand_beside_the_same_sentences_and_protocol_only():
-    shown = {p.method: p.label for p in published("vidstg", "test", "declarative", 4610, "stcat")}
-    assert shown["VCMA (ECCV 2024)"] == "VCMA (ECCV 2024), weak, published, protocol not stated"
-    assert shown["TA-STVG (ICLR 2025)"] == "TA-STVG (ICLR 2025), full, published"
-    for other in (
-        ("vidstg", "test", "declarative", 4609, "stcat"),
-        ("vidstg", "test", "interrogative", 4610, "stcat"),
-        ("vidstg", "test", "declarative", 4610, "tubedetr"),
-        ("vidstg", "val", "declarative", 4610, "stcat"),
-        ("vidstg", "test", "declarative", 1160, "stcat"),
-        ("hcstvg", "test", "declarative", 4610, "official"),
-        ("clips", "test", "declarative", 4610, "stcat"),
-    ):
-        assert not published(*other), other
-    # Of HC-STVG's default, official, no paper says that it is theirs; TA-STVG's protocol is known.
-    assert {p.protocol for p in published("hcstvg", "test", "declarative", 1160, "stcat")} == {"stcat"}
-    assert {p.protocol for p in published("hcstvg", "test", "declarative", 1160, "official")} == {""}
-    assert len(PUBLISHED) == 14

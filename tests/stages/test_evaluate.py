@@ -1,26 +1,18 @@
-"""The stage `evaluate` on annotations and a predictions file alone, and the text it prints."""
+"""The stage `evaluate` on annotations and a predictions file alone."""
 
 import json
 import shutil
 from importlib import import_module
 
 import pytest
-import yaml
 from click.testing import CliRunner
 
-from tests.conftest import ROOT
-from tests.datasets.test_formats import lay_out, lay_out_hcstvg, record, tube, vidor
+from tests.datasets.test_formats import lay_out_hcstvg, tube
+from tests.evaluation.predictions_files import annotate, answer, configure, perfect, write
 from vcma.datasets.formats import READERS
-from vcma.evaluation.tables import left_out, metrics_table
 from vcma.pipeline import artifact, schemas
 
 MEASURES = ("m_tIoU", "m_vIoU", "vIoU@0.3", "vIoU@0.5")
-
-
-def configure(root, block, dataset="vidstg"):
-    config = yaml.safe_load((ROOT / "pipeline.yaml").read_text())
-    config |= {"dataset": dataset, "datasets": {dataset: block}}
-    (root / "pipeline.yaml").write_text(yaml.safe_dump(config))
 
 
 def evaluate(root, *options, code=0):
@@ -32,31 +24,7 @@ def evaluate(root, *options, code=0):
 
 @pytest.fixture
 def data(tmp_path):
-    """A VidSTG data set without any video: three captions and a question of the test split, one of them broken."""
-    broken = record("200", questions=[], temporal_gt={"begin_fid": 9, "end_fid": 9})
-    folder, block = lay_out(tmp_path, {"test": [record(), record("200", questions=[]), broken]})
-    shutil.rmtree(tmp_path / "vidor")
-    boxes = tmp_path / "vidor" / "annotation" / "validation" / "7"
-    boxes.mkdir(parents=True)
-    for vid in ("100", "200"):
-        (boxes / f"{vid}.json").write_text(json.dumps(vidor(vid)))
-    configure(tmp_path, block | {"boxes": "vidor/annotation"})
-    return folder
-
-
-def answer(begin, end, box):
-    return {"span": [begin, end], "boxes": {f: box(f) for f in range(5, 40)}}
-
-
-def perfect(**more):
-    walker = answer(10, 30, lambda f: [f, 1, f + 10, 21])
-    dog = answer(10, 30, lambda f: [30, 20, 40, 30])
-    return {"100/0/captions/0": walker, "100/0/questions/0": dog, "200/1/captions/0": walker} | more
-
-
-def write(path, predictions):
-    path.write_text(json.dumps(predictions))
-    return path
+    return annotate(tmp_path)
 
 
 def test_somebody_elses_predictions_need_the_annotations_alone(tmp_path, data):
@@ -194,19 +162,3 @@ def test_bad_use_is_one_line(tmp_path, data, monkeypatch, options, code, told):
     assert not (tmp_path / "m.json").exists()
     # Nothing is written but the lock of a run that could have written.
     assert {p.suffix for p in tmp_path.rglob("artifacts/**/*") if p.is_file()} <= {".lock"}
-
-
-def test_published_results_are_printed_only_where_they_belong():
-    value = {"value": 0.1, "low": 0.05, "high": 0.2}
-    found = {"n": 4610, "missing": 0, "missing_boxes": 0} | dict.fromkeys(MEASURES, value)
-    ours = {name: {"declarative": found} for name in ("tubedetr", "stcat")}
-    text = metrics_table(ours, {}, "vidstg", "test")
-    assert "TA-STVG (ICLR 2025), full, published, stcat" in text and "published, tubedetr" not in text
-    assert "VCMA (ECCV 2024), weak, published, protocol not stated" in text
-    alone = metrics_table({"stcat": ours["stcat"]}, {}, "vidstg", "test")
-    assert [row.split()[-3:] for row in alone.splitlines() if "CoSPaL" in row] == [["16.0", "20.1", "13.1"]]
-    assert [row.split()[-3:] for row in alone.splitlines() if "VCMA (" in row] == [["14.45", "18.57", "8.8"]]
-    # A single protocol that is not the data set's default gets none of those whose protocol is unknown.
-    assert "published" not in metrics_table({"tubedetr": ours["tubedetr"]}, {}, "vidstg", "test")
-    assert "published" not in metrics_table(ours, {}, "vidstg", "val")
-    assert left_out("test", [], 0) == "left out of test: 0"

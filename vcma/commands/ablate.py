@@ -105,14 +105,14 @@ class Outcome:
 
     def difference(self, one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
         """Paired difference of means over seeds, one minus other, with its 95 % interval over videos."""
-        from vcma.evaluation.metrics import interval
+        from vcma.evaluation.bootstrap import mean_with_interval
 
-        return interval(one.mean(0) - other.mean(0), self.truth["video"])
+        return mean_with_interval(one.mean(0) - other.mean(0), self.truth["video"])
 
 
 def summary(outcome: Outcome) -> str:
     """The table of the variants and the comparisons that are claimed, as Markdown; without EM just the table."""
-    from vcma.evaluation.metrics import interval
+    from vcma.evaluation.bootstrap import mean_with_interval
 
     lines = ["| variant | m_vIoU, test | seeds | EM minus it, 95 % interval |", "|---|---|---|---|"]
     full = outcome.each("em")
@@ -120,7 +120,7 @@ def summary(outcome: Outcome) -> str:
         scores = outcome.each(variant)
         if not len(scores):
             continue
-        value, low, high = interval(scores.mean(0), outcome.truth["video"])
+        value, low, high = mean_with_interval(scores.mean(0), outcome.truth["video"])
         spread = f"{len(scores)}, ± {100 * scores.mean(1).std(ddof=1):.1f}" if len(scores) > 1 else "1"
         gap = "–" if variant == "em" or not len(full) else _percent(outcome.difference(full, scores))
         lines.append(f"| {meaning} | {_percent((value, low, high))} | {spread} | {gap} |")
@@ -177,7 +177,7 @@ def _percent(value: tuple[float, float, float]) -> str:
 @click.option("--out", type=click.Path(path_type=Path), help="Where the table and figures go: results/<dataset>.")
 def ablate(project: Project, seeds: int, only: tuple[str, ...], jobs: int, out: Path | None) -> None:
     """Sweep alpha and beta and run every ablation; draw the figure, print the table with intervals."""
-    from vcma.report.figures import ablation_figures
+    from vcma.report.ablation import ablation_figure
 
     for name in ("samples.h5", "queries.h5", "tubes", "truth_train.h5"):
         if not (project.artifacts / name).exists():
@@ -197,7 +197,7 @@ def ablate(project: Project, seeds: int, only: tuple[str, ...], jobs: int, out: 
     write_table(folder / "ablation.csv", rows(results, truths))
     outcome = Outcome(results, truths["test"], alpha, float(section["beta"]))
     if outcome.configured:
-        ablation_figures(folder / "ablation.csv", results, folder)
+        ablation_figure(folder / "ablation.csv", results, folder)
     text = summary(outcome)
     storage.write_bytes(folder / "ablation.md", (text + "\n").encode())
     click.echo(text)

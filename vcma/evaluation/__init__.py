@@ -1,1 +1,1 @@
-"""Metrics by protocol, baselines, published results, tables, exchange of predictions."""
+"""Metrics by protocol with intervals, baselines, published results, tables, exchange of predictions."""

@@ -1,4 +1,4 @@
-"""Reference points that need no model, as predictions to be scored like any others, and the published results.
+"""Baselines that need no model, as predictions to be scored like any others.
 
 Functions take `tubes(video id)`: the tubes of one video.
 """
@@ -11,21 +11,22 @@ from typing import TypeVar
 import numpy as np
 
 from vcma.boxes import interpolate, pairwise_iou
-from vcma.records.answer import Predictions
-from vcma.records.columns import Columns
+from vcma.records.columns import Columns, rows
+from vcma.records.predicted_tubes import PredictedTubes
 from vcma.records.tubes import Points, Tubes
 
-Of = TypeVar("Of", Tubes, Columns)  # what a baseline reads of a video
+VideoData = TypeVar("VideoData", Tubes, Columns)  # what a baseline reads of a video
+Choice = tuple[Points | None, tuple[int, int]]  # a tube, if any, and native frames [begin, end)
 
 
-def chance(truth: Columns, tubes: Callable[[str], Tubes], *, seed: int, whole: bool) -> Predictions:
+def chance(truth: Columns, tubes: Callable[[str], Tubes], *, seed: int, whole: bool) -> PredictedTubes:
     """A random tube of those that touch the segment, and a random interval of it or, if `whole`, all of it.
 
     Intervals are uniform over all non-empty ones of whole frames.
     """
     random = np.random.default_rng(seed)
 
-    def guess(row: int, video: Tubes) -> tuple[Points | None, tuple[int, int]]:
+    def guess(row: int, video: Tubes) -> Choice:
         begin, end = int(truth["segment_begin"][row]), int(truth["segment_end"][row])
         near = [n for n, (first, last) in enumerate(video.extents()) if first < end and last >= begin]
         tube = video.points(int(random.choice(near))) if near else None
@@ -35,10 +36,10 @@ def chance(truth: Columns, tubes: Callable[[str], Tubes], *, seed: int, whole: b
     return _predict(truth, tubes, guess)
 
 
-def oracle(truth: Columns, tubes: Callable[[str], Tubes]) -> Predictions:
+def oracle(truth: Columns, tubes: Callable[[str], Tubes]) -> PredictedTubes:
     """The tube that fits the true boxes best, over the true span: what linking leaves for grounding to find."""
 
-    def best(row: int, video: Tubes) -> tuple[Points | None, tuple[int, int]]:
+    def best(row: int, video: Tubes) -> Choice:
         frame, box = _true_boxes(truth, row)
         fit = [
             float(pairwise_iou(video.boxes_at(n, frame), box).mean()) if len(box) else 0.0
@@ -49,30 +50,30 @@ def oracle(truth: Columns, tubes: Callable[[str], Tubes]) -> Predictions:
     return _predict(truth, tubes, best)
 
 
-def identity_oracle(truth: Columns, regions: Callable[[str], Columns]) -> Predictions:
+def identity_oracle(truth: Columns, regions: Callable[[str], Columns]) -> PredictedTubes:
     """The regions that show the target, linked by its true boxes, over the true span: what detection leaves.
 
     regions(video id): PROPOSALS columns. Of each sampled frame the region that fits the true box best, if their
     IoU is at least 0.5; gaps are filled and the ends held, as in a tube.
     """
 
-    def follow(row: int, video: Columns) -> tuple[Points | None, tuple[int, int]]:
+    def followed(row: int, video: Columns) -> Choice:
         true = dict(zip(*_true_boxes(truth, row), strict=True))
-        found = []
+        found: list[tuple[int, np.ndarray]] = []
         for i, frame in enumerate(video["frame"]):
-            near = np.asarray(video["box"][video["box_offset"][i] : video["box_offset"][i + 1]], np.float64)
+            near = np.asarray(video["box"][rows(video["box_offset"], i)], np.float64)
             iou = pairwise_iou(near, true[frame]) if frame in true else np.zeros(0)
             if len(iou) and iou.max() >= 0.5:
                 found.append((frame, near[iou.argmax()]))
         frames, boxes = zip(*found, strict=True) if found else ((), ())
         return ((np.array(frames), np.array(boxes)) if found else None), _true_span(truth, row)
 
-    return _predict(truth, regions, follow)
+    return _predict(truth, regions, followed)
 
 
 def _true_boxes(truth: Columns, row: int) -> Points:
-    mine = slice(truth["box_offset"][row], truth["box_offset"][row + 1])
-    return truth["box_frame"][mine], np.asarray(truth["box"][mine], np.float64)
+    points = rows(truth["box_offset"], row)
+    return truth["box_frame"][points], np.asarray(truth["box"][points], np.float64)
 
 
 def _true_span(truth: Columns, row: int) -> tuple[int, int]:
@@ -80,8 +81,8 @@ def _true_span(truth: Columns, row: int) -> tuple[int, int]:
 
 
 def _predict(
-    truth: Columns, read: Callable[[str], Of], choose: Callable[[int, Of], tuple[Points | None, tuple[int, int]]]
-) -> Predictions:
+    truth: Columns, read: Callable[[str], VideoData], choose: Callable[[int, VideoData], Choice]
+) -> PredictedTubes:
     """Predictions from choose(row of truth, what is read of its video) -> (tube or None, span), boxes in it."""
     n = len(truth["sample"])
     span = np.zeros((n, 2), np.int64)
@@ -92,7 +93,7 @@ def _predict(
         if points is not None:
             frames[row] = np.arange(*span[row])
             boxes[row] = interpolate(frames[row], *points)
-    return Predictions(
+    return PredictedTubes(
         np.asarray(truth["sample"], dtype=object),
         span,
         np.cumsum([0, *map(len, frames)], dtype=np.int64),
@@ -101,7 +102,7 @@ def _predict(
     )
 
 
-def _by_video(truth: Columns, read: Callable[[str], Of]) -> Iterator[tuple[int, Of]]:
+def _by_video(truth: Columns, read: Callable[[str], VideoData]) -> Iterator[tuple[int, VideoData]]:
     """(row, what is read of its video), rows of one video together, so that each video is read once."""
     name = np.asarray(truth["video"], dtype=str)
     for video in dict.fromkeys(name.tolist()):

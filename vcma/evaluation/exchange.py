@@ -18,15 +18,14 @@ import numpy as np
 
 from vcma.boxes import FAR
 from vcma.errors import InputError
-from vcma.records.answer import Predictions
-from vcma.records.columns import offsets
+from vcma.records.columns import offsets, rows
+from vcma.records.predicted_tubes import FRAME_LIMIT, PredictedTubes
 
 _REMEDY = 'write {sample id: {"span": [begin, end], "boxes": {frame: [x1, y1, x2, y2]}}}'
-_LAST = 1 << 31
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 
-def read_predictions(path: Path) -> Predictions:
+def read_predictions(path: Path) -> PredictedTubes:
     """Read a predictions file; raises InputError naming the sample that is wrong."""
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -37,33 +36,33 @@ def read_predictions(path: Path) -> Predictions:
     return _packed(_members(text, path), path)
 
 
-def pack(plain: Mapping[str, Any], where: Path | str = "predictions") -> Predictions:
+def pack(plain: Mapping[str, Any], where: Path | str = "predictions") -> PredictedTubes:
     """The same from a dictionary of that shape; raises InputError."""
     return _packed(iter(plain.items()), where)
 
 
-def named_for(predictions: Predictions, samples: Iterable[str], split: str) -> Predictions:
+def named_for(predictions: PredictedTubes, samples: Iterable[str], split: str) -> PredictedTubes:
     """The same predictions under the ids that the samples of a split have.
 
     Where one annotation file serves two splits, `@split` stands behind the ids of one of them (`index.unique`), but
     not in another program's file, nor where only one of the two is read.
     """
-    known, given = set(samples), set(predictions.sample)
-    named = {name.removesuffix(f"@{split}"): name for name in known}
+    of_split, given = set(samples), set(predictions.sample)
+    full_name = {name.removesuffix(f"@{split}"): name for name in of_split}
 
     def name_of(sample: str) -> str:
-        wanted = sample if sample in known else named.get(sample.removesuffix(f"@{split}"), sample)
+        wanted = sample if sample in of_split else full_name.get(sample.removesuffix(f"@{split}"), sample)
         return sample if wanted in given else wanted
 
     return replace(predictions, sample=np.array([*map(name_of, predictions.sample)], dtype=object))
 
 
-def to_json(predictions: Predictions) -> bytes:
+def to_json(predictions: PredictedTubes) -> bytes:
     """The plain JSON of predictions, samples in their order, coordinates with two decimals."""
     lines = []
     for i, name in enumerate(predictions.sample.tolist()):
-        mine = slice(predictions.box_offset[i], predictions.box_offset[i + 1])
-        boxes = zip(predictions.box_frame[mine].tolist(), predictions.box[mine].tolist(), strict=True)
+        points = rows(predictions.box_offset, i)
+        boxes = zip(predictions.box_frame[points].tolist(), predictions.box[points].tolist(), strict=True)
         items = ", ".join(f'"{f}": [{a:.2f}, {b:.2f}, {c:.2f}, {d:.2f}]' for f, (a, b, c, d) in boxes)
         span = predictions.span[i].tolist()
         lines.append(f'{json.dumps(name, ensure_ascii=False)}: {{"span": {span}, "boxes": {{{items}}}}}')
@@ -92,21 +91,21 @@ def _members(text: str, path: Path) -> Iterator[tuple[str, Any]]:
         raise InputError(f"not readable as a JSON object ({error})", path, _REMEDY) from error
 
 
-def _packed(members: Iterator[tuple[str, Any]], where: Path | str) -> Predictions:
+def _packed(members: Iterator[tuple[str, Any]], where: Path | str) -> PredictedTubes:
     names: dict[str, None] = {}
     spans, frames, boxes = [], [], []
     for name, value in members:
         if name in names:
             raise InputError(f"sample '{name}' occurs twice", where, "keep one of the two")
         try:
-            span, frame, box = _one(value)
+            span, frame, box = _unpacked(value)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(f"sample '{name}': {error}", where, _REMEDY) from error
         names[name] = None
         spans.append(span)
         frames.append(frame)
         boxes.append(box)
-    return Predictions(
+    return PredictedTubes(
         np.array(list(names), dtype=object),
         np.array(spans, np.int64).reshape(-1, 2),
         offsets(len(f) for f in frames),
@@ -115,7 +114,7 @@ def _packed(members: Iterator[tuple[str, Any]], where: Path | str) -> Prediction
     )
 
 
-def _one(value: Any) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
+def _unpacked(value: Any) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
     """Span, frames [n] and boxes [n, 4] of one sample; the error says what is wrong."""
     if not isinstance(value, dict) or "span" not in value:
         raise ValueError("has no span")
@@ -126,7 +125,7 @@ def _one(value: Any) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
         raise ValueError(f"span ends before it begins: [{begin}, {end})")
     given = value.get("boxes") or {}
     frame = np.array(list(map(int, given)), np.int64)
-    if len(frame) and not 0 <= frame.min() <= frame.max() < _LAST:
+    if len(frame) and not 0 <= frame.min() <= frame.max() < FRAME_LIMIT:
         raise ValueError("a frame is no whole number from 0")
     try:
         box = np.array(list(given.values()), np.float64).reshape(-1, 4)
@@ -143,6 +142,6 @@ def _one(value: Any) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
 
 def _frame(value: Any) -> int:
     number = int(value)
-    if number != float(value) or not 0 <= number < _LAST:
+    if number != float(value) or not 0 <= number < FRAME_LIMIT:
         raise ValueError(f"frame {value} is no whole number from 0")
     return number

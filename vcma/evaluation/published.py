@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vcma.datasets.sizes import COUNTS, NAMES
-from vcma.evaluation.metrics import protocols_for
+from vcma.evaluation.protocols import protocols_for
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from vcma.evaluation.metrics import METRICS
 from vcma.evaluation.published import published
 
 _UNIT = "percent [95 % interval]"
-# What each reference point is, in the order in which they stand.
-_POINTS = {
+# What each baseline is, in the order in which they are printed.
+_BASELINES = {
     "chance": "a random tube, the whole segment",
     "labels": "the tube of the detector's labels, the whole segment",
     "untrained": "labels and words of place and motion",
@@ -20,34 +20,38 @@ _POINTS = {
 }
 
 
-def metrics_table(ours: dict, points: dict, form: str, split: str, name: str = "VCMA") -> str:
-    """Metrics (protocol -> query type -> metrics) above their reference points (name -> the same), by query type.
+def metrics_table(metrics: dict, baselines: dict, annotation_format: str, split: str, name: str = "VCMA") -> str:
+    """Metrics (protocol -> query type -> metrics) above their baselines (name -> the same), by query type.
 
-    form and split: the annotation format and the split scored, which decide what published results belong here;
-    name: whose metrics they are. Several protocols stand below one another, each row saying which is its.
+    annotation_format and split: what was scored, which decides what published results belong here; name: whose
+    metrics they are. Several protocols stand below one another, each row saying which is its.
     """
-    known = {point: points[point] for point in _POINTS if point in points}
-    scored, several = {name: ours} | known | points, len(ours) > 1
+    described = [baseline for baseline in _BASELINES if baseline in baselines]
+    scored = {name: metrics, **{b: baselines[b] for b in described}, **baselines}
+    several = len(metrics) > 1
     blocks = []
-    for kind, of in _by_query_type(ours).items():
+    for query_type, by_protocol in _by_query_type(metrics).items():
         rows = {
-            f"{who}, {protocol}" if several else who: _cells(found[protocol][kind])
+            f"{who}, {protocol}" if several else who: _cells(found[protocol][query_type])
             for who, found in scored.items()
-            for protocol in of
-            if kind in found.get(protocol, {})
+            for protocol in by_protocol
+            if query_type in found.get(protocol, {})
         }
-        for protocol, metrics in of.items():
-            for result in published(form, split, kind, metrics["n"], protocol):
+        for protocol, ours in by_protocol.items():
+            for result in published(annotation_format, split, query_type, ours["n"], protocol):
                 label = f"{result.label}, {protocol}" if several and result.protocol else result.label
                 rows[label] = [_digits(result.values.get(m)) for m in METRICS]
-        metrics = next(iter(of.values()))
-        title = f"{kind}, protocol{'s' * several} {', '.join(of)}: n = {metrics['n']:,}"
-        title += f", missing {metrics['missing']:,}, true boxes without a predicted one "
-        title += ", ".join(f"{m['missing_boxes']:,}" for m in of.values()) + "; both score 0"
-        blocks.append(_block(title, rows))
-    if blocks and known:
-        blocks.append("\n".join(f"  {point}: {_POINTS[point]}" for point in known))
+        blocks.append(_block(_title(query_type, by_protocol), rows))
+    if blocks and described:
+        blocks.append("\n".join(f"  {baseline}: {_BASELINES[baseline]}" for baseline in described))
     return "\n\n".join(blocks)
+
+
+def _title(query_type: str, by_protocol: dict[str, dict]) -> str:
+    first = next(iter(by_protocol.values()))
+    title = f"{query_type}, protocol{'s' * (len(by_protocol) > 1)} {', '.join(by_protocol)}: n = {first['n']:,}"
+    title += f", missing {first['missing']:,}, true boxes without a predicted one "
+    return title + ", ".join(f"{m['missing_boxes']:,}" for m in by_protocol.values()) + "; both score 0"
 
 
 def whose(inputs: Mapping[str, str]) -> str:
@@ -58,9 +62,9 @@ def whose(inputs: Mapping[str, str]) -> str:
 def left_out(split: str, reasons: Iterable[str], foreign: int, empty: int = 0) -> str:
     """One line: how many items of a split are not scored and why, predictions of which no sample is known, and
     predicted boxes without an area."""
-    kinds = Counter(reason.split(":")[0] for reason in reasons).most_common()
-    listed = ", ".join(f"{n:,} {kind}" for kind, n in kinds)
-    text = f"left out of {split}: {sum(n for _, n in kinds):,}{f' ({listed})' if listed else ''}"
+    counts = Counter(reason.split(":")[0] for reason in reasons).most_common()
+    listed = ", ".join(f"{n:,} {reason}" for reason, n in counts)
+    text = f"left out of {split}: {sum(n for _, n in counts):,}{f' ({listed})' if listed else ''}"
     if foreign:
         text += f"; {foreign:,} predictions are for no sample of {split}"
     if empty:
@@ -71,18 +75,18 @@ def left_out(split: str, reasons: Iterable[str], foreign: int, empty: int = 0) -
 def comparison_table(differences: dict, ours: dict, theirs: dict, name: str, other: str) -> str:
     """Paired differences (protocol -> query type -> metrics), `name` minus `other`, and both's own metrics."""
     blocks = []
-    for kind, of in _by_query_type(differences).items():
-        protocol, metrics = next(iter(of.items()))
-        absent = f"{ours[protocol][kind]['missing']:,} and {theirs[protocol][kind]['missing']:,}"
-        title = f"{kind}, {name} minus {other}: n = {metrics['n']:,}, missing {absent} (count 0)"
-        blocks.append(_block(title, {f"protocol {protocol}": _cells(m) for protocol, m in of.items()}))
+    for query_type, by_protocol in _by_query_type(differences).items():
+        protocol, metrics = next(iter(by_protocol.items()))
+        missing = " and ".join(f"{found[protocol][query_type]['missing']:,}" for found in (ours, theirs))
+        title = f"{query_type}, {name} minus {other}: n = {metrics['n']:,}, missing {missing} (count 0)"
+        blocks.append(_block(title, {f"protocol {p}": _cells(m) for p, m in by_protocol.items()}))
     return "\n\n".join(blocks)
 
 
 def _by_query_type(metrics: dict) -> dict[str, dict]:
     """Query type -> protocol -> metrics, of protocol -> query type -> metrics."""
-    kinds = dict.fromkeys(kind for found in metrics.values() for kind in found)
-    return {kind: {p: found[kind] for p, found in metrics.items() if kind in found} for kind in kinds}
+    query_types = dict.fromkeys(query_type for found in metrics.values() for query_type in found)
+    return {t: {p: found[t] for p, found in metrics.items() if t in found} for t in query_types}
 
 
 def _block(title: str, rows: dict[str, list[str]]) -> str:

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from vcma.records.predicted_tubes import PredictedTubes
 from vcma.records.tubes import Tubes
-
-STRIDE = 1 << 31  # row of a sample * STRIDE + frame is one sortable key
 
 
 @dataclass(frozen=True)
@@ -43,30 +42,9 @@ class Prediction:
     evidence: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """Predicted tubes, ragged like an artifact.
-
-    sample: ids, str [sample]; span int64 [sample, 2], half-open native frames; box_offset int64 [sample + 1];
-    box_frame int64 [box], increasing within a sample; box float32 [box, 4], xyxy pixels.
-    """
-
-    sample: np.ndarray
-    span: np.ndarray
-    box_offset: np.ndarray
-    box_frame: np.ndarray
-    box: np.ndarray
-
-    @property
-    def key(self) -> np.ndarray:
-        """int64 [box], increasing: row of the sample and frame as one number."""
-        row = np.repeat(np.arange(len(self.sample)), np.diff(self.box_offset))
-        return row * STRIDE + self.box_frame
-
-
 def boxes_of(
     answers: Sequence[Answer], tubes_of: Callable[[str], Tubes | None], video: dict[str, str]
-) -> Predictions:
+) -> PredictedTubes:
     """Answers with their boxes over their spans, as the metrics take them; video names each sample's video."""
     frames, boxes = [np.zeros(0, np.int64)], [np.zeros((0, 4), np.float32)]
     for answer in answers:
@@ -74,7 +52,7 @@ def boxes_of(
         frame = np.arange(answer.begin, answer.end) if tubes is not None else frames[0]
         frames.append(frame)
         boxes.append(boxes[0] if tubes is None else tubes.boxes_at(answer.tube, frame).astype(np.float32))
-    return Predictions(
+    return PredictedTubes(
         sample=np.array([a.sample for a in answers], dtype=object),
         span=np.array([(a.begin, a.end) for a in answers], np.int64).reshape(-1, 2),
         box_offset=np.cumsum([0, *map(len, frames[1:])]).astype(np.int64),

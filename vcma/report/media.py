@@ -25,10 +25,10 @@ from vcma.video.decoding import read_frames
 from vcma.video.pictures import scaled, still
 
 VP9 = {"deadline": "realtime", "cpu-used": "8", "crf": "34", "b": "0", "g": "24", "flags": "+bitexact"}
-_LONGEST = 480  # px, longest side of an encoded picture
-_STILL = 320  # px, longest side of a still
-_RATE = 15.0  # most pictures a second
-_PICTURES = 900  # most pictures of one video
+_FILM_SIZE = 480  # px, longest side of an encoded picture
+_STILL_SIZE = 320  # px, longest side of a still
+_MAX_RATE = 15.0  # pictures a second
+_MAX_PICTURES = 900  # of one video
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def film(source: Path | None, stored: Path, span: tuple[int, int], cache: Path, 
     frames = artifact.read(schemas.FRAMES, stored)
     plan = _plan(frames, span)
     content = artifact.attributes(stored)["content"]
-    said = json.dumps([content, plan, source is not None, VP9, _LONGEST], sort_keys=True)
-    path = cache / f"{name}-{hashlib.sha256(said.encode()).hexdigest()[:16]}.webm"
+    recipe = json.dumps([content, plan, source is not None, VP9, _FILM_SIZE], sort_keys=True)
+    path = cache / f"{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.webm"
     notes = path.with_suffix(".json")
     if path.exists() and notes.exists():
         return Film(path, **storage.read_json(notes, "delete it"))
@@ -63,7 +63,7 @@ def film(source: Path | None, stored: Path, span: tuple[int, int], cache: Path, 
 def _plan(frames: Columns, span: tuple[int, int]) -> dict[str, Any]:
     """First frame, end and step of the pictures to show, and how many of them a second."""
     fps = float(frames["fps"]) or 25.0
-    step = max(1, round(fps / _RATE), -(-(span[1] - span[0]) // _PICTURES))
+    step = max(1, round(fps / _MAX_RATE), -(-(span[1] - span[0]) // _MAX_PICTURES))
     return {"begin": span[0], "end": span[1], "step": step, "rate": fps / step}
 
 
@@ -79,8 +79,8 @@ def _stored(path: Path, plan: dict[str, Any], frames: Columns) -> tuple[float, I
     return rate, ((int(frames["frame"][i]), still(frames, i)) for i in kept.tolist())
 
 
-def _encode_first(path: Path, ways: list, plan: dict[str, Any], frames: Columns) -> Film | None:
-    for read, place in ways:
+def _encode_first(path: Path, readers: list, plan: dict[str, Any], frames: Columns) -> Film | None:
+    for read, place in readers:
         try:
             rate, pictures = read(place, plan, frames) if place is not None else (1.0, iter(()))
             first = next(pictures, None)
@@ -103,7 +103,7 @@ def _encode(path: Path, pictures: Iterable[tuple[int, np.ndarray]], rate: float)
         stream = container.add_stream("libvpx-vp9", rate=Fraction(rate).limit_denominator(1001), options=VP9)
         stream.pix_fmt, stream.codec_context.thread_count = "yuv420p", 1
         for frame, picture in pictures:
-            small = scaled(picture, _LONGEST, even=True)
+            small = scaled(picture, _FILM_SIZE, even=True)
             if not shown:
                 stream.height, stream.width = small.shape[:2]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(small, format="bgr24")))
@@ -118,7 +118,7 @@ def write_stills(frames: Columns, wanted: Iterable[int], folder: Path, name: str
 
     rows = {int(frame): row for row, frame in enumerate(frames["frame"])}
     for frame in sorted(set(wanted)):
-        small = scaled(still(frames, rows[frame]), _STILL)
+        small = scaled(still(frames, rows[frame]), _STILL_SIZE)
         coded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 82])[1]
         storage.write_bytes(folder / f"{name}-{frame}.jpg", coded.tobytes())
 

@@ -1,4 +1,4 @@
-"""The colours of tubes, everywhere the same."""
+"""Colours: of tubes, everywhere the same, and of what the report's charts and figures draw."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ PALETTE = (
     (158, 157, 36), (92, 107, 192), (240, 98, 146), (121, 85, 72), (96, 125, 139),
 )  # RGB; tube i has colour i modulo their number  # fmt: skip
 
+BLUE, ORANGE, GREEN, VIOLET, RED = "#4285f4", "#e8710a", "#0f9d58", "#ab47bc", "#db4437"
+BLACK, DARK_GREY, GREY, MEDIUM_GREY, LIGHT_GREY = "#202124", "#5f6368", "#808080", "#9aa0a6", "#bbbbbb"
+P_COLOUR, Q_COLOUR = BLUE, ORANGE  # of the two posteriors
+
 
 def tube_colour(tube: int) -> str:
     """The colour of a tube everywhere in the report, as #rrggbb."""
-    return "#{:02x}{:02x}{:02x}".format(*PALETTE[tube % len(PALETTE)]) if tube >= 0 else "#808080"
+    return "#{:02x}{:02x}{:02x}".format(*PALETTE[tube % len(PALETTE)]) if tube >= 0 else GREY

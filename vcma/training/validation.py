@@ -10,15 +10,17 @@ import numpy as np
 from vcma.batching.batches import batches
 from vcma.batching.clip_store import ClipStore
 from vcma.batching.encoder import Encoder
-from vcma.evaluation.metrics import Scores, protocols_for, score
+from vcma.evaluation.metrics import Scores, score
+from vcma.evaluation.protocols import protocols_for
 from vcma.model.batch import Batch
 from vcma.model.clip import Clip
 from vcma.model.decoding import Decoding, predict, windowed
 from vcma.model.evidence import Model
 from vcma.model.sentence_posteriors import SentencePosterior, log_priors, posteriors, untrained_posteriors
 from vcma.model.settings import Settings
-from vcma.records.answer import Answer, Predictions, boxes_of
+from vcma.records.answer import Answer, boxes_of
 from vcma.records.columns import Columns
+from vcma.records.predicted_tubes import PredictedTubes
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
 
@@ -95,7 +97,7 @@ class Validation:
     def _batches(self, settings: Settings) -> Iterator[tuple[list[Clip], list[Sentence], Batch]]:
         return batches(self.clips, self.encoder, self.sentences, settings.batch_clips, None)
 
-    def scores(self, answers: list[Answer] | Predictions) -> Scores:
+    def scores(self, answers: list[Answer] | PredictedTubes) -> Scores:
         """The answers' scores by the data set's default protocol, a row each sample of the truth."""
         predictions = boxes_of(answers, self.tubes, self._video) if isinstance(answers, list) else answers
         return score(self.truth, predictions, protocols_for(self.truth)[0])

@@ -1,0 +1,121 @@
+"""The report's pages say what the artifacts hold, and need no network, server or other program."""
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from tests.conftest import make_tubes
+from tests.report.made_run import FPS, FRAMES, SENTENCES, VIDEOS, make_run, page, render, write_predictions
+from vcma.pipeline import storage
+from vcma.pipeline.paths import file_stem
+from vcma.report import media
+from vcma.report.templating import percent, score_text
+
+
+class References(HTMLParser):
+    """Every address and every text of a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.addresses, self.tags, self.ids = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href") and tag != "use"]
+        self.ids += [value for name, value in attrs if name == "id"]
+
+
+def parsed(path: Path) -> References:
+    found = References()
+    found.feed(path.read_text())
+    return found
+
+
+def test_every_address_of_every_page_is_a_file_beside_it(rendered):
+    pages = [rendered / "index.html", *(rendered / "samples").iterdir()]
+    assert len(pages) == 1 + len(SENTENCES)
+    for path in pages:
+        found = parsed(path)
+        assert len(set(found.ids)) == len(found.ids)
+        for address in found.addresses:
+            parts = urlsplit(address)
+            assert parts.scheme in ("", "data") and not parts.netloc, address
+            if parts.path and not parts.scheme:
+                assert (path.parent / unquote(parts.path)).is_file(), address
+
+
+def test_text_from_data_stays_text(rendered):
+    for path in (rendered / "index.html", page(rendered, "plain/0")):
+        text = path.read_text()
+        assert "alert(" in text and "<script>alert" not in text and "{{ 7 * 7 }}" in text
+        assert parsed(path).tags.count("script") == (1 if path.name == "index.html" else 3)
+
+
+def test_what_is_unavailable_is_said_and_never_zero(rendered):
+    text = (rendered / "index.html").read_text()
+    declarative = text[text.index("declarative, protocol") : text.index("interrogative, protocol")]
+    assert declarative.count("unavailable") == 2  # ours and the reference point
+    assert percent(None) == "unavailable" and score_text(None) != "0.00"
+
+
+def test_the_page_shows_metrics_training_ablation_and_provenance(rendered):
+    text = (rendered / "index.html").read_text()
+    for wanted in (
+        "this run: VCMA",
+        "grounded by p, scored by protocol",
+        "chance",
+        "Validation m_vIoU of p and q",
+        "against alpha",
+        "by relation",
+        "beta&nbsp;=&nbsp;1.0",
+    ):
+        assert wanted in text
+    assert 'posterior&nbsp;=&nbsp;"p"' in text
+    assert "against beta" not in text  # swept at one value only
+
+
+def test_a_second_run_gives_the_same_bytes_and_encodes_nothing(project, rendered, monkeypatch):
+    before = {p: p.read_bytes() for p in rendered.rglob("*") if p.is_file()}
+    monkeypatch.setattr(media, "_encode", lambda *_: pytest.fail("encoded again"))
+    render(project)
+    assert before == {p: p.read_bytes() for p in rendered.rglob("*") if p.is_file()}
+
+
+def test_answers_without_a_model_are_named_so_and_what_nobody_annotated_has_no_scores(tmp_path):
+    folder = make_run(tmp_path)
+    write_predictions(folder, make_tubes(3, frames=FRAMES // 3), 1)
+    render(tmp_path)
+    text = (folder / "report" / "index.html").read_text()
+    assert "this run: untrained (labels and cues)" in text and "VCMA</th>" not in text
+    assert "grounded by untrained (labels and cues), scored by" in text
+    history = json.loads((folder / "em_history.json").read_text())
+    for row in history["rounds"]:
+        row["score_p"] = row["score_q"] = float("nan")
+    storage.write_json(folder / "em_history.json", history)
+    (folder / "truth_test.h5").unlink()
+    for name in ("metrics", "reference_points"):
+        storage.write_json(folder / f"{name}.json", {})
+    render(tmp_path)
+    text = (folder / "report" / "index.html").read_text()
+    assert "nothing is annotated, so nothing is scored." in text and "Validation m_vIoU" not in text
+    assert "Nothing is annotated for validation, so no score can be drawn." in text and "ELBO from" in text
+
+
+def test_a_film_shows_every_wanted_frame_of_the_original_or_else_the_stored_ones(rendered):
+    def shown(stem):
+        return json.loads((rendered / "media" / f"{stem}.js").read_text().partition("= ")[2].rstrip(";\n"))
+
+    assert shown("plain")["frame"] == list(range(FRAMES)) and shown("plain")["rate"] == FPS
+    stored = shown(file_stem(VIDEOS[1]))
+    assert stored["frame"] == list(range(0, FRAMES, 3)) and stored["rate"] == pytest.approx(FPS / 3)
+    assert shown("lost")["frame"] == [] and shown("lost")["tubes"] == []
+
+
+def test_an_unused_film_leaves_the_cache(project):
+    cache = project / "artifacts" / "clips" / ".ledger" / "render_report"
+    (cache / "old.webm").write_bytes(b"")
+    render(project)
+    assert len(list(cache.glob("*.webm"))) == 2 and not (cache / "old.webm").exists()

@@ -1,0 +1,50 @@
+"""Means over samples with 95 % intervals, by a bootstrap over videos.
+
+Videos are drawn with replacement, all their samples with them, so that sentences of one video count as the
+dependent evidence they are.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+RESAMPLES = 1000
+
+
+class Estimate(NamedTuple):
+    """A mean and its 95 % interval; NaN where there is none: no value at all, or values of a single video."""
+
+    value: float
+    low: float
+    high: float
+
+
+def mean_with_interval(values: np.ndarray, video: np.ndarray, seed: int = 0) -> Estimate:
+    """The mean of values [sample], NaN ones left out, with its interval. video: str [sample]."""
+    return means_with_intervals(np.asarray(values, float)[:, None], video, seed)[0]
+
+
+def means_with_intervals(table: np.ndarray, video: np.ndarray, seed: int = 0) -> list[Estimate]:
+    """An estimate for each column of a table [sample, column]; the columns share the videos drawn."""
+    name, group = np.unique(np.asarray(video, dtype=str), return_inverse=True)
+    V = len(name)
+    weight = np.random.default_rng(seed).multinomial(V, np.full(V, 1 / max(V, 1)), size=RESAMPLES)
+    return [_estimate(column, group, weight) for column in table.T]
+
+
+def _estimate(column: np.ndarray, group: np.ndarray, weight: np.ndarray) -> Estimate:
+    """column [sample], with its video's number in group [sample]; weight [resample, video]: times it was drawn."""
+    V = weight.shape[1]
+    available = ~np.isnan(column)
+    total = np.bincount(group[available], column[available], V)
+    count = np.bincount(group[available], minlength=V)
+    if not count.sum():
+        return Estimate(np.nan, np.nan, np.nan)
+    value = float(total.sum() / count.sum())
+    if (count > 0).sum() < 2:
+        return Estimate(value, np.nan, np.nan)
+    drawn = weight @ count
+    low, high = np.percentile((weight @ total)[drawn > 0] / drawn[drawn > 0], [2.5, 97.5])
+    return Estimate(value, float(low), float(high))

@@ -1,0 +1,71 @@
+"""Predictions of one split scored by the chosen protocols: as metrics, as text, and beside another file's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vcma.evaluation.exchange import named_for, read_predictions
+from vcma.evaluation.metrics import compare, evaluate
+from vcma.evaluation.protocols import chosen_protocols
+from vcma.evaluation.tables import comparison_table, left_out, metrics_table
+from vcma.pipeline import storage
+from vcma.records.columns import Columns
+from vcma.records.predicted_tubes import PredictedTubes
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """The truth of one split (TRUTH columns), the protocols to score by, and the seed of the bootstrap.
+
+    Metrics are {protocol: what `evaluate` returns}.
+    """
+
+    truth: Columns
+    split: str
+    protocols: tuple[str, ...]
+    seed: int
+
+    @classmethod
+    def of(cls, truth: Columns, split: str, protocol: str, seed: int) -> Scorer:
+        """protocol: `default`, `all` or the name of one."""
+        return cls(truth, split, chosen_protocols(truth, protocol), seed)
+
+    @property
+    def scope(self) -> str:
+        """What is scored, e.g. "104 samples by stcat"."""
+        return f"{len(self.truth['sample']):,} samples by {', '.join(self.protocols)}"
+
+    def read(self, path: Path) -> PredictedTubes:
+        """The predictions of a JSON file under the ids that the split's samples have."""
+        return named_for(read_predictions(path), [*self.truth["sample"], *self.truth["skipped"]], self.split)
+
+    def metrics(self, predictions: PredictedTubes) -> dict:
+        return {p: evaluate(self.truth, predictions, p, seed=self.seed) for p in self.protocols}
+
+    def comparison(self, predictions: PredictedTubes, metrics: dict, name: str, other: Path) -> str:
+        """Paired differences of predictions and those of the file `other`, as text; name: whose they are."""
+        theirs = self.read(other)
+        differences = {p: compare(self.truth, predictions, theirs, p, seed=self.seed) for p in self.protocols}
+        return comparison_table(differences, metrics, self.metrics(theirs), name, str(other))
+
+    def summary(self, predictions: PredictedTubes, metrics: dict, baselines: dict, name: str) -> str:
+        """Metrics beside the baselines' (name -> metrics), and what of the split or of the file is not scored."""
+        truth = self.truth
+        unknown = set(predictions.sample) - set(truth["sample"]) - set(truth["skipped"])
+        empty = int((predictions.box[:, 2:] <= predictions.box[:, :2]).any(axis=1).sum())
+        table = metrics_table(metrics, baselines, str(truth["format"]), self.split, name)
+        return f"{table}\n{left_out(self.split, truth['skipped_reason'], len(unknown), empty)}"
+
+
+def score_file(scorer: Scorer, file: Path, other: Path | None, out: Path | None) -> Iterator[str]:
+    """Score a predictions file of any program, write its metrics to `out` if given, and yield the texts to print:
+    paired differences to the file `other`, if given, then the metrics."""
+    predictions = scorer.read(file)
+    metrics = scorer.metrics(predictions)
+    if other:
+        yield scorer.comparison(predictions, metrics, str(file), other) + "\n"
+    if out:
+        storage.write_json(out, metrics)
+    yield scorer.summary(predictions, metrics, {}, file.name)

@@ -1,0 +1,140 @@
+"""What the report has of one video: its film, its stills, its tubes in a script, and a page for each sample.
+
+A page opened from a disk may fetch nothing, so the data of a video stand in a script file beside it, which its
+samples share; no page needs a network, a server or another program.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vcma.pipeline import artifact, schemas, storage
+from vcma.pipeline.paths import file_stem
+from vcma.pipeline.video_artifacts import tubes_reader
+from vcma.records.tubes import Tubes
+from vcma.report import media
+from vcma.report.candidates import candidates
+from vcma.report.cases import Case
+from vcma.report.diagnosis import OUTCOMES
+from vcma.report.layout import sentence_pieces
+from vcma.report.palette import tube_colour
+from vcma.report.query_graph import query_graph
+from vcma.report.stills import IllustratedCase, illustrate
+from vcma.report.templating import write_page
+from vcma.report.timeline import evidence_rows, place, steps, ticks, tube_rows
+
+_STRIP_LENGTH = 5  # stills in a strip on the page
+
+
+@dataclass(frozen=True)
+class ReportFiles:
+    """Where a report is written and what it is made from: its folder, the run's artifacts, the cache of films, and
+    a function from a video to its original file (or None)."""
+
+    folder: Path
+    artifacts: Path
+    cache: Path
+    original: Callable[[str], Path | None]
+
+
+@dataclass(frozen=True)
+class SamplePage:
+    """A page to write: its case, whether the index shows a strip of it, and its neighbours' pages, "" for none."""
+
+    case: Case
+    strip: bool
+    before: str
+    after: str
+
+
+def write_video_pages(
+    files: ReportFiles, pages: list[SamplePage], posterior: str
+) -> tuple[list[IllustratedCase], Path | None]:
+    """Write all of one video's; returns its cases with their pictures, and its film in the cache."""
+    cases = [page.case for page in pages]
+    video, stem = cases[0].video, file_stem(cases[0].video)
+    stored = files.artifacts / "frames" / f"{stem}.h5"
+    tubes = tubes_reader(files.artifacts / "tubes")(video)
+    if not stored.exists():
+        film, frames = None, schemas.empty(schemas.FRAMES)
+    else:
+        span = min(c.segment[0] for c in cases), max(c.segment[1] for c in cases)
+        film = media.film(files.original(video), stored, span, files.cache, stem)
+        frames = artifact.read(schemas.FRAMES, stored)
+    illustrated = [
+        illustrate(page.case, frames, tubes, film is not None, _STRIP_LENGTH if page.strip else 0) for page in pages
+    ]
+    wanted = [still.frame for item in illustrated for still in item.stills]
+    media.write_stills(frames, wanted, files.folder / "media", stem)
+    if film:
+        media.copy_film(film, files.folder / "media" / f"{stem}.webm")
+    script = json.dumps(_video_data(film, tubes, illustrated), separators=(",", ":"))
+    storage.write_bytes(files.folder / "media" / f"{stem}.js", f"window.VCMA_VIDEO = {script};\n".encode())
+    for page, item in zip(pages, illustrated, strict=True):
+        _write_sample(files.folder / "samples" / f"{page.case.page}.html", page, item, tubes, posterior)
+    return illustrated, film.path if film else None
+
+
+def _video_data(film: media.Film | None, tubes: Tubes, illustrated: Sequence[IllustratedCase]) -> dict[str, Any]:
+    """What the player needs of a video: which native frame each picture shows, and where each tube is."""
+    thumb = illustrated[0].thumb
+    points = [tubes.points(tube) for tube in range(len(tubes))]
+    return {
+        "rate": film.rate if film else 1.0,
+        "frame": film.frame if film else [],
+        "width": thumb.width if thumb else 1.0,
+        "height": thumb.height if thumb else 1.0,
+        "tubes": [{"frame": frame.tolist(), "box": _rounded(box)} for frame, box in points],
+    }
+
+
+def _sample_data(case: Case, tubes: Tubes) -> dict[str, Any]:
+    """What the player needs of a sample."""
+    truth = case.truth and {
+        "span": case.truth.span,
+        "frame": case.truth.frame.tolist(),
+        "box": _rounded(case.truth.box),
+    }
+    return {
+        "tube": case.tube,
+        "span": case.span,
+        "segment": case.segment,
+        "fps": case.fps,
+        "entity_tube": case.entity_tube,
+        "colour": [tube_colour(tube) for tube in range(len(tubes))],
+        "truth": truth,
+    }
+
+
+def _rounded(box: np.ndarray) -> list[list[float]]:
+    return np.round(box.astype(np.float64), 1).tolist()
+
+
+def _write_sample(path: Path, page: SamplePage, item: IllustratedCase, tubes: Tubes, posterior: str) -> None:
+    case = item.case
+    write_page(
+        "sample.html",
+        path,
+        item=item,
+        case=case,
+        data=_sample_data(case, tubes),
+        outcomes=OUTCOMES,
+        pieces=sentence_pieces(case.query),
+        graph=query_graph(case.query),
+        candidates=candidates(case, tubes),
+        tube_rows=tube_rows(case, tubes),
+        evidence_rows=evidence_rows(case),
+        moments=steps(case, case.moment_prob, 0.0, 1.0),
+        ticks=ticks(case),
+        place=lambda span: place(case, span),
+        posterior=posterior,
+        before=page.before,
+        after=page.after,
+        stem=file_stem(case.video),
+    )

@@ -1,0 +1,110 @@
+"""Stills of a case: which stored frames show it, and the boxes to lay over each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from vcma.pipeline.paths import file_stem
+from vcma.records.columns import Columns
+from vcma.records.tubes import Tubes
+from vcma.report.cases import Case
+
+
+class StillBox(NamedTuple):
+    """A box over a still: role true, answer or entity; its tube, -1 for the truth; [x, y, width, height], px."""
+
+    role: str
+    tube: int
+    box: list[float]
+
+
+@dataclass(frozen=True)
+class Still:
+    """A stored frame on the page, by its native index: file below the report, size in native px, what stands in it;
+    inside: whether it lies within the predicted span."""
+
+    frame: int
+    file: str
+    seconds: float
+    width: float
+    height: float
+    boxes: list[StillBox]
+    inside: bool
+
+
+@dataclass(frozen=True)
+class IllustratedCase:
+    """A case with its pictures: whether its video can be played, its still in lists, and its strip of stills."""
+
+    case: Case
+    film: bool
+    thumb: Still | None
+    strip: tuple[Still, ...] = ()
+
+    @property
+    def stills(self) -> list[Still]:
+        return [*self.strip, *([self.thumb] if self.thumb else [])]
+
+
+def illustrate(case: Case, frames: Columns, tubes: Tubes, film: bool, count: int) -> IllustratedCase:
+    """A case with its still and a strip of `count` ones, from the FRAMES columns of its video."""
+    if not len(frames["frame"]):
+        return IllustratedCase(case, film, None)
+    size = float(frames["width"]), float(frames["height"])
+    inside = np.flatnonzero((frames["frame"] >= case.span[0]) & (frames["frame"] < case.span[1]))
+    middle = int(inside[len(inside) // 2]) if len(inside) else int(np.abs(frames["frame"] - case.span[0]).argmin())
+    thumb, *strip = (
+        _still(case, int(frames["frame"][row]), size, tubes)
+        for row in (middle, *strip_rows(case, frames["frame"], count))
+    )
+    return IllustratedCase(case, film, thumb, tuple(strip))
+
+
+def _still(case: Case, frame: int, size: tuple[float, float], tubes: Tubes) -> Still:
+    return Still(
+        frame=frame,
+        file=f"media/{file_stem(case.video)}-{frame}.jpg",
+        seconds=frame / case.fps,
+        width=size[0],
+        height=size[1],
+        boxes=[
+            StillBox(role, tube, [round(float(v), 1) for v in (x1, y1, x2 - x1, y2 - y1)])
+            for role, tube, (x1, y1, x2, y2) in boxes_at(case, tubes, frame)
+            if role != "other"
+        ],
+        inside=case.span[0] <= frame < case.span[1],
+    )
+
+
+def strip_rows(case: Case, frame: np.ndarray, count: int) -> np.ndarray:
+    """Rows of the stored frames to show: evenly over the spans and as much again around them, in the segment."""
+    spans = [case.span, *([case.truth.span] if case.truth else [])]
+    begin, end = min(s[0] for s in spans), max(s[1] for s in spans)
+    margin = (end - begin) // 4
+    low, high = max(case.segment[0], begin - margin), min(case.segment[1], end + margin)
+    rows = np.flatnonzero((frame >= low) & (frame < high))
+    if not len(rows) and len(frame):
+        rows = np.array([np.abs(frame - begin).argmin()])
+    return rows[np.unique(np.linspace(0, len(rows) - 1, count).round().astype(int))] if len(rows) else rows
+
+
+def boxes_at(case: Case, tubes: Tubes, frame: int) -> list[tuple[str, int, np.ndarray]]:
+    """What stands in a native frame: (role, tube, box float [4]) with role true, answer, entity or other.
+
+    The answer counts within its span only; entities and other tubes where they are present.
+    """
+    found = []
+    for tube in range(len(tubes)):
+        frames, _ = tubes.points(tube)
+        here = len(frames) and frames[0] <= frame <= frames[-1]
+        answer = tube == case.tube and case.span[0] <= frame < case.span[1]
+        if here or answer:
+            role = "answer" if answer else "entity" if tube in case.entity_tube else "other"
+            found.append((role, tube, tubes.boxes_at(tube, np.array([frame]))[0]))
+    if case.truth is not None and case.truth.span[0] <= frame < case.truth.span[1]:
+        found += [("true", -1, box) for box in case.truth.box[case.truth.frame == frame]]
+    order = ("other", "entity", "answer", "true")
+    return sorted(found, key=lambda item: order.index(item[0]))

@@ -1,0 +1,110 @@
+"""A sample's timeline as styles and points: where tubes are present, and curves over the moments."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from vcma.records.columns import rows
+from vcma.records.tubes import Tubes
+from vcma.report.candidates import tube_name
+from vcma.report.cases import Case
+
+
+class TubeRow(NamedTuple):
+    """A tube's row of the timeline; parts: (style, whether the tube is bridged there)."""
+
+    tube: int
+    name: str
+    parts: list[tuple[str, bool]]
+
+
+class EvidenceRow(NamedTuple):
+    """A relation's row of the timeline: its curve from -reach to reach nat, and its mean in and out of the span."""
+
+    relation: int
+    text: str
+    predicate: str
+    points: str
+    reach: float
+    mean: float | None
+    outside: float | None
+
+
+def place(case: Case, span: tuple[int, int]) -> str:
+    """Where a span of native frames lies on the timeline, as a style."""
+    begin, end = case.segment
+    low, high = (min(max((f - begin) / (end - begin), 0), 1) for f in span)
+    return f"left:{100 * low:.2f}%;width:{100 * (high - low):.2f}%"
+
+
+def tube_rows(case: Case, tubes: Tubes) -> list[TubeRow]:
+    """The tubes of the video, the answer and those of entities first: where in the segment each is present."""
+
+    def row(tube: int) -> TubeRow:
+        points = rows(tubes.point_offset, tube)
+        intervals = _intervals(tubes.position[points], tubes.interpolated[points], tubes.frame)
+        in_segment = [i for i in intervals if i[1] > case.segment[0] and i[0] < case.segment[1]]
+        parts = [(place(case, (begin, end)), bridged) for begin, end, bridged in in_segment]
+        return TubeRow(tube, tube_name(tubes, tube), parts)
+
+    order = sorted(range(len(tubes)), key=lambda n: (n != case.tube, n not in case.entity_tube, n))
+    return [row(tube) for tube in order]
+
+
+def _intervals(position: np.ndarray, bridged: np.ndarray, frame: np.ndarray) -> list[tuple[int, int, bool]]:
+    """Native spans [begin, end) without a gap, each bridged or not, from positions among the sampled frames."""
+    if not len(position):
+        return []
+    cut = np.flatnonzero((np.diff(position) != 1) | (bridged[1:] != bridged[:-1])) + 1
+    stop = np.append(frame[1:], frame[-1] + 1)
+    return [
+        (int(frame[part[0]]), int(stop[part[-1]]), bool(bridged[group[0]]))
+        for group in np.split(np.arange(len(position)), cut)
+        for part in [position[group]]
+    ]
+
+
+def steps(case: Case, values: np.ndarray, low: float, high: float) -> str:
+    """A curve over the moments as points of a polyline in a 1000 x 100 box, a step a moment."""
+    begin, end = case.segment
+    edge = np.append(case.moment, max(end, int(case.moment[-1]) + 1) if len(case.moment) else end)
+    x = 1000 * np.clip((edge - begin) / (end - begin), 0, 1)
+    y = 100 * (1 - np.clip((values - low) / max(high - low, 1e-6), 0, 1))
+    return " ".join(f"{a:.1f},{v:.1f} {b:.1f},{v:.1f}" for a, b, v in zip(x[:-1], x[1:], y, strict=True))
+
+
+def evidence_rows(case: Case) -> list[EvidenceRow]:
+    """Relation by relation why these tubes: psi over time on one common scale."""
+    values = {k: v for k, v in case.evidence.items() if len(v) == len(case.moment)}
+    reach = max([1.0, *(float(np.abs(v).max()) for v in values.values())])
+    inside = (case.moment >= case.span[0]) & (case.moment < case.span[1])
+    return [
+        EvidenceRow(
+            relation=k,
+            text=_relation_text(case, k),
+            predicate=case.query.relations[k].predicate,
+            points=steps(case, value, -reach, reach),
+            reach=reach,
+            mean=float(value[inside].mean()) if inside.any() else None,
+            outside=float(value[~inside].mean()) if (~inside).any() else None,
+        )
+        for k, value in sorted(values.items())
+    ]
+
+
+def _relation_text(case: Case, k: int) -> str:
+    relation, entities = case.query.relations[k], case.query.entities
+    thing = "" if relation.object is None else entities[relation.object].text
+    return f"{entities[relation.subject].text} – {relation.predicate}" + (f" – {thing}" if thing else "")
+
+
+def ticks(case: Case) -> list[tuple[str, str]]:
+    """Round times of the segment: (style, text)."""
+    begin, end = case.segment
+    seconds = (end - begin) / case.fps
+    step = next((s for s in (0.5, 1, 2, 5, 10, 20, 30, 60, 120) if seconds / s <= 6), 300)
+    first = int(np.ceil(begin / case.fps / step))
+    times = [i * step for i in range(first, first + 8) if i * step * case.fps < end]
+    return [(f"left:{100 * (t * case.fps - begin) / (end - begin):.2f}%", f"{t:g} s") for t in times]
