@@ -19,7 +19,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from vcma import boxes
-from vcma.datasets.vidstg import Tracks, VidorFolder, read_trajectories
+from vcma.datasets.vidor import Tracks, VidorFolder, read_trajectories
 from vcma.evaluation import baselines, metrics
 from vcma.linking import linker
 from vcma.pipeline import artifact, schemas

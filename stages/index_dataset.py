@@ -26,13 +26,14 @@ def index_dataset(run: StageRun) -> None:
             truth = schemas.empty(schemas.TRUTH, format=form)
         if truth is not None:
             artifact.write(schemas.TRUTH, path, truth, params, {"samples": content})
-    told = index.samples
-    kinds = [reason.partition(":")[0] for reason in told["skipped_reason"]]
+    samples = index.samples
+    kinds = [reason.partition(":")[0] for reason in samples["skipped_reason"]]
     for kind, n in Counter(kinds).items():
-        i = kinds.index(kind)
-        click.echo(f"{run.stage}: skipped {n:,}, e.g. {told['skipped'][i]}: {told['skipped_reason'][i]}", err=True)
-    splits = ", ".join(f"{n:,} {split}" for split, n in Counter(told["split"]).items())
-    counts = f"{len(told['video']):,} videos, {len(told['sample']):,} sentences ({splits})"
+        first = kinds.index(kind)
+        example = f"{samples['skipped'][first]}: {samples['skipped_reason'][first]}"
+        click.echo(f"{run.stage}: skipped {n:,}, e.g. {example}", err=True)
+    splits = ", ".join(f"{n:,} {split}" for split, n in Counter(samples["split"]).items())
+    counts = f"{len(samples['video']):,} videos, {len(samples['sample']):,} sentences ({splits})"
     run.done(f"{counts}, {len(kinds):,} skipped", run.artifact("samples.h5"))
 
 

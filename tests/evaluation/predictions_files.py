@@ -6,7 +6,7 @@ import shutil
 import yaml
 
 from tests.conftest import ROOT
-from tests.datasets.test_formats import lay_out, record, vidor
+from tests.datasets.examples import lay_out, record, vidor
 
 
 def configure(root, block, dataset="vidstg"):

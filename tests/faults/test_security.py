@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, make_tubes, unseal
-from vcma.datasets.index import UnusableError, inner_path
+from vcma.datasets.entries import UnusableError
+from vcma.datasets.video_files import inner_path
 from vcma.detection.weights import read_checkpoint
 from vcma.errors import InputError
 from vcma.pipeline import artifact, schemas

@@ -7,7 +7,7 @@ from importlib import import_module
 import pytest
 from click.testing import CliRunner
 
-from tests.datasets.test_formats import lay_out_hcstvg, tube
+from tests.datasets.examples import lay_out_hcstvg, tube
 from tests.evaluation.predictions_files import annotate, answer, configure, perfect, write
 from vcma.datasets.formats import READERS
 from vcma.pipeline import artifact, schemas

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from vcma.datasets.index import is_inside
+from vcma.datasets.video_files import is_inside
 from vcma.detection.registry import load_detector
 from vcma.errors import InputError
 from vcma.evaluation.tables import metrics_table

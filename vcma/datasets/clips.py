@@ -14,19 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vcma.datasets.index import (
-    SPLITS,
-    Entry,
-    Index,
-    Problem,
-    UnusableError,
-    Video,
-    VideoFolder,
-    build,
-    inner_path,
-    split_files,
-    unique,
-)
+from vcma.datasets.annotation_files import EVALUATED_SPLITS, split_files
+from vcma.datasets.entries import Entry, UnusableEntry, UnusableError, Video, with_unique_ids
+from vcma.datasets.index import Index, build
+from vcma.datasets.video_files import VideoFolder, inner_path
 from vcma.errors import InputError
 from vcma.pipeline.paths import video_root
 from vcma.video.extent import Extent, extent
@@ -42,14 +33,15 @@ def index(
     annotations: folder of the files named under `splits:`. Raises InputError where a file or folder is missing or
     no such table, if no sample is usable, and under `strict` at the first skip.
     """
-    entries = walk(annotations, block, ())
-    if not videos:
-        return build("clips", entries, SPLITS[:2], None, annotations, strict)
-    folder = VideoFolder(video_root(block, project_root))
-    return build("clips", _whole_videos(entries, folder), SPLITS[:2], folder, annotations, strict)
+    entries = read_entries(annotations, block, ())
+    folder = None
+    if videos:
+        folder = VideoFolder(video_root(block, project_root))
+        entries = _whole_videos(entries, folder)
+    return build("clips", entries, EVALUATED_SPLITS, folder, annotations, strict)
 
 
-def _whole_videos(entries: Iterator[Entry | Problem], folder: VideoFolder) -> Iterator[Entry | Problem]:
+def _whole_videos(entries: Iterator[Entry | UnusableEntry], folder: VideoFolder) -> Iterator[Entry | UnusableEntry]:
     """The entries with segments up to the end of their videos, as far as it can be told."""
     extents: dict[str, Extent] = {}
     for entry in entries:
@@ -58,7 +50,7 @@ def _whole_videos(entries: Iterator[Entry | Problem], folder: VideoFolder) -> It
                 extents[entry.video.id] = _extent(entry, folder)
             frames, missing = extents[entry.video.id]
             if missing:
-                yield Problem(entry.id, entry.split, UnusableError("video truncated", missing))
+                yield UnusableEntry(entry.id, entry.split, UnusableError("video truncated", missing))
                 continue
             if frames:
                 entry = replace(entry, segment=(0, frames))
@@ -73,15 +65,17 @@ def _extent(entry: Entry, folder: VideoFolder) -> Extent:
         return Extent(0)
 
 
-def walk(annotations: Path, block: Mapping[str, Any], known: Container[str]) -> Iterator[Entry | Problem]:
-    """Every sentence of every split; there is no truth, whatever is `known`. Raises InputError like `index`."""
-    return unique(_walk(annotations, block))
+def read_entries(
+    annotations: Path, block: Mapping[str, Any], truth_splits: Container[str]
+) -> Iterator[Entry | UnusableEntry]:
+    """Every sentence of every split; there is no truth, whatever `truth_splits`. Raises InputError like `index`."""
+    return with_unique_ids(_read_entries(annotations, block))
 
 
-def _walk(annotations: Path, block: Mapping[str, Any]) -> Iterator[Entry | Problem]:
+def _read_entries(annotations: Path, block: Mapping[str, Any]) -> Iterator[Entry | UnusableEntry]:
     for split, file in split_files(annotations, block).items():
-        rows = _json_lines if file.suffix.lower() in (".jsonl", ".ndjson") else _csv_rows
-        for line, row in rows(file, _content(file)):
+        read_rows = _json_lines if file.suffix.lower() in (".jsonl", ".ndjson") else _csv_rows
+        for line, row in read_rows(file, _content(file)):
             video, sentence = row.get("video"), row.get("sentence")
             try:
                 if not isinstance(video, str) or not isinstance(sentence, str):
@@ -89,7 +83,7 @@ def _walk(annotations: Path, block: Mapping[str, Any]) -> Iterator[Entry | Probl
                 path = inner_path(video)
                 yield Entry(f"{video}/{line}", split, Video(video), path, path, sentence, "unknown", (0, -1))
             except UnusableError as error:
-                yield Problem(f"{file.name}#{line}", split, error)
+                yield UnusableEntry(f"{file.name}#{line}", split, error)
 
 
 def _content(file: Path) -> str:

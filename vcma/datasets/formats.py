@@ -1,4 +1,4 @@
-"""Data sets: one small module an annotation format, each from its files to one Index or, entry by entry, `walk`."""
+"""The annotation formats: a module each, which reads its files as one Index or entry by entry."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vcma.datasets import clips, hcstvg, vidstg
-from vcma.datasets.index import Entry, Index, Problem
+from vcma.datasets.entries import Entry, UnusableEntry
+from vcma.datasets.index import Index
 from vcma.errors import InputError
 from vcma.records.columns import Columns
 
@@ -19,11 +20,12 @@ READERS: Mapping[str, Callable[..., Index]] = {
     "clips": clips.index,
 }
 
-# walk(annotations: Path, block, known splits) -> every sentence of every split; reads no video and no boxes file
-WALKS: Mapping[str, Callable[..., Iterator[Entry | Problem]]] = {
-    "vidstg": vidstg.walk,
-    "hcstvg": hcstvg.walk,
-    "clips": clips.walk,
+# read_entries(annotations: Path, block, truth_splits) -> every sentence of every split; reads neither videos nor
+# files of boxes.
+ENTRY_READERS: Mapping[str, Callable[..., Iterator[Entry | UnusableEntry]]] = {
+    "vidstg": vidstg.read_entries,
+    "hcstvg": hcstvg.read_entries,
+    "clips": clips.read_entries,
 }
 
 
@@ -43,5 +45,5 @@ def annotated_truth(annotations: Path, block: Mapping[str, Any], project_root: P
     splits = block.get("splits") or {}
     if splits.get(split) or split not in splits:  # else it is carved, and needs the file it is carved from
         splits = {name: file for name, file in splits.items() if name == split}
-    only = {**block, "splits": splits}
-    return READERS[format_of(block)](annotations, only, project_root, videos=False).truths[split]
+    block = {**block, "splits": splits}
+    return READERS[format_of(block)](annotations, block, project_root, videos=False).truths[split]

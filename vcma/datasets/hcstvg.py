@@ -15,22 +15,10 @@ from typing import Any
 import numpy as np
 
 from vcma.boxes import FAR
-from vcma.datasets.index import (
-    Entry,
-    Index,
-    Problem,
-    Truth,
-    UnusableError,
-    Video,
-    VideoFolder,
-    build,
-    inner_path,
-    known_splits,
-    read_annotations,
-    split_files,
-    unique,
-    whole,
-)
+from vcma.datasets.annotation_files import read_annotations, split_files, splits_with_truth, whole_number
+from vcma.datasets.entries import AnnotatedTube, Entry, UnusableEntry, UnusableError, Video, with_unique_ids
+from vcma.datasets.index import Index, build
+from vcma.datasets.video_files import VideoFolder, inner_path
 from vcma.errors import InputError
 from vcma.pipeline.paths import video_root
 
@@ -49,28 +37,33 @@ def index(
     `strict` at the first skip.
     """
     folder = VideoFolder(video_root(block, project_root)) if videos else None
-    known = known_splits(block)
-    return build("hcstvg", walk(annotations, block, known), known, folder, annotations, strict)
+    truth_splits = splits_with_truth(block)
+    entries = read_entries(annotations, block, truth_splits)
+    return build("hcstvg", entries, truth_splits, folder, annotations, strict)
 
 
-def walk(annotations: Path, block: Mapping[str, Any], known: Container[str]) -> Iterator[Entry | Problem]:
-    """The sentence of every video of every split, those of `known` splits with truth; reads no video.
+def read_entries(
+    annotations: Path, block: Mapping[str, Any], truth_splits: Container[str]
+) -> Iterator[Entry | UnusableEntry]:
+    """The sentence of every video of every split, those of `truth_splits` with truth; reads no video.
 
     Raises InputError where an annotation file is missing or of another format.
     """
-    return unique(_walk(annotations, block, known))
+    return with_unique_ids(_read_entries(annotations, block, truth_splits))
 
 
-def _walk(annotations: Path, block: Mapping[str, Any], known: Container[str]) -> Iterator[Entry | Problem]:
+def _read_entries(
+    annotations: Path, block: Mapping[str, Any], truth_splits: Container[str]
+) -> Iterator[Entry | UnusableEntry]:
     for split, records in _split_records(annotations, block).items():
         for key, record in records.items():
             try:
                 video, sentence, path = _parse_video(key, record), _sentence(record), inner_path(key)
-                truth = _parse_truth(record) if split in known else None
+                truth = _parse_truth(record) if split in truth_splits else None
                 segment = (0, video.frames)
                 yield Entry(key, split, video, Path(key).name, path, sentence, "declarative", segment, truth)
             except UnusableError as error:
-                yield Problem(key, split, error, "declarative")
+                yield UnusableEntry(key, split, error, "declarative")
 
 
 def carve(keys: Iterable[str], share: float, seed: int) -> set[str]:
@@ -123,13 +116,13 @@ def _records(file: Path) -> dict[str, Any]:
 def _parse_video(key: str, record: Any) -> Video:
     if not isinstance(record, dict):
         raise UnusableError("malformed record", "no object")
-    frames = whole(record.get("img_num"), "img_num")
+    frames = whole_number(record.get("img_num"), "img_num")
     if frames < 1:
         raise UnusableError("malformed record", "video has no frames")
     size = record.get("img_size") or [record.get("height"), record.get("width")]
     if not isinstance(size, list) or len(size) != 2:
         raise UnusableError("malformed record", "img_size is no [height, width]")
-    return Video(key, frames / SECONDS, frames, whole(size[1], "width"), whole(size[0], "height"))
+    return Video(key, frames / SECONDS, frames, whole_number(size[1], "width"), whole_number(size[0], "height"))
 
 
 def _sentence(record: Mapping) -> str:
@@ -139,8 +132,8 @@ def _sentence(record: Mapping) -> str:
     return text
 
 
-def _parse_truth(record: Mapping) -> Truth:
-    start = whole(record.get("st_frame"), "st_frame") - 1
+def _parse_truth(record: Mapping) -> AnnotatedTube:
+    start = whole_number(record.get("st_frame"), "st_frame") - 1
     if start < 0:
         raise UnusableError("malformed record", "st_frame is below 1")
     try:
@@ -153,4 +146,4 @@ def _parse_truth(record: Mapping) -> Truth:
         raise UnusableError("malformed record", "a box is not finite")
     box[:, 2:] += box[:, :2]
     frame = np.arange(start, start + len(box), dtype=np.int64)
-    return Truth((start, start + len(box)), frame, box.astype(np.float32), category="person")
+    return AnnotatedTube((start, start + len(box)), frame, box.astype(np.float32), category="person")

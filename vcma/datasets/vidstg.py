@@ -9,38 +9,27 @@ below `boxes:` of the data set's block; without them truth has spans only. Sampl
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from vcma.boxes import FAR
-from vcma.datasets.index import (
-    NOT_OFFICIAL,
-    Entry,
-    Index,
-    Problem,
-    Truth,
-    UnusableError,
-    Video,
-    VideoFolder,
-    build,
-    known_splits,
-    positive,
+from vcma.datasets.annotation_files import (
+    positive_number,
     read_annotations,
     split_files,
-    unique,
-    whole,
+    splits_with_truth,
+    whole_number,
 )
+from vcma.datasets.entries import AnnotatedTube, Entry, UnusableEntry, UnusableError, Video, with_unique_ids
+from vcma.datasets.index import NOT_OFFICIAL, Index, build
+from vcma.datasets.video_files import VideoFolder
+from vcma.datasets.vidor import NO_TRACK, Tracks, Trajectories, VidorFolder, read_trajectories
 from vcma.errors import InputError
 from vcma.pipeline.paths import root_folder, video_root
 
 QUERY_TYPES = {"captions": "declarative", "questions": "interrogative"}
-Tracks = Mapping[int, tuple[np.ndarray, np.ndarray]]  # track id -> frame int64 [n], box float32 [n, 4]
 
 _WHAT = "a VidSTG annotation file (a list of records with vid, used_segment, captions and questions)"
-_NO_TRACK = (np.zeros(0, np.int64), np.zeros((0, 4), np.float32))
 
 
 def index(
@@ -53,93 +42,67 @@ def index(
     another format, if no sample is usable, and under `strict` at the first skip.
     """
     folder = VideoFolder(video_root(block, project_root)) if videos else None
-    known = known_splits(block)
-    entries: Iterable[Entry | Problem] = walk(annotations, block, known)
+    truth_splits = splits_with_truth(block)
+    entries: Iterable[Entry | UnusableEntry] = read_entries(annotations, block, truth_splits)
     if block.get("boxes"):
-        entries = _with_boxes(entries, VidorFolder(root_folder(block, "boxes", project_root)))
-    return build("vidstg", entries, known, folder, annotations, strict)
+        entries = _with_vidor_boxes(entries, VidorFolder(root_folder(block, "boxes", project_root)))
+    return build("vidstg", entries, truth_splits, folder, annotations, strict)
 
 
-def walk(annotations: Path, block: Mapping[str, Any], known: Container[str]) -> Iterator[Entry | Problem]:
-    """Every sentence of every split, those of `known` splits with their truth but no boxes; reads no video.
+def read_entries(
+    annotations: Path, block: Mapping[str, Any], truth_splits: Container[str]
+) -> Iterator[Entry | UnusableEntry]:
+    """Every sentence of every split, those of `truth_splits` with their truth but no boxes; reads no video.
 
     Raises InputError where an annotation file is missing or of another format.
     """
-    return unique(_walk(annotations, block, known))
+    return with_unique_ids(_read_entries(annotations, block, truth_splits))
 
 
-def _walk(annotations: Path, block: Mapping[str, Any], known: Container[str]) -> Iterator[Entry | Problem]:
+def _read_entries(
+    annotations: Path, block: Mapping[str, Any], truth_splits: Container[str]
+) -> Iterator[Entry | UnusableEntry]:
     for split, file in split_files(annotations, block).items():
-        listed = _official_ids(annotations, block, split)
-        for number, raw in enumerate(_records(file)):
+        official_ids = _official_ids(annotations, block, split)
+        for number, record in enumerate(_records(file)):
             try:
-                video, segment, sentences = _parse_record(raw)
+                video, segment, sentences = _parse_record(record)
             except UnusableError as error:
-                yield Problem(f"{file.name}#{number}", split, error)
+                yield UnusableEntry(f"{file.name}#{number}", split, error)
                 continue
-            for kind, i, item in sentences:
-                sample = f"{video.id}/{number}/{kind}/{i}"
+            for key, i, item in sentences:
+                sample = f"{video.id}/{number}/{key}/{i}"
                 try:
-                    if listed is not None and video.id not in listed:
+                    if official_ids is not None and video.id not in official_ids:
                         raise UnusableError(NOT_OFFICIAL, f"of {split}")
                     text = _sentence(item)
-                    truth = _parse_truth(raw, item, segment) if split in known else None
-                    yield Entry(sample, split, video, video.id, None, text, QUERY_TYPES[kind], segment, truth)
+                    truth = _parse_truth(record, item, segment) if split in truth_splits else None
+                    yield Entry(sample, split, video, video.id, None, text, QUERY_TYPES[key], segment, truth)
                 except UnusableError as error:
-                    yield Problem(sample, split, error, QUERY_TYPES[kind])
+                    yield UnusableEntry(sample, split, error, QUERY_TYPES[key])
 
 
-@dataclass(frozen=True)
-class Trajectories:
-    """One video of VidOR: where below the video root it says its file is, and its tracks."""
-
-    video_path: str | None
-    tracks: Tracks
-
-
-class VidorFolder:
-    """VidOR's annotations below a root, `training/<group>/<vid>.json` or less deep; listed once."""
-
-    def __init__(self, root: Path):
-        self._paths = {path.stem: path for path in sorted(root.rglob("*.json"), reverse=True)}
-
-    def path(self, vid: str) -> Path | None:
-        return self._paths.get(vid)
-
-
-def read_trajectories(path: Path | None) -> Trajectories:
-    """VidOR's annotation of one video; raises UnusableError if it is missing or broken."""
-    if path is None:
-        raise UnusableError("no boxes", "VidOR has no annotation of the video")
-    try:
-        content = read_annotations(path, dict, "a VidOR annotation")
-        place = content.get("video_path")
-        return Trajectories(place if isinstance(place, str) else None, _tracks(content["trajectories"]))
-    except InputError as error:
-        raise UnusableError("no boxes", f"VidOR's annotation of the video is broken ({error.what})") from error
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise UnusableError("no boxes", f"VidOR's annotation of the video is broken ({error!r})") from error
-
-
-def boxed(truth: Truth, segment: tuple[int, int], tracks: Tracks) -> Truth:
+def with_boxes(truth: AnnotatedTube, segment: tuple[int, int], tracks: Tracks) -> AnnotatedTube:
     """The truth with its target's boxes in its span; distractors are then the rivals seen in the segment.
 
     Raises UnusableError if the target has no box there.
     """
-    frame, box = tracks.get(truth.target_id, _NO_TRACK)
+    frame, box = tracks.get(truth.target_id, NO_TRACK)
     inside = (frame >= truth.span[0]) & (frame < truth.span[1])
     if not inside.any():
         raise UnusableError("no boxes", f"object {truth.target_id} has none in its span")
-    seen = [tracks.get(tid, _NO_TRACK)[0] for tid in truth.rivals]
-    distractors = sum(bool(((f >= segment[0]) & (f < segment[1])).any()) for f in seen)
+    rival_frames = [tracks.get(tid, NO_TRACK)[0] for tid in truth.rivals]
+    distractors = sum(bool(((f >= segment[0]) & (f < segment[1])).any()) for f in rival_frames)
     return replace(truth, box_frame=frame[inside], box=box[inside], distractors=distractors)
 
 
-def _with_boxes(entries: Iterable[Entry | Problem], vidor: VidorFolder) -> Iterator[Entry | Problem]:
+def _with_vidor_boxes(
+    entries: Iterable[Entry | UnusableEntry], vidor: VidorFolder
+) -> Iterator[Entry | UnusableEntry]:
     """The entries with the boxes of those whose truth is known; each video's file is read once."""
     cache: dict[str, Trajectories | UnusableError] = {}
     for entry in entries:
-        if isinstance(entry, Problem) or entry.truth is None:
+        if isinstance(entry, UnusableEntry) or entry.truth is None:
             yield entry
             continue
         vid = entry.video.id
@@ -149,9 +112,9 @@ def _with_boxes(entries: Iterable[Entry | Problem], vidor: VidorFolder) -> Itera
             found = cache[vid]
             if isinstance(found, UnusableError):
                 raise found
-            yield replace(entry, path=found.video_path, truth=boxed(entry.truth, entry.segment, found.tracks))
+            yield replace(entry, path=found.video_path, truth=with_boxes(entry.truth, entry.segment, found.tracks))
         except UnusableError as error:
-            yield Problem(entry.id, entry.split, error, entry.query_type)
+            yield UnusableEntry(entry.id, entry.split, error, entry.query_type)
 
 
 def _read_or_error(path: Path | None) -> Trajectories | UnusableError:
@@ -185,31 +148,31 @@ def _parse_record(record: Any) -> tuple[Video, tuple[int, int], list[tuple[str, 
     vid = record.get("vid")
     if not isinstance(vid, str | int) or not str(vid):
         raise UnusableError("malformed record", "no vid")
-    frames = whole(record.get("frame_count"), "frame_count")
-    begin, last = _range(record, "used_segment")
+    frames = whole_number(record.get("frame_count"), "frame_count")
+    begin, last = _frame_range(record, "used_segment")
     if not 0 <= begin <= last or begin >= frames:
         raise UnusableError("malformed record", f"used_segment {begin}..{last} is empty or not in {frames} frames")
-    size = whole(record.get("width"), "width"), whole(record.get("height"), "height")
-    video = Video(str(vid), positive(record.get("fps"), "fps"), frames, *size)
+    size = whole_number(record.get("width"), "width"), whole_number(record.get("height"), "height")
+    video = Video(str(vid), positive_number(record.get("fps"), "fps"), frames, *size)
     return video, (begin, min(last + 1, frames)), list(_sentences(record))
 
 
-def _parse_truth(record: Mapping, item: Mapping, segment: tuple[int, int]) -> Truth:
+def _parse_truth(record: Mapping, item: Mapping, segment: tuple[int, int]) -> AnnotatedTube:
     """The truth of one sentence without its boxes; raises UnusableError for what no evaluation could use."""
-    begin, end = _range(record, "temporal_gt")
+    begin, end = _frame_range(record, "temporal_gt")
     if end <= begin:
         raise UnusableError("zero-length span", f"{begin}..{end}")
     if end <= segment[0] or begin >= segment[1]:
         raise UnusableError("span outside its segment", f"{begin}..{end}")
     category = _categories(record)
-    relation = _part(record, "used_relation")
-    target = _known(item.get("target_id"), category)
-    _known(relation.get("subject_tid"), category)
+    relation = _object(record, "used_relation")
+    target = _listed_tid(item.get("target_id"), category)
+    _listed_tid(relation.get("subject_tid"), category)
     if relation.get("object_tid") is not None:  # an action alone has no object
-        _known(relation["object_tid"], category)
+        _listed_tid(relation["object_tid"], category)
     rivals = tuple(tid for tid, c in category.items() if c == category[target] and tid != target)
     predicate = str(relation.get("predicate", ""))
-    return Truth(
+    return AnnotatedTube(
         (begin, end),
         target_id=target,
         category=category[target],
@@ -226,55 +189,38 @@ def _sentence(item: Any) -> str:
     return text
 
 
-def _part(record: Mapping, key: str) -> Mapping:
-    part = record.get(key)
-    if not isinstance(part, dict):
+def _object(record: Mapping, key: str) -> Mapping:
+    value = record.get(key)
+    if not isinstance(value, dict):
         raise UnusableError("malformed record", f"no {key}")
-    return part
+    return value
 
 
-def _range(record: Mapping, key: str) -> tuple[int, int]:
-    part = _part(record, key)
-    return whole(part.get("begin_fid"), f"{key}.begin_fid"), whole(part.get("end_fid"), f"{key}.end_fid")
+def _frame_range(record: Mapping, key: str) -> tuple[int, int]:
+    frames = _object(record, key)
+    begin = whole_number(frames.get("begin_fid"), f"{key}.begin_fid")
+    return begin, whole_number(frames.get("end_fid"), f"{key}.end_fid")
 
 
 def _sentences(record: Mapping) -> Iterator[tuple[str, int, Any]]:
-    for kind in QUERY_TYPES:
-        items = record.get(kind, [])
+    for key in QUERY_TYPES:
+        items = record.get(key, [])
         if not isinstance(items, list):
-            raise UnusableError("malformed record", f"{kind} is no list")
-        yield from ((kind, i, item) for i, item in enumerate(items))
+            raise UnusableError("malformed record", f"{key} is no list")
+        yield from ((key, i, item) for i, item in enumerate(items))
 
 
 def _categories(record: Mapping) -> dict[int, str]:
     """Category of each object of the record by track id."""
-    found = record.get("subject/objects")
-    if not isinstance(found, list) or not all(isinstance(o, dict) and isinstance(o.get("tid"), int) for o in found):
+    objects = record.get("subject/objects")
+    if not isinstance(objects, list) or not all(
+        isinstance(o, dict) and isinstance(o.get("tid"), int) for o in objects
+    ):
         raise UnusableError("malformed record", "no valid subject/objects")
-    return {o["tid"]: str(o.get("category", "")) for o in found}
+    return {o["tid"]: str(o.get("category", "")) for o in objects}
 
 
-def _known(tid: object, category: Mapping[int, str]) -> int:
+def _listed_tid(tid: object, category: Mapping[int, str]) -> int:
     if isinstance(tid, bool) or not isinstance(tid, int) or tid not in category:
         raise UnusableError("names an absent object", str(tid))
     return tid
-
-
-def _tracks(trajectories: list) -> Tracks:
-    """VidOR's lists of {tid, bbox}, one a frame, as arrays; a second box of a track in a frame is dropped.
-
-    Raises UnusableError for a box that is not finite; KeyError, TypeError or ValueError where they are none.
-    """
-    frames: dict[int, list[int]] = {}
-    boxes: dict[int, list[tuple]] = {}
-    for frame, seen in enumerate(trajectories):
-        for thing in seen:
-            tid, b = int(thing["tid"]), thing["bbox"]
-            mine = frames.setdefault(tid, [])
-            if not mine or mine[-1] != frame:
-                mine.append(frame)
-                boxes.setdefault(tid, []).append((b["xmin"], b["ymin"], b["xmax"], b["ymax"]))
-    exact = {tid: np.array(b, np.float64) for tid, b in boxes.items()}
-    if not all((np.abs(b) < FAR).all() for b in exact.values()):
-        raise UnusableError("no boxes", "VidOR's annotation of the video is broken (a box is not finite)")
-    return {tid: (np.array(frames[tid], np.int64), b.astype(np.float32)) for tid, b in exact.items()}

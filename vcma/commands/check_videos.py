@@ -1,0 +1,121 @@
+"""What videos and VidOR's boxes show beside what the annotations say of them; videos are examined in parallel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from vcma.commands.check_annotations import check_boxes
+from vcma.commands.findings import Finding
+from vcma.datasets.entries import Entry, UnusableError, Video
+from vcma.datasets.video_files import VideoFolder, is_inside, size_and_mtime
+from vcma.datasets.vidor import Tracks, read_trajectories
+from vcma.datasets.vidstg import with_boxes
+from vcma.errors import InputError
+from vcma.pipeline.paths import is_file
+from vcma.video.decoding import shape
+from vcma.video.extent import broken_frames, extent
+
+Progress = Callable[
+    [Iterator, int], Iterable
+]  # progress(items, total) yields the items and shows how many are done
+
+
+@dataclass
+class VideoToCheck:
+    """One video with what is needed to examine it in a worker.
+
+    file and path as in Entry, until `check_videos` puts in path where the file is found; entries: those with
+    truth; vidor_file: VidOR's annotation of the video.
+    """
+
+    video: Video
+    file: str
+    path: str | None
+    split: str
+    vidor_file: Path | None = None
+    entries: list[Entry] = field(default_factory=list)
+
+
+def check_videos(
+    videos: Sequence[VideoToCheck], folder: VideoFolder, vidor: bool, jobs: int, decode: bool, progress: Progress
+) -> Iterator[Finding]:
+    """The findings about every video and, with VidOR's boxes, about the true boxes of its entries.
+
+    decode: decode every frame instead of only unpacking the container.
+    """
+    work = [(replace(v, path=_find(folder, v)), folder.root, vidor, decode) for v in videos]
+    if jobs == 1 or len(videos) < 2:
+        results: Iterator = (_check_video(*item) for item in work)
+    else:
+        import joblib
+
+        # One native thread a worker: two pools of threads on the same cores can be ten times slower than one.
+        with joblib.parallel_config("loky", inner_max_num_threads=1):
+            parallel = joblib.Parallel(n_jobs=jobs, return_as="generator")
+            results = parallel(joblib.delayed(_check_video)(*item) for item in work)
+    for findings in progress(results, len(videos)):
+        yield from findings
+
+
+def _find(folder: VideoFolder, video: VideoToCheck) -> str | None:
+    try:
+        return folder.find(video.file, video.path)
+    except UnusableError:
+        return None
+
+
+def _check_video(video: VideoToCheck, root: Path, vidor: bool, decode: bool) -> list[Finding]:
+    findings: list[Finding] = []
+    path = video.path
+    if vidor and video.entries:
+        try:
+            trajectories = read_trajectories(video.vidor_file)
+            hint = trajectories.video_path
+            path = hint if hint and is_inside(hint) and is_file(root / hint) else path
+            findings += _check_vidor_boxes(video, trajectories.tracks)
+        except UnusableError as error:
+            findings += [Finding(error.kind, entry.split, entry.id, error.detail) for entry in video.entries]
+    try:
+        if path is None:
+            raise UnusableError("video missing")
+        size_and_mtime(root / path)
+        findings += _check_video_file(video, root / path, decode)
+    except UnusableError as error:
+        findings.append(Finding(error.kind, video.split, video.video.id, error.detail))
+    return findings
+
+
+def _check_vidor_boxes(video: VideoToCheck, tracks: Tracks) -> Iterator[Finding]:
+    for entry in video.entries:
+        assert entry.truth is not None
+        try:
+            truth = with_boxes(entry.truth, entry.segment, tracks)
+            yield from check_boxes(entry.id, entry.split, truth, video.video)
+        except UnusableError as error:
+            yield Finding(error.kind, entry.split, entry.id, error.detail)
+
+
+def _check_video_file(video: VideoToCheck, path: Path, decode: bool) -> Iterator[Finding]:
+    """What the file says beside what the annotation says; 0 in either is unknown. Raises UnusableError."""
+    try:
+        fps, width, height = shape(path)
+        frames, missing = extent(path, exact=False)
+    except InputError as error:
+        raise UnusableError("video unreadable", error.what) from error
+    if missing:
+        raise UnusableError("video truncated", missing)
+    if decode and (broken := broken_frames(path)):
+        raise UnusableError("video damaged", f"{broken} of {frames} frames cannot be decoded")
+    annotated = video.video
+
+    def note(kind: str, detail: str) -> Finding:
+        return Finding(kind, video.split, annotated.id, detail)
+
+    if annotated.frames and frames != annotated.frames:
+        yield note("frame count differs", f"{frames}, annotated {annotated.frames}")
+    if annotated.width and annotated.height and (width, height) != (annotated.width, annotated.height):
+        yield note("size differs", f"{width}x{height}, annotated {annotated.width}x{annotated.height}")
+    if annotated.fps and abs(fps - annotated.fps) > annotated.fps / 100:
+        yield note("frame rate differs", f"{fps:.6g}, annotated {annotated.fps:.6g}")

@@ -1,0 +1,62 @@
+"""Annotation files: which of them serve as which split, and their JSON with its numbers checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vcma.datasets.entries import UnusableError
+from vcma.errors import InputError
+
+# Where files of several splits hold the same sample, the first split here keeps the plain id.
+SPLITS = ("test", "val", "train")
+EVALUATED_SPLITS = ("test", "val")
+_LARGEST = 1 << 31
+
+
+def splits_with_truth(block: Mapping[str, Any]) -> tuple[str, ...]:
+    """The splits whose truth may be known: train only where the block says `train_truth: true`."""
+    return SPLITS if block.get("train_truth") is True else EVALUATED_SPLITS
+
+
+def split_files(annotations: Path, block: Mapping[str, Any]) -> dict[str, Path]:
+    """Which annotation file serves as which split; raises InputError where the block is wrong or names no file."""
+    splits = block.get("splits")
+    if not isinstance(splits, dict) or not set(splits) <= set(SPLITS) or not any(splits.values()):
+        raise InputError(
+            "the data set has no usable 'splits:'", "pipeline.yaml", "e.g. {test: test_annotations.json}"
+        )
+    return {split: annotations / str(splits[split]) for split in SPLITS if splits.get(split)}
+
+
+def read_annotations(path: Path, top_level: type, what: str, key: str = "splits") -> Any:
+    """A JSON file whose top level is of the given type; raises InputError naming file and remedy.
+
+    what: the file in words; key: where in the data set's block such files are named.
+    """
+    remedy = f"put {what} there, or name another file under '{key}:' in pipeline.yaml"
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError("no such file", path, remedy) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"not readable as JSON ({error})", path, remedy) from error
+    if not isinstance(value, top_level):
+        raise InputError(f"is not {what}", path, remedy)
+    return value
+
+
+def whole_number(value: object, what: str) -> int:
+    """A whole number of an annotation, at most 2^31 in size; raises UnusableError."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST or value % 1:
+        raise UnusableError("malformed record", f"{what} is no whole number")
+    return int(value)
+
+
+def positive_number(value: object, what: str) -> float:
+    """A positive number of an annotation, at most 2^31; raises UnusableError."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LARGEST:
+        raise UnusableError("malformed record", f"{what} is no positive number")
+    return float(value)
