@@ -3,6 +3,7 @@
 import ast
 import os
 import pickle
+import re
 
 import h5py
 import pytest
@@ -47,10 +48,14 @@ def test_yaml_makes_no_object(tmp_path):
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.name)
 def test_no_process_is_started_and_nothing_is_evaluated(path):
+    forbidden = {"subprocess", "pty", "commands", "marshal", "shelve"}
+    if path == ROOT / "demo" / "run.py":  # starts DVC, and nothing else
+        forbidden.remove("subprocess")
+        assert re.findall(r"subprocess\.\w+\((.{17})", path.read_text()) == ['["dvc", "repro"],']
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = [a.name for a in node.names] + [getattr(node, "module", None) or ""]
-            assert not {"subprocess", "pty", "commands", "marshal", "shelve"} & {n.split(".")[0] for n in names}
+            assert not forbidden & {n.split(".")[0] for n in names}
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             assert called not in ("eval", "exec", "os.system", "os.popen", "pickle.load", "pickle.loads"), called
