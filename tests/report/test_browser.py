@@ -14,6 +14,7 @@ import pytest
 
 from tests.report.made_run import EVIL, FPS, page
 from vcma.pipeline import artifact, schemas
+from vcma.records.tubes import Tubes
 from vcma.report.loading import load_report
 from vcma.report.pages import write_report
 from vcma.report.sample_pages import ReportFiles
@@ -140,7 +141,7 @@ def test_the_box_stands_at_the_predicted_place_of_the_picture_that_is_shown(brow
         frame,
     )
     until(browser, f"!document.getElementById('video').seeking && overlay.dataset.frame === '{frame}'")
-    tubes = artifact.read(schemas.TUBES, rendered.parent / "tubes" / "plain.h5")
+    tubes = Tubes.of(artifact.read(schemas.TUBES, rendered.parent / "tubes" / "plain.h5"))
     rect = browser.execute_script(
         "const r = document.querySelector('#overlay rect.answer');"
         "return r && ['x', 'y', 'width', 'height'].map((name) => Number(r.getAttribute(name)));"
