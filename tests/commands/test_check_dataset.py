@@ -67,12 +67,15 @@ def test_broken_videos(tmp_path, clip, how, kind):
     assert kinds(found) == [kind] and found[0].id == "100" and found[0].blocks
 
 
-def test_damage_inside_is_found_by_decoding(tmp_path, clip):
+@pytest.mark.parametrize(
+    ("how", "kind", "blocks"), [("broken", "damaged frames", False), ("ruined", "video damaged", True)]
+)
+def test_damage_inside_is_found_by_decoding_and_blocks_where_it_takes_most(tmp_path, clip, how, kind, blocks):
     data, block = healthy(tmp_path, clip)
-    (tmp_path / "vidor" / "video" / "100.mp4").write_bytes(damage(clip, "broken"))
+    (tmp_path / "vidor" / "video" / "100.mp4").write_bytes(damage(clip, how))
     assert findings(data, block, tmp_path) == []
     found = findings(data, block, tmp_path, decode=True)
-    assert kinds(found) == ["video damaged"] and found[0].blocks
+    assert kinds(found) == [kind] and found[0].blocks == blocks
 
 
 def test_a_cut_matroska_file_is_found_by_its_length(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.datasets.examples import lay_out_clips, read, reasons
-from tests.video.test_decoding import IRREGULAR, write
+from tests.video.videos import IRREGULAR, write
 from vcma.datasets.formats import annotated_truth
 from vcma.errors import InputError
 

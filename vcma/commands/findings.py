@@ -22,10 +22,14 @@ BLOCKING = {
     "video outside its folder": "the path leaves the video root",
     "video unreadable": "cannot be opened, or no frame can be decoded",
     "video truncated": "ends over a second before its container says",
-    "video damaged": "holds frames that cannot be decoded",
+    "video damaged": "over half of its frames cannot be decoded",
+    "another video": "its number of frames is not near the annotated one",
     "id, sentence or file name is no valid text": "cannot be stored as UTF-8",
 }
 NOTES = {
+    "damaged frames": "decoded with faults or left out",
+    "picture changes": "midway; later pictures are turned and fitted into the first one's size",
+    "odd times": "frames' times are mended",
     "frame count differs": "from the annotated one",
     "size differs": "from the annotated one",
     "frame rate differs": "by more than 1 % from the annotated one",

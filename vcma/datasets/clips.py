@@ -20,7 +20,7 @@ from vcma.datasets.index import Index, build
 from vcma.datasets.video_files import VideoFolder, inner_path
 from vcma.errors import InputError
 from vcma.pipeline.paths import video_root
-from vcma.video.extent import Extent, extent
+from vcma.video.timeline import read_timeline
 
 _REMEDY = 'begin it with the line "video,sentence", or write one {"video": ..., "sentence": ...} a line'
 
@@ -43,12 +43,12 @@ def index(
 
 def _whole_videos(entries: Iterator[Entry | UnusableEntry], folder: VideoFolder) -> Iterator[Entry | UnusableEntry]:
     """The entries with segments up to the end of their videos, as far as it can be told."""
-    extents: dict[str, Extent] = {}
+    lengths: dict[str, tuple[int, str]] = {}
     for entry in entries:
         if isinstance(entry, Entry):
-            if entry.video.id not in extents:
-                extents[entry.video.id] = _extent(entry, folder)
-            frames, missing = extents[entry.video.id]
+            if entry.video.id not in lengths:
+                lengths[entry.video.id] = _length(entry, folder)
+            frames, missing = lengths[entry.video.id]
             if missing:
                 yield UnusableEntry(entry.id, entry.split, UnusableError("video truncated", missing))
                 continue
@@ -57,12 +57,16 @@ def _whole_videos(entries: Iterator[Entry | UnusableEntry], folder: VideoFolder)
         yield entry
 
 
-def _extent(entry: Entry, folder: VideoFolder) -> Extent:
-    """That of an entry's video; no frames where it cannot be read, which is told when it is to be used."""
+def _length(entry: Entry, folder: VideoFolder) -> tuple[int, str]:
+    """Number of native frames of an entry's video, and what it lacks, in words.
+
+    0 where it cannot be read, which is told when it is to be used.
+    """
     try:
-        return extent(folder.root / folder.find(entry.file, entry.path))
+        timeline = read_timeline(folder.root / folder.find(entry.file, entry.path))
     except (InputError, UnusableError):
-        return Extent(0)
+        return 0, ""
+    return len(timeline), timeline.missing
 
 
 def read_entries(
