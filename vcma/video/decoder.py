@@ -9,6 +9,9 @@ from typing import Any
 
 from vcma.video.container import open_video
 
+# Decoders that can be told for every packet whether a frame that no other is made from is wanted.
+_SKIPPING = ("h264", "hevc", "mpeg4", "mpeg1video", "mpeg2video")
+
 
 class Decoder:
     """`with Decoder(path) as decoder`: decodes from the first frame on, or from where it was told to seek to.
@@ -35,8 +38,9 @@ class Decoder:
         needed: presentation times in stream units; frames of others that no frame is made from are left out, which
         saves their decoding. start: of a key frame to seek to first; there is no frame if another is found there.
         """
+        skipping = needed is not None and self.stream.codec_context.name in _SKIPPING
         for packet in self._packets() if start is None else self._packets_from(start):
-            if needed is not None:
+            if skipping and needed is not None:
                 self.stream.codec_context.skip_frame = "DEFAULT" if packet.pts in needed else "NONREF"
             yield from self._decoded(packet)
 
