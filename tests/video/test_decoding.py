@@ -9,14 +9,16 @@ import os
 import av
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 
 from tests.faults.workshop import slow
 from tests.video.videos import ODD, joined, number, picture, sequential, turned, with_matrix, write
 from vcma.errors import InputError
 from vcma.video import decoding
-from vcma.video.conversion import upright
 from vcma.video.decoder import Decoder
 from vcma.video.decoding import FrameReader, read_frames
+from vcma.video.examination import examine
+from vcma.video.orientation import upright
 from vcma.video.pictures import decode
 from vcma.video.sampling import extract, time_grid
 from vcma.video.timeline import read_timeline
@@ -219,7 +221,7 @@ def test_two_hours_are_sampled_without_decoding_them(tmp_path, monkeypatch):
 def decoded(monkeypatch):
     """A list that every frame decoded from now on is noted in."""
     frames, found = Decoder.frames, []
-    monkeypatch.setattr(Decoder, "frames", lambda *args: (found.append(f.pts) or f for f in frames(*args)))
+    monkeypatch.setattr(Decoder, "frames", lambda *args: (found.append(f.frame.pts) or f for f in frames(*args)))
     return found
 
 
@@ -306,3 +308,31 @@ def test_a_name_that_is_no_text_is_told(tmp_path):
     path = write(tmp_path / "a.mp4", frames=1).rename(tmp_path / os.fsdecode(b"\xff.mp4"))
     with pytest.raises(InputError, match="no valid UTF-8; rename it"):
         extract(path, [(0, -1)], **PLAN)
+
+
+def reoriented(path, angle):
+    """A transport stream whose H.264 says in its key frame by how many degrees it is to be turned."""
+    with av.open(str(path)) as source, av.open(str(path.with_suffix(".new.ts")), "w", format="mpegts") as copy:
+        stream = source.streams.video[0]
+        filters = BitStreamFilterContext(f"h264_metadata=display_orientation=insert:rotate={angle}", stream)
+        target = copy.add_stream_from_template(stream)
+        for packet in (*source.demux(stream), None):
+            for changed in filters.filter(packet):
+                if changed.dts is not None:
+                    changed.stream = target
+                    copy.mux(changed)
+    return path.with_suffix(".new.ts")
+
+
+def test_an_orientation_that_changes_within_the_stream_is_applied_frame_by_frame(tmp_path):
+    one = write(tmp_path / "1.ts", frames=40)
+    two = reoriented(write(tmp_path / "2.ts", frames=40, first=40, gop=40, sc_threshold="0"), 180)
+    path = tmp_path / "a.ts"
+    path.write_bytes(joined(one.read_bytes(), two.read_bytes()))
+    with Decoder(path) as decoder:
+        turns = [shown.matrix is not None for shown in decoder.frames()]
+    assert turns == [False] * 40 + [True] * 40
+    found = {index: shown for index, _, shown in read_frames(path, np.arange(80))}
+    assert all(number(found[index]) == index for index in range(40))
+    assert all(number(found[index][::-1, ::-1]) == index for index in range(40, 80))
+    assert examine(path, thorough=False).changes == ("orientation",)

@@ -15,7 +15,9 @@ from vcma.commands.check_videos import VideoToCheck, check_videos
 from vcma.datasets.entries import Video
 from vcma.datasets.video_files import VideoFolder
 from vcma.video.conversion import Conversion
+from vcma.video.decoder import Shown
 from vcma.video.decoding import read_frames
+from vcma.video.orientation import display_matrix
 from vcma.video.pictures import decode
 from vcma.video.sampling import extract
 from vcma.video.timeline import read_timeline
@@ -94,7 +96,7 @@ def plain(path):
     with av.open(str(path)) as container:
         container.streams.video[0].thread_count = 1
         conversion = Conversion()
-        return [conversion.picture(frame) for frame in container.decode(video=0)]
+        return [conversion.picture(Shown(frame, display_matrix(frame))) for frame in container.decode(video=0)]
 
 
 @pytest.mark.parametrize("kind", SEEN, ids=", ".join)

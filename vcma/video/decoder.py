@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vcma.video.container import open_video
+from vcma.video.orientation import Matrix, Orientation, is_turned
 
 # Decoders that can be told for every packet whether a frame that no other is made from is wanted.
 _SKIPPING = ("h264", "hevc", "mpeg4", "mpeg1video", "mpeg2video")
+
+
+class Shown(NamedTuple):
+    """A decoded frame (PyAV's) and the display matrix that it is shown under."""
+
+    frame: Any
+    matrix: Matrix | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height as shown, px."""
+        width, height = self.frame.width, self.frame.height
+        return (height, width) if is_turned(self.matrix) else (width, height)
 
 
 class Decoder:
@@ -21,7 +35,7 @@ class Decoder:
     """
 
     def __init__(self, path: Path):
-        self.path, self.broken = path, 0
+        self.path, self.broken, self._orientation = path, 0, Orientation()
 
     def __enter__(self) -> Decoder:
         with ExitStack() as stack:
@@ -32,8 +46,8 @@ class Decoder:
     def __exit__(self, *_: Any) -> None:
         self._opened.close()
 
-    def frames(self, needed: Container[int] | None = None, start: int | None = None) -> Iterator[Any]:
-        """The frames (PyAV's) that come next; every frame that anything in this project decodes passes here.
+    def frames(self, needed: Container[int] | None = None, start: int | None = None) -> Iterator[Shown]:
+        """The frames that come next; every frame that anything in this project decodes passes here.
 
         needed: presentation times in stream units; frames of others that no frame is made from are left out, which
         saves their decoding. start: of a key frame to seek to first; there is no frame if another is found there.
@@ -44,7 +58,7 @@ class Decoder:
                 self.stream.codec_context.skip_frame = "DEFAULT" if packet.pts in needed else "NONREF"
             yield from self._decoded(packet)
 
-    def key_frames(self, apart: float) -> Iterator[Any]:
+    def key_frames(self, apart: float) -> Iterator[Shown]:
         """Key frames, those left out that follow another one within so many seconds."""
         last, unit = -apart, float(self.stream.time_base)
         for packet in self._packets():
@@ -53,11 +67,11 @@ class Decoder:
                 last = time
                 yield from self._decoded(packet)
 
-    def _decoded(self, packet: Any) -> list[Any]:
+    def _decoded(self, packet: Any) -> list[Shown]:
         import av
 
         try:
-            return packet.decode()
+            return [Shown(frame, self._orientation.at(frame)) for frame in packet.decode()]
         except av.EOFError:
             return []
         except av.FFmpegError:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from vcma.video.conversion import Conversion, Picture, fitted, shown_size
-from vcma.video.decoder import Decoder
+from vcma.video.conversion import Conversion, Picture, fitted
+from vcma.video.decoder import Decoder, Shown
 from vcma.video.timeline import Timeline, read_timeline
 
 _FAR = 12  # frames between what is decoded and a key frame, from which on to seek is quicker than to decode on
@@ -37,17 +36,17 @@ class FrameReader:
         made from, where that gives the same frames.
         """
         time = self.timeline.time
-        for index, frame in self._wanted(wanted[wanted < len(time)].tolist()):
-            self.damaged += bool(frame.is_corrupt)
-            picture = self._conversion.picture(frame)
+        for index, shown in self._wanted(wanted[wanted < len(time)].tolist()):
+            self.damaged += bool(shown.frame.is_corrupt)
+            picture = self._conversion.picture(shown)
             if self.size is None:
                 self.size = picture.shape[1::-1] if index == 0 else self._first_size() or picture.shape[1::-1]
             if self.resized is None and picture.shape[1::-1] != self.size:
                 self.resized = index, picture.shape[1::-1]
             yield index, float(time[index]), fitted(picture, self.size)
 
-    def _wanted(self, wanted: list[int]) -> Iterator[tuple[int, Any]]:
-        """The wanted frames as PyAV's, with their indices."""
+    def _wanted(self, wanted: list[int]) -> Iterator[tuple[int, Shown]]:
+        """The wanted frames with their indices."""
         if wanted and len(runs := self._runs(wanted)) > 1:
             wanted = wanted[(yield from self._sought(runs)) :]
         if not wanted:
@@ -68,7 +67,7 @@ class FrameReader:
             last = index
         return runs
 
-    def _sought(self, runs: list[tuple[int | None, list[int]]]) -> Generator[tuple[int, Any], None, int]:
+    def _sought(self, runs: list[tuple[int | None, list[int]]]) -> Generator[tuple[int, Shown], None, int]:
         """Like `_wanted`, run by run; returns how many frames are done.
 
         Ends at the first that is not where its packet says: the file may be damaged, or seeking not exact.
@@ -76,22 +75,22 @@ class FrameReader:
         done = 0
         with Decoder(self.path) as decoder:
             for key, run in runs:
-                for index, frame in self._one_by_one(decoder, run, key):
+                for index, shown in self._one_by_one(decoder, run, key):
                     if index != run[0]:
                         return done
                     del run[0]
-                    yield index, frame
+                    yield index, shown
                     done += 1
                 if run:
                     return done
             self.broken += decoder.broken
         return done
 
-    def _one_by_one(self, decoder: Decoder, wanted: list[int], key: int | None) -> Iterator[tuple[int, Any]]:
+    def _one_by_one(self, decoder: Decoder, wanted: list[int], key: int | None) -> Iterator[tuple[int, Shown]]:
         """Those of the wanted frames that are found when decoding on, or from a key frame on."""
         pts = self.timeline.pts
         if pts is None:
-            named: Iterator[tuple[int, Any]] = enumerate(decoder.frames())
+            named: Iterator[tuple[int, Shown]] = enumerate(decoder.frames())
         else:
             named = self._named(decoder, {int(pts[index]): index for index in wanted}, key)
         missing = list(reversed(wanted))
@@ -102,20 +101,21 @@ class FrameReader:
                 missing.pop()
                 yield found
 
-    def _named(self, decoder: Decoder, index_of: dict[int, int], key: int | None) -> Iterator[tuple[int, Any]]:
+    def _named(self, decoder: Decoder, index_of: dict[int, int], key: int | None) -> Iterator[tuple[int, Shown]]:
         """The frames of these presentation times, with their indices, and others as -1; up to the last of them."""
         last, pts = max(index_of, default=0), self.timeline.pts
         start = None if key is None or pts is None else int(pts[key])
-        for frame in decoder.frames(index_of, start):
-            yield index_of.get(frame.pts, -1), frame
-            if frame.pts is not None and frame.pts > last:
+        for shown in decoder.frames(index_of, start):
+            time = shown.frame.pts
+            yield index_of.get(time, -1), shown
+            if time is not None and time > last:
                 return
 
     def _first_size(self) -> tuple[int, int] | None:
         """Width and height of the first frame that can be decoded, upright; None if there is none."""
         with Decoder(self.path) as decoder:
-            frame = next(decoder.frames(), None)
-            return None if frame is None else shown_size(frame)
+            first = next(decoder.frames(), None)
+            return None if first is None else first.size
 
 
 def read_frames(path: Path, wanted: np.ndarray) -> Iterator[tuple[int, float, Picture]]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vcma.errors import InputError
-from vcma.video.conversion import display_matrix, shown_size
 from vcma.video.decoder import Decoder
 
 _APART = 1.0  # s between the key frames that are looked at
@@ -30,13 +29,13 @@ def examine(path: Path, thorough: bool) -> Examination:
     changes: dict[str, None] = {}
     damaged = 0
     with Decoder(path) as decoder:
-        for frame in decoder.frames() if thorough else decoder.key_frames(_APART):
-            damaged += bool(frame.is_corrupt)
+        for shown in decoder.frames() if thorough else decoder.key_frames(_APART):
+            damaged += bool(shown.frame.is_corrupt)
             if size is None:
-                size, matrix = shown_size(frame), display_matrix(frame)
-            elif (other := shown_size(frame)) != size:
+                size, matrix = shown.size, shown.matrix
+            elif (other := shown.size) != size:
                 changes[f"{size[0]}x{size[1]} to {other[0]}x{other[1]}"] = None
-            elif display_matrix(frame) != matrix:
+            elif shown.matrix != matrix:
                 changes["orientation"] = None
         broken = decoder.broken + damaged
     if size is None:

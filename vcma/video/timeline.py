@@ -89,7 +89,7 @@ def read_timeline(path: Path) -> Timeline:
 def _decoded(path: Path) -> list[int | None]:
     """Presentation times of all frames, in the order in which a decode gives them."""
     with Decoder(path) as decoder:
-        return [frame.pts for frame in decoder.frames()]
+        return [shown.frame.pts for shown in decoder.frames()]
 
 
 @dataclass(frozen=True)
