@@ -11,7 +11,7 @@ from vcma.video.conversion import Conversion, Picture, fitted
 from vcma.video.decoder import Decoder, Shown
 from vcma.video.timeline import Timeline, read_timeline
 
-_FAR = 12  # frames between what is decoded and a key frame, from which on to seek is quicker than to decode on
+_FAR = 3  # frames between what is decoded and a key frame, from which on to seek is quicker than to decode on
 
 
 class FrameReader:

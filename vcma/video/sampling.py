@@ -74,7 +74,7 @@ def extract(
         "frame": np.array(frames, dtype=np.int64),
         "time": np.array(times, dtype=np.float64),
         "jpeg_offset": np.cumsum([0, *map(len, files)], dtype=np.int64),
-        "jpeg": np.concatenate(files).astype(np.uint8),
+        "jpeg": np.concatenate(files),
         "width": np.int64(reader.size[0]),
         "height": np.int64(reader.size[1]),
         "fps": np.float64(timeline.fps),
