@@ -11,7 +11,7 @@ from vcma.pipeline.exit_codes import exit_on_error
 
 # name -> (module, command, help), imported when asked for: `vcma --help` needs no heavy library.
 _COMMANDS = {
-    "ablate": ("vcma.commands.ablate", "ablate", "Sweep alpha and beta and run every ablation."),
+    "ablate": ("vcma.commands.ablate", "ablate_command", "Sweep alpha and beta and run every ablation."),
     "check": ("vcma.commands.check", "check_command", "Examine a data set and its detector before hours of work."),
     "export": ("vcma.commands.export", "export_command", "Put the trained model into one folder that travels."),
     "ground": ("vcma.commands.ground", "ground_command", "Ground sentences in one video of your own."),
