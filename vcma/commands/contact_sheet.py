@@ -9,8 +9,8 @@ import numpy as np
 from vcma.commands.drawing import JPEG_SUFFIXES, DrawnBox, annotated_frame, captioned, tiled, write_picture
 from vcma.errors import InputError, did_you_mean
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.paths import file_stem
 from vcma.pipeline.schemas import Schema
+from vcma.pipeline.video_artifacts import video_file
 from vcma.records.columns import Columns, rows
 from vcma.records.tubes import Tubes
 from vcma.report.palette import PALETTE
@@ -46,7 +46,9 @@ def draw_contact_sheet(path: Path, png: Path, sample: str | None, count: int) ->
 def _draw_video(schema: Schema, path: Path, png: Path) -> str:
     """Up to 20 frames of a video's frames, proposals or tubes."""
     data = artifact.read(schema, path)
-    frames = data if schema is schemas.FRAMES else _read_frames(path.parent.parent, path.name)
+    frames = data
+    if schema is not schemas.FRAMES:
+        frames = artifact.read(schemas.FRAMES, path.parent.parent / "frames" / path.name)
     boxes: dict[int, list[DrawnBox]] = {}
     if schema is schemas.PROPOSALS:
         boxes = _proposal_boxes(data)
@@ -57,8 +59,8 @@ def _draw_video(schema: Schema, path: Path, png: Path) -> str:
     return f"{len(pictures)} of {len(frames['frame'])} frames"
 
 
-def _read_frames(artifacts: Path, name: str) -> Columns:
-    return artifact.read(schemas.FRAMES, artifacts / "frames" / name)
+def _read_frames(artifacts: Path, video: str) -> Columns:
+    return artifact.read(schemas.FRAMES, video_file(artifacts / "frames", video))
 
 
 def _evenly_spaced(frames: Columns, boxes: dict[int, list[DrawnBox]], count: int) -> list[np.ndarray]:
@@ -96,9 +98,9 @@ def _draw_prediction(path: Path, png: Path, sample: str | None) -> str:
     if not len(data["sample"]):
         raise InputError("no prediction", path, "ground again: python stages/ground_queries.py")
     row = _sample_row(sample, data["sample"], _sentences_beside(path)) if sample else 0
-    name = f"{file_stem(data['video'][row])}.h5"
-    frames = _read_frames(path.parent, name)
-    tubes = Tubes.of(artifact.read(schemas.TUBES, path.parent / "tubes" / name))
+    video = data["video"][row]
+    frames = _read_frames(path.parent, video)
+    tubes = Tubes.of(artifact.read(schemas.TUBES, video_file(path.parent / "tubes", video)))
     begin, end, tube = (int(data[column][row]) for column in ("span_begin", "span_end", "tube"))
     if tube >= len(tubes):
         raise InputError(f"names tube {tube}, its video has {len(tubes)}", path, "ground again")
@@ -128,7 +130,7 @@ def _draw_truth(path: Path, png: Path, sample: str | None, count: int) -> str:
 def _truth_strip(truth: Columns, row: int, sentences: dict[str, str], artifacts: Path) -> np.ndarray:
     """A sample's sentence above a frame before its true span, four in it with the true box, and one after it."""
     name, begin, end = truth["sample"][row], int(truth["span_begin"][row]), int(truth["span_end"][row])
-    frames = _read_frames(artifacts, f"{file_stem(truth['video'][row])}.h5")
+    frames = _read_frames(artifacts, truth["video"][row])
     own = rows(truth["box_offset"], row)
     box = dict(zip(truth["box_frame"][own].tolist(), truth["box"][own], strict=True))
     first, last = np.searchsorted(frames["frame"], [truth["segment_begin"][row], truth["segment_end"][row]])
