@@ -241,7 +241,7 @@ def yaml(folder: Path) -> Callable[[random.Random], None]:
 
 def hdf5(folder: Path) -> Callable[[random.Random], None]:
     """Artifacts of every schema, more of them without a seal, for the readers and what first works on columns."""
-    from vcma.commands import show
+    from vcma.commands.show import describe
     from vcma.linking import linker
     from vcma.model.clip import crop
 
@@ -263,7 +263,7 @@ def hdf5(folder: Path) -> Callable[[random.Random], None]:
         if way == 0:
             artifact.attributes(path, schema)
         elif way == 1:
-            show.describe(path, 3)
+            describe(path, 3)
         elif way == 2:
             artifact.read(schema, path, [chance.choice(list(schema.columns))])
         else:
