@@ -102,6 +102,36 @@ def test_no_layout_is_named_where_none_fits(tmp_path, output):
         _dnn(tmp_path, output, "yolov8", 80)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("broken", [np.nan, 12.0])
+def test_scores_that_are_no_probabilities_are_refused(tmp_path, layout, broken):
+    """Logits, of a network exported without its last sigmoid; or weights that are damaged."""
+    answer, scores = answer_of(layout, some_things())
+    with pytest.raises(InputError, match="C = 3 class names; correct layout"):
+        _dnn(tmp_path, np.where(scores > 0, broken, answer), layout)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("layout", "place", "value"),
+    [
+        ("fastestdet", (0, 3, 0, 0), -1e4),
+        ("yolox", (0, 0, 2), 1e4),
+        ("end2end", (0, 0, 0), np.nan),
+        ("ssd", (0, 0, 0, 3), np.inf),
+    ],
+)
+def test_one_box_that_is_not_finite_does_no_harm(tmp_path, layout, place, value):
+    things = some_things()
+    answer = answer_of(layout, things)[0]
+    answer[place] = value
+    picture = random_picture()
+    detector = _dnn(tmp_path, answer, layout)
+    (regions,) = detector.detect([picture], **LIMITS | {"nms_threshold": 1.0, "score_threshold": 0.1})
+    check_regions(regions, detector, picture, 20)
+    assert len(things.score) - 1 <= len(regions) <= len(things.score)
+
+
 def test_a_wrong_number_of_names_is_told_with_the_right_one(tmp_path):
     answer = answer_of("yolov8", some_things())[0]
     message = "is 1 x 7 x 84, not 1 x (4 + C) x N with C = 4 class names; its layout is most likely yolov8 with 3"

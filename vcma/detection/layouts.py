@@ -96,9 +96,11 @@ _STRIDES = (8, 16, 32)  # px of the input, of YOLOX's three grids
 
 def _count_yolox(output: np.ndarray, input_size: int) -> int | None:
     cells = sum((input_size // stride) ** 2 for stride in _STRIDES)
-    if output.ndim != 3 or output.shape[:2] != (1, cells) or _covers(output[0, :, :2], input_size):
+    if output.ndim != 3 or output.shape[:2] != (1, cells) or output.shape[2] <= 5:
         return None
-    return output.shape[2] - 5 if output.shape[2] > 5 else None
+    if _covers(output[0, :, :2], input_size) or not _within_unit(output[0, :, 4:]):
+        return None
+    return output.shape[2] - 5
 
 
 def _decode_yolox(output: np.ndarray, classes: int, layout: Layout) -> Candidates:
@@ -117,9 +119,10 @@ def _decode_yolox(output: np.ndarray, classes: int, layout: Layout) -> Candidate
 def _count_yolov5(output: np.ndarray, input_size: int) -> int | None:
     if output.ndim != 3 or output.shape[0] != 1 or output.shape[2] <= 5:
         return None
-    if _count_end2end(output, input_size) is not None or not _covers(output[0, :, :2], input_size):
+    if _count_end2end(output, input_size) is not None:
         return None
-    return output.shape[2] - 5
+    fits = _covers(output[0, :, :2], input_size) and _within_unit(output[0, :, 4:])
+    return output.shape[2] - 5 if fits else None
 
 
 def _decode_yolov5(output: np.ndarray, classes: int, layout: Layout) -> Candidates:
@@ -132,7 +135,8 @@ def _decode_yolov5(output: np.ndarray, classes: int, layout: Layout) -> Candidat
 def _count_yolov8(output: np.ndarray, input_size: int) -> int | None:
     if output.ndim != 3 or output.shape[0] != 1 or output.shape[1] <= 4:
         return None
-    return output.shape[1] - 4 if _covers(output[0, :2], input_size) else None
+    fits = _covers(output[0, :2], input_size) and _within_unit(output[0, 4:])
+    return output.shape[1] - 4 if fits else None
 
 
 def _decode_yolov8(output: np.ndarray, classes: int, layout: Layout) -> Candidates:
@@ -156,7 +160,10 @@ def _decode_end2end(output: np.ndarray, classes: int, layout: Layout) -> Candida
 
 
 def _count_ssd(output: np.ndarray, input_size: int) -> int | None:
-    return ANY if output.ndim == 4 and output.shape[:2] == (1, 1) and output.shape[3] == 7 else None
+    if output.ndim != 4 or output.shape[:2] != (1, 1) or output.shape[3] != 7:
+        return None
+    used = output[0, 0, output[0, 0, :, 0] >= 0]
+    return ANY if _within_unit(used[:, 2]) else None
 
 
 def _decode_ssd(output: np.ndarray, classes: int, layout: Layout) -> Candidates:
@@ -168,14 +175,14 @@ def _decode_ssd(output: np.ndarray, classes: int, layout: Layout) -> Candidates:
 
 def _detections(box: np.ndarray, score: np.ndarray, label: np.ndarray, classes: int, layout: Layout) -> Candidates:
     """Candidates of one class each: by its score it is of that class, else of any alike."""
-    index = label.astype(int) - layout.first_class
-    if len(index) and not 0 <= index.min() <= index.max() < classes:
-        wrong = index.min() if index.min() < 0 else index.max()
+    known = (label >= layout.first_class) & (label < layout.first_class + classes)
+    if not known.all():
         raise InputError(
-            f"the network answers class {wrong + layout.first_class}, there are {classes} class names",
+            f"the network answers class {label[~known][0]:g}, there are {classes} class names",
             "detector",
             "name every class in the classes file, or correct first_class",
         )
+    index = label.astype(int) - layout.first_class
     probability = np.repeat((1 - score[:, None]) / classes, classes, 1)
     probability[np.arange(len(index)), index] += score
     return Candidates(box, score, probability)
@@ -192,6 +199,7 @@ def _covers(centre: np.ndarray, input_size: int) -> bool:
 
 
 def _within_unit(values: np.ndarray) -> bool:
+    """Whether values may be probabilities: neither logits nor broken; half precision rounds them."""
     return bool(((values >= 0) & (values <= 1.001)).all())
 
 

@@ -63,9 +63,10 @@ class DnnDetector:
         height, width = picture.shape[:2]
         blob, scale = _blob(picture, self._layout)
         (output,) = self._forward(blob, [self._output])
-        candidates = self._layout.decode(output, len(self.class_names), self._layout)
-        boxes = (candidates.box * np.tile(scale, 2)).clip(0, [width, height, width, height])
-        return candidates._replace(box=boxes.astype(np.float32), score=candidates.score.astype(np.float32))
+        with np.errstate(over="ignore", invalid="ignore"):  # such boxes are dropped for not being finite
+            candidates = self._layout.decode(output, len(self.class_names), self._layout)
+            boxes = (candidates.box * np.tile(scale, 2)).clip(0, [width, height, width, height])
+            return candidates._replace(box=boxes.astype(np.float32), score=candidates.score.astype(np.float32))
 
     def _fitting_output(self) -> str:
         """The name of the output that is of the layout, by what the network answers to a black picture."""
