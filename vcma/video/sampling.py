@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vcma.errors import InputError
+from vcma.records.columns import offsets
 from vcma.video.conversion import Picture
 from vcma.video.decoding import FrameReader
 from vcma.video.pictures import opencv
@@ -73,7 +74,7 @@ def extract(
     return {
         "frame": np.array(frames, dtype=np.int64),
         "time": np.array(times, dtype=np.float64),
-        "jpeg_offset": np.cumsum([0, *map(len, files)], dtype=np.int64),
+        "jpeg_offset": offsets(map(len, files)),
         "jpeg": np.concatenate(files),
         "width": np.int64(reader.size[0]),
         "height": np.int64(reader.size[1]),
