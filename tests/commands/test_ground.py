@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from tests.conftest import ROOT, STAGES, make_tubes
 from tests.faults.workshop import QUICK, SENTENCES, tiny_network
+from tests.video.test_decoding import hurt
 from tests.video.videos import ODD, turned, write
 from vcma.commands import ground
 from vcma.commands.ground import ground_command
@@ -190,6 +191,19 @@ def test_a_truncated_clip_is_searched_as_far_as_it_goes_and_said_to_be(project, 
     assert "of the 8.0 s that its header declares; what there is of it is searched" in told
     begin, end = json.loads((tmp_path / "out" / "predictions.json").read_text())["a dog"]["span"]
     assert (begin, end) == (0, len(read_timeline(video))) and end < 150
+
+
+@pytest.mark.parametrize(("lost", "searched"), [(range(200, 300), (0, 200)), (range(60), (63, 300))])
+def test_no_answer_lies_where_nothing_could_be_decoded(project, tmp_path, lost, searched):
+    video = hurt(write(tmp_path / "a.mp4", frames=300, bf="0", gop=20, sc_threshold="0"), *lost)
+    words = ["--query", "a dog", "--untrained", "--config", project / "pipeline.yaml", "--out", tmp_path / "out"]
+    told = call(ground_command, *words, video)
+    assert "of its 300 frames cannot be decoded" in told and "what there is of it is searched" in told
+    found = json.loads((tmp_path / "out" / "predictions.json").read_text())["a dog"]
+    begin, end = found["span"]
+    # Of the sampled frames, four a second, the first that is lost is number 200, the first that is found number 63.
+    assert (begin, end) == searched
+    assert found["seconds"] == pytest.approx([begin / 25, end / 25], abs=0.01)
 
 
 def test_boxes_are_told_where_their_tube_is_and_doubts_where_nothing_looks_like_it(project, tmp_path):

@@ -155,7 +155,7 @@ def hurt(path, *packets):
     with av.open(str(path)) as container:
         for i, packet in enumerate(container.demux(container.streams.video[0])):
             if i in packets:
-                at = content.index(bytes(packet))
+                at = content.index(bytes(packet), packet.pos)
                 content[at : at + packet.size] = bytes(packet.size)
     path.write_bytes(content)
     return path

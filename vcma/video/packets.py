@@ -20,7 +20,7 @@ class Packets(NamedTuple):
     """What the packets of a video stream tell.
 
     pts, key: presentation times of all frames and of the key frames, in stream units, int64, rising. exact: there
-    is one packet a frame, with a time of its own, and the first frame shown is a key frame. timed: the container
+    is one packet a frame, with a time of its own, and no frame before the first key frame. timed: the container
     stores when frames are shown, so that times need not be guessed. end: when the last one is over, in s; seconds:
     when it should be, by the header, 0 if unknown; declared: the frames there should be, 0 if unknown.
     """
@@ -64,7 +64,10 @@ def read_packets(container: Any, stream: Any, path: Path) -> Packets:
         exact = False
     stored, dts = np.array(times, np.int64), np.array(decode_times, np.int64)
     pts, key = np.unique(stored), np.array(sorted(keys), np.int64)
-    exact = exact and len(pts) == len(stored) > 0 and len(key) > 0 and key[0] == pts[0]
+    # What lies before the first key frame is not decoded; but a file that begins with one may have it damaged.
+    whole = container.format.name.startswith(("mov", "matroska")) and codec != "hevc"
+    begins = len(pts) > 0 and len(key) > 0 and (key[0] == pts[0] or (whole and stored[0] == pts[0]))
+    exact = exact and len(pts) == len(stored) and begins
     exact = exact and bool((np.diff(dts) >= 0).all())
     # AVI stores when frames are decoded: FFmpeg's guess fails where they are shown in another order.
     timed = has_times(container) and (container.format.name != "avi" or np.array_equal(stored, dts))
