@@ -28,6 +28,8 @@ def make_truth(*rows, form="vidstg"):
         "box_offset": np.cumsum([0, *(len(row[2]) for row in full)], dtype=np.int64),
         "box_frame": np.array([f for row in full for f in row[2]], np.int64),
         "box": np.array(boxes, np.float32).reshape(-1, 4),
+        "width": np.zeros(len(full), np.int64),
+        "height": np.zeros(len(full), np.int64),
     }
 
 

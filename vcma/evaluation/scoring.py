@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from vcma.evaluation.attainable import unattainable
 from vcma.evaluation.exchange import named_for, read_predictions
 from vcma.evaluation.metrics import compare, evaluate
 from vcma.evaluation.protocols import chosen_protocols
@@ -56,7 +57,9 @@ class Scorer:
         unknown = set(predictions.sample) - set(truth["sample"]) - set(truth["skipped"])
         empty = int((predictions.box[:, 2:] <= predictions.box[:, :2]).any(axis=1).sum())
         table = metrics_table(metrics, baselines, str(truth["format"]), self.split, name)
-        return f"{table}\n{left_out(self.split, truth['skipped_reason'], len(unknown), empty)}"
+        notes = [note for protocol in self.protocols for note in unattainable(truth, protocol)]
+        left = left_out(self.split, truth["skipped_reason"], len(unknown), empty)
+        return "\n".join([*dict.fromkeys(notes), table, left])
 
 
 def score_file(scorer: Scorer, file: Path, other: Path | None, out: Path | None) -> Iterator[str]:

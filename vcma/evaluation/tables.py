@@ -50,7 +50,10 @@ def metrics_table(metrics: dict, baselines: dict, annotation_format: str, split:
 def _title(query_type: str, by_protocol: dict[str, dict]) -> str:
     first = next(iter(by_protocol.values()))
     title = f"{query_type}, protocol{'s' * (len(by_protocol) > 1)} {', '.join(by_protocol)}: n = {first['n']:,}"
-    title += f", missing {first['missing']:,}, true boxes without a predicted one "
+    title += f", missing {first['missing']:,}"
+    if first["m_vIoU"]["value"] is None:
+        return f"{title} (scores 0); boxes unavailable: nothing spatial is scored"
+    title += ", true boxes without a predicted one "
     return title + ", ".join(f"{m['missing_boxes']:,}" for m in by_protocol.values()) + "; both score 0"
 
 

@@ -61,7 +61,7 @@ def load_project(config: Path, dataset: str | None = None) -> Project:
     import yaml
 
     try:
-        values = yaml.load(config.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        values = yaml.load(config.read_bytes(), Loader=_strict(getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
     except FileNotFoundError:
         raise InputError("no such file", config, "run inside the project or name one with --config") from None
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
@@ -76,6 +76,21 @@ def load_project(config: Path, dataset: str | None = None) -> Project:
         remedy = f"{did_you_mean(str(chosen), values['datasets'])}choose one of {choices}"
         raise InputError(f"'dataset: {chosen}' has no block under 'datasets:'", config, remedy)
     return Project(config.resolve().parent, values)
+
+
+def _strict(safe_loader: type) -> type:
+    """A safe YAML loader to which a key that occurs twice in one mapping is an error."""
+    import yaml
+
+    class Strict(safe_loader):  # type: ignore[misc]
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict:
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            for key in keys:
+                if keys.count(key) > 1:
+                    raise yaml.YAMLError(f"the key '{key}' occurs twice, {node.start_mark}")
+            return super().construct_mapping(node, deep)
+
+    return Strict
 
 
 def find_config(start: Path, default: Path | None = None) -> Path:

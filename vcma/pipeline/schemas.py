@@ -148,6 +148,8 @@ TRUTH = Schema(
         "box_offset": Column("int64", ("sample",), "row of box", "rows of box of each sample", offsets="box"),
         "box_frame": Column("int64", ("box",), "native frame", "frame of each box, increasing within a sample"),
         "box": Column("float32", ("box", "4"), "px", "true boxes, xyxy; none where the data set has no boxes"),
+        "width": Column("int64", ("sample",), "px", "width of the picture as annotated, 0 if unknown", default=0),
+        "height": Column("int64", ("sample",), "px", "height of the picture as annotated, 0 if unknown", default=0),
         "skipped": Column("str", ("skip",), "", "what of the split was left out, and so is not scored"),
         "skipped_reason": Column("str", ("skip",), "", "why it was left out"),
     },
