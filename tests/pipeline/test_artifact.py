@@ -123,7 +123,7 @@ def test_a_file_explains_itself(tmp_path, schema):
     ("change", "told"),
     [
         ({"position": np.zeros(3, np.int64)}, "other columns have 3"),
-        ({"box": np.zeros((0, 4), np.float64)}, "is float64, not float32"),
+        ({"position": np.zeros(0, np.float64)}, "is float64, not int64"),
         ({"point_offset": np.array([1, 2, 3, 4, 5])}, "does not rise from 0"),
         ({"extra": np.zeros(2)}, "unknown columns ['extra']"),
     ],

@@ -36,6 +36,7 @@ from vcma.pipeline.schemas import (
 )
 from vcma.pipeline.seal import block_size, read_seal, seal_block, verify
 from vcma.pipeline.storage import write_chunks
+from vcma.pipeline.values import check_values, converted, cut_to_picture
 from vcma.records.columns import Columns, offsets, rows
 
 __all__ = [
@@ -67,12 +68,14 @@ def write(
     """Write one artifact all or nothing and return its content digest.
 
     params: the parameters it was made with; inputs: name -> content digest of what it was made from. The same
-    arguments give the same bytes. Optional columns that `data` lacks are written with their defaults. writer and
-    before_replacing are as in `storage.replacing`. Raises InputError where `data` breaks the schema, RefusedError
-    where the disk refuses.
+    arguments give the same bytes. Optional columns that `data` lacks are written with their defaults, numbers of
+    another width in the schema's types, boxes cut to the picture. writer and before_replacing are as in
+    `storage.replacing`. Raises InputError where `data` breaks the schema, RefusedError where the disk refuses.
     """
-    data = with_defaults(schema, data)
+    data = converted(schema, with_defaults(schema, data), path)
     lengths(schema, data, path)
+    data = cut_to_picture(schema, data, path)
+    check_values(schema, data, path)
     digest = content_digest(schema, data)
     root = {"schema": schema.tag, "stage": schema.stage, "doc": schema.doc, "content": digest}
     origin = {"params": params, "inputs": inputs}
@@ -109,7 +112,7 @@ def read(schema: Schema, path: Path, columns: Iterable[str] | None = None) -> Co
 
     An optional column that the file lacks comes as its default. Raises InputError if the file is missing, damaged,
     of another schema or version, or declares impossible sizes. A sealed file is always checked as a whole. With all
-    columns the schema is checked as a whole, too, and the content's digest where there is no seal.
+    columns the schema is checked as a whole, too, and the content's digest and values where there is no seal.
     """
     names = list(schema.columns) if columns is None else list(columns)
     sealed = _admit(path, schema.remedy, lambda: _read_columns(schema, path, names))
@@ -120,6 +123,8 @@ def read(schema: Schema, path: Path, columns: Iterable[str] | None = None) -> Co
         if not sealed and content != content_digest(schema, stored):
             what = f"damaged {schema.tag} artifact (its content is not what was written)"
             raise InputError(what, path, schema.remedy)
+        if not sealed:
+            check_values(schema, data, path)
     return {name: data[name] for name in names}
 
 
