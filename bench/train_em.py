@@ -94,7 +94,7 @@ def measure(size: str, share: float, rounds: int) -> dict:
         generate(Path(folder), videos, tubes, frames, features)
 
         def epoch(parts: list[list[Sentence]], clips_a_step: int) -> None:
-            clips = ClipStore(Path(folder), 64)
+            clips = ClipStore(Path(folder), 64, {s.video for s in told})
             found = (batches(clips, encoder, p, clips_a_step, (0, 0), settings.train_frames) for p in parts)
             trainer.epoch((batch for of in found for *_, batch in of), settings.warm_up, "cpu")
 

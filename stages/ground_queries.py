@@ -7,6 +7,7 @@ import click
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.cli import mode, progress, stage
 from vcma.pipeline.stage_run import StageRun
+from vcma.pipeline.video_artifacts import tell_strays
 from vcma.records.answer import prediction_columns, reference_columns
 from vcma.records.sentence import grouped, sentences
 
@@ -27,7 +28,8 @@ def ground_queries(run: StageRun, split: str, posterior: str) -> None:
     samples = artifact.read(schemas.SAMPLES, run.artifact("samples.h5"))
     queries = artifact.read(schemas.QUERIES, run.artifact("queries.h5"))
     chosen = sentences(samples, queries, split)
-    clips = ClipStore(run.artifact("tubes"), 1)
+    tell_strays(run.artifact("tubes"), run.artifact("samples.h5"))
+    clips = ClipStore(run.artifact("tubes"), 1, samples["video"])
     example, model = clips.describe(), run.artifact("model")
     detector = str(example["detector"])
     inputs = {name: artifact.attributes(run.artifact(f"{name}.h5"))["content"] for name in ("samples", "queries")}
@@ -40,6 +42,8 @@ def ground_queries(run: StageRun, split: str, posterior: str) -> None:
     else:
         grounder = Grounder.trained(model, run.project.root, detector, run.device, posterior)
         inputs["model"] = grounder.weights
+    vocabulary = grounder.encoder.vocabulary
+    clips.read_as(vocabulary.class_names, vocabulary.attribute_names, vocabulary.feature)
     clips.max_frames = grounder.max_frames
     answers = {}
     if not run.modes["untrained"]:

@@ -5,6 +5,7 @@ import click
 from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.cli import progress, stage
 from vcma.pipeline.stage_run import StageRun, result_key
+from vcma.pipeline.video_artifacts import tell_strays
 
 
 @stage("force", "device")
@@ -49,11 +50,12 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
 
     settings = Settings.of(parameters)
     texts = text_features(settings.text, run.project.root)
+    tell_strays(run.artifact("tubes"), run.artifact("samples.h5"))
     train = TrainingSet.load(run.project.artifacts, run.artifact("tubes"), max_frames, texts)
     model, contrast = (build(train.vocabulary, texts.embed, settings).to(run.device) for _ in range(2))
     truth = artifact.read(schemas.TRUTH, run.artifact("truth_val.h5"))
     validation, epoch = train.validation("val", truth, run.device), train.epochs(settings)
-    sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *sorted(train.clips.folder.glob("*.h5"))]
+    sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *train.clips.files()]
     trainer = Trainer(model, train.steps(settings))
     ledger = run.project.artifacts / ".ledger" / "train_em.safetensors"
     rounds = Rounds(ledger, result_key(run, sources, texts.name), trainer)

@@ -19,6 +19,7 @@ _ELSEWHERE = {
     "export": ("vcma.commands.transfer", "export_command", "Put the trained model into one folder that travels."),
     "ground": ("vcma.commands.ground", "ground_command", "Ground sentences in one video of your own."),
     "import": ("vcma.commands.transfer", "import_command", "Make an exported model that of the chosen data set."),
+    "reseal": ("vcma.commands.reseal", "reseal_command", "Make an artifact valid again that was edited by hand."),
     "score": ("vcma.commands.score", "score_command", "Score a predictions file of any program."),
     "train-detector": ("vcma.commands.train_detector", "train_detector", "Train a small Faster R-CNN on boxes."),
 }

@@ -44,9 +44,10 @@ class TrainingSet:
                 artifacts / "samples.h5",
                 "name a 'train' file under 'splits:', whose videos no list under 'files:' leaves out",
             )
-        clips = ClipStore(tubes, max_frames)
+        clips = ClipStore(tubes, max_frames, samples["video"])
         example = clips.describe()
         width = example["feature"].shape[1]
+        clips.read_as(example["class_name"], example["attribute_name"], width)
         words = vocabulary(train, example["class_name"], example["attribute_name"], width, texts)
         encoder = Encoder(words, texts)
         encoder.prepare(train)
