@@ -164,5 +164,6 @@ def _unpacked(value: Any) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
 def _frame(value: Any) -> int:
     number = int(value)
     if number != float(value) or not 0 <= number < FRAME_LIMIT:
-        raise ValueError(f"frame {value} is no whole number from 0")
+        seconds = ": seconds? Native frames are expected" if number != float(value) else ""
+        raise ValueError(f"frame {value} is no whole number from 0{seconds}")
     return number
