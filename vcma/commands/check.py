@@ -24,6 +24,7 @@ from vcma.errors import InputError
 from vcma.pipeline import storage
 from vcma.pipeline.cli import progress, with_project
 from vcma.pipeline.project import Project
+from vcma.pipeline.workers import can_have_workers
 
 
 @click.command("check")
@@ -53,7 +54,7 @@ def check_command(
         project.data,
         project.block,
         project.root,
-        jobs=jobs,
+        jobs=jobs if jobs == 1 or can_have_workers("check") else 1,
         decode=decode,
         progress=lambda videos, total: progress(videos, total, "check"),
     )
