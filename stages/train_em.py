@@ -1,5 +1,7 @@
 """samples, tubes, queries, truth_val -> model/, em_history.json: variational EM from sentences and videos alone."""
 
+import shutil
+
 import click
 
 from vcma.pipeline import artifact, schemas, storage
@@ -48,6 +50,8 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     from vcma.training.training_set import TrainingSet
     from vcma.training.tuning import tuned, tuned_window
 
+    if run.project.untrained:
+        return _learn_nothing(run)
     settings = Settings.of(parameters)
     texts = text_features(settings.text, run.project.root)
     tell_strays(run.artifact("tubes"), run.artifact("samples.h5"))
@@ -78,7 +82,16 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     save_model(folder / "contrast", contrast, train.detector, extra | {"window": window})
     storage.write_json(run.artifact("em_history.json"), {"score": validation.metric, "rounds": history})
     few = "; so few sentences only check the plumbing" if len(train.sentences) < 100 else ""
-    run.done(f"{len(train.sentences):,} sentences, {len(history)} epochs{few}", folder)
+    return run.done(f"{len(train.sentences):,} sentences, {len(history)} epochs{few}", folder)
+
+
+def _learn_nothing(run: StageRun) -> None:
+    """Leave what DVC expects of the stage where the pipeline grounds without a model."""
+    folder, why = run.artifact("model"), {"untrained": "pipeline.yaml says `untrained: true` in `ground_queries:`"}
+    shutil.rmtree(folder, ignore_errors=True)
+    storage.write_json(folder / "untrained.json", why)
+    storage.write_json(run.artifact("em_history.json"), {})
+    run.done("nothing learned: ground_queries is untrained", folder)
 
 
 if __name__ == "__main__":

@@ -69,8 +69,12 @@ def told(library, project, call, module, name, *words, part="/artifacts/"):
 
 @pytest.mark.parametrize(
     ("call", "part"),
-    [("flock", ".lock"), *((call, part) for call in ("open", "write") for part in (".lock", "samples.h5"))]
-    + [("rename", "samples.h5")],
+    [
+        ("flock", ".lock"),
+        ("open", ".lock"),
+        ("write", ".lock"),
+        *((c, "samples.h5") for c in ("open", "write", "rename")),
+    ],
 )
 def test_a_refused_call_is_one_line_and_harms_nothing(library, project, call, part):
     before = workshop.contents(workshop.artifacts(project))

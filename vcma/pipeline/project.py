@@ -45,6 +45,16 @@ class Project:
         """The folder of the chosen data set's artifacts."""
         return self.folder or self.root / "artifacts" / self.dataset
 
+    def evaluated_split(self, wanted: str) -> str:
+        """The split to ground and evaluate: the wanted one, or val where the data set says `test: null`."""
+        splits = self.block.get("splits") or {}
+        return "val" if wanted == "test" and splits.get("test", ...) is None else wanted
+
+    @property
+    def untrained(self) -> bool:
+        """Whether the pipeline grounds without a model: `untrained:` of the section `ground_queries`."""
+        return self.section("ground_queries").get("untrained") is True
+
     def section(self, name: str) -> dict[str, Any]:
         """The parameters of one stage; raises InputError if pipeline.yaml has no such section."""
         section = self.config.get(name)

@@ -42,7 +42,8 @@ class TrainingSet:
             raise InputError(
                 "no training sentence",
                 artifacts / "samples.h5",
-                "name a 'train' file under 'splits:', whose videos no list under 'files:' leaves out",
+                "name a 'train' file under 'splits:', whose videos no list under 'files:' leaves out, or set "
+                "'untrained: true' in 'ground_queries:'",
             )
         clips = ClipStore(tubes, max_frames, samples["video"])
         example = clips.describe()
