@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-DETECTOR_UNUSABLE, SPLIT_EMPTY = "detector unusable", "split is empty"
+DETECTOR_UNUSABLE, SPLIT_EMPTY, PARAMETERS_UNUSABLE = "detector unusable", "split is empty", "parameters unusable"
 BLOCKING = {
     "malformed record": "a field is missing or no number",
     "names an absent object": "target, subject or object is not in the record's list",
@@ -18,6 +18,7 @@ BLOCKING = {
     "no boxes": "VidOR's file is missing or broken, or the target has no box in its span",
     DETECTOR_UNUSABLE: "detect_proposals would end with it",
     SPLIT_EMPTY: "nothing to learn from or to score",
+    PARAMETERS_UNUSABLE: "the stage would end with it",
     "video missing": "no such file below the video root",
     "video outside its folder": "the path leaves the video root",
     "video unreadable": "cannot be opened, or no frame can be decoded",
@@ -43,6 +44,9 @@ NOTES = {
 }
 
 
+_NO_SAMPLE = (DETECTOR_UNUSABLE, SPLIT_EMPTY, PARAMETERS_UNUSABLE)  # no skip list helps
+
+
 class Finding(NamedTuple):
     """One row of the table; id is a sample, video, record (`<file>#<number>`) or split."""
 
@@ -58,5 +62,5 @@ class Finding(NamedTuple):
 
 def skip_list(findings: Iterable[Finding]) -> dict[str, str]:
     """{sample or video id: reason} of what cannot be used, as later stages skip it."""
-    blocking = (f for f in findings if f.blocks and f.kind not in (DETECTOR_UNUSABLE, SPLIT_EMPTY))
+    blocking = (f for f in findings if f.blocks and f.kind not in _NO_SAMPLE)
     return {f.id: f"{f.kind}: {f.detail}" if f.detail else f.kind for f in blocking}
