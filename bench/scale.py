@@ -35,7 +35,7 @@ from train_em import NAMES, generate
 
 from artifacts import proposals
 from vcma.pipeline import artifact
-from vcma.pipeline.paths import file_stem
+from vcma.pipeline.video_artifacts import video_file
 
 LATER = (  # what the stages after the videos make
     *("queries.h5", "em_history.json", "model/model.json", "predictions.h5", "predictions.json", "references.h5"),
@@ -125,7 +125,7 @@ def fill(root: Path, count: int) -> list[str]:
     frames = schemas.empty(schemas.FRAMES, width=64, height=48, fps=10.0, frame_count=0)
     made = {"frames": frames, "proposals": proposals(4, 3, 8), "tubes": small_tubes()}
     for name, folder in PER_VIDEO.items():
-        first, *others = (root / "artifacts/clips" / folder / f"{file_stem(video)}.h5" for video in videos)
+        first, *others = (video_file(root / "artifacts/clips" / folder, video) for video in videos)
         artifact.write(schemas.SCHEMAS[folder], first, made[folder], {}, {})
         image = first.read_bytes()
         free = image.index(b"\n") + 1  # behind the seal nothing is read before HDF5 begins

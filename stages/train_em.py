@@ -1,13 +1,10 @@
 """samples, tubes, queries, truth_val -> model/, em_history.json: variational EM from sentences and videos alone."""
 
-import shutil
-
 import click
 
 from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.cli import progress, stage
 from vcma.pipeline.stage_run import StageRun, result_key
-from vcma.pipeline.video_artifacts import tell_strays
 
 
 @stage("force", "device")
@@ -44,17 +41,16 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     from vcma.model.evidence import build
     from vcma.model.settings import Settings
     from vcma.text.features import text_features
-    from vcma.training.model_files import describe_decoding, save_model
+    from vcma.training.model_files import describe_decoding, save_model, save_nothing
     from vcma.training.resume import Rounds
     from vcma.training.trainer import Trainer, fit, fit_contrast
     from vcma.training.training_set import TrainingSet
     from vcma.training.tuning import tuned, tuned_window
 
     if run.project.untrained:
-        return _learn_nothing(run)
+        return run.done("nothing learned: ground_queries is untrained", save_nothing(run.project.artifacts))
     settings = Settings.of(parameters)
     texts = text_features(settings.text, run.project.root)
-    tell_strays(run.artifact("tubes"), run.artifact("samples.h5"))
     train = TrainingSet.load(run.project.artifacts, run.artifact("tubes"), max_frames, texts)
     model, contrast = (build(train.vocabulary, texts.embed, settings).to(run.device) for _ in range(2))
     truth = artifact.read(schemas.TRUTH, run.artifact("truth_val.h5"))
@@ -83,15 +79,6 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     storage.write_json(run.artifact("em_history.json"), {"score": validation.metric, "rounds": history})
     few = "; so few sentences only check the plumbing" if len(train.sentences) < 100 else ""
     return run.done(f"{len(train.sentences):,} sentences, {len(history)} epochs{few}", folder)
-
-
-def _learn_nothing(run: StageRun) -> None:
-    """Leave what DVC expects of the stage where the pipeline grounds without a model."""
-    folder, why = run.artifact("model"), {"untrained": "pipeline.yaml says `untrained: true` in `ground_queries:`"}
-    shutil.rmtree(folder, ignore_errors=True)
-    storage.write_json(folder / "untrained.json", why)
-    storage.write_json(run.artifact("em_history.json"), {})
-    run.done("nothing learned: ground_queries is untrained", folder)
 
 
 if __name__ == "__main__":

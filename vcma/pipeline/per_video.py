@@ -23,9 +23,9 @@ from vcma.errors import InputError, RefusedError
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.cli import progress
 from vcma.pipeline.ledger import Ledger, file_entry, is_current
-from vcma.pipeline.paths import file_stem
 from vcma.pipeline.source import code_digest, package_digest
 from vcma.pipeline.stage_run import StageRun
+from vcma.pipeline.video_artifacts import video_file
 from vcma.pipeline.workers import results
 from vcma.records.columns import Columns
 
@@ -62,7 +62,7 @@ def available_videos(samples: Path, folder: Path) -> list[str]:
     Raises InputError if none has.
     """
     videos = artifact.read(schemas.SAMPLES, samples, ("video",))["video"]
-    found = [video for video in videos if (folder / f"{file_stem(video)}.h5").exists()]
+    found = [video for video in videos if (video_file(folder, video)).exists()]
     if not found:
         raise InputError("holds no video of this data set", folder, "run the stage that makes it, see dvc dag")
     return found
@@ -86,7 +86,7 @@ def per_video(
     are pruned. Raises InputError if no video could be made.
     """
     folder = run.artifact(schema.name)
-    paths = {video: folder / f"{file_stem(video)}.h5" for video in items}
+    paths = {video: video_file(folder, video) for video in items}
     _prune(folder, {path.name for path in paths.values()})
     code, summary = code_digest(run.file), Summary()
     keys: dict[str, str] = {}

@@ -14,6 +14,7 @@ from vcma.model.batch import Batch
 from vcma.model.settings import Settings
 from vcma.model.vocabulary import Vocabulary, vocabulary
 from vcma.pipeline import artifact, schemas
+from vcma.pipeline.video_artifacts import tell_strays
 from vcma.records.columns import Columns
 from vcma.records.sentence import Sentence, grouped, sentences
 from vcma.text.features import WORDLLAMA, TextFeatures
@@ -45,6 +46,7 @@ class TrainingSet:
                 "name a 'train' file under 'splits:', whose videos no list under 'files:' leaves out, or set "
                 "'untrained: true' in 'ground_queries:'",
             )
+        tell_strays(tubes, artifacts / "samples.h5")
         clips = ClipStore(tubes, max_frames, samples["video"])
         example = clips.describe()
         width = example["feature"].shape[1]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vcma.errors import InputError
+from vcma.records.columns import offsets
 from vcma.video.container import declared_frames
 from vcma.video.decoding import SequentialDecoder, frames_of
 from vcma.video.extent import extent
@@ -81,7 +82,7 @@ def extract(
     return {
         "frame": np.array(frames, dtype=np.int64),
         "time": np.array(times, dtype=np.float64),
-        "jpeg_offset": np.cumsum([0, *map(len, files)], dtype=np.int64),
+        "jpeg_offset": offsets(map(len, files)),
         "jpeg": np.concatenate(files).astype(np.uint8),
         "width": np.int64(width),
         "height": np.int64(height),
