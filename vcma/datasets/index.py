@@ -174,4 +174,6 @@ def _truth_columns(form: str, entries: list[Entry]) -> Columns:
         "box_offset": offsets(len(t.box) for t in truths),
         "box_frame": np.concatenate([np.zeros(0, np.int64), *(t.box_frame for t in truths)]),
         "box": np.concatenate([np.zeros((0, 4), np.float32), *(t.box for t in truths)]),
+        "width": np.array([e.video.width for e in entries], np.int64),
+        "height": np.array([e.video.height for e in entries], np.int64),
     }
