@@ -19,6 +19,8 @@ import click
 import numpy as np
 
 from tests.conftest import ROOT, make_tubes, unseal
+from tests.detection.answers import SIDE, answer_of, some_things
+from tests.detection.networks import constant_network
 from tests.faults import workshop
 from vcma.errors import InputError
 from vcma.pipeline import artifact, schemas
@@ -343,11 +345,12 @@ def safetensors(folder: Path) -> Callable[[random.Random], None]:
 
 
 def weights(folder: Path) -> Callable[[random.Random], None]:
-    """Detector weights as .pth, .pkl and .onnx, class names, and detectron2's configuration."""
+    """Detector weights as .pth, .pkl and, of every layout, .onnx; class names; and detectron2's configuration."""
     import pickle
 
     import torch
 
+    from vcma.detection.layouts import LAYOUTS
     from vcma.detection.registry import load_detector
     from vcma.detection.weights import read_checkpoint
 
@@ -357,16 +360,20 @@ def weights(folder: Path) -> Callable[[random.Random], None]:
     (folder / "good.pkl").write_bytes(pickle.dumps(plain))
     block = workshop.tiny_network(folder)
     good = {kind: (folder / f"good.{kind}").read_bytes() for kind in ("pth", "pkl")}
-    good |= {"onnx": (folder / "net.onnx").read_bytes(), "names": (folder / "names").read_bytes()}
+    good |= {"names": (folder / "names").read_bytes()}
+    for layout in LAYOUTS:
+        network = constant_network(folder / f"{layout}.onnx", answer_of(layout, some_things())[0], SIDE)
+        good[layout] = network.read_bytes()
 
     def once(chance: random.Random) -> None:
         kind = chance.choice(list(good))
-        path = folder / f"bad.{kind}"
+        path = folder / f"bad.{'onnx' if kind in LAYOUTS else kind}"
         path.write_bytes(mangled(good[kind], chance))
         if kind in ("pth", "pkl"):
             read_checkpoint(path)
             return
-        detector = load_detector(block | {"weights" if kind == "onnx" else "classes": str(path)}, folder)
+        changes = {"classes": str(path)} if kind == "names" else {"weights": str(path), "layout": kind}
+        detector = load_detector(block | changes, folder)
         limits = {"top_k": 5, "score_threshold": 0.1, "nms_threshold": 0.5, "min_size": 1}
         detector.detect([np.zeros((48, 64, 3), np.uint8)], **limits)
 
