@@ -19,6 +19,7 @@ from vcma.pipeline.stage_run import StageRun, result_key
 @click.option(
     "--margin", type=click.FloatRange(0), help="Nat of relations' evidence that a span's frames must bring."
 )
+@click.option("--throughout", type=click.FloatRange(0, 1), help="How often a sentence shows as long as its target.")
 @click.option("--width", type=click.IntRange(8), help="Width of the networks.")
 @click.option("--bottleneck", type=click.IntRange(0), help="Appearance dimensions a relation may see.")
 @click.option("--dropout", type=click.FloatRange(0, 0.95), help="Dropout on those.")

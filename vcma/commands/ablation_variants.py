@@ -16,6 +16,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "no_none": {"none_weight": 0.0},
     "no_time": {"time": "whole"},
     "no_margin": {"margin": 0.0},
+    "no_presence": {"throughout": 0.0},
     "frames": {"time": "frames"},
     "amortised": {"refinements": 0},
     "no_label_prior": {"label_prior": 0.0},
@@ -24,7 +25,9 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "no_cues": {"relation_prior": 0.0, "none_weight": 1.0},
     # Every switch of ours off: what is then left is nearest to the paper's text.
     "bare": {
-        **dict.fromkeys(("relation_prior", "label_prior", "score_prior", "none_weight", "margin"), 0.0),
+        **dict.fromkeys(
+            ("relation_prior", "label_prior", "score_prior", "none_weight", "margin", "throughout"), 0.0
+        ),
         "time": "frames",
     },
     "supervised": {},

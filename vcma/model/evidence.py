@@ -115,7 +115,8 @@ def forward(model: Model, batch: Batch) -> ThetaOutput:
     pair = theta.pair(features[0], clip[batch.pair_sentence], batch.pair_predicate, batch.pair_static)
     action = theta.action(features[1], clip[batch.action_sentence], batch.action_predicate, batch.action_static)
     log_prior = theta.log_prior(batch, similarity)
-    evidence = _evidence(model.settings, batch, log_prior, _log_ratio(*pair), _log_ratio(*action), theta.runs)
+    ratios = _log_ratio(*pair), _log_ratio(*action)
+    evidence = _evidence(model.settings, batch, log_prior, *ratios, theta.runs, has_relation(batch))
     return ThetaOutput(similarity, features, evidence)
 
 
@@ -129,12 +130,27 @@ def untrained_evidence(settings: UntrainedSettings, batch: Batch) -> Evidence:
     score = settings.label_prior * batch.entity_label + settings.score_prior * batch.prominence[batch.entity_clip]
     log_prior = batch.over_candidates(score)
     no_table = batch.single.new_zeros(CELLS, CELLS)
-    e = _evidence(settings, batch, log_prior, nothing, nothing, no_table, _UNTRAINED_FLOOR)
-    gamma = e.time.gamma * batch.reliability[batch.sentence_clip]
-    throughout = torch.where(has_cue(batch), settings.throughout, 1.0)[:, None, None]
-    anywhere = e.time.log_prior + (1 - throughout).log().clamp(min=NEVER)
-    log_intervals = torch.logaddexp(anywhere, presence_prior(batch, log_prior) + throughout.log())
-    return replace(e, time=replace(e.time, gamma=gamma, log_prior=log_intervals.clamp(min=NEVER)))
+    e = _evidence(settings, batch, log_prior, nothing, nothing, no_table, has_cue(batch), _UNTRAINED_FLOOR)
+    return replace(e, time=replace(e.time, gamma=e.time.gamma * batch.reliability[batch.sentence_clip]))
+
+
+def _time_prior(
+    settings: AlignmentSettings,
+    batch: Batch,
+    log_prior: Float[Tensor, "M N"],
+    interval_table: Float[Tensor, "c c"],
+    changes: Bool[Tensor, " S"],
+) -> Float[Tensor, "S B B"]:
+    """log p(b, e): as long as the target is there, with probability `throughout`, or 1 where nothing `changes`.
+
+    Else by the table. log_prior is that of z, taken without gradient.
+    """
+    table = interval_prior(batch.frame[batch.sentence_clip], interval_table)
+    if not settings.throughout:
+        return table
+    throughout = torch.where(changes, settings.throughout, 1.0)[:, None, None]
+    anywhere = table + (1 - throughout).log().clamp(min=NEVER)
+    return torch.logaddexp(anywhere, presence_prior(batch, log_prior.detach()) + throughout.log()).clamp(min=NEVER)
 
 
 def presence_prior(batch: Batch, log_z: Float[Tensor, "M N"]) -> Float[Tensor, "S B B"]:
@@ -170,11 +186,13 @@ def _evidence(
     pair: Tensor,
     action: Tensor,
     interval_table: Float[Tensor, "c c"],
+    changes: Bool[Tensor, " S"],
     floor: float = PSI_FLOOR,
 ) -> Evidence:
     """pair [K, N, N, T] and action [L, N, T], or 0: log p - log p0 of the emission, to which the cues are added.
 
-    floor: lower bound of psi, which an absent tube has.
+    changes: which sentences may show in a part of the time that their target is there; floor: lower bound of psi,
+    which an absent tube has.
     """
     clip = batch.sentence_clip
     pair_clip, action_clip = clip[batch.pair_sentence], clip[batch.action_sentence]
@@ -183,11 +201,12 @@ def _evidence(
     no_pair, no_action = unusable_pairs(absent)[pair_clip], absent[action_clip]
     pair = pair + settings.relation_prior * cue_evidence(batch.pair_cue, batch.pair, pair_clip, no_pair)
     action = action + settings.relation_prior * cue_evidence(batch.action_cue, batch.single, action_clip, no_action)
+    time_prior = _time_prior(settings, batch, log_prior, interval_table, changes)
     return Evidence(
         log_prior=log_prior,
         pair=pair.clamp(min=floor).masked_fill(no_pair, floor),
         action=action.clamp(min=floor).masked_fill(no_action, floor),
-        time=Time(frame, settings.kappa / frame.sum(1), interval_prior(frame, interval_table)),
+        time=Time(frame, settings.kappa / frame.sum(1), time_prior),
         beta=settings.beta,
         margin=settings.margin,
         family=FAMILIES[settings.time],

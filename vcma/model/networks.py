@@ -20,6 +20,8 @@ from vcma.model.vocabulary import Vocabulary
 
 PSI_FLOOR = -4.0  # lower bound of psi (nat); an absent tube or a tube in relation to itself has it
 
+TRUSTED_CLIPS = 100  # training clips at which learnt appearance has half its weight in the prior
+
 SINGLE, PAIR = len(SINGLE_FEATURES), len(PAIR_FEATURES)
 
 
@@ -125,6 +127,8 @@ class Theta(nn.Module):
         self.words = WordEncoder(len(vocabulary.words), vocabulary.text_width, width)
         self.vis = _mlp(vocabulary.feature + labels, width, width)
         self.tau = nn.Parameter(torch.tensor(1.0))
+        # What a small corpus teaches of looks, it has learnt from its own guesses: trust it as the corpus grows.
+        self.trust = vocabulary.clips / (vocabulary.clips + TRUSTED_CLIPS)
         # log p(b, e) in tenths of the segment: a buffer, because its M-step is closed. Saved models call it `runs`.
         self.runs: Tensor
         self.register_buffer("runs", torch.zeros(CELLS, CELLS))
@@ -148,7 +152,7 @@ class Theta(nn.Module):
     def log_prior(self, batch: Batch, similarity: Float[Tensor, "M V N"]) -> Float[Tensor, "M N"]:
         """log p(z_i = n | E, V), NO_CANDIDATE for padding."""
         own = similarity[torch.arange(len(similarity), device=similarity.device), batch.entity_clip]
-        score = self.tau.exp() * own + self.label_prior * batch.entity_label
+        score = self.trust * self.tau.exp() * own + self.label_prior * batch.entity_label
         score = score + self.score_prior * batch.prominence[batch.entity_clip]
         return batch.over_candidates(score)
 

@@ -18,17 +18,13 @@ class AlignmentSettings:
     relation_prior: float
     time: str
     margin: float
+    throughout: float
     refinements: int
 
 
 @dataclass(frozen=True)
 class UntrainedSettings(AlignmentSettings):
-    """The same without a model: the keys of `untrained:` in pipeline.yaml, and what has no key there.
-
-    throughout: how often a sentence whose words tell of a change shows as long as its target is there.
-    """
-
-    throughout: float
+    """The same without a model: the keys of `untrained:` in pipeline.yaml, and what has no key there."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> UntrainedSettings:
