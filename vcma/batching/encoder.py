@@ -11,6 +11,7 @@ from jaxtyping import Float
 from vcma.model.batch import Batch
 from vcma.model.clip import Clip
 from vcma.model.motion_features import PAIR_FEATURES, SINGLE_FEATURES
+from vcma.model.prominence import prominence, reliability
 from vcma.model.relation_cues import PAIR_CUES, SINGLE_CUES, cues
 from vcma.model.vocabulary import Vocabulary
 from vcma.records.sentence import Sentence
@@ -121,6 +122,8 @@ def _padded(clips: Sequence[Clip], slots: Sequence[np.ndarray]) -> dict[str, np.
         "frame": np.zeros((V, T), bool),
         "tube": np.zeros((V, N), bool),
         "appearance": np.zeros((V, N, clips[0].appearance.shape[1]), np.float32),
+        "prominence": np.zeros((V, N), np.float32),
+        "reliability": np.array([reliability(clip) for clip in clips], np.float32),
     }
     for v, (clip, at) in enumerate(zip(clips, slots, strict=True)):
         n, t = len(clip.tube), len(at)
@@ -128,6 +131,7 @@ def _padded(clips: Sequence[Clip], slots: Sequence[np.ndarray]) -> dict[str, np.
         columns["pair"][v, :n, :n, :t] = clip.pair[:, :, at]
         columns["present"][v, :n, :t] = clip.present[:, at]
         columns["appearance"][v, :n] = clip.appearance
+        columns["prominence"][v, :n] = prominence(clip)
         columns["frame"][v, :t] = columns["tube"][v, :n] = True
     return columns
 

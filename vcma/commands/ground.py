@@ -201,7 +201,7 @@ def _untrained(project: Project, device: str) -> Callable[[Tubes], Grounder]:
     from vcma.inference.grounder import Grounder
     from vcma.inference.untrained import label_encoder, settings_of
 
-    settings, max_frames = settings_of(project.section("train_em"))
+    settings, max_frames = settings_of(project.section("untrained"))
 
     def grounder_for(tubes: Tubes) -> Grounder:
         encoder = label_encoder(tubes.class_name, tubes.attribute_name, tubes.feature.shape[1])

@@ -15,11 +15,13 @@ from vcma.model.batch import Batch
 from vcma.model.clip import Clip
 from vcma.model.decoding import Decoding, fallback, predict
 from vcma.model.sentence_posteriors import SentencePosterior, posteriors, untrained_posteriors
-from vcma.model.settings import Settings
+from vcma.model.settings import UntrainedSettings
 from vcma.records.answer import Prediction
 from vcma.records.sentence import Sentence
 from vcma.text.features import text_features
 from vcma.training.model_files import decoding_of, load_model
+
+_BATCH_CLIPS = 8  # clips of a batch without a model, whose size changes no answer
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,12 @@ class Grounder:
         )
 
     @classmethod
-    def untrained(cls, settings: Settings, max_frames: int, encoder: Encoder, device: str) -> Grounder:
+    def untrained(cls, settings: UntrainedSettings, max_frames: int, encoder: Encoder, device: str) -> Grounder:
         """Without a model: by the detector's labels and what the words of predicates say."""
         return cls(
             encoder,
             lambda batch: untrained_posteriors(settings, batch, device),
-            settings.batch_clips,
+            _BATCH_CLIPS,
             max_frames,
         )
 
