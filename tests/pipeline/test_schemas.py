@@ -23,7 +23,7 @@ PINNED = {
     "proposals/1": "51b351a7e6c6f46d",
     "tubes/1": "23cdb2b6b26a2717",
     "queries/1": "a43ca1d1c15cda34",
-    "predictions/1": "351eda0005a81100",
+    "predictions/1": "bd5962295961a17c",
     "references/1": "82c85a4a98575afe",
 }
 ALL = pytest.mark.parametrize("schema", schemas.SCHEMAS.values(), ids=lambda s: s.name)

@@ -282,7 +282,13 @@ PREDICTIONS = Schema(
         "tube": Column("int64", ("sample",), "tube", "chosen tube of the video; -1: the video has none"),
         "probability": Column("float32", ("sample",), "", "posterior probability of the chosen tube"),
         "entropy": Column("float32", ("sample",), "nat", "entropy of the asked entity's posterior"),
-        "flags": Column("str", ("sample",), "", "fallbacks taken, separated by spaces"),
+        "flags": Column("str", ("sample",), "", "what speaks against the answer, separated by spaces"),
+        "absent": Column(
+            "float32", ("sample",), "", "probability that nothing in the video fits; -1: not judged", default=-1
+        ),
+        "interpolated": Column(
+            "float32", ("sample",), "", "share of the answer's sampled frames without a detection", default=0
+        ),
         "entity_offset": Column("int64", ("sample",), "row of entity", "entities of each sentence", "entity"),
         "entity_tube": Column("int64", ("entity",), "tube", "tube assigned to each entity; -1: none"),
         "candidate_offset": Column(

@@ -84,6 +84,21 @@ class Tubes:
         """Boxes float64 [n, 4] of one tube at native frames [n]: linear between its points, held beyond them."""
         return interpolate(np.asarray(frame), *self.points(tube))
 
+    def interpolated_at(self, tube: int, frame: np.ndarray) -> np.ndarray:
+        """Whether no detection confirms one tube's box at native frames [n]: bool, by the nearest point."""
+        mine = rows(self.point_offset, tube)
+        at = self.frame[self.position[mine]]
+        later = np.clip(np.searchsorted(at, frame), 1, max(len(at) - 1, 1))
+        nearest = later - (2 * np.asarray(frame) < at[later - 1] + at[np.minimum(later, len(at) - 1)])
+        return self.interpolated[mine][np.minimum(nearest, len(at) - 1)]
+
+    def interpolated_share(self, tube: int, begin: int, end: int) -> float:
+        """Share of a tube's points in native frames [begin, end) that no detection confirms; 0 without any."""
+        mine = rows(self.point_offset, tube)
+        frame = self.frame[self.position[mine]]
+        inside = self.interpolated[mine][(frame >= begin) & (frame < end)]
+        return float(inside.mean()) if len(inside) else 0.0
+
     def extents(self) -> list[tuple[int, int]]:
         """First and last native frame of each tube."""
         begin, end = self.point_offset[:-1], self.point_offset[1:] - 1
