@@ -281,4 +281,4 @@ def test_no_box_is_drawn_where_its_tube_is_not(tmp_path):
     shown = [picture.astype(int) for *_, picture in read_frames(tmp_path / "b.mp4", np.arange(40))]
     coloured = [bool((np.ptp(picture, axis=2) > 60).any()) for picture in shown]
     step = 40 // len(shown)
-    assert coloured == [10 <= frame < 25 for frame in range(0, 40, step)]
+    assert coloured == [8 <= frame < 23 for frame in range(0, 40, step)]  # halfway to the sampled frames beside

@@ -106,10 +106,10 @@ class Tubes:
         return list(zip(first, last, strict=True))
 
     def presence(self, tube: int) -> tuple[float, float]:
-        """Native frames [first, end) in which a tube is there: up to the sampled frame that no longer has it."""
-        frame = np.append(self.frame, np.inf)
+        """Native frames [first, end) in which a tube is there, no end where it is there in the last sampled one."""
+        border = frame_borders(self.frame, np.inf)
         position = self.position[rows(self.point_offset, tube)]
-        return float(frame[position[0]]), float(frame[position[-1] + 1])
+        return float(border[position[0]]), float(border[position[-1] + 1])
 
     def class_of(self, tube: int) -> str:
         """Name of the likeliest class of a tube; empty where no class is known."""
@@ -130,3 +130,12 @@ def _order(column: str, names: np.ndarray, wanted: Sequence[str]) -> np.ndarray 
     order = np.empty(len(want), np.int64)
     order[theirs] = mine
     return order
+
+
+def frame_borders(frame: np.ndarray, end: float) -> np.ndarray:
+    """Borders [T + 1] between the native frames that the sampled frames [T >= 1] stand for: those nearest to each.
+
+    What begins between two sampled frames has begun on average half a step before the later one, so a border lies
+    midway. The first sampled frame stands for all from itself on, the last one for all up to `end` (exclusive).
+    """
+    return np.concatenate([frame[:1], (frame[:-1] + frame[1:] + 1) // 2, [max(end, frame[-1] + 1)]])
