@@ -372,13 +372,38 @@ def test_odd_corpora_train_and_ground(what):
         assert all(np.allclose(p.log_z, 0, atol=1e-4) for p, _ in found)
 
 
+def test_of_two_starts_the_one_with_the_higher_objective_at_one_offset_is_kept():
+    model, batch, output = setting(time="span")
+    e = output.evidence.given_labels(batch)
+    q = em.amortised(model, batch, output)
+    found = [em.refined(e, batch, log_z, SETTINGS.refinements) for log_z in (q.log_z, e.log_prior)]
+    chosen, _ = em.infer(model, batch, output)
+    for a in (found[0].a, found[1].a, (found[0].a + found[1].a) / 2):
+        reached = [em.objective(e, batch, em.update_y(e, batch, replace(p, a=a))) for p in found]
+        kept = em.objective(e, batch, em.update_y(e, batch, replace(chosen, a=a)))
+        clear = (reached[0] - reached[1]).abs() > 0.5  # elsewhere the offset may decide
+        assert torch.allclose(kept[clear], torch.maximum(*reached)[clear], atol=1e-4)
+
+
+def test_a_small_corpus_trusts_what_it_learns_less():
+    model, batch, _ = setting(time="span")
+    assert model.theta.trust == model.vocabulary.clips / (model.vocabulary.clips + 100) < 0.1
+    loud = torch.full_like(model.theta.similarity(batch), 0.0)
+    loud[:, :, 0] = 1.0
+    quiet = model.theta.log_prior(batch, torch.zeros_like(loud))
+    raised = model.theta.log_prior(batch, loud) - quiet
+    gap = (raised[:, 0] - raised[:, 1]).mean().detach()
+    assert float(gap) == pytest.approx(model.theta.trust * float(model.theta.tau.detach().exp()), rel=1e-3)
+
+
 def test_the_margin_is_what_frames_must_bring_and_only_where_a_relation_is_told():
-    _, batch, output = setting()
+    model, batch, output = setting()
     e, z = output.evidence, output.evidence.log_prior.exp()
     mean = (em.expected(e, batch, z) * e.frame).sum(1) / e.frame.sum(1)
     told = torch.tensor([bool(s.relations) for s in TOLD])
     assert not told.all()
-    assert torch.allclose(em.offset(e, batch, z)[:, 0], -e.beta * (mean + 0.5 * told))
+    trust = model.theta.trust
+    assert torch.allclose(em.offset(e, batch, z)[:, 0], -e.beta * (mean + 0.5 * trust * told))
     blind, batch, _ = setting(beta=0.0, time="span")
     bold = replace(blind, settings=replace(SETTINGS, beta=0.0, time="span", margin=5.0))
     (wide, _), (narrow, _) = (em.infer(model, batch, forward(model, batch)) for model in (blind, bold))

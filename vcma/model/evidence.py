@@ -116,7 +116,9 @@ def forward(model: Model, batch: Batch) -> ThetaOutput:
     action = theta.action(features[1], clip[batch.action_sentence], batch.action_predicate, batch.action_static)
     log_prior = theta.log_prior(batch, similarity)
     ratios = _log_ratio(*pair), _log_ratio(*action)
-    evidence = _evidence(model.settings, batch, log_prior, *ratios, theta.runs, has_relation(batch))
+    # Learnt evidence narrows spans as far as it is trusted: a small corpus stays near the presence it starts from.
+    settings = replace(model.settings, margin=theta.trust * model.settings.margin)
+    evidence = _evidence(settings, batch, log_prior, *ratios, theta.runs, has_relation(batch))
     return ThetaOutput(similarity, features, evidence)
 
 

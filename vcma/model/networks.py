@@ -20,7 +20,7 @@ from vcma.model.vocabulary import Vocabulary
 
 PSI_FLOOR = -4.0  # lower bound of psi (nat); an absent tube or a tube in relation to itself has it
 
-TRUSTED_CLIPS = 100  # training clips at which learnt appearance has half its weight in the prior
+TRUSTED_CLIPS = 100  # training clips at which what is learnt has half its weight
 
 SINGLE, PAIR = len(SINGLE_FEATURES), len(PAIR_FEATURES)
 
@@ -127,7 +127,8 @@ class Theta(nn.Module):
         self.words = WordEncoder(len(vocabulary.words), vocabulary.text_width, width)
         self.vis = _mlp(vocabulary.feature + labels, width, width)
         self.tau = nn.Parameter(torch.tensor(1.0))
-        # What a small corpus teaches of looks, it has learnt from its own guesses: trust it as the corpus grows.
+        # What a small corpus teaches it has learnt from its own guesses: learnt appearance and the margin that
+        # narrows spans count as far as the corpus is large.
         self.trust = vocabulary.clips / (vocabulary.clips + TRUSTED_CLIPS)
         # log p(b, e) in tenths of the segment: a buffer, because its M-step is closed. Saved models call it `runs`.
         self.runs: Tensor
