@@ -22,7 +22,7 @@ STEADY_OVERLAP = 0.5  # IoU from which a box is where its neighbours in time put
 
 # Look-alikes that meet.
 MARGIN = 0.1  # of link scores; two links closer than that are left to the motion of longer tracklets
-CROSSING_OVERLAP = 0.25  # IoU of two tracklets from which they may have been exchanged
+CROSSING_OVERLAP = 0.3  # IoU of two tracklets from which they may have been exchanged
 
 # Motion of the ends of tracklets.
 MOTION_POINTS = 8  # detections a line is fitted to at most: more average the jitter out
@@ -37,6 +37,9 @@ SHORT_GAP = 3.0  # steps; over a longer one two single detections are not linked
 MAX_GROWTH = 2.0  # ratio of box sizes over a longer gap: interpolation says nothing of what grew more
 
 FILLING_SHARE = 0.5  # of a tube's score; only a tube of less gives its detections to the gaps of the other
+
+# Which tubes are kept.
+MIN_VALUE = 0.005  # of the best tube's value; with less, a tube is clutter: it was the best of nothing in any set
 
 # Smoothing.
 STIFFNESSES = (0.03, 0.3, 3.0, 30.0, 300.0)  # steps^3; weights of the squared acceleration to choose from

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vcma import boxes
+from vcma.linking import constants
 from vcma.linking.appearance import Appearance
 from vcma.linking.detections import Detections
 from vcma.linking.tubes import DetectionTubes, TubePoints, tube_points
@@ -24,8 +25,8 @@ def best_tubes(
     """Numbers [c] of the best tubes, at most max_tubes, without repeats of a better one, and their values [c].
 
     The value of a tube, by which it is chosen next, is the sum of its detections' scores, each by 1 + the number of
-    tubes chosen before that cover its frame: a short tube where nothing else is outranks a long one in a crowd. It
-    does not rise. A tube repeats one that it looks like and overlaps by a mean IoU above max_overlap in the frames
+    tubes chosen before that cover its frame: a short tube where nothing else is outranks a long one in a crowd.
+    Values fall from tube to tube; with less than MIN_VALUE of the first no more are chosen. A tube repeats one that it looks like and overlaps by a mean IoU above max_overlap in the frames
     they share. appearance: with the embeddings of the tubes. time [T]: of the sampled frames.
     """
     points = tube_points(detections.position[tubes.detection], tubes.offset, time)
@@ -40,6 +41,8 @@ def best_tubes(
         value = np.add.reduceat(score / (1 + cover[points.position]), points.offset[:-1])
         k = int(np.where(left, value, -1).argmax())
         left[k] = False
+        if values and value[k] < constants.MIN_VALUE * values[0]:
+            break
         span, centre, size = _course(detections, tubes, points, k)
         close = courses.overlap(span, centre, size) > max_overlap
         if not _looks_like_any(appearance, first[k], first[kept][close], min_cosine):
