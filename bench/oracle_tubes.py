@@ -23,8 +23,9 @@ from vcma.datasets.vidor import Tracks, VidorFolder, read_trajectories
 from vcma.evaluation import baselines, metrics
 from vcma.linking import linker
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.paths import file_stem, root_folder
+from vcma.pipeline.paths import root_folder
 from vcma.pipeline.project import load_project
+from vcma.pipeline.video_artifacts import video_file
 from vcma.records.columns import offsets
 from vcma.records.tubes import Tubes
 
@@ -78,7 +79,7 @@ def main() -> None:
     project = load_project(args.config)
     truth = artifact.read(schemas.TRUTH, project.artifacts / f"truth_{args.split}.h5")
     proposals = {
-        video: artifact.read(schemas.PROPOSALS, project.artifacts / "proposals" / f"{file_stem(video)}.h5")
+        video: artifact.read(schemas.PROPOSALS, video_file(project.artifacts / "proposals", video))
         for video in dict.fromkeys(truth["video"].tolist())
     }
     folder, section = VidorFolder(root_folder(project.block, "boxes", project.root)), project.section("link_tubes")

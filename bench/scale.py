@@ -35,7 +35,7 @@ from train_em import NAMES, generate
 
 from artifacts import proposals
 from vcma.pipeline import artifact
-from vcma.pipeline.paths import file_stem
+from vcma.pipeline.video_artifacts import video_file
 
 LATER = (  # what the stages after the videos make
     *("queries.h5", "em_history.json", "model/model.json", "predictions.h5", "predictions.json", "references.h5"),
@@ -125,7 +125,7 @@ def fill(root: Path, count: int) -> list[str]:
     frames = schemas.empty(schemas.FRAMES, width=64, height=48, fps=10.0, frame_count=0)
     made = {"frames": frames, "proposals": proposals(4, 3, 8), "tubes": small_tubes()}
     for name, folder in PER_VIDEO.items():
-        first, *others = (root / "artifacts/clips" / folder / f"{file_stem(video)}.h5" for video in videos)
+        first, *others = (video_file(root / "artifacts/clips" / folder, video) for video in videos)
         artifact.write(schemas.SCHEMAS[folder], first, made[folder], {}, {})
         image = first.read_bytes()
         free = image.index(b"\n") + 1  # behind the seal nothing is read before HDF5 begins
@@ -209,7 +209,14 @@ def corpus(root: Path, sentences: int, tubes: int, frames: int) -> Path:
     }
     truth |= {name: all_equal("") for name in ("category", "predicate")} | {"query_type": all_equal("declarative")}
     truth |= {"span_begin": begin, "span_end": all_equal(8), "segment_begin": begin, "segment_end": all_equal(end)}
-    truth |= {"frame_count": all_equal(end), "fps": all_equal(24.0), "target_id": begin, "distractors": begin}
+    truth |= {
+        "width": all_equal(640),
+        "height": all_equal(480),
+        "frame_count": all_equal(end),
+        "fps": all_equal(24.0),
+        "target_id": begin,
+        "distractors": begin,
+    }
     truth |= {"box": box, "box_frame": np.tile(np.arange(8), sentences), "box_offset": np.arange(sentences + 1) * 8}
     artifact.write(schemas.TRUTH, folder / "truth_test.h5", truth, {}, {})
     settings = Settings.of(yaml.safe_load((turns.ROOT / "pipeline.yaml").read_text())["train_em"])

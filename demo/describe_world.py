@@ -19,8 +19,7 @@ from vcma.errors import InputError
 from vcma.evaluation.baselines import identity_oracle, oracle
 from vcma.evaluation.metrics import score
 from vcma.pipeline import artifact, schemas, storage
-from vcma.pipeline.paths import file_stem
-from vcma.pipeline.video_artifacts import read_regions, tubes_reader
+from vcma.pipeline.video_artifacts import read_regions, tubes_reader, video_file
 from vcma.records.columns import rows
 from vcma.records.regions import Regions
 from world.grammar import NOUNS, TEST_NOUNS
@@ -280,7 +279,7 @@ def detection(samples: list[Sample], proposals: Path) -> dict[str, Any]:
     """
     names, pairs = (), []
     for video, sample in {s.video: s for s in samples if s.split == "test"}.items():
-        data = artifact.read(schemas.PROPOSALS, proposals / f"{file_stem(video)}.h5")
+        data = artifact.read(schemas.PROPOSALS, video_file(proposals, video))
         names = tuple(data["class_name"])
         regions = Regions(**{field.name: data[field.name] for field in fields(Regions)})
         for row, frame in enumerate(data["frame"]):

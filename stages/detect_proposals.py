@@ -10,9 +10,9 @@ from vcma.detection.proposals import propose
 from vcma.detection.registry import cached_detector, load_detector
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.cli import stage
-from vcma.pipeline.paths import file_stem
 from vcma.pipeline.per_video import available_videos, per_video
 from vcma.pipeline.stage_run import StageRun
+from vcma.pipeline.video_artifacts import video_file
 from vcma.records.columns import Columns
 
 
@@ -28,7 +28,7 @@ def detect_proposals(run: StageRun, batch: int, **parameters: float) -> None:
     fingerprint = load_detector(settings, run.project.root, run.device).fingerprint
     frames = run.artifact("frames")
     videos = available_videos(run.artifact("samples.h5"), frames)
-    path = {video: frames / f"{file_stem(video)}.h5" for video in videos}
+    path = {video: video_file(frames, video) for video in videos}
 
     def inputs(video: str) -> dict[str, str]:
         content = artifact.attributes(path[video], schemas.FRAMES)["content"]

@@ -7,9 +7,9 @@ import click
 
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.cli import stage
-from vcma.pipeline.paths import file_stem
 from vcma.pipeline.per_video import available_videos, per_video
 from vcma.pipeline.stage_run import StageRun
+from vcma.pipeline.video_artifacts import video_file
 from vcma.records.columns import Columns
 
 
@@ -24,7 +24,7 @@ def link_tubes(run: StageRun, **parameters: float) -> None:
     """Link the proposals of every video into tubes."""
     proposals = run.artifact("proposals")
     videos = available_videos(run.artifact("samples.h5"), proposals)
-    path = {video: proposals / f"{file_stem(video)}.h5" for video in videos}
+    path = {video: video_file(proposals, video) for video in videos}
 
     def inputs(video: str) -> dict[str, str]:
         return {"proposals": artifact.attributes(path[video], schemas.PROPOSALS)["content"]}

@@ -59,6 +59,25 @@ def test_the_dag_has_no_other_stage_and_artifacts_name_theirs():
     assert {s.stage for s in schemas.SCHEMAS.values()} <= set(DAG)
 
 
+def test_stages_stay_thin_and_evaluate_is_the_longest():
+    # What a stage does, its options and imports aside: that of none is more than that of `evaluate`, nor a screen.
+    length, lines = {}, {}
+    for path in STAGES:
+        functions = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.FunctionDef)]
+        inside = [node for function in functions for part in function.body for node in ast.walk(part)]
+        statements = [node for node in inside if isinstance(node, ast.stmt)]
+        length[path.stem] = sum(not isinstance(node, ast.Import | ast.ImportFrom) for node in statements)
+        lines[path.stem] = sum(n.end_lineno - n.lineno + 1 for n in functions)
+    assert max(length, key=length.__getitem__) == "evaluate" and length["evaluate"] <= 40, length
+    assert max(lines.values()) <= 45, lines
+
+
+def test_one_function_says_where_the_artifact_of_a_video_is():
+    spelled = [p for top in ("vcma", "stages", "demo", "bench") for p in (ROOT / top).rglob("*.py")]
+    spelled = [p for p in spelled if re.search(r"file_stem\([^\n]*\)}\.h5", p.read_text())]
+    assert spelled == [ROOT / "vcma" / "pipeline" / "video_artifacts.py"]
+
+
 def room(path: Path) -> str:
     """The folder of vcma/ that a source file lives in, or its own name where it stands in vcma/ itself."""
     return path.relative_to(ROOT / "vcma").with_suffix("").parts[0]

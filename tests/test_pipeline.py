@@ -16,7 +16,8 @@ from PIL import Image
 
 from demo import describe_world
 from tests.conftest import ROOT, STAGES
-from vcma.commands import ablate, ablation_runs
+from vcma.commands import ablation_table, ablation_variants
+from vcma.commands.ablate import ablate_command
 from vcma.pipeline import artifact, schemas, workers
 from vcma.pipeline.project import Project
 from vcma.pipeline.stage_run import StageRun
@@ -407,15 +408,15 @@ def test_grounding_without_a_model(project, tmp_path):
 
 
 def test_the_ablation_makes_its_table_and_resumes(project, tmp_path, monkeypatch):
-    monkeypatch.setattr(ablation_runs, "ALPHAS", (0.0, 0.5))
-    monkeypatch.setattr(ablation_runs, "BETAS", (0.0, 1.0))
-    monkeypatch.setattr(ablation_runs, "SHORT", {"rounds": 2, "patience": 1})
+    monkeypatch.setattr(ablation_variants, "ALPHAS", (0.0, 0.5))
+    monkeypatch.setattr(ablation_variants, "BETAS", (0.0, 1.0))
+    monkeypatch.setattr(ablation_variants, "SHORT", {"rounds": 2, "patience": 1})
     names = ("em", "supervised", "contrast", "label_prior", "oracle", "chance", "untrained")
     options = ["--config", project / "pipeline.yaml", "--dataset", "demo", "--seeds", "1", "--jobs", "1"]
     options += ["--out", tmp_path, *(word for name in names for word in ("--only", name))]
 
     def ablated() -> str:
-        told = CliRunner().invoke(ablate.ablate, list(map(str, options)))
+        told = CliRunner().invoke(ablate_command, list(map(str, options)))
         assert told.exit_code == 0, told.output
         return told.output
 
@@ -424,7 +425,7 @@ def test_the_ablation_makes_its_table_and_resumes(project, tmp_path, monkeypatch
     assert "9 runs, 9 made before" in (told := ablated())
     assert (tmp_path / "ablation.csv").read_bytes() == table
     rows = list(csv.DictReader(table.decode().splitlines()))
-    assert tuple(rows[0]) == ablate.COLUMNS
+    assert tuple(rows[0]) == ablation_table.COLUMNS
     assert {r["variant"] for r in rows} == {*names, "q", "no_relations"}
     assert {(r["alpha"], r["beta"]) for r in rows if r["variant"] == "em"} == {
         ("0.0", "1.0"), ("0.5", "0.0"), ("0.5", "1.0"),
@@ -436,5 +437,5 @@ def test_the_ablation_makes_its_table_and_resumes(project, tmp_path, monkeypatch
         assert picture.size[0] > 500
     options = [*options[: -2 * len(names)], "--only", "oracle"]
     assert "1 runs, 1 made before" in (told := ablated()) and "| oracle" in told and "supervised" not in told
-    told = CliRunner().invoke(ablate.ablate, ["--only", "q", *map(str, options)])
+    told = CliRunner().invoke(ablate_command, ["--only", "q", *map(str, options)])
     assert told.exit_code == 2 and "no variant q; there are em, no_none," in told.output.replace("\n", " ")

@@ -30,6 +30,7 @@ def check_regions(regions, detector, picture, top_k):
     assert (np.diff(regions.score) <= 0).all()
     assert (regions.box >= 0).all() and (regions.box <= np.tile(picture.shape[1::-1], 2) + 1e-3).all()
     np.testing.assert_allclose(regions.class_prob.astype(float).sum(1), 1, atol=0.02)
+    assert (regions.attribute_prob >= 0).all() and (regions.attribute_prob <= 1).all()
 
 
 def _field(number, value):
@@ -61,22 +62,39 @@ def _node(kind, inputs, output):
     return b"".join(_field(1, i) for i in inputs) + _field(2, output) + _field(4, kind)
 
 
-def constant_network(path, answer, side):
-    """An ONNX file that answers `answer` whatever the picture: the mean pixel times 0, plus a constant."""
+def constant_network(path, answer, side, slope=0.0):
+    """An ONNX file that answers `answer`, plus `slope` times the picture's mean (over its channels' mean values).
+
+    slope: a number, or an array of the answer's shape; 0 is a network that answers the same whatever the picture.
+    """
     flat = answer.reshape(1, -1, 1, 1).astype(np.float32)
+    weights = np.repeat(np.broadcast_to(slope, answer.shape).reshape(-1, 1, 1, 1) / 3, 3, 1)
     nodes = [
         _node(b"GlobalAveragePool", [b"x"], b"mean"),
-        _node(b"Conv", [b"mean", b"zero"], b"nothing"),
-        _node(b"Add", [b"nothing", b"answer"], b"flat"),
+        _node(b"Conv", [b"mean", b"slope"], b"change"),
+        _node(b"Add", [b"change", b"answer"], b"flat"),
         _node(b"Reshape", [b"flat", b"shape"], b"y"),
     ]
     constants = {
-        b"zero": np.zeros((flat.shape[1], 3, 1, 1), np.float32),
+        b"slope": weights.astype(np.float32),
         b"answer": flat,
         b"shape": np.array(answer.shape, np.int64),
     }
+    path.write_bytes(_model(nodes, constants, {b"x": (1, 3, side, side)}, {b"y": answer.shape}))
+    return path
+
+
+def suppressing_network(path, side):
+    """An ONNX file that suppresses boxes itself, as exports with nms=True do."""
+    nodes = [_node(b"NonMaxSuppression", [b"boxes", b"x"], b"y")]
+    constants = {b"boxes": np.zeros((1, side, 4), np.float32)}
+    path.write_bytes(_model(nodes, constants, {b"x": (1, 3, side)}, {b"y": (1, 3)}))
+    return path
+
+
+def _model(nodes, constants, inputs, outputs):
     graph = b"".join(_field(1, n) for n in nodes) + _field(2, b"g")
     graph += b"".join(_field(5, _tensor(name, array)) for name, array in constants.items())
-    graph += _field(11, _value(b"x", (1, 3, side, side))) + _field(12, _value(b"y", answer.shape))
-    path.write_bytes(_field(1, 8) + _field(7, graph) + _field(8, _field(1, b"") + _field(2, 13)))
-    return path
+    graph += b"".join(_field(11, _value(name, shape)) for name, shape in inputs.items())
+    graph += b"".join(_field(12, _value(name, shape)) for name, shape in outputs.items())
+    return _field(1, 8) + _field(7, graph) + _field(8, _field(1, b"") + _field(2, 13))

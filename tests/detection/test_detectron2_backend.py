@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tests.conftest import ROOT
+from tests.detection.narrow_models import C4, FPN, narrow_block, narrow_model, zoo_pickle
 from tests.detection.networks import LIMITS, check_regions, random_picture
 from vcma.detection import detectron2_config
 from vcma.detection.colours import COLOUR_ATTRIBUTES, named_colours
@@ -21,76 +22,21 @@ from vcma.detection.registry import cached_detector, load_detector
 from vcma.detection.weights import read_checkpoint
 from vcma.errors import InputError
 
-_NARROW = """
-MODEL:
-  RESNETS: {STEM_OUT_CHANNELS: 8, RES2_OUT_CHANNELS: 16, WIDTH_PER_GROUP: 8}
-  RPN: {PRE_NMS_TOPK_TEST: 60, POST_NMS_TOPK_TEST: 30}
-"""
-FPN = (
-    "_BASE_: {root}/envs/detectors/coco_r50_fpn.yaml"
-    + _NARROW
-    + """
-  FPN: {OUT_CHANNELS: 16}
-  ROI_BOX_HEAD: {FC_DIM: 24}
-INPUT: {MIN_SIZE_TEST: 64}
-"""
-)
-C4 = (
-    "_BASE_: {root}/envs/detectors/vg_r101_c4.yaml"
-    + _NARROW
-    + """
-  ROI_BOX_HEAD: {POOLER_RESOLUTION: 4}
-  ROI_ATTRIBUTE_HEAD: {OBJ_EMBED_DIM: 6, FC_DIM: 8}
-INPUT: {MIN_SIZE_TEST: 64}
-"""
-)
-
-
-def _model(folder, text, classes, attributes=0, spread=10.0):
-    """A narrow model of a ready configuration, random weights; its heads are opinionated, as trained ones are."""
-    (folder / "model.yaml").write_text(text.replace("{root}", str(ROOT)))
-    (folder / "classes").write_text("\n".join(f"class {i}" for i in range(classes)))
-    (folder / "attributes").write_text("\n".join(f"attribute {i}" for i in range(attributes)))
-    cfg = read_config("model.yaml", folder)
-    cfg.MODEL.ROI_HEADS.NUM_CLASSES = classes
-    cfg.MODEL.ROI_ATTRIBUTE_HEAD.NUM_CLASSES = attributes
-    torch.manual_seed(0)
-    model = build_model(cfg, "cpu").eval()
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if "cls_score.weight" in name or "attr_score.weight" in name:
-                weight.mul_(spread)
-        for name, buffer in model.named_buffers():
-            if name.endswith("running_mean"):
-                buffer.normal_(0, 0.1)
-            if name.endswith("conv3.norm.weight"):
-                buffer.mul_(0.2)  # else a hundred untrained layers overflow
-    return model
-
-
-def _zoo_pickle(model, path):
-    arrays = {name: value.numpy() for name, value in model.state_dict().items()}
-    path.write_bytes(pickle.dumps({"model": arrays, "__author__": "nobody"}))
-
-
-def _block(**more):
-    return {"backend": "detectron2", "config": "model.yaml", "weights": "model.pkl", "classes": "classes"} | more
-
 
 @pytest.fixture(scope="module")
 def fpn(tmp_path_factory):
     """COCO's R50-FPN, narrow: its folder and detector."""
     folder = tmp_path_factory.mktemp("fpn")
-    _zoo_pickle(_model(folder, FPN, 80), folder / "model.pkl")
-    return folder, load_detector(_block(), folder)
+    zoo_pickle(narrow_model(folder, FPN, 80), folder / "model.pkl")
+    return folder, load_detector(narrow_block(), folder)
 
 
 @pytest.fixture(scope="module")
 def visual_genome(tmp_path_factory):
     """The Visual Genome detector, narrow: its folder and detector, from weights of the public layout."""
     folder = tmp_path_factory.mktemp("vg")
-    _zoo_pickle(_model(folder, C4, 30, 7), folder / "model.pkl")
-    return folder, load_detector(_block(attributes="attributes"), folder)
+    zoo_pickle(narrow_model(folder, C4, 30, 7), folder / "model.pkl")
+    return folder, load_detector(narrow_block(attributes="attributes"), folder)
 
 
 def test_pyramid_without_attribute_head_tells_colours(fpn):
@@ -207,7 +153,7 @@ def test_the_other_public_spelling_of_attribute_layers(visual_genome, tmp_path):
             name = name.replace(old, new)
         state[name] = torch.from_numpy(value)
     torch.save(state, folder / "other.pth")
-    other = load_detector(_block(attributes="attributes", weights="other.pth"), folder)
+    other = load_detector(narrow_block(attributes="attributes", weights="other.pth"), folder)
     for a, b in zip(
         detector.detect([random_picture()], **LIMITS), other.detect([random_picture()], **LIMITS), strict=True
     ):
@@ -219,24 +165,24 @@ def test_fingerprint_follows_content_not_place(fpn, tmp_path):
     folder, detector = fpn
     for name in ("model.yaml", "model.pkl", "classes"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
-    assert load_detector(_block(), tmp_path).fingerprint == detector.fingerprint
+    assert load_detector(narrow_block(), tmp_path).fingerprint == detector.fingerprint
     (tmp_path / "classes").write_text("\n".join(f"thing {i}" for i in range(80)))
-    assert load_detector(_block(), tmp_path).fingerprint != detector.fingerprint
-    assert cached_detector(_block(), tmp_path) is cached_detector(_block(), tmp_path)
+    assert load_detector(narrow_block(), tmp_path).fingerprint != detector.fingerprint
+    assert cached_detector(narrow_block(), tmp_path) is cached_detector(narrow_block(), tmp_path)
 
 
 def test_weights_that_do_not_fit_are_refused(fpn):
     folder, _ = fpn
     (folder / "few").write_text("a\nb")
     with pytest.raises(InputError, match=r"cls_score\.weight is 81 x 24 in the weights, 3 x 24 by"):
-        load_detector(_block(classes="few"), folder)
+        load_detector(narrow_block(classes="few"), folder)
     data = pickle.loads((folder / "model.pkl").read_bytes())  # written above
     del data["model"]["backbone.fpn_output5.weight"]
     (folder / "part.pkl").write_bytes(pickle.dumps(data))
     with pytest.raises(
         InputError, match=r"lack 1 layers of the configuration, first backbone\.fpn_output5\.weight"
     ):
-        load_detector(_block(weights="part.pkl"), folder)
+        load_detector(narrow_block(weights="part.pkl"), folder)
 
 
 class _Harmful:
@@ -250,7 +196,7 @@ def test_pickles_run_no_code(fpn, suffix, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (folder / f"harmful{suffix}").write_bytes(pickle.dumps({"model": {"a": np.zeros(2)}, "x": _Harmful()}))
     with pytest.raises(InputError, match="cannot read these weights"):
-        load_detector(_block(weights=f"harmful{suffix}"), folder)
+        load_detector(narrow_block(weights=f"harmful{suffix}"), folder)
     assert not (tmp_path / "harm").exists()
 
 
@@ -260,7 +206,7 @@ def test_damaged_weights(fpn, content, suffix):
     folder, _ = fpn
     (folder / f"damaged{suffix}").write_bytes(content)
     with pytest.raises(InputError, match=rf"damaged{suffix}: .*; "):
-        load_detector(_block(weights=f"damaged{suffix}"), folder)
+        load_detector(narrow_block(weights=f"damaged{suffix}"), folder)
 
 
 def test_truncated_checkpoint(tmp_path, fpn):
@@ -268,28 +214,28 @@ def test_truncated_checkpoint(tmp_path, fpn):
     torch.save({"model": {"a": torch.zeros(1000)}}, folder / "whole.pth")
     (folder / "half.pth").write_bytes((folder / "whole.pth").read_bytes()[:1500])
     with pytest.raises(InputError, match=r"half\.pth"):
-        load_detector(_block(weights="half.pth"), folder)
+        load_detector(narrow_block(weights="half.pth"), folder)
 
 
 def test_bad_configurations(tmp_path, fpn):
     folder, _ = fpn
     with pytest.raises(InputError, match=r"no\.yaml: detectron2 configuration not found"):
-        load_detector(_block(config="no.yaml"), folder)
+        load_detector(narrow_block(config="no.yaml"), folder)
     with pytest.raises(InputError, match=r"missing\.pkl: detector weights not found"):
-        load_detector(_block(weights="missing.pkl"), folder)
+        load_detector(narrow_block(weights="missing.pkl"), folder)
     for text in ("MODEL: {NO_SUCH_KEY: 1}", "MODEL: [", "42", "MODEL: !!python/object/apply:os.getcwd []"):
         (folder / "bad.yaml").write_text(text)
         with pytest.raises(InputError, match=r"bad\.yaml: not a detectron2 configuration"):
-            load_detector(_block(config="bad.yaml"), folder)
+            load_detector(narrow_block(config="bad.yaml"), folder)
     (folder / "bad.yaml").write_text("VERSION: 2\nMODEL: {META_ARCHITECTURE: RetinaNet}")
     with pytest.raises(InputError):
-        load_detector(_block(config="bad.yaml"), folder)
+        load_detector(narrow_block(config="bad.yaml"), folder)
 
 
 def test_names_are_asked_for(visual_genome):
     folder, _ = visual_genome
     with pytest.raises(InputError, match=r"names no attributes; add attributes: FILE"):
-        load_detector(_block(), folder)
+        load_detector(narrow_block(), folder)
     with pytest.raises(InputError, match=r"names no classes; add classes: FILE"):
         load_detector({"backend": "detectron2", "config": "model.yaml", "weights": "model.pkl"}, folder)
 
@@ -305,7 +251,7 @@ def test_urls_go_through_the_path_manager(fpn, monkeypatch):
         return str(folder / "model.pkl")
 
     monkeypatch.setattr(PathManager, "get_local_path", local)
-    loaded = load_detector(_block(weights="detectron2://some/where.pkl"), folder)
+    loaded = load_detector(narrow_block(weights="detectron2://some/where.pkl"), folder)
     assert asked == ["detectron2://some/where.pkl"] and loaded.fingerprint == detector.fingerprint
 
     def refuse(path, **_):
@@ -313,7 +259,7 @@ def test_urls_go_through_the_path_manager(fpn, monkeypatch):
 
     monkeypatch.setattr(PathManager, "get_local_path", refuse)
     with pytest.raises(InputError, match="cannot be fetched: no route; fetch it yourself"):
-        load_detector(_block(weights="detectron2://some/where.pkl"), folder)
+        load_detector(narrow_block(weights="detectron2://some/where.pkl"), folder)
 
 
 def test_zoo_names(fpn, monkeypatch):

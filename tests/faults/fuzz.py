@@ -12,6 +12,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ import click
 import numpy as np
 
 from tests.conftest import ROOT, make_tubes, unseal
+from tests.detection.answers import SIDE, answer_of, some_things
+from tests.detection.networks import constant_network
 from tests.faults import workshop
 from vcma.errors import InputError
 from vcma.pipeline import artifact, schemas
@@ -105,7 +108,7 @@ def document(value: Any, chance: random.Random) -> bytes:
 
 
 def videos(folder: Path) -> Callable[[random.Random], None]:
-    from vcma.video.extent import broken_frames, extent
+    from vcma.video.examination import examine
     from vcma.video.sampling import extract
 
     good = []
@@ -122,8 +125,8 @@ def videos(folder: Path) -> Callable[[random.Random], None]:
         path, content = chance.choice(good)
         path.write_bytes(mangled(content, chance))
         if chance.random() < 0.5:
-            broken_frames(path)
-        extent(path, exact=chance.random() < 0.5)
+            with suppress(InputError):
+                examine(path, thorough=chance.random() < 0.5)
         columns = extract(path, [(0, -1)], rate=12, max_frames=50, max_side=64, quality=80)
         artifact.write(schemas.FRAMES, folder / "frames.h5", columns, {}, {})
 
@@ -241,7 +244,7 @@ def yaml(folder: Path) -> Callable[[random.Random], None]:
 
 def hdf5(folder: Path) -> Callable[[random.Random], None]:
     """Artifacts of every schema, more of them without a seal, for the readers and what first works on columns."""
-    from vcma.commands import show
+    from vcma.commands.show import describe
     from vcma.linking import linker
     from vcma.model.clip import crop
 
@@ -263,7 +266,7 @@ def hdf5(folder: Path) -> Callable[[random.Random], None]:
         if way == 0:
             artifact.attributes(path, schema)
         elif way == 1:
-            show.describe(path, 3)
+            describe(path, 3)
         elif way == 2:
             artifact.read(schema, path, [chance.choice(list(schema.columns))])
         else:
@@ -343,11 +346,12 @@ def safetensors(folder: Path) -> Callable[[random.Random], None]:
 
 
 def weights(folder: Path) -> Callable[[random.Random], None]:
-    """Detector weights as .pth, .pkl and .onnx, class names, and detectron2's configuration."""
+    """Detector weights as .pth, .pkl and, of every layout, .onnx; class names; and detectron2's configuration."""
     import pickle
 
     import torch
 
+    from vcma.detection.layouts import LAYOUTS
     from vcma.detection.registry import load_detector
     from vcma.detection.weights import read_checkpoint
 
@@ -357,16 +361,20 @@ def weights(folder: Path) -> Callable[[random.Random], None]:
     (folder / "good.pkl").write_bytes(pickle.dumps(plain))
     block = workshop.tiny_network(folder)
     good = {kind: (folder / f"good.{kind}").read_bytes() for kind in ("pth", "pkl")}
-    good |= {"onnx": (folder / "net.onnx").read_bytes(), "names": (folder / "names").read_bytes()}
+    good |= {"names": (folder / "names").read_bytes()}
+    for layout in LAYOUTS:
+        network = constant_network(folder / f"{layout}.onnx", answer_of(layout, some_things())[0], SIDE)
+        good[layout] = network.read_bytes()
 
     def once(chance: random.Random) -> None:
         kind = chance.choice(list(good))
-        path = folder / f"bad.{kind}"
+        path = folder / f"bad.{'onnx' if kind in LAYOUTS else kind}"
         path.write_bytes(mangled(good[kind], chance))
         if kind in ("pth", "pkl"):
             read_checkpoint(path)
             return
-        detector = load_detector(block | {"weights" if kind == "onnx" else "classes": str(path)}, folder)
+        changes = {"classes": str(path)} if kind == "names" else {"weights": str(path), "layout": kind}
+        detector = load_detector(block | changes, folder)
         limits = {"top_k": 5, "score_threshold": 0.1, "nms_threshold": 0.5, "min_size": 1}
         detector.detect([np.zeros((48, 64, 3), np.uint8)], **limits)
 

@@ -15,9 +15,10 @@ from vcma.inference.untrained import label_encoder
 from vcma.model import em
 from vcma.model.batch import NO_CANDIDATE
 from vcma.model.clip import crop
+from vcma.model.decoding import best_interval
 from vcma.model.evidence import build, forward, untrained_evidence
 from vcma.model.sentence_posteriors import posteriors, untrained_posteriors
-from vcma.model.settings import Settings
+from vcma.model.settings import Settings, UntrainedSettings
 from vcma.model.vocabulary import vocabulary
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
@@ -27,11 +28,18 @@ from vcma.training.resume import Rounds
 from vcma.training.trainer import Trainer, fit
 
 SETTINGS = Settings(
-    beta=1.0, kappa=6.0, label_prior=1.0,
-    relation_prior=0.5, time="frames", margin=0.5, width=16,
+    beta=1.0, kappa=6.0, label_prior=1.0, score_prior=0.0,
+    relation_prior=0.5, time="frames", margin=0.5, throughout=0.0, width=16,
     bottleneck=2, dropout=0.1, refinements=3, none_weight=1.0,
     contrast_weight=0.3, learning_rate=0.01, weight_decay=0.01, batch_clips=4, warm_up=1, rounds=3, patience=2,
     stop="rounds", text="wordllama", train_frames=64, seed=0,
+)  # fmt: skip
+
+
+UNTRAINED = UntrainedSettings(
+    beta=1.0, kappa=8.0, label_prior=2.0, score_prior=1.0, relation_prior=1.0,
+    time="span", margin=0.5, refinements=3,
+    throughout=0.5,
 )  # fmt: skip
 
 
@@ -390,7 +398,7 @@ def test_without_a_model_labels_and_words_of_place_decide():
     tubes["box"] = np.concatenate([high, low, ball])
     tubes["width"], tubes["height"] = np.int64(160), np.int64(100)
     encoder = label_encoder(tubes["class_name"], tubes["attribute_name"], tubes["feature"].shape[1])
-    settings = replace(SETTINGS, relation_prior=1.0, label_prior=2.0, time="span", kappa=8.0)
+    settings = UNTRAINED
     for predicate, dog in (("above", 0), ("beneath", 1)):
         told = [sentence(relations=((0, predicate, 1),), heads=("dog", "ball"))]
         encoder.prepare(told)
@@ -398,8 +406,38 @@ def test_without_a_model_labels_and_words_of_place_decide():
         assert found.log_z[0].argmax() == dog and found.log_z[1].argmax() == 2
     assert found.y[: T // 2].mean() < found.y[T // 2 :].mean() - 0.05
     before = untrained_evidence(settings, encoder.batch([crop(Tubes.of(tubes), 0, -1, 64)], [told]).to("cpu"))
-    assert before.gamma[0] * T == 2 and 0.3 < before.time.log_prior[0, 0, T].exp() < 0.4
+    assert 0.5 < before.time.log_prior[0, 0, T].exp() < 0.6  # all of it, as all tubes are, or any interval
     told = [sentence(relations=(), heads=("ball",))]
     encoder.prepare(told)
     (found,) = untrained_posteriors(settings, encoder.batch([crop(Tubes.of(tubes), 0, -1, 64)], [told]), "cpu")
-    assert found.log_z[0].argmax() == 2 and np.exp(found.log_intervals)[0, T] == 1
+    assert found.log_z[0].argmax() == 2 and np.exp(found.log_intervals)[0, T] == pytest.approx(1)
+
+
+def test_without_a_change_in_its_words_a_sentence_shows_as_long_as_its_target_is_there():
+    tubes = make_tubes(0, 2, 12, gaps=False)
+    T = len(tubes["frame"])
+    tubes["class_name"], tubes["class_prob"] = np.array(["dog", "ball"], dtype=object), np.eye(2, dtype=np.float16)
+    kept = np.r_[3 : T - 2, T : 2 * T]  # the dog comes later and leaves earlier
+    for name in ("position", "box", "score", "interpolated", "feature"):
+        tubes[name] = tubes[name][kept]
+    tubes["point_offset"] = np.array([0, T - 5, 2 * T - 5])
+    clip = crop(Tubes.of(tubes), 0, -1, 64)
+    encoder = label_encoder(tubes["class_name"], tubes["attribute_name"], tubes["feature"].shape[1])
+    for relations in ((), ((0, "surprise", -1),)):  # no relation, and one whose words say nothing of geometry
+        told = [sentence(relations=relations, heads=("dog",))]
+        encoder.prepare(told)
+        (found,) = untrained_posteriors(UNTRAINED, encoder.batch([clip], [told]), "cpu")
+        assert best_interval(found.log_intervals) == (3, T - 2)
+
+
+def test_boxes_that_the_detector_doubts_say_little_of_relations():
+    tubes = make_tubes(0, 3, 8, gaps=False)
+    told = [sentence(relations=((0, "above", 1),), heads=("dog", "ball"))]
+    gammas = []
+    for score in (0.9, 0.45):
+        tubes["score"] = np.full_like(tubes["score"], score)
+        encoder = label_encoder(tubes["class_name"], tubes["attribute_name"], tubes["feature"].shape[1])
+        encoder.prepare(told)
+        clip = crop(Tubes.of(tubes), 0, -1, 64)
+        gammas.append(float(untrained_evidence(UNTRAINED, encoder.batch([clip], [told]).to("cpu")).gamma[0]))
+    assert gammas[0] / gammas[1] == pytest.approx(16, rel=1e-3)

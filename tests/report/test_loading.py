@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import make_tubes
 from tests.report.made_run import FRAMES, make_run, write_predictions
-from vcma.commands import show
+from vcma.commands.contact_sheet import draw_contact_sheet
 from vcma.errors import InputError
 from vcma.report.loading import load_report, read_answers
 
@@ -33,6 +33,6 @@ def test_a_tube_that_its_video_does_not_have_is_told_when_it_is_drawn(tmp_path):
     folder = make_run(tmp_path)
     write_predictions(folder, make_tubes(3, frames=FRAMES // 3), 99)
     with pytest.raises(InputError, match="names tube 99, its video has 4"):
-        show.draw(folder / "predictions.h5", tmp_path / "a.png", None, 1)
+        draw_contact_sheet(folder / "predictions.h5", tmp_path / "a.png", None, 1)
     with pytest.raises(InputError, match="names tube 99, its video has 4; ground again"):
         read_answers(folder)

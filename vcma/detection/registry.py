@@ -2,8 +2,8 @@
 
     detectron2   {backend: detectron2, config: FILE.yaml or zoo name, weights: FILE or URL,
                   classes: FILE, attributes: FILE}                       (the last three are optional)
-    opencv_dnn   {backend: opencv_dnn, layout: fastestdet | yolov8 | ssd, weights: FILE, classes: FILE,
-                  input_size: 352, ...}                                  (see vcma/detection/opencv_backend.py)
+    opencv_dnn   {backend: opencv_dnn, layout: fastestdet | yolox | yolov5 | yolov8 | end2end | ssd,
+                  weights: FILE, classes: FILE, input_size: 416, ...}    (see vcma/detection/opencv_backend.py)
 
 Paths are relative to the root given to `load_detector`; `~` and environment variables in them are expanded.
 """
@@ -80,6 +80,6 @@ BACKENDS = {
     "opencv_dnn": Backend(
         _load_opencv_dnn,
         frozenset({"layout", "weights", "classes", "input_size"}),
-        frozenset({"network", "scale", "mean", "swap_rb", "first_class"}),
+        frozenset({"network", "source", "scale", "mean", "swap_rb", "first_class"}),
     ),
 }

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from vcma.boxes import interpolate, pairwise_iou
-from vcma.records.columns import Columns, rows
+from vcma.records.columns import Columns, offsets, rows
 from vcma.records.predicted_tubes import PredictedTubes
 from vcma.records.tubes import Points, Tubes
 
@@ -96,7 +96,7 @@ def _predict(
     return PredictedTubes(
         np.asarray(truth["sample"], dtype=object),
         span,
-        np.cumsum([0, *map(len, frames)], dtype=np.int64),
+        offsets(map(len, frames)),
         np.concatenate([np.zeros(0, np.int64), *frames]),
         np.concatenate([np.zeros((0, 4)), *boxes]).astype(np.float32),
     )

@@ -26,8 +26,9 @@ def best_tubes(
 
     The value of a tube, by which it is chosen next, is the sum of its detections' scores, each by 1 + the number of
     tubes chosen before that cover its frame: a short tube where nothing else is outranks a long one in a crowd.
-    Values fall from tube to tube; with less than MIN_VALUE of the first no more are chosen. A tube repeats one that it looks like and overlaps by a mean IoU above max_overlap in the frames
-    they share. appearance: with the embeddings of the tubes. time [T]: of the sampled frames.
+    Values fall from tube to tube; with less than MIN_VALUE of the first no more are chosen. A tube repeats one that
+    it looks like and overlaps by a mean IoU above max_overlap in the frames they share. appearance: with the
+    embeddings of the tubes. time [T]: of the sampled frames.
     """
     points = tube_points(detections.position[tubes.detection], tubes.offset, time)
     score = np.where(points.detected, detections.score[tubes.detection][points.left], 0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from vcma.records.columns import offsets
 from vcma.records.predicted_tubes import PredictedTubes
 from vcma.records.tubes import Tubes
 
@@ -27,7 +28,9 @@ class Prediction:
     """An answer with the posteriors it was read from.
 
     entity_tube int64 [M]; candidate int64 [N], the tubes that were considered; posterior float32 [M, N]; moment
-    int64 [T] native frames and moment_prob float32 [T]; evidence float32 [relations, T] in nat.
+    int64 [T] native frames and moment_prob float32 [T]; evidence float32 [relations, T] in nat. flags: what speaks
+    against the answer. absent: probability that nothing in the video fits, -1 where it cannot be judged.
+    interpolated: share of the sampled frames of the answer whose box no detection confirms.
     """
 
     answer: Answer
@@ -40,6 +43,8 @@ class Prediction:
     moment: np.ndarray
     moment_prob: np.ndarray
     evidence: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    absent: float = -1.0
+    interpolated: float = 0.0
 
 
 def boxes_of(
@@ -55,7 +60,7 @@ def boxes_of(
     return PredictedTubes(
         sample=np.array([a.sample for a in answers], dtype=object),
         span=np.array([(a.begin, a.end) for a in answers], np.int64).reshape(-1, 2),
-        box_offset=np.cumsum([0, *map(len, frames[1:])]).astype(np.int64),
+        box_offset=offsets(map(len, frames[1:])),
         box_frame=np.concatenate(frames),
         box=np.concatenate(boxes),
     )
@@ -70,9 +75,6 @@ def prediction_columns(predictions: Sequence[Prediction]) -> dict[str, Any]:
     def flat(arrays: Iterable[np.ndarray], dtype: type) -> np.ndarray:
         return np.concatenate([np.zeros(0, dtype), *(np.ravel(a) for a in arrays)]).astype(dtype)
 
-    def offset(counts: Iterable[int]) -> np.ndarray:
-        return np.cumsum([0, *counts]).astype(np.int64)
-
     targets = [p.posterior[p.target] if p.posterior.size else np.zeros(0) for p in predictions]
     chosen = [p.candidate == p.answer.tube for p in predictions]
     return {
@@ -84,16 +86,18 @@ def prediction_columns(predictions: Sequence[Prediction]) -> dict[str, Any]:
         "probability": np.array([t[c].sum() for t, c in zip(targets, chosen, strict=True)], np.float32),
         "entropy": np.array([-(t * np.log(np.maximum(t, 1e-12))).sum() for t in targets], np.float32),
         "flags": text(" ".join(p.flags) for p in predictions),
-        "entity_offset": offset(len(p.entity_tube) for p in predictions),
+        "absent": np.array([p.absent for p in predictions], np.float32),
+        "interpolated": np.array([p.interpolated for p in predictions], np.float32),
+        "entity_offset": offsets(len(p.entity_tube) for p in predictions),
         "entity_tube": flat((p.entity_tube for p in predictions), np.int64),
-        "candidate_offset": offset(len(p.candidate) for p in predictions for _ in p.entity_tube),
+        "candidate_offset": offsets(len(p.candidate) for p in predictions for _ in p.entity_tube),
         "candidate": flat((p.candidate for p in predictions for _ in p.entity_tube), np.int64),
         "candidate_prob": flat((p.posterior for p in predictions), np.float32),
-        "moment_offset": offset(len(p.moment) for p in predictions),
+        "moment_offset": offsets(len(p.moment) for p in predictions),
         "moment": flat((p.moment for p in predictions), np.int64),
         "moment_prob": flat((p.moment_prob for p in predictions), np.float32),
-        "relation_offset": offset(len(p.evidence) for p in predictions),
-        "evidence_offset": offset(len(row) for p in predictions for row in p.evidence),
+        "relation_offset": offsets(len(p.evidence) for p in predictions),
+        "evidence_offset": offsets(len(row) for p in predictions for row in p.evidence),
         "evidence": flat((p.evidence for p in predictions), np.float32),
     }
 
@@ -121,6 +125,12 @@ def answers_of(columns: dict[str, Any], rows: Iterable[int]) -> list[Answer]:
         )
         for i in rows
     ]
+
+
+def told_doubts(prediction: Prediction) -> dict[str, Any]:
+    """What the exchange format says beside span and boxes: doubts, the share of guessed boxes, and absence."""
+    told: dict[str, Any] = {"doubts": list(prediction.flags), "interpolated": round(prediction.interpolated, 3)}
+    return told | ({"absent": round(prediction.absent, 4)} if prediction.absent >= 0 else {})
 
 
 def exported(answers: Iterable[Answer], segments: dict[str, tuple[int, int]], tubes: Tubes | None) -> Iterator:

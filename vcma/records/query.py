@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from vcma.records.columns import offsets
+
 
 @dataclass(frozen=True)
 class Entity:
@@ -81,14 +83,14 @@ def query_columns(queries: Sequence[Query]) -> dict[str, Any]:
         "kind": text(q.kind for q in queries),
         "target": number(q.target for q in queries),
         "flags": text(" ".join(q.flags) for q in queries),
-        "entity_offset": np.cumsum([0, *(len(q.entities) for q in queries)], dtype=np.int64),
+        "entity_offset": offsets(len(q.entities) for q in queries),
         "entity": text(e.text for e in entities),
         "head": text(e.head for e in entities),
         "attributes": text("; ".join(e.attributes) for e in entities),
         "number": text(e.number for e in entities),
         "entity_begin": number(e.span[0] for e in entities),
         "entity_end": number(e.span[1] for e in entities),
-        "relation_offset": np.cumsum([0, *(len(q.relations) for q in queries)], dtype=np.int64),
+        "relation_offset": offsets(len(q.relations) for q in queries),
         "subject": number(r.subject for r in relations),
         "predicate": text(r.predicate for r in relations),
         "object": number(-1 if r.object is None else r.object for r in relations),

@@ -10,8 +10,7 @@ import numpy as np
 
 from vcma.errors import InputError
 from vcma.pipeline import artifact, schemas, storage
-from vcma.pipeline.paths import file_stem
-from vcma.pipeline.video_artifacts import tubes_reader
+from vcma.pipeline.video_artifacts import tubes_reader, video_file
 from vcma.records.columns import Columns
 from vcma.records.tubes import Tubes
 from vcma.report.cases import Case
@@ -32,7 +31,7 @@ def film_strip(case: Case, artifacts: Path, path: Path, count: int = 6) -> None:
 
     if path.suffix not in (".png", ".svg", ".pdf"):
         raise InputError(f"cannot draw a '{path.suffix}' file", path, "name a .png, .svg or .pdf")
-    frames = artifact.read(schemas.FRAMES, artifacts / "frames" / f"{file_stem(case.video)}.h5")
+    frames = artifact.read(schemas.FRAMES, video_file(artifacts / "frames", case.video))
     tubes = tubes_reader(artifacts / "tubes")(case.video)
     rows = strip_rows(case, frames["frame"], count)
     if not len(rows):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def save_model(folder: Path, model: Model, detector: str, extra: dict[str, Any])
     content = safetensors.torch.save(tensors)
     write_bytes(folder / "model.safetensors", content)
     description = {
-        "format": "vcma-model/2",
+        "format": "vcma-model/3",
         "settings": asdict(model.settings),
         "vocabulary": model.vocabulary.to_json(),
         "detector": detector,
@@ -37,14 +38,23 @@ def save_model(folder: Path, model: Model, detector: str, extra: dict[str, Any])
     write_json(folder / "model.json", description)
 
 
+def save_nothing(artifacts: Path) -> Path:
+    """Leave what DVC expects of training where the pipeline grounds without a model; return the model's folder."""
+    folder = artifacts / "model"
+    shutil.rmtree(folder, ignore_errors=True)
+    write_json(folder / "untrained.json", {"untrained": "`untrained: true` in `ground_queries:` of pipeline.yaml"})
+    write_json(artifacts / "em_history.json", {})
+    return folder
+
+
 def load_model(folder: Path, detector: str | None = None) -> tuple[Model, dict[str, Any]]:
     """Read a model and its description; raises InputError if it is missing, damaged, or of another detector."""
     import numpy as np
 
     description = read_json(folder / "model.json", _REMEDY)
     try:
-        if description["format"] != "vcma-model/2":
-            raise InputError(f"holds {description['format']}, not vcma-model/2", folder / "model.json", _REMEDY)
+        if description["format"] != "vcma-model/3":
+            raise InputError(f"holds {description['format']}, not vcma-model/3", folder / "model.json", _REMEDY)
         settings = Settings.of(description["settings"])
         if not 0 < settings.width <= _WIDEST:
             raise ValueError(f"width {settings.width}")

@@ -14,10 +14,13 @@ from vcma.model.batch import Batch
 from vcma.model.settings import Settings
 from vcma.model.vocabulary import Vocabulary, vocabulary
 from vcma.pipeline import artifact, schemas
+from vcma.pipeline.video_artifacts import tell_strays
 from vcma.records.columns import Columns
 from vcma.records.sentence import Sentence, grouped, sentences
 from vcma.text.features import WORDLLAMA, TextFeatures
 from vcma.training.validation import Validation
+
+_STEPS = 8  # of one pass, at least, where there are clips enough
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,14 @@ class TrainingSet:
             raise InputError(
                 "no training sentence",
                 artifacts / "samples.h5",
-                "name a 'train' file under 'splits:', whose videos no list under 'files:' leaves out",
+                "name a 'train' file under 'splits:', whose videos no list under 'files:' leaves out, or set "
+                "'untrained: true' in 'ground_queries:'",
             )
-        clips = ClipStore(tubes, max_frames)
+        tell_strays(tubes, artifacts / "samples.h5")
+        clips = ClipStore(tubes, max_frames, samples["video"])
         example = clips.describe()
         width = example["feature"].shape[1]
+        clips.read_as(example["class_name"], example["attribute_name"], width)
         words = vocabulary(train, example["class_name"], example["attribute_name"], width, texts)
         encoder = Encoder(words, texts)
         encoder.prepare(train)
@@ -58,7 +64,18 @@ class TrainingSet:
 
     def steps(self, settings: Settings) -> int:
         """Steps of one epoch."""
-        return -(-len(grouped(self.sentences)) // settings.batch_clips)
+        return -(-self._clips // self.batch_clips(settings))
+
+    def batch_clips(self, settings: Settings) -> int:
+        """Clips in one step: as many as the settings say, or fewer, at least 2, so that a pass has 8 steps.
+
+        With a few large steps a pass, the optimiser has hardly moved when the next posterior is taken.
+        """
+        return min(settings.batch_clips, max(2, self._clips // _STEPS))
+
+    @property
+    def _clips(self) -> int:
+        return len(grouped(self.sentences))
 
     def epochs(
         self, settings: Settings, labels: Mapping[str, Label] | None = None
@@ -67,8 +84,8 @@ class TrainingSet:
 
         def epoch(number: int) -> Iterator[Batch]:
             seed = settings.seed, number
-            frames = settings.train_frames
-            loaded = batches(self.clips, self.encoder, self.sentences, settings.batch_clips, seed, frames, labels)
+            frames, size = settings.train_frames, self.batch_clips(settings)
+            loaded = batches(self.clips, self.encoder, self.sentences, size, seed, frames, labels)
             return (batch for *_, batch in loaded)
 
         return epoch

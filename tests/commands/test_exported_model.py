@@ -10,7 +10,9 @@ import yaml
 from click.testing import CliRunner
 
 from tests.conftest import ROOT, make_tubes
-from vcma.commands.transfer import MANIFEST, export_command, import_command
+from vcma.commands.export import export_command
+from vcma.commands.exported_model import MANIFEST
+from vcma.commands.import_model import import_command
 from vcma.model.evidence import build
 from vcma.model.settings import Settings
 from vcma.model.vocabulary import Vocabulary

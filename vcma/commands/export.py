@@ -1,0 +1,104 @@
+"""`vcma export`: the trained model as one folder that travels, with a model card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vcma.commands.exported_model import FORMAT, MANIFEST, SECTIONS, copy_files
+from vcma.errors import InputError
+from vcma.evaluation.tables import metrics_table
+from vcma.model.evidence import Model
+from vcma.pipeline import artifact, schemas
+from vcma.pipeline.cli import with_project
+from vcma.pipeline.project import Project
+from vcma.pipeline.storage import read_json, write_bytes, write_json
+from vcma.text.features import LEARNED, WORDLLAMA
+from vcma.training.model_files import load_model
+
+
+@click.command("export")
+@with_project
+@click.argument("out", type=click.Path(path_type=Path))
+def export_command(project: Project, out: Path) -> None:
+    """Put the trained model of the chosen data set into the new folder OUT, to be used elsewhere."""
+    folder = project.artifacts / "model"
+    model, description = load_model(folder)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError("is there already", out, "name a new folder")
+    files = (str(p.relative_to(folder)) for p in sorted(folder.rglob("*")) if p.is_file())
+    manifest = {
+        "format": FORMAT,
+        "dataset": project.dataset,
+        "detector": {"fingerprint": description["detector"], "block": project.block.get("detector")},
+        "parameters": {name: project.section(name) for name in SECTIONS},
+        "files": copy_files(folder, out, files),
+    }
+    encoder = _encoder_needed(model)
+    write_bytes(out / "README.md", _model_card(project, description, encoder).encode())
+    write_json(out / MANIFEST, manifest)  # last: a folder without it is no export
+    if encoder:
+        click.echo(f"export: the model needs {encoder}", err=True)
+    click.echo(f"export: the model trained on {project.dataset} -> {out}", err=True)
+
+
+def _encoder_needed(model: Model) -> str:
+    """Where a model's text encoder must be, which no export holds; empty if it needs no folder."""
+    text = model.settings.text
+    if text in (WORDLLAMA.name, LEARNED.name):
+        return ""
+    where = "at this very path" if Path(text).is_absolute() else "at this place below the project's folder"
+    return f"its text encoder, which is not exported: the folder {text} must be {where} where the model is used"
+
+
+def _metrics(project: Project, weights: str) -> dict[str, Any]:
+    """The metrics of the answers of the model with these weights; none where the last ones are of another model."""
+    predictions, metrics = project.artifacts / "predictions.h5", project.artifacts / "metrics.json"
+    if not predictions.exists() or not metrics.exists():
+        return {}
+    if metrics.stat().st_mtime < predictions.stat().st_mtime:
+        return {}
+    if artifact.attributes(predictions, schemas.PREDICTIONS)["inputs"].get("model") != weights:
+        return {}
+    return read_json(metrics, "run python stages/evaluate.py")
+
+
+def _model_card(project: Project, description: dict[str, Any], encoder: str) -> str:
+    """The model card, Markdown."""
+    facts = "\n".join(f"- **{name}**: {text}" for name, text in _facts(project, description, encoder).items())
+    metrics, split = _metrics(project, description["weights"]), str(project.section("evaluate")["split"])
+    table = metrics_table(metrics, {}, "", split, "this model") if metrics else "Not evaluated."
+    return f"""# A VCMA model
+
+Finds the tube and the span of time that a sentence speaks of: weakly-supervised video grounding after Jin and Mu,
+ECCV 2024.
+
+{facts}
+
+Use it as it lies: `vcma ground clip.mp4 --query "..." --model THIS_FOLDER`; or `vcma import THIS_FOLDER`, then
+`python stages/ground_queries.py`. `{MANIFEST}` holds every parameter and a digest of each file.
+
+Scores on the split {split} of `{project.dataset}`, percent with 95 % intervals, by its own answers:
+
+```
+{table}
+```
+
+Its boxes are the detector's, its sense of time is learned from sentences alone; people and things that the detector
+does not know cannot be found. Where videos are unlike those it was trained on, expect less.
+"""
+
+
+def _facts(project: Project, description: dict[str, Any], encoder: str) -> dict[str, str]:
+    vocabulary, detector = description["vocabulary"], project.detector
+    facts = {
+        "Trained on": f"the train split of `{project.dataset}` ({project.block.get('format')}): "
+        "sentences and videos alone, no box and no span",
+        "Features": f"`{description['detector']}`; with another detector's it is refused",
+        "Detector": ", ".join(f"{key} `{value}`" for key, value in sorted(detector.items())),
+        "Vocabulary": f"{len(vocabulary['words']):,} words, {len(vocabulary['pairs']):,} relations, "
+        f"{len(vocabulary['actions']):,} actions, {len(vocabulary['class_names']):,} classes of the detector",
+    }
+    return facts | ({"Needs": encoder} if encoder else {})
