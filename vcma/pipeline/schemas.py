@@ -87,6 +87,11 @@ _FRAME = {
 }
 
 
+_CUT = {
+    "cut": Column("bool", ("frame",), "", "a new shot has begun since the sampled frame before", default=False),
+}
+
+
 _PICTURE = {
     "width": Column("int64", (), "px", "width of the native picture"),
     "height": Column("int64", (), "px", "height of the native picture"),
@@ -171,6 +176,7 @@ FRAMES = Schema(
     "the sampled frames of one video as JPEG, on one time grid over all segments its samples use",
     {
         **_FRAME,
+        **_CUT,
         "jpeg_offset": Column("int64", ("frame",), "row of jpeg", "bytes of each frame", offsets="byte"),
         "jpeg": Column("uint8", ("byte",), "", "the JPEG files of all frames, end to end"),
         **_PICTURE,
@@ -187,6 +193,7 @@ PROPOSALS = Schema(
     "the detector's regions in each sampled frame of one video",
     {
         **_FRAME,
+        **_CUT,
         "box_offset": Column("int64", ("frame",), "row of box", "rows of box of each frame", offsets="box"),
         "box": Column("float32", ("box", "4"), "px", "regions, xyxy in native pixels", rule="box"),
         "score": Column(
