@@ -20,7 +20,7 @@ from vcma.parsing.attachment import (
     takes_object,
 )
 from vcma.parsing.chunks import Chunk
-from vcma.parsing.mentions import read_list
+from vcma.parsing.mentions import read_list, wearer_of
 from vcma.parsing.questions import at_stranded_preposition, close_question, fill_gap_at_preposition, open_question
 from vcma.parsing.state import Event, Referent, WalkState
 from vcma.parsing.verbs import read_verb
@@ -113,6 +113,16 @@ def _read_copula(state: WalkState, chunk: Chunk) -> None:
     state.after_copula, state.event, state.awaits_verb = True, None, True
 
 
+def _read_worn(state: WalkState, chunk: Chunk) -> None:
+    """Clothes apart from their wearer: "is standing still in the brown jacket"."""
+    state.position += 1
+    wearer = wearer_of(state, chunk)
+    if wearer is not None:
+        state.referents[wearer].chunk.attributes.append(chunk.head)
+    if state.after_copula:
+        state.after_copula, state.awaits_verb = False, False
+
+
 def _read_particle(state: WalkState, chunk: Chunk) -> None:
     """ "turns around", "picks the cup up"."""
     state.position += 1
@@ -141,6 +151,7 @@ _READERS: Mapping[str, Callable[[WalkState, Chunk], None]] = {
     "part": _read_particle,
     "cc": _read_conjunction,
     "rel": _read_relative_clause,
+    "worn": _read_worn,
     "there": _read_there,
     "stop": _read_stop,
 }
