@@ -103,7 +103,7 @@ SUBORDINATORS = _words("while as when before after until because if once since w
 CONJUNCTIONS = _words("and or but then so & meanwhile") | (SUBORDINATORS - {"before", "after", "since", "once"})
 SEQUENCERS = _words("then finally afterwards afterward next")
 ADVERBS = _words(
-    """not never again still also just slowly quickly suddenly immediately together very too carefully
+    """please not never again still also just slowly quickly suddenly immediately together very too carefully
     gently directly happily outdoors indoors upstairs downstairs back forward forwards backward
     backwards twice once apart aside already first later continuously constantly where how why asleep
     awake alone aloud"""
@@ -301,3 +301,10 @@ VERB_FORMS = _verb_forms()
 # Past forms that are far more often another word.
 for _other in ("left", "saw", "lay", "felt"):
     VERB_FORMS.pop(_other, None)
+
+MISSPELLINGS = _words("audlt")  # listed above because annotators write them
+ALL_WORDS = frozenset().union(
+    *(words for words in list(vars().values()) if isinstance(words, frozenset) and words),
+    VERB_FORMS,
+    *PREPOSITIONS,
+)

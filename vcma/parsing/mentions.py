@@ -66,8 +66,9 @@ def wearer_of(state: WalkState, worn: Chunk) -> int | None:
     subjects = state.event.subjects if state.event is not None else state.subject
     candidates = (*newest, *owners, *subjects, *reversed(range(len(state.referents))))
     chunks = {i: state.referents[i].chunk for i in candidates}
-    bare = [i for i in candidates if can_wear(chunks[i], worn.form) and not is_dressed(chunks[i])]
-    return next(iter([*bare, *candidates]), None)
+    also = worn.head.startswith("with")  # whoever is dressed may have a hat as well, or none
+    fit = [i for i in candidates if can_wear(chunks[i], worn.form) and (also or not is_dressed(chunks[i]))]
+    return next(iter([*fit, *candidates]), None)
 
 
 # second mentions
