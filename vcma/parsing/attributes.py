@@ -124,6 +124,8 @@ def _worn(words: Words, i: int, finite: bool = True) -> Attribute | None:
         end = _garments_end(words, start, colours=True) or (anything.end if anything else 0)
     else:
         return None
+    if words.lower_at(start) == "no":
+        opening = "without "
     return Attribute(opening + words.phrase(start, end), end, "garment") if end else None
 
 
@@ -141,7 +143,9 @@ def _dressed(words: Words, i: int) -> Attribute | None:
     if words.class_at(i) != "prep" or words[i].lower not in ("in", "with", "without"):
         return None
     end = _garments_end(words, i + 1, colours=True, bodies=words[i].lower != "in")
-    return Attribute(words.phrase(i, end), end, _what_is_worn(words, i + 1, end)) if end else None
+    none = end > 0 and words.lower_at(i + 1) == "no"
+    text = "without " + words.phrase(i + 1, end) if none else words.phrase(i, end)
+    return Attribute(text, end, _what_is_worn(words, i + 1, end)) if end else None
 
 
 def _what_is_worn(words: Words, begin: int, end: int) -> str:

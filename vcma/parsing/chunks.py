@@ -23,4 +23,5 @@ class Chunk:
     plural: bool = False
     pronoun: bool = False
     wh: bool = False
+    negated: bool = False  # "no dog", "is not walking"
     owner: Chunk | None = None  # "the woman" of "the woman's hand"

@@ -28,11 +28,15 @@ from vcma.parsing.word_classes import Words
 
 
 class Reading(NamedTuple):
-    """What a sentence says; `target`, the referent asked for, counts only if there are referents."""
+    """What a sentence says; `target`, the referent asked for, counts only if there are referents.
+
+    denied: what a referent is said not to be, "not red".
+    """
 
     referents: list[Referent]
     events: list[Event]
     target: int
+    denied: list[str]
 
 
 def read_clauses(words: Words, chunks: Sequence[Chunk]) -> Reading:
@@ -43,7 +47,7 @@ def read_clauses(words: Words, chunks: Sequence[Chunk]) -> Reading:
         chunk = chunks[state.position]
         _READERS.get(chunk.type, _skip)(state, chunk)
     close_question(state)
-    return Reading(state.referents, state.events, state.target or 0)
+    return Reading(state.referents, state.events, state.target or 0, state.denied)
 
 
 # Each reader moves the walk behind what it read.
@@ -59,13 +63,27 @@ def _read_noun_phrase(state: WalkState, chunk: Chunk) -> None:
     if event is not None and event.open and is_adverbial(chunk, event):
         state.position += 1
     elif state.after_copula and chunk.form == "adj" and state.subject:
-        state.referents[state.subject[0]].chunk.attributes.append(chunk.head)  # "is red"
+        _describe(state, state.subject[0], chunk.head)  # "is red"
         state.position += 1
     elif event is not None and takes_object(state, event):
         attach_object(state, event)
     else:
         state.after_copula = False
         state.begin_clause(read_list(state))
+
+
+def _describe(state: WalkState, referent: int, attribute: str) -> None:
+    """Give a referent an attribute, or note that it is denied: "is not red"."""
+    if state.negation:
+        state.denied.append(f"not {attribute}")
+        state.negation = False
+    else:
+        state.referents[referent].chunk.attributes.append(attribute)
+
+
+def _read_adverb(state: WalkState, chunk: Chunk) -> None:
+    state.position += 1
+    state.negation = state.negation or chunk.head in lx.NEGATIONS
 
 
 def _read_there(state: WalkState, chunk: Chunk) -> None:
@@ -78,6 +96,7 @@ def _read_there(state: WalkState, chunk: Chunk) -> None:
 def _read_stop(state: WalkState, chunk: Chunk) -> None:
     state.position += 1
     state.event, state.after_copula, state.awaits_verb, state.subordinate = None, False, False, False
+    state.negation = False
 
 
 def _read_conjunction(state: WalkState, chunk: Chunk) -> None:
@@ -89,6 +108,7 @@ def _read_conjunction(state: WalkState, chunk: Chunk) -> None:
         state.subordinate = False
     if state.event is not None:
         state.event.open = False
+    state.negation = chunk.head == "nor"
 
 
 def _read_relative_clause(state: WalkState, chunk: Chunk) -> None:
@@ -118,7 +138,7 @@ def _read_worn(state: WalkState, chunk: Chunk) -> None:
     state.position += 1
     wearer = wearer_of(state, chunk)
     if wearer is not None:
-        state.referents[wearer].chunk.attributes.append(chunk.head)
+        _describe(state, wearer, chunk.head)
     if state.after_copula:
         state.after_copula, state.awaits_verb = False, False
 
@@ -149,6 +169,7 @@ _READERS: Mapping[str, Callable[[WalkState, Chunk], None]] = {
     "be": _read_copula,
     "prep": _read_preposition,
     "part": _read_particle,
+    "adv": _read_adverb,
     "cc": _read_conjunction,
     "rel": _read_relative_clause,
     "worn": _read_worn,

@@ -108,6 +108,8 @@ ADVERBS = _words(
     backwards twice once apart aside already first later continuously constantly where how why asleep
     awake alone aloud"""
 )
+NEGATIONS = _words("not n't never nor")
+NOBODY = _words("nobody nothing none neither")
 BE = _words("be is are was were been being 's am isn't aren't wasn't")
 DO = _words("do does did don't doesn't didn't")
 HAVE = _words("has have had having")

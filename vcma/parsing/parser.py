@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from vcma.errors import InputError
 from vcma.parsing.chunker import read_chunks
 from vcma.parsing.clauses import Reading, read_clauses
+from vcma.parsing.negation import only_denied, split_negated
 from vcma.parsing.openings import opening_length
 from vcma.parsing.spelling import Speller
 from vcma.parsing.state import Event, Referent
@@ -91,12 +92,14 @@ def _query(text: str, doc: Doc, speller: Speller) -> Query:
     words = Words(words[opening_length([w.lower for w in words]) :])
     flags += _respell(words, speller)
     classify(words)
-    reading = read_clauses(words, read_chunks(words))
+    whole = read_clauses(words, read_chunks(words))
+    reading, denied = split_negated(whole)
+    flags += ["not_judged:" + "_".join(text.split()) for text in denied]
     sentence_type = "interrogative" if _is_question(words) else "declarative"
     if not reading.referents:
         return _fallback(text, words, sentence_type, flags)
     events = [e for e in reading.events if not e.setting] or reading.events
-    kept = _kept(reading, events)
+    kept = _kept(reading, events, only_denied(whole, reading))
     index = {referent: i for i, referent in enumerate(kept)}
     entities = tuple(_entity(text, words, reading.referents[i]) for i in kept)
     relations = _relations(events, index)
@@ -133,11 +136,12 @@ def _fallback(text: str, words: Words, sentence_type: str, flags: list[str]) -> 
     return Query(text, sentence_type, (entity,), (), 0, (*flags, *reasons, "no_relation"))
 
 
-def _kept(reading: Reading, events: Sequence[Event]) -> list[int]:
-    """The referents that stay, in the order of the text: all but those that are only a setting."""
+def _kept(reading: Reading, events: Sequence[Event], denied: set[int]) -> list[int]:
+    """The referents that stay, in the order of the text: all but those that are only a setting, or only denied."""
     used = {reading.target}.union(*(e.subjects + e.objects for e in events))
     settings = {i for e in reading.events if e.setting for i in e.objects} - used
-    kept = [i for i in range(len(reading.referents)) if i not in settings]
+    left_out = settings | denied - {reading.target}
+    kept = [i for i in range(len(reading.referents)) if i not in left_out]
     return sorted(kept, key=lambda i: reading.referents[i].chunk.begin)
 
 

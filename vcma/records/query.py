@@ -42,7 +42,7 @@ class Query:
 
     kind is declarative or interrogative. Flags: `fallback_entity` (nothing named), `empty` (no word at all),
     `truncated` (longer than is read), `no_relation`, `unresolved_pronoun`, `misspelt:halmet=helmet` (read as the
-    second).
+    second), `not_judged:not_walk` (denied, or a rank that nothing measures: no part of the entities or relations).
     """
 
     text: str
