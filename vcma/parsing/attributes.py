@@ -14,6 +14,11 @@ _UNDRESSED |= lx.ANIMALS - lx.DRESSED_ANIMALS
 _COLOURLESS = (lx.SCENES | lx.POSITIONS | lx.BODY) - lx.PERSONS
 
 
+_WITH_POSITIONS = frozenset(("hand", "most", "far", "corner", "part", "half", "upper", "lower"))
+_PICTURE = frozenset(("picture", "image", "video", "frame", "shot", "photo"))
+_NEAREST = frozenset(("closest", "nearest", "furthest", "farthest"))
+
+
 class Attribute(NamedTuple):
     """Its text without articles, the word behind it, and what it says is worn: "", "colour" or "garment"."""
 
@@ -54,7 +59,7 @@ def _attribute(words: Words, i: int) -> Attribute | None:
     """The attribute that begins at word i."""
     if words.class_at(i) == "cc" and words[i].lower == "and":
         return _worn(words, i + 1) or _dressed(words, i + 1)
-    return _worn(words, i) or _postposed(words, i) or _dressed(words, i) or _position(words, i)
+    return _worn(words, i) or _position(words, i) or _postposed(words, i) or _dressed(words, i)
 
 
 def worn_at(words: Words, i: int) -> Attribute | None:
@@ -89,16 +94,42 @@ def _postposed(words: Words, i: int) -> Attribute | None:
 
 
 def _position(words: Words, i: int) -> Attribute | None:
-    """ "on the left", "in the middle", unless it begins "on the left of something"."""
-    if words.class_at(i) != "prep" or words[i].lower not in ("on", "in", "at"):
+    """ "on the left", "from the left", "in the top left corner of the picture", "closest to the camera".
+
+    Not where it begins "on the left of something".
+    """
+    if words.lower_at(i) in _NEAREST:
+        return Attribute(words[i].lower, _camera_end(words, i + 1))
+    if words.class_at(i) != "prep" or words[i].lower not in ("on", "in", "at", "from"):
         return None
+    if words[i].lower == "from" and not any(w.lower in lx.ORDINALS for w in words[max(i - 6, 0) : i]):
+        return None  # "moves it from the left to the right"
     end = i + 1
     while words.class_at(end) in ("det", "adj", "noun") and end < i + 6:
         end += 1
     inner = {w.lower for w in words[i + 1 : end] if w.word_class != "det"}
-    if not inner or not inner <= lx.POSITIONS | {"hand", "most", "far"} or words.lower_at(end) == "of":
+    if not inner & lx.POSITIONS or not inner <= lx.POSITIONS | _WITH_POSITIONS:
         return None
-    return Attribute(words.phrase(i, end), end)
+    if words.lower_at(end) != "of":
+        return Attribute(words.phrase(i, end), end)
+    picture = end + 2 if words.class_at(end + 1) == "det" else end + 1
+    return Attribute(words.phrase(i, end), picture + 1) if words.lower_at(picture) in _PICTURE else None
+
+
+def place_at(words: Words, i: int) -> Attribute | None:
+    """Where a thing is that need not stand before word i: "who is second from the left"."""
+    at_noun = i > 0 and words[i - 1].word_class in ("be", "adj")
+    return _position(words, i) if at_noun else None
+
+
+def _camera_end(words: Words, i: int) -> int:
+    """The word behind "to the camera", "from the camera" or "away"; i itself where none follows."""
+    if words.lower_at(i) == "away":
+        i += 1
+    if words.lower_at(i) in ("to", "from"):
+        noun = i + 2 if words.class_at(i + 1) == "det" else i + 1
+        return noun + 1 if words.lower_at(noun) in ("camera", "us", "viewer") else i
+    return i
 
 
 # clothes

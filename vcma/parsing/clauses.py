@@ -63,7 +63,8 @@ def _read_noun_phrase(state: WalkState, chunk: Chunk) -> None:
     if event is not None and event.open and is_adverbial(chunk, event):
         state.position += 1
     elif state.after_copula and chunk.form == "adj" and state.subject:
-        _describe(state, state.subject[0], chunk.head)  # "is red"
+        for attribute in (chunk.head, *chunk.attributes):  # "is red", "is second from the left"
+            _describe(state, state.subject[0], attribute)
         state.position += 1
     elif event is not None and takes_object(state, event):
         attach_object(state, event)

@@ -98,6 +98,8 @@ POSSESSIVES = _words("his its their my your our whose")
 DETERMINERS = _words(
     "a an the this these those some any each every both another other all no several many few two three four five"
 )
+ORDINALS = _words("first second third fourth fifth sixth last")
+EXTREMES = _words("leftmost rightmost topmost uppermost bottommost foremost rearmost")
 WH_WORDS = _words("who what which whom whose")
 SUBORDINATORS = _words("while as when before after until because if once since whilst")
 CONJUNCTIONS = _words("and or but then so & meanwhile") | (SUBORDINATORS - {"before", "after", "since", "once"})

@@ -25,7 +25,8 @@ def noun_group(words: Words, begin: int, determined: bool = False) -> Chunk | No
     attributes += [w.lower for w in words[start : end - 1] if w.word_class in ("adj", "noun")]
     last = words[end - 1]
     group = Chunk("np", begin, end, head=_head(last), attributes=attributes, plural=_is_plural(last))
-    group.form = "adj" if last.word_class == "adj" and not determined else ""
+    described = last.word_class == "adj" and (not determined or last.tag == "JJS")  # "who is the tallest"
+    group.form = "adj" if described else ""
     group.negated = words[begin].lower == "no"
     if words.class_at(begin) == "poss":
         group.owner = Chunk("np", begin, begin + 1, head=words[begin].lower, pronoun=True)

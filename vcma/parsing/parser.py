@@ -15,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from vcma.errors import InputError
+from vcma.parsing import lexicon as lx
 from vcma.parsing.chunker import read_chunks
 from vcma.parsing.clauses import Reading, read_clauses
 from vcma.parsing.negation import only_denied, split_negated
@@ -22,6 +23,7 @@ from vcma.parsing.openings import opening_length
 from vcma.parsing.spelling import Speller
 from vcma.parsing.state import Event, Referent
 from vcma.parsing.word_classes import Word, Words, classify
+from vcma.records.demand import demands_of
 from vcma.records.query import Entity, Query, Relation
 
 if TYPE_CHECKING:
@@ -94,6 +96,7 @@ def _query(text: str, doc: Doc, speller: Speller) -> Query:
     classify(words)
     whole = read_clauses(words, read_chunks(words))
     reading, denied = split_negated(whole)
+    denied += _unmeasured(words, reading)
     flags += ["not_judged:" + "_".join(text.split()) for text in denied]
     sentence_type = "interrogative" if _is_question(words) else "declarative"
     if not reading.referents:
@@ -119,6 +122,15 @@ def _respell(words: Words, speller: Speller) -> list[str]:
                 flags[f"misspelt:{word.lower}={meant}"] = None
                 word.lower = word.lemma = meant
     return list(flags)
+
+
+def _unmeasured(words: Words, reading: Reading) -> list[str]:
+    """Ordinals and superlatives that no geometry answers: "the second man", "the oldest man"."""
+    chunks = [referent.chunk for referent in reading.referents]
+    found = [a for chunk in chunks for a in demands_of(tuple(chunk.attributes))[1]]
+    superlatives = {w.lower for w in words if w.tag == "JJS" and w.lower not in lx.CLOTHES}  # "vest" is no such
+    named = [w for chunk in chunks for a in chunk.attributes for w in a.split() if w in superlatives]
+    return found + [w for w in named if not demands_of((w,))[0]]
 
 
 def _is_question(words: Words) -> bool:

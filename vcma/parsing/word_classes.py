@@ -63,6 +63,7 @@ _CLOSED = {
 }
 _PREPOSITION_WORDS = frozenset(spelling[0] for spelling in lx.PREPOSITIONS if len(spelling) == 1)
 _SCRAMBLED = {(w[0], w[-1], "".join(sorted(w))): w for w in sorted(_PREPOSITION_WORDS) if len(w) > 4}
+_DESCRIBING = lx.COLOURS | lx.SHADES | lx.EXTREMES
 _NEVER_VERBS = (lx.PERSONS | lx.ANIMALS | lx.CLOTHES | lx.SCENES | lx.OBJECTS) - set(lx.VERB_FORMS)
 
 
@@ -103,7 +104,7 @@ def _class_of(words: Sequence[Word], i: int, doing: bool) -> str:
         return closed
     if _is_verb(words, i, previous, after, doing):
         return "verb"
-    if word.lower in lx.COLOURS or word.lower in lx.SHADES or word.tag in ("VBN", "VBG"):
+    if word.lower in _DESCRIBING or word.tag in ("VBN", "VBG"):
         return "adj"
     if not any(c.isalnum() for c in word.text):
         return "join" if word.text in "-/" else "other"
@@ -129,6 +130,9 @@ def _closed_class(word: Word, before: Word | None, after: Word | None, later: Wo
         return "poss" if turned or (after is not None and _starts_noun(after)) else "pron"
     if lower == "an" and previous == "adj" and after and after.lower in lx.COLOURS:
         return "cc"  # "in black an gray"
+    ranked = after is not None and (after.lower == "from" if previous != "det" else _starts_noun(after))
+    if lower in lx.ORDINALS and ranked:
+        return "adj"
     if lower in ("dressed", "clad") and _is_dressed_in(after, later):
         return "other"
     if (lower in ("left", "right") and previous == "verb") or (lower == "home" and previous not in ("det", "prep")):
