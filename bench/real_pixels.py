@@ -157,7 +157,7 @@ class Corpus:
         answers = []
         for (video, begin, end), group in grouped(self.sentences).items():
             clip = crop(tubes[video], begin, end, max_frames)
-            answers += [p.answer for p in grounder.in_clip(clip, group)]
+            answers += [p.answer for p in grounder.in_clip(tubes[video], clip, group)]
         videos = {s.sample: s.video for s in self.sentences}
         return self.scores(boxes_of(answers, tubes.__getitem__, videos))
 

@@ -18,7 +18,7 @@ from vcma.model.vocabulary import Vocabulary
 from vcma.records.demand import demands_of
 from vcma.records.sentence import Sentence
 from vcma.text.features import WORDLLAMA, TextFeatures
-from vcma.text.label_matching import attribute_weights, class_weights, label_prior
+from vcma.text.label_matching import attribute_weights, class_agreement, class_weights, label_prior
 
 Label = tuple[int, int, int]  # of a sentence: true row of tube in its clip, first and end slot, -1: unknown
 UNKNOWN: Label = (-1, -1, -1)
@@ -63,6 +63,14 @@ class Encoder:
         demands = [demands_of(attributes)[0] for attributes in sentence.attributes]
         met = [place_evidence(d, clip, row) if d else 0 for d, row in zip(demands, rows, strict=True)]
         return np.stack([row + evidence for row, evidence in zip(rows, met, strict=True)])
+
+    def class_agreement(self, sentence: Sentence, entity: int, clip: Clip) -> Float[np.ndarray, " N"]:
+        """How far the class of each tube agrees with the head of one entity."""
+        return class_agreement(self._class[tuple(sentence.words(entity))], clip.class_prob)
+
+    def knows_class(self, sentence: Sentence, entity: int) -> bool:
+        """Whether a class of the detector answers to an entity by name or kind, not by likeness alone."""
+        return bool((self._class[tuple(sentence.words(entity))] >= 1).any())
 
     def batch(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +14,16 @@ import numpy as np
 from vcma.detection.base import Detector
 from vcma.detection.registry import load_detector
 from vcma.errors import InputError
+from vcma.inference.doubts import explained
 from vcma.pipeline.cli import check_device, progress, with_project
 from vcma.pipeline.paths import is_file
 from vcma.pipeline.project import Project
 from vcma.pipeline.storage import text_lines, write_bytes
-from vcma.records.answer import Prediction, exported
+from vcma.records.answer import Prediction, exported, told_doubts
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
-from vcma.text.label_matching import class_weights
-from vcma.video.annotated_film import ASSUMED_FPS, Film, write_films
-from vcma.video.decoding import shape
-from vcma.video.extent import extent
+from vcma.video.annotated_film import Film, write_films
+from vcma.video.timeline import ASSUMED_FPS, Timeline, read_timeline
 
 if TYPE_CHECKING:
     from vcma.inference.grounder import Grounder
@@ -67,24 +66,24 @@ def ground_command(
     # All that can be wrong is found before the minutes that detection takes.
     detector = load_detector(project.detector, project.root, device)
     grounder_for = _untrained(project, device) if untrained else _trained(folder, project.root, detector, device)
-    end, missing = extent(video)
-    if missing:
-        click.echo(f"note: {click.format_filename(video)} {missing}; what there is of it is searched", err=True)
-    tubes = _tubes(video, end, project, detector)
+    timeline = read_timeline(video)
+    frames = _frames(video, timeline, project)
+    begin, end = _searched(frames["frame"], timeline, project)
+    tubes = _tubes(frames, project, detector)
     sentences = [_sentence(text, i) for i, text in enumerate(texts)]
-    predictions = _predictions(grounder_for(tubes), sentences, tubes, end)
-    fps = shape(video)[0] or ASSUMED_FPS
+    predictions = _predictions(grounder_for(tubes), sentences, tubes, begin, end)
+    fps = timeline.fps or ASSUMED_FPS
     films: list[Film] = []
     members, lines = [], []
     for i, (text, p) in enumerate(zip(texts, predictions, strict=True)):
         path = out / f"{i:02d}.mp4"
-        value = {"video": str(video), "film": path.name, "fps": fps, **_outcome(p, tubes, end, fps)}
+        value = {"video": str(video), "film": path.name, "fps": fps, **_outcome(p, tubes, timeline)}
         films.append(Film(path, p.answer, text))
         members.append(f"{_json(text)}: {_json(value)}")
         lines.append(_line(text, value, path))
     write_bytes(out / "predictions.json", ("{\n" + ",\n".join(members) + "\n}\n").encode())
-    write_films(video, films, tubes, end)
-    for note in _doubts(sentences, tubes):
+    write_films(video, films, tubes, timeline)
+    for note in _notes(predictions):
         click.echo(f"note: {note}", err=True)
     click.echo("\n".join(lines))
 
@@ -99,19 +98,19 @@ def _texts(queries: Sequence[str], file: Path | None) -> list[str]:
     return texts
 
 
-def _outcome(p: Prediction, tubes: Tubes, end: int, fps: float) -> dict[str, Any]:
-    """An answer as the exchange format has it, its boxes where its tube is, with its times in s and its tube."""
+def _outcome(p: Prediction, tubes: Tubes, timeline: Timeline) -> dict[str, Any]:
+    """An answer as the exchange format has it, its boxes where its tube is, with its times in s, as a player shows
+    them, and its tube."""
     answer = p.answer
     ((_, exchange),) = exported([answer], {answer.sample: (answer.begin, answer.end)}, tubes)
     first, gone = tubes.presence(answer.tube)
-    frames, times = tubes.frame, tubes.time
-    over = times[-1] + (end - frames[-1]) / fps
-    seconds = np.interp([answer.begin, answer.end], np.append(frames, end), np.append(times, over))
+    seconds = timeline.seconds(np.array([answer.begin, answer.end]))
     return {
         "seconds": np.round(seconds, 2).tolist(),
         "tube": answer.tube,
         "class": tubes.class_of(answer.tube),
         "tube_probability": round(float(p.posterior[p.target][p.candidate == answer.tube].sum()), 4),
+        **told_doubts(p),
         "span": exchange["span"],
         "boxes": {f: box for f, box in exchange["boxes"].items() if first <= int(f) < gone},
     }
@@ -119,10 +118,19 @@ def _outcome(p: Prediction, tubes: Tubes, end: int, fps: float) -> dict[str, Any
 
 def _line(text: str, value: dict[str, Any], film: Path) -> str:
     (first, last), (begin, over) = value["span"], value["seconds"]
+    likely = f"probability {value['tube_probability']:.2f}{_absent(value)}"
     return (
         f"{text}: frames {first} to {last} ({begin:.1f} to {over:.1f} s), tube {value['tube']}, a "
-        f"'{value['class']}' (probability {value['tube_probability']:.2f}) -> {click.format_filename(film)}"
+        f"'{value['class']}' ({likely}) -> {click.format_filename(film)}"
     )
+
+
+def _absent(value: dict[str, Any]) -> str:
+    """That a video may hold nothing that fits, where it is likely enough to be worth a word."""
+    return f"; {value['absent']:.2f} that it is not in this video" if value.get("absent", 0) > _WORTH_A_WORD else ""
+
+
+_WORTH_A_WORD = 0.25
 
 
 def _json(value: Any) -> str:
@@ -140,29 +148,42 @@ def _check_folder(folder: Path) -> None:
         raise InputError("nothing can be written there", folder, "choose another --out")
 
 
-def _doubts(sentences: Sequence[Sentence], tubes: Tubes) -> Iterator[str]:
-    """What speaks against the answers, by the heads of what is asked for: no class of the detector is that by name
-    or kind, or no tube looks like one.
-    """
-    names = [str(name) for name in tubes.class_name]
-    asked = {s.heads[s.target]: class_weights([tuple(s.words(s.target))], names)[0] for s in sentences}
-    for head, weight in asked.items():
-        if len(weight) and weight.max() < 1:
-            yield f"the detector has no class '{head}'; those closest in meaning stand in for it"
-        elif len(weight) and (tubes.class_prob[:, weight >= 1].sum(1) < _FAINT).all():
-            yield f"nothing in the video looks much like '{head}'; what comes nearest is shown"
+def _notes(predictions: Sequence[Prediction]) -> dict[str, None]:
+    """What speaks against the answers, each once."""
+    return dict.fromkeys(note for p in predictions for note in explained(p.flags))
 
 
-_FAINT = 0.2  # share of its class distribution below which a tube is hardly of a class
-
-
-def _tubes(video: Path, end: int, project: Project, detector: Detector) -> Tubes:
-    """The tubes of one video file up to native frame `end`, by pipeline.yaml's parameters."""
-    from vcma.detection.proposals import propose
-    from vcma.linking.linker import link
+def _frames(video: Path, timeline: Timeline, project: Project) -> dict[str, Any]:
+    """The sampled frames of one video file, by pipeline.yaml's parameters; what is amiss with it is said."""
     from vcma.video.sampling import extract
 
-    frames = extract(video, [(0, end)], **project.section("extract_frames"))
+    notes = [timeline.missing] if timeline.missing else []
+    whole = [(0, len(timeline))]
+    frames = extract(video, whole, timeline=timeline, tell=notes.append, **project.section("extract_frames"))
+    if notes:
+        what = "; ".join(notes)
+        click.echo(f"note: {click.format_filename(video)} {what}; what there is of it is searched", err=True)
+    return frames
+
+
+def _searched(seen: np.ndarray, timeline: Timeline, project: Project) -> tuple[int, int]:
+    """The native frames [begin, end) that answers may lie in: without what could not be decoded at either end.
+
+    seen [n]: the sampled frames there are.
+    """
+    from vcma.video.sampling import time_grid
+
+    section = project.section("extract_frames")
+    grid = time_grid([(0, -1)], timeline.elapsed, section["rate"], section["max_frames"])
+    unseen = np.append(grid[grid > seen[-1]], len(timeline))
+    return int(seen[0]) if grid[0] < seen[0] else 0, int(unseen[0])
+
+
+def _tubes(frames: dict[str, Any], project: Project, detector: Detector) -> Tubes:
+    """The tubes of one video in its sampled frames, by pipeline.yaml's parameters."""
+    from vcma.detection.proposals import propose
+    from vcma.linking.linker import link
+
     how = project.section("detect_proposals")
     found = propose(detector, frames, watch=lambda passes: progress(passes, len(passes), "detect"), **how)
     return Tubes.of(link(found, **project.section("link_tubes")))
@@ -195,10 +216,12 @@ def _trained(folder: Path, root: Path, detector: Detector, device: str) -> Calla
     return lambda tubes: grounder
 
 
-def _predictions(grounder: Grounder, sentences: Sequence[Sentence], tubes: Tubes, end: int) -> list[Prediction]:
+def _predictions(
+    grounder: Grounder, sentences: Sequence[Sentence], tubes: Tubes, begin: int, end: int
+) -> list[Prediction]:
     from vcma.model.clip import crop
 
-    clip = crop(tubes, 0, end, grounder.max_frames)
+    clip = crop(tubes, begin, end, grounder.max_frames)
     if not len(clip.tube):
         raise InputError("nothing was detected in the video", None, "lower detect_proposals.score_threshold")
-    return grounder.in_clip(clip, sentences)
+    return grounder.in_clip(tubes, clip, sentences)

@@ -11,6 +11,7 @@ from vcma.model.clip import Clip
 from vcma.model.sentence_posteriors import SentencePosterior
 from vcma.records.answer import Answer, Prediction
 from vcma.records.sentence import Sentence
+from vcma.records.tubes import frame_borders
 
 
 @dataclass(frozen=True)
@@ -91,15 +92,11 @@ def assign(log_posterior: Float[np.ndarray, "M N"]) -> Int[np.ndarray, " M"]:
 
 
 def native_span(frame: Int[np.ndarray, " T"], end: int, begin_slot: int, end_slot: int) -> tuple[int, int]:
-    """Slots [begin, end) of the sampled frames as native frames.
+    """Slots [begin, end) of the sampled frames as native frames (`frame_borders`).
 
-    A sampled frame stands for the frames nearest to it: a border lies midway between two sampled frames, because
-    what begins between them has begun on average half a step before the later one. The first one stands for all
-    from itself on, the last one for all up to `end`, the native end of the segment (exclusive). frame: native
-    indices.
+    frame: native indices; end: the native end of the segment (exclusive).
     """
-    border = (frame[:-1] + frame[1:] + 1) // 2
-    border = np.concatenate([frame[:1], border, [max(int(end), int(frame[-1]) + 1)]])
+    border = frame_borders(frame, int(end))
     return int(border[begin_slot]), int(border[end_slot])
 
 

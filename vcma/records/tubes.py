@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,23 @@ class Tubes:
     def __len__(self) -> int:
         return len(self.tube_score)
 
+    def with_labels(self, class_names: Sequence[str], attribute_names: Sequence[str]) -> Tubes:
+        """The same tubes with their classes and attributes in the order of these names.
+
+        Raises ValueError where they are not the same names.
+        """
+        classes = _order("class_name", self.class_name, class_names)
+        attributes = _order("attribute_name", self.attribute_name, attribute_names)
+        if classes is None and attributes is None:
+            return self
+        changed: dict[str, Any] = {}
+        if classes is not None:
+            changed |= {"class_name": self.class_name[classes], "class_prob": self.class_prob[:, classes]}
+        if attributes is not None:
+            named, strength = self.attribute_name[attributes], self.attribute_prob[:, attributes]
+            changed |= {"attribute_name": named, "attribute_prob": strength}
+        return replace(self, **changed)
+
     def points(self, tube: int) -> Points:
         """Native frames and boxes of the points of one tube."""
         mine = rows(self.point_offset, tube)
@@ -67,6 +84,21 @@ class Tubes:
         """Boxes float64 [n, 4] of one tube at native frames [n]: linear between its points, held beyond them."""
         return interpolate(np.asarray(frame), *self.points(tube))
 
+    def interpolated_at(self, tube: int, frame: np.ndarray) -> np.ndarray:
+        """Whether no detection confirms one tube's box at native frames [n]: bool, by the nearest point."""
+        mine = rows(self.point_offset, tube)
+        at = self.frame[self.position[mine]]
+        later = np.clip(np.searchsorted(at, frame), 1, max(len(at) - 1, 1))
+        nearest = later - (2 * np.asarray(frame) < at[later - 1] + at[np.minimum(later, len(at) - 1)])
+        return self.interpolated[mine][np.minimum(nearest, len(at) - 1)]
+
+    def interpolated_share(self, tube: int, begin: int, end: int) -> float:
+        """Share of a tube's points in native frames [begin, end) that no detection confirms; 0 without any."""
+        mine = rows(self.point_offset, tube)
+        frame = self.frame[self.position[mine]]
+        inside = self.interpolated[mine][(frame >= begin) & (frame < end)]
+        return float(inside.mean()) if len(inside) else 0.0
+
     def extents(self) -> list[tuple[int, int]]:
         """First and last native frame of each tube."""
         begin, end = self.point_offset[:-1], self.point_offset[1:] - 1
@@ -74,13 +106,36 @@ class Tubes:
         return list(zip(first, last, strict=True))
 
     def presence(self, tube: int) -> tuple[float, float]:
-        """Native frames [first, end) in which a tube is there: up to the sampled frame that no longer has it."""
-        frame = np.append(self.frame, np.inf)
+        """Native frames [first, end) in which a tube is there, no end where it is there in the last sampled one."""
+        border = frame_borders(self.frame, np.inf)
         position = self.position[rows(self.point_offset, tube)]
-        return float(frame[position[0]]), float(frame[position[-1] + 1])
+        return float(border[position[0]]), float(border[position[-1] + 1])
 
     def class_of(self, tube: int) -> str:
         """Name of the likeliest class of a tube; empty where no class is known."""
         if not len(self.class_name):
             return ""
         return str(self.class_name[self.class_prob[tube].argmax()])
+
+
+def _order(column: str, names: np.ndarray, wanted: Sequence[str]) -> np.ndarray | None:
+    """The rows of `names` that make them `wanted`; None where they are that already."""
+    have, want = (np.array([str(name) for name in listed], object) for listed in (names, wanted))
+    if np.array_equal(have, want):
+        return None
+    mine, theirs = (np.argsort(listed, kind="stable") for listed in (have, want))
+    if not np.array_equal(have[mine], want[theirs]):
+        odd = sorted(set(have) ^ set(want)) or sorted(set(have))
+        raise ValueError(f"its {column} are not those of the others, e.g. '{odd[0]}'")
+    order = np.empty(len(want), np.int64)
+    order[theirs] = mine
+    return order
+
+
+def frame_borders(frame: np.ndarray, end: float) -> np.ndarray:
+    """Borders [T + 1] between the native frames that the sampled frames [T >= 1] stand for: those nearest to each.
+
+    What begins between two sampled frames has begun on average half a step before the later one, so a border lies
+    midway. The first sampled frame stands for all from itself on, the last one for all up to `end` (exclusive).
+    """
+    return np.concatenate([frame[:1], (frame[:-1] + frame[1:] + 1) // 2, [max(end, frame[-1] + 1)]])

@@ -180,6 +180,11 @@ def _met(demand: Demand, names: list[Demand]) -> list[bool]:
     return [right and name.part != "hat" for right, name in zip(meant, names, strict=True)]
 
 
+def class_agreement(class_weight: np.ndarray, class_prob: np.ndarray) -> np.ndarray:
+    """Log-agreement of one phrase's head with the class distributions [N, C] of tubes, float [N], at most 0.03."""
+    return np.log(0.03 + np.clip(class_prob @ class_weight, 0, 1))
+
+
 def label_prior(
     class_weight: np.ndarray, attribute_weight: np.ndarray, class_prob: np.ndarray, attribute_prob: np.ndarray
 ) -> np.ndarray:
@@ -188,7 +193,7 @@ def label_prior(
     class_weight [C] and attribute_weight [k, A] belong to the phrase, class_prob [N, C] and attribute_prob [N, A]
     to the tubes. The floors keep a wrong label from ruling a tube out.
     """
-    agreement = np.log(0.03 + np.clip(class_prob @ class_weight, 0, 1))
+    agreement = class_agreement(class_weight, class_prob)
     if len(attribute_weight) and attribute_prob.shape[1]:
         strength = (attribute_prob[:, None, :] * attribute_weight[None]).max(axis=2)
         agreement = agreement + np.log(0.05 + np.clip(strength, 0, 1)).sum(axis=1)
