@@ -81,3 +81,11 @@ def test_absence_is_a_calibrated_rule_of_class_and_score(tubes):
         p = absence(encoder, asked("dog"), clip)
         odds.append(np.log(p / (1 - p)))
     assert odds[1] - odds[0] == pytest.approx(1.3, abs=1e-4)
+
+
+def test_what_the_parser_doubts_is_explained():
+    lines = list(explained(["misspelt:dgo=dog", "not_judged:without_red_hat", "no_relation"]))
+    assert lines == [
+        "'dog' is read for a word that is in no dictionary (dgo=dog)",
+        "'without red hat' is not judged: the answer may contradict it",
+    ]

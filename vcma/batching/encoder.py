@@ -11,9 +11,11 @@ from jaxtyping import Float
 from vcma.model.batch import Batch
 from vcma.model.clip import Clip
 from vcma.model.motion_features import PAIR_FEATURES, SINGLE_FEATURES
+from vcma.model.place_evidence import place_evidence
 from vcma.model.prominence import prominence, reliability
 from vcma.model.relation_cues import PAIR_CUES, SINGLE_CUES, cues
 from vcma.model.vocabulary import Vocabulary
+from vcma.records.demand import demands_of
 from vcma.records.sentence import Sentence
 from vcma.text.features import WORDLLAMA, TextFeatures
 from vcma.text.label_matching import attribute_weights, class_agreement, class_weights, label_prior
@@ -48,7 +50,7 @@ class Encoder:
         _extend(self._attribute, traits, lambda new: attribute_weights(new, self.vocabulary.attribute_names))
 
     def label_prior(self, sentence: Sentence, clip: Clip) -> Float[np.ndarray, "M N"]:
-        """label(e_i, n) of all entities of a sentence."""
+        """label(e_i, n) of all entities: agreement with the labels, and with demands of place and rank."""
         rows = [
             label_prior(
                 self._class[tuple(sentence.words(e))],
@@ -58,7 +60,9 @@ class Encoder:
             )
             for e in range(len(sentence.heads))
         ]
-        return np.stack(rows)
+        demands = [demands_of(attributes)[0] for attributes in sentence.attributes]
+        met = [place_evidence(d, clip, row) if d else 0 for d, row in zip(demands, rows, strict=True)]
+        return np.stack([row + evidence for row, evidence in zip(rows, met, strict=True)])
 
     def class_agreement(self, sentence: Sentence, entity: int, clip: Clip) -> Float[np.ndarray, " N"]:
         """How far the class of each tube agrees with the head of one entity."""

@@ -65,13 +65,15 @@ def explained(flags: Sequence[str]) -> Iterator[str]:
     for flag in flags:
         code, _, name = flag.partition(":")
         if code in _TEXTS:
-            yield _TEXTS[code].format(name=name)
+            yield _TEXTS[code].format(name=name.replace("_", " "), read=name.rpartition("=")[2])
 
 
 _TEXTS = {
     "no_tube": "nothing was detected in the video",
     "no_class": "the detector has no class '{name}'; those closest in meaning stand in for it",
     "unlike": "nothing in the video looks much like '{name}'; what comes nearest is shown",
+    "misspelt": "'{read}' is read for a word that is in no dictionary ({name})",
+    "not_judged": "'{name}' is not judged: the answer may contradict it",
     "absent": "it may not be in this video at all",
     "interpolated": "most of the boxes are interpolated between detections",
 }
