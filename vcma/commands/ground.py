@@ -65,12 +65,13 @@ def ground_command(
         raise InputError("no such video", video, "check its path")
     _check_folder(out)
     # All that can be wrong is found before the minutes that detection takes.
-    detector = load_detector(project.detector, project.root, device)
+    precision = project.section("detect_proposals")["precision"]
+    detector = load_detector(project.detector, project.root, device, precision)
     grounder_for = _untrained(project, device) if untrained else _trained(folder, project.root, detector, device)
     end, missing = extent(video)
     if missing:
         click.echo(f"note: {click.format_filename(video)} {missing}; what there is of it is searched", err=True)
-    tubes = _tubes(video, end, project, detector)
+    tubes = _tubes(video, end, project, detector, threads=0 if device == "cpu" else os.cpu_count() or 1)
     sentences = [_sentence(text, i) for i, text in enumerate(texts)]
     predictions = _predictions(grounder_for(tubes), sentences, tubes, end)
     fps = shape(video)[0] or ASSUMED_FPS
@@ -156,15 +157,20 @@ def _doubts(sentences: Sequence[Sentence], tubes: Tubes) -> Iterator[str]:
 _FAINT = 0.2  # share of its class distribution below which a tube is hardly of a class
 
 
-def _tubes(video: Path, end: int, project: Project, detector: Detector) -> Tubes:
-    """The tubes of one video file up to native frame `end`, by pipeline.yaml's parameters."""
+def _tubes(video: Path, end: int, project: Project, detector: Detector, threads: int) -> Tubes:
+    """The tubes of one video file up to native frame `end`, by pipeline.yaml's parameters.
+
+    threads: as in `propose`.
+    """
     from vcma.detection.proposals import propose
     from vcma.linking.linker import link
     from vcma.video.sampling import extract
 
     frames = extract(video, [(0, end)], **project.section("extract_frames"))
-    how = project.section("detect_proposals")
-    found = propose(detector, frames, watch=lambda passes: progress(passes, len(passes), "detect"), **how)
+    how = {key: value for key, value in project.section("detect_proposals").items() if key != "precision"}
+    found = propose(
+        detector, frames, threads=threads, watch=lambda passes: progress(passes, len(passes), "detect"), **how
+    )
     return Tubes.of(link(found, **project.section("link_tubes")))
 
 

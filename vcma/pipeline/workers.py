@@ -80,7 +80,12 @@ def _backend(run: StageRun, jobs: int, isolated: bool) -> AbstractContextManager
     """The joblib backend that does so many jobs; None: this process does them."""
     if run.scheduler:
         return dask_cluster(run.scheduler)
-    if isolated or (jobs > 1 and run.jobs > 1 and run.device == "cpu"):  # a GPU serves one process best
+    if run.device != "cpu" and jobs > 1 and not isolated:
+        # A GPU serves one process best. One of two videos keeps it busy while the other is read or written.
+        import joblib
+
+        return joblib.parallel_config("threading", n_jobs=2)
+    if isolated or (jobs > 1 and run.jobs > 1 and run.device == "cpu"):
         # One native thread a worker: two pools of threads on the same cores can be ten times slower than one.
         # joblib works in this process where it may have one only: of two the second is handed nothing then.
         import joblib
