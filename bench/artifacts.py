@@ -27,11 +27,12 @@ from vcma.pipeline import artifact
 
 def proposals(frames: int, regions: int = 20, features: int = 256) -> Columns:
     random, n = np.random.default_rng(0), frames * regions
+    corner = random.random((n, 2), np.float32)
     return {
         "frame": np.arange(frames),
         "time": np.arange(frames) / 4,
         "box_offset": offsets([regions] * frames),
-        "box": random.random((n, 4), np.float32),
+        "box": np.concatenate([corner, corner + 1 + random.random((n, 2), np.float32)], axis=1),
         "score": random.random(n, np.float32),
         "class_prob": random.random((n, 80), np.float32).astype(np.float16),
         "attribute_prob": random.random((n, 30), np.float32).astype(np.float16),

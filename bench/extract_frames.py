@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 
 from vcma.video import sampling
-from vcma.video.decoding import shape
-from vcma.video.extent import extent
+from vcma.video.examination import examine
+from vcma.video.timeline import read_timeline
 
 HOW = {"rate": 5, "max_frames": 10**6, "max_side": 640, "quality": 90}
 Way = Callable[[Path, list[int]], list[bytes]]
@@ -88,8 +88,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     grids: dict[str, dict[Path, list[int]]] = {}  # videos of one size together
     for path in args.videos:
-        (count, _), (fps, width, height) = extent(path), shape(path)
-        grid = sampling.time_grid([(0, -1)], count, fps, HOW["rate"], HOW["max_frames"])
+        width, height = examine(path, thorough=False).size
+        grid = sampling.time_grid([(0, -1)], read_timeline(path).elapsed, HOW["rate"], HOW["max_frames"])
         grids.setdefault(f"{width} x {height}", {})[path] = grid.tolist()
 
     def run(way: Way, wanted: dict[Path, list[int]]) -> int:
@@ -99,7 +99,9 @@ def main() -> None:
     for size, wanted in grids.items():
         ways = {name: partial(run, way, wanted) for name, way in {"ours": ours, **rivals()}.items()}
         frames[size] = {name: way() for name, way in ways.items()}
-        what = f"extract {frames[size]['ours']} of {sum(extent(path).frames for path in wanted)} frames, {size}"
+        what = (
+            f"extract {frames[size]['ours']} of {sum(len(read_timeline(path)) for path in wanted)} frames, {size}"
+        )
         comparisons[what] = turns.in_turns(ways, args.rounds)
     turns.finish(comparisons, args.json, frames=frames)
 

@@ -209,7 +209,14 @@ def corpus(root: Path, sentences: int, tubes: int, frames: int) -> Path:
     }
     truth |= {name: all_equal("") for name in ("category", "predicate")} | {"query_type": all_equal("declarative")}
     truth |= {"span_begin": begin, "span_end": all_equal(8), "segment_begin": begin, "segment_end": all_equal(end)}
-    truth |= {"frame_count": all_equal(end), "fps": all_equal(24.0), "target_id": begin, "distractors": begin}
+    truth |= {
+        "width": all_equal(640),
+        "height": all_equal(480),
+        "frame_count": all_equal(end),
+        "fps": all_equal(24.0),
+        "target_id": begin,
+        "distractors": begin,
+    }
     truth |= {"box": box, "box_frame": np.tile(np.arange(8), sentences), "box_offset": np.arange(sentences + 1) * 8}
     artifact.write(schemas.TRUTH, folder / "truth_test.h5", truth, {}, {})
     settings = Settings.of(yaml.safe_load((turns.ROOT / "pipeline.yaml").read_text())["train_em"])

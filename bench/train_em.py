@@ -45,7 +45,7 @@ def generate(folder: Path, videos: int, tubes: int, frames: int, features: int) 
         random = np.random.default_rng(v)
         centre = random.uniform(0.2, 0.8, (tubes, 1, 2)) + np.cumsum(random.normal(0, 0.01, (tubes, frames, 2)), 1)
         half = random.uniform(0.05, 0.2, (tubes, 1, 2))
-        box = np.concatenate([centre - half, centre + half], -1) * 480
+        box = np.concatenate([centre - half, centre + half], -1).clip(0, 1) * 480
         n = tubes * frames
         columns = {
             "frame": np.arange(frames) * 6,
@@ -94,7 +94,7 @@ def measure(size: str, share: float, rounds: int) -> dict:
         generate(Path(folder), videos, tubes, frames, features)
 
         def epoch(parts: list[list[Sentence]], clips_a_step: int) -> None:
-            clips = ClipStore(Path(folder), 64)
+            clips = ClipStore(Path(folder), 64, {s.video for s in told})
             found = (batches(clips, encoder, p, clips_a_step, (0, 0), settings.train_frames) for p in parts)
             trainer.epoch((batch for of in found for *_, batch in of), settings.warm_up, "cpu")
 

@@ -30,6 +30,7 @@ from vcma.records.predicted_tubes import PredictedTubes
 @mode("--compare", "other", type=click.Path(path_type=Path), help="Print paired differences to this JSON file.")
 def evaluate(run: StageRun, split: str, protocol: str, seed: int) -> None:
     """Score predictions by protocol, with 95 % intervals, beside their reference points."""
+    split = run.project.evaluated_split(split)
     foreign, out, other = (run.modes[name] for name in ("foreign", "out", "other"))
     if out and not foreign:
         raise click.UsageError("--json belongs to --predictions; ours go to metrics.json")

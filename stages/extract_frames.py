@@ -1,6 +1,8 @@
 """videos -> frames/<video>.h5: one time grid a video, the frames as JPEG."""
 
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -8,7 +10,7 @@ import numpy as np
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.cli import stage
 from vcma.pipeline.paths import video_root
-from vcma.pipeline.per_video import per_video
+from vcma.pipeline.per_video import WithNotes, per_video
 from vcma.pipeline.stage_run import StageRun
 from vcma.records.columns import Columns
 from vcma.video.sampling import extract
@@ -36,8 +38,13 @@ def extract_frames(run: StageRun, **parameters: float) -> None:
         return {"video": f"{samples['video_path'][i]}, {file}", "segments": str(segments[video])}
 
     items = {video: (root / samples["video_path"][i], segments[video]) for video, i in row.items()}
-    done = per_video(run, schemas.FRAMES, items, partial(extract, **parameters), inputs, _count, isolated=True)
+    done = per_video(run, schemas.FRAMES, items, partial(_extract, **parameters), inputs, _count, isolated=True)
     run.done(done.text(), run.artifact("frames"))
+
+
+def _extract(path: Path, segments: list[tuple[int, int]], **parameters: Any) -> WithNotes:
+    notes: list[str] = []
+    return WithNotes(extract(path, segments, tell=notes.append, **parameters), notes)
 
 
 def _count(columns: Columns) -> dict[str, int]:

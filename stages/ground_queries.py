@@ -5,8 +5,9 @@ from dataclasses import asdict
 import click
 
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.cli import mode, progress, stage
+from vcma.pipeline.cli import progress, stage
 from vcma.pipeline.stage_run import StageRun
+from vcma.pipeline.video_artifacts import tell_strays
 from vcma.records.answer import prediction_columns, reference_columns
 from vcma.records.sentence import grouped, sentences
 
@@ -14,8 +15,14 @@ from vcma.records.sentence import grouped, sentences
 @stage("device")
 @click.option("--split", type=click.Choice(["train", "val", "test"]), help="Which sentences.")
 @click.option("--posterior", type=click.Choice(["p", "q"]), help="p_theta(Z | E, R, V) or q_phi(Z | E, V).")
-@mode("--untrained", is_flag=True, help="Without a model: by the detector's labels and what predicates' words say.")
-def ground_queries(run: StageRun, split: str, posterior: str) -> None:
+@click.option(
+    "--untrained",
+    type=bool,
+    is_flag=False,
+    flag_value="true",
+    help="Without a model: by the detector's labels and what predicates' words say.",
+)
+def ground_queries(run: StageRun, split: str, posterior: str, untrained: bool) -> None:
     """Ground every sentence of a split: which tube, over which span of native frames."""
     # torch takes seconds to import, which --help need not wait for.
     from vcma.batching.clip_store import ClipStore
@@ -24,15 +31,17 @@ def ground_queries(run: StageRun, split: str, posterior: str) -> None:
     from vcma.inference.reference_answers import reference_answers
     from vcma.inference.untrained import label_encoder, settings_of
 
+    split = run.project.evaluated_split(split)
     samples = artifact.read(schemas.SAMPLES, run.artifact("samples.h5"))
     queries = artifact.read(schemas.QUERIES, run.artifact("queries.h5"))
     chosen = sentences(samples, queries, split)
-    clips = ClipStore(run.artifact("tubes"), 1)
+    tell_strays(run.artifact("tubes"), run.artifact("samples.h5"))
+    clips = ClipStore(run.artifact("tubes"), 1, samples["video"])
     example, model = clips.describe(), run.artifact("model")
     detector = str(example["detector"])
     inputs = {name: artifact.attributes(run.artifact(f"{name}.h5"))["content"] for name in ("samples", "queries")}
-    params = dict(run.params)
-    if run.modes["untrained"]:
+    params = dict(run.params) | {"split": split}
+    if untrained:
         settings, max_frames = settings_of(run.project.section("train_em"))
         params |= asdict(settings) | {"max_frames": max_frames}
         encoder = label_encoder(example["class_name"], example["attribute_name"], example["feature"].shape[1])
@@ -40,9 +49,11 @@ def ground_queries(run: StageRun, split: str, posterior: str) -> None:
     else:
         grounder = Grounder.trained(model, run.project.root, detector, run.device, posterior)
         inputs["model"] = grounder.weights
+    vocabulary = grounder.encoder.vocabulary
+    clips.read_as(vocabulary.class_names, vocabulary.attribute_names, vocabulary.feature)
     clips.max_frames = grounder.max_frames
     answers = {}
-    if not run.modes["untrained"]:
+    if not untrained:
         answers = reference_answers(model / "contrast", detector, clips, grounder.encoder, chosen, run.device)
     with progress(None, len(grouped(chosen)), run.stage) as bar:
         found = grounder.in_corpus(clips, chosen, bar.update)
@@ -52,7 +63,7 @@ def ground_queries(run: StageRun, split: str, posterior: str) -> None:
     artifact.write(schemas.REFERENCES, run.artifact("references.h5"), references, params, inputs)
     write_predictions(run.artifact("predictions.json"), found, chosen, clips)
     flagged = sum(bool(p.flags) for p in found)
-    run.done(f"{len(found):,} sentences, {flagged:,} flagged", run.artifact("predictions.json"))
+    run.done(f"{len(found):,} sentences of {split}, {flagged:,} flagged", run.artifact("predictions.json"))
 
 
 if __name__ == "__main__":

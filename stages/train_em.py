@@ -41,19 +41,21 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     from vcma.model.evidence import build
     from vcma.model.settings import Settings
     from vcma.text.features import text_features
-    from vcma.training.model_files import describe_decoding, save_model
+    from vcma.training.model_files import describe_decoding, save_model, save_nothing
     from vcma.training.resume import Rounds
     from vcma.training.trainer import Trainer, fit, fit_contrast
     from vcma.training.training_set import TrainingSet
     from vcma.training.tuning import tuned, tuned_window
 
+    if run.project.untrained:
+        return run.done("nothing learned: ground_queries is untrained", save_nothing(run.project.artifacts))
     settings = Settings.of(parameters)
     texts = text_features(settings.text, run.project.root)
     train = TrainingSet.load(run.project.artifacts, run.artifact("tubes"), max_frames, texts)
     model, contrast = (build(train.vocabulary, texts.embed, settings).to(run.device) for _ in range(2))
     truth = artifact.read(schemas.TRUTH, run.artifact("truth_val.h5"))
     validation, epoch = train.validation("val", truth, run.device), train.epochs(settings)
-    sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *sorted(train.clips.folder.glob("*.h5"))]
+    sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *train.clips.files()]
     trainer = Trainer(model, train.steps(settings))
     ledger = run.project.artifacts / ".ledger" / "train_em.safetensors"
     rounds = Rounds(ledger, result_key(run, sources, texts.name), trainer)
@@ -76,7 +78,7 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     save_model(folder / "contrast", contrast, train.detector, extra | {"window": window})
     storage.write_json(run.artifact("em_history.json"), {"score": validation.metric, "rounds": history})
     few = "; so few sentences only check the plumbing" if len(train.sentences) < 100 else ""
-    run.done(f"{len(train.sentences):,} sentences, {len(history)} epochs{few}", folder)
+    return run.done(f"{len(train.sentences):,} sentences, {len(history)} epochs{few}", folder)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,30 @@ def test_the_tracker_example_writes_tubes(tmp_path):
     assert np.allclose(tubes["box"], [[100, 50, 120, 70], [10, 20, 40, 60], [12, 20, 42, 60]])
 
 
+def test_the_tracker_example_refuses_what_is_no_file_of_tubes(tmp_path):
+    code = re.search(r"```python\n(.*?)```", ARTIFACTS, re.S)[1]
+    good = ["0,7,10,20,30,40,1", "2,7,12,20,30,40,0.5", "0,2,100,50,20,20,1", "1,2,300,50,40,20,1", "1,9,1,1,2,2,0"]
+
+    def write(lines, *more):
+        (tmp_path / "mot.txt").write_text("\n".join(lines))
+        command = [sys.executable, "-c", code, "mot.txt", "v", "tubes", "25", "320", "240", *more]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    for lines, more, told in (
+        (good, [], "1 values are negative; frames count from 0"),
+        ([*good, "0,7,11,20,30,40,1"], ["0"], "1 values do not rise within a tube, e.g. 0 comes twice"),
+        (["0,-1,10,20,30,40,1"], ["0"], "ids below 0: detections, not tubes"),
+        (["0,7,10,20,30,-40,1"], ["0"], "1 of 1 boxes have no area"),
+        (["0,7,nan,20,30,40,1"], ["0"], "2 values are not finite"),
+    ):
+        done = write(lines, *more)
+        assert done.returncode and told in done.stderr.splitlines()[-1], done.stderr
+    done = write(good, "0")
+    tubes = artifact.read(schemas.TUBES, tmp_path / "tubes" / "v.h5")
+    assert done.returncode == 0 and "1 of 4 boxes reached beyond the picture, cut to it" in done.stderr
+    assert tubes["frame"].tolist() == [0, 1, 2] and tubes["point_offset"].tolist() == [0, 2, 4]
+
+
 def test_its_numbers_of_demo_full_are_those_of_the_ablation():
     with open(ROOT / "results" / "demo_full" / "ablation.csv", newline="") as file:
         rows = [r for r in csv.DictReader(file) if (r["split"], r["query_type"]) == ("test", "all")]

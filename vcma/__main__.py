@@ -20,6 +20,7 @@ _COMMANDS = {
         "import_command",
         "Make an exported model that of the chosen data set.",
     ),
+    "reseal": ("vcma.commands.reseal", "reseal_command", "Make an artifact valid again that was edited by hand."),
     "score": ("vcma.commands.score", "score_command", "Score a predictions file of any program."),
     "show": (
         "vcma.commands.show",

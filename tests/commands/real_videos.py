@@ -31,9 +31,11 @@ def healthy(root, clip, records=None, **boxes):
 
 def damage(clip, how):
     moov = clip.find(b"mdat")
-    if how == "broken":
+    parts = {"broken": (1 / 2, 2 / 3), "ruined": (1 / 8, 9 / 10)}
+    if how in parts:
         hurt = bytearray(clip)
-        for i in range(len(clip) // 2, len(clip) * 2 // 3):
+        begin, end = (round(part * len(clip)) for part in parts[how])
+        for i in range(begin, end):
             hurt[i] ^= 0x5A
         return bytes(hurt)
     return {"empty": b"", "junk": b"no video" * 99, "cut": clip[: len(clip) // 2], "headless": clip[moov:]}[how]

@@ -4,6 +4,7 @@ import csv
 import json
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from tests.commands.real_videos import damage, healthy, write_video
@@ -22,11 +23,8 @@ def clip(tmp_path_factory):
 
 
 def project(root, block, **changes):
-    import yaml
-
-    config = {"dataset": "vidstg", "datasets": {"vidstg": block}}
-    config |= {"extract_frames": {"rate": 5.0, "max_frames": 64, "max_side": 640, "quality": 90}}
-    config |= {"detect_proposals": {"top_k": 100}, "link_tubes": {"max_tubes": 20}} | changes
+    config = yaml.safe_load((ROOT / "pipeline.yaml").read_text())
+    config |= {"dataset": "vidstg", "datasets": {"vidstg": block}} | changes
     (root / "pipeline.yaml").write_text(yaml.safe_dump(config))
     return ["--config", str(root / "pipeline.yaml")]
 
@@ -77,6 +75,43 @@ def test_the_command_on_bad_configuration(tmp_path, clip, changes, message):
     result = CliRunner().invoke(check_command, project(tmp_path, block, **changes))
     assert result.exit_code == 1 and result.stderr.startswith("error: ") and message in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_the_parameters_of_every_stage_are_tried(tmp_path, clip):
+    """Hours before the stage that would end with them."""
+    _, block = healthy(tmp_path, clip, {"test": [record(questions=[])]})
+    good = yaml.safe_load((ROOT / "pipeline.yaml").read_text())
+    for stage, change, told in (
+        ("link_tubes", {"alpha": 2}, "2.0 is not in the range 0<=x<=1"),
+        ("ground_queries", {"posterior": "r"}, "'r' is not one of 'p', 'q'"),
+        ("render_report", {"exmples": 3}, "has the key 'exmples'"),
+        ("train_em", {"text": "no/such folder"}, "no/such folder"),
+        ("parse_queries", {"model": "no_such_model"}, "spaCy model no_such_model is not installed"),
+    ):
+        result = CliRunner().invoke(check_command, project(tmp_path, block, **{stage: good[stage] | change}))
+        assert (
+            result.exit_code == 1
+            and f"parameters unusable: the stage would end with it; e.g. {stage} " in result.stdout
+        )
+        assert told in result.stdout and "1 findings, 1 blocking" in result.stderr
+    assert CliRunner().invoke(check_command, project(tmp_path, block)).exit_code == 0
+
+
+def test_only_what_remains_after_the_skip_list_is_counted_and_estimated(tmp_path, clip):
+    data, block = healthy(tmp_path, clip, {"test": [record(), record("200", questions=[])], "val": [record("300")]})
+    (data / SKIP_FILE).write_text(json.dumps({"200": "mine", "100/0/captions/0": "mine", "300": "mine"}))
+    result = CliRunner().invoke(check_command, project(tmp_path, block))
+    assert "check: 1 videos and 1 sentences remain (1 test)" in result.stderr
+    assert result.exit_code == 1 and "none of 2 sentences is left" in result.stdout  # of val
+    result = CliRunner().invoke(check_command, [*project(tmp_path, block), "--estimate"])
+    assert result.stdout.splitlines()[1].split()[:2] == ["frames", "1"]
+
+
+def test_a_data_set_without_a_test_file_is_checked(tmp_path, clip):
+    _, block = healthy(tmp_path, clip, {"val": [record(questions=[])]})
+    block["splits"]["test"] = None
+    result = CliRunner().invoke(check_command, project(tmp_path, block))
+    assert result.exit_code == 0 and "1 sentences remain (1 val)" in result.stderr
 
 
 def test_estimate_command(tmp_path, clip):

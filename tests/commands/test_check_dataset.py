@@ -67,12 +67,15 @@ def test_broken_videos(tmp_path, clip, how, kind):
     assert kinds(found) == [kind] and found[0].id == "100" and found[0].blocks
 
 
-def test_damage_inside_is_found_by_decoding(tmp_path, clip):
+@pytest.mark.parametrize(
+    ("how", "kind", "blocks"), [("broken", "damaged frames", False), ("ruined", "video damaged", True)]
+)
+def test_damage_inside_is_found_by_decoding_and_blocks_where_it_takes_most(tmp_path, clip, how, kind, blocks):
     data, block = healthy(tmp_path, clip)
-    (tmp_path / "vidor" / "video" / "100.mp4").write_bytes(damage(clip, "broken"))
+    (tmp_path / "vidor" / "video" / "100.mp4").write_bytes(damage(clip, how))
     assert findings(data, block, tmp_path) == []
     found = findings(data, block, tmp_path, decode=True)
-    assert kinds(found) == ["video damaged"] and found[0].blocks
+    assert kinds(found) == [kind] and found[0].blocks == blocks
 
 
 def test_a_cut_matroska_file_is_found_by_its_length(tmp_path):
@@ -162,8 +165,8 @@ def test_a_small_data_set_of_the_format_is_not_counted_against_another(tmp_path,
 
 
 def test_hcstvg_findings(tmp_path):
-    beyond = tube(n=30, start=380, width=64, height=48)
-    outside = tube(bbox=[[50, 0, 20, 20]], width=64, height=48)
+    beyond = tube(n=30, start=380, width=64, height=48, st_time=None)
+    outside = tube(bbox=[[50, 0, 20, 20]], width=64, height=48, st_time=None)
     block = lay_out_hcstvg(tmp_path, {"test": {"1_a.mp4": beyond, "2_b.mp4": outside}})
     for path in (tmp_path / "videos").iterdir():
         write_video(path, frames=400, fps=20) if path.name == "1_a.mp4" else path.unlink()
@@ -173,6 +176,67 @@ def test_hcstvg_findings(tmp_path):
         ("2_b.mp4", "box outside the picture"),
         ("2_b.mp4", "video missing"),
     ]
+
+
+def test_true_boxes_that_nothing_meets(tmp_path):
+    """Of negative width, of no area, wholly outside, and a record of which nothing is left (HC-STVG issue 18)."""
+    good, inverted, flat, away = [1, 2, 10, 20], [9, 9, -3, -4], [1, 2, 0, 20], [64, 2, 5, 5]
+    records = {
+        "1_a.mp4": tube(bbox=[good] * 30, width=64, height=48),
+        "2_b.mp4": tube(bbox=[good] * 25 + [inverted] * 2 + [flat] * 3, width=64, height=48),
+        "3_c.mp4": tube(bbox=[away] * 29 + [flat], width=64, height=48),
+    }
+    block = lay_out_hcstvg(tmp_path, {"test": records})
+    for path in (tmp_path / "videos").iterdir():
+        path.unlink()
+    found = [f for f in findings(tmp_path, block, tmp_path) if f.kind != "video missing"]
+    assert not any(f.blocks for f in found)
+    assert [(f.id, f.kind, f.detail) for f in found] == [
+        ("2_b.mp4", "empty box", "5 of 30 boxes, e.g. [9, 9, 6, 5] in frame 35 of 64x48"),
+        ("3_c.mp4", "empty box", "1 of 30 boxes, e.g. [1, 2, 1, 22] in frame 39 of 64x48"),
+        ("3_c.mp4", "box wholly outside the picture", "29 of 30 boxes, e.g. [64, 2, 69, 7] in frame 10 of 64x48"),
+        ("3_c.mp4", "cannot score", "1 empty, 29 outside"),
+    ]
+
+
+def test_an_inverted_box_of_vidor_is_told(tmp_path, clip):
+    boxes = vidor()
+    for frame in range(10, 15):
+        boxes["trajectories"][frame][0]["bbox"]["xmin"] = 40
+    data, block = healthy(tmp_path, clip, {"test": [record(questions=[])]}, **{"100": boxes})
+    (found,) = findings(data, block, tmp_path)
+    assert (found.kind, found.detail) == ("empty box", "5 of 20 boxes, e.g. [40, 1, 20, 21] in frame 10 of 64x48")
+
+
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        (
+            {"ed_frame": 60, "n": 20},
+            "20 boxes for 50 frames up to ed_frame 60; 20 boxes, but st_time to ed_time are 30 frames",
+        ),
+        ({"ed_frame": 40}, None),
+        ({"ed_time": 1.9}, None),
+        ({"ed_time": 3.0}, "30 boxes, but st_time to ed_time are 50 frames"),
+        ({"st_time": 1.0, "ed_time": 2.5}, "st_frame 11, but st_time is that of frame 20"),
+        ({"st_time": None, "ed_time": "x", "ed_frame": True}, None),
+    ],
+)
+def test_times_and_frames_that_disagree_with_the_boxes(tmp_path, changes, detail):
+    changes = dict(changes)
+    record = tube(n=changes.pop("n", 30)) | changes
+    block = lay_out_hcstvg(tmp_path, {"test": {"1_a.mp4": record}})
+    found = [f for f in findings(tmp_path, block, tmp_path) if not f.kind.startswith("video")]
+    assert [(f.kind, f.detail) for f in found] == ([("span disagrees", detail)] if detail else [])
+
+
+def test_real_boxes_are_fewer_than_their_times_say(test_data, tmp_path):
+    source = test_data / "hcstvg"
+    (tmp_path / "videos").mkdir()
+    block = {"format": "hcstvg", "videos": "videos", "splits": {"test": "test_v1_five_records.json"}}
+    found = list(check_dataset("hcstvg", source, block, tmp_path))
+    told = [f.detail for f in found if f.kind == "span disagrees"]
+    assert len(told) == 5 and told[0] == "89 boxes, but st_time to ed_time are 98 frames"
 
 
 def test_the_findings_do_not_depend_on_the_workers(tmp_path, clip):
@@ -212,7 +276,7 @@ def test_a_split_that_nothing_is_left_of_blocks(tmp_path, clip):
     (data / "list.json").write_text('["none"]')
     found = findings(data, block | {"files": {"train": "list.json"}}, tmp_path)
     assert [f.detail for f in found if f.kind == "split is empty"] == [
-        "none of 1 sentences is left; see `splits:` and `files:`"
+        "none of 1 sentences is left; see `splits:`, `files:` and skip.json"
     ]
     assert skip_list(found) == {} and not any(f.kind == "split is empty" for f in findings(data, block, tmp_path))
 

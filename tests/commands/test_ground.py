@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from tests.conftest import ROOT, STAGES, make_tubes
 from tests.faults.workshop import QUICK, SENTENCES, tiny_network
-from tests.video.test_decoding import ODD, turned, write
+from tests.video.test_decoding import hurt
+from tests.video.videos import ODD, turned, write
 from vcma.commands import ground
 from vcma.commands.ground import ground_command
 from vcma.errors import RefusedError
@@ -22,8 +23,8 @@ from vcma.records.answer import Answer
 from vcma.records.tubes import Tubes
 from vcma.video import annotated_film
 from vcma.video.annotated_film import Film, write_films
-from vcma.video.decoding import read_frames, shape
-from vcma.video.extent import extent
+from vcma.video.decoding import read_frames
+from vcma.video.timeline import read_timeline
 
 NAMES = (
     "plain",
@@ -138,11 +139,15 @@ def test_each_is_grounded_and_drawn(project, tmp_path, kind):
         assert answer["span"] == [0, n] and 0 < answer["tube_probability"] <= 1
         assert answer["boxes"] and answer["class"] in told and answer["video"] == str(video)
         assert np.allclose(
-            answer["seconds"], [time[0], time[-1] + 1 / shape(video)[0]], atol=0.2 if "variable" in kind else 0.01
+            answer["seconds"],
+            [time[0], time[-1] + 1 / read_timeline(video).fps],
+            atol=0.2 if "variable" in kind else 0.01,
         )
     for name in ("00.mp4", "01.mp4"):
         shown = [picture for *_, picture in read_frames(out / name, np.arange(n))]
-        assert len(shown) == (n if kind == "variable rate mp4" else -(-n // 2))  # at most 15 a second
+        assert len(shown) == (n if "variable" in kind else -(-n // 2))  # at most 15 a second
+        film = read_timeline(out / name)
+        assert film.elapsed == pytest.approx(np.array(time)[:: 1 if "variable" in kind else 2] - time[0], abs=2e-3)
         height, width = shown[0].shape[:2]
         assert max(height, width) <= 640 and (height > width) == (kind == "phone")
         coloured = [bool((np.ptp(picture.astype(int), axis=2) > 60).any()) for picture in shown]
@@ -159,7 +164,7 @@ def test_a_film_shows_the_span_with_its_box_and_some_seconds_around(tmp_path, mo
     tubes["box"][:] = [40, 30, 120, 90]
     spans = {"late": (301, 340), "early": (2, 4), "whole": (0, 400)}
     films = [Film(tmp_path / f"{name}.mp4", Answer("", 0, *span), name) for name, span in spans.items()]
-    write_films(video, films, Tubes.of(tubes), 400)
+    write_films(video, films, Tubes.of(tubes), read_timeline(video))
     for path, answer in ((film.path, film.answer) for film in films):
         shown = [picture for *_, picture in read_frames(path, np.arange(400))]
         native = np.arange(max(answer.begin % 2, answer.begin - 124), min(answer.end + 125, 400), 2)
@@ -172,7 +177,7 @@ def test_a_film_shows_the_span_with_its_box_and_some_seconds_around(tmp_path, mo
             native % 256 & 248
         ).tolist()
     monkeypatch.setattr(annotated_film, "_PICTURES", 100)
-    write_films(video, films[2:], Tubes.of(tubes), 400)
+    write_films(video, films[2:], Tubes.of(tubes), read_timeline(video))
     assert (
         len(list(read_frames(films[2].path, np.arange(400)))) == 400 // 7 + 1
     )  # of 400 frames and 250 around them
@@ -185,7 +190,20 @@ def test_a_truncated_clip_is_searched_as_far_as_it_goes_and_said_to_be(project, 
     told = call(ground_command, *words, video)
     assert "of the 8.0 s that its header declares; what there is of it is searched" in told
     begin, end = json.loads((tmp_path / "out" / "predictions.json").read_text())["a dog"]["span"]
-    assert (begin, end) == (0, extent(video).frames) and end < 150
+    assert (begin, end) == (0, len(read_timeline(video))) and end < 150
+
+
+@pytest.mark.parametrize(("lost", "searched"), [(range(200, 300), (0, 200)), (range(60), (63, 300))])
+def test_no_answer_lies_where_nothing_could_be_decoded(project, tmp_path, lost, searched):
+    video = hurt(write(tmp_path / "a.mp4", frames=300, bf="0", gop=20, sc_threshold="0"), *lost)
+    words = ["--query", "a dog", "--untrained", "--config", project / "pipeline.yaml", "--out", tmp_path / "out"]
+    told = call(ground_command, *words, video)
+    assert "of its 300 frames cannot be decoded" in told and "what there is of it is searched" in told
+    found = json.loads((tmp_path / "out" / "predictions.json").read_text())["a dog"]
+    begin, end = found["span"]
+    # Of the sampled frames, four a second, the first that is lost is number 200, the first that is found number 63.
+    assert (begin, end) == searched
+    assert found["seconds"] == pytest.approx([begin / 25, end / 25], abs=0.01)
 
 
 def test_boxes_are_told_where_their_tube_is_and_doubts_where_nothing_looks_like_it(project, tmp_path):
@@ -227,18 +245,18 @@ def test_what_is_missing_is_told_before_the_video_is_looked_at(project, tmp_path
 
 
 def test_a_film_that_cannot_be_written_is_told(tmp_path):
-    write(tmp_path / "a.mp4", frames=4)
+    video = write(tmp_path / "a.mp4", frames=4)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / ".b.mp4.partial").symlink_to("/dev/full")
     for folder, told in (("full", "No space left"), ("a.mp4", "Not a directory|File exists")):
         films = [Film(tmp_path / folder / "b.mp4", Answer("", 0, 0, 4), "who?")]
         with pytest.raises(RefusedError, match=told):
-            write_films(tmp_path / "a.mp4", films, Tubes.of(make_tubes(0, gaps=False)), 4)
+            write_films(video, films, Tubes.of(make_tubes(0, gaps=False)), read_timeline(video))
     assert {p.name for p in tmp_path.rglob("*")} == {"a.mp4", "full"}
 
 
 def test_no_box_is_drawn_where_its_tube_is_not(tmp_path):
-    write(tmp_path / "a.mp4", frames=40)
+    video = write(tmp_path / "a.mp4", frames=40)
     tubes = make_tubes(0, tubes=1, frames=3, gaps=False) | {
         "frame": np.arange(0, 40, 5),
         "point_offset": np.array([0, 3]),
@@ -246,7 +264,8 @@ def test_no_box_is_drawn_where_its_tube_is_not(tmp_path):
         "box": np.full((3, 4), [8.0, 8, 30, 30], np.float32),
         "width": np.array(64),
     }
-    write_films(tmp_path / "a.mp4", [Film(tmp_path / "b.mp4", Answer("a", 0, 0, 40), "who?")], Tubes.of(tubes), 40)
+    films = [Film(tmp_path / "b.mp4", Answer("a", 0, 0, 40), "who?")]
+    write_films(video, films, Tubes.of(tubes), read_timeline(video))
     shown = [picture.astype(int) for *_, picture in read_frames(tmp_path / "b.mp4", np.arange(40))]
     coloured = [bool((np.ptp(picture, axis=2) > 60).any()) for picture in shown]
     step = 40 // len(shown)

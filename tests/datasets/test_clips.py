@@ -3,7 +3,7 @@
 import pytest
 
 from tests.datasets.examples import lay_out_clips, read, reasons
-from tests.video.test_decoding import IRREGULAR, write
+from tests.video.videos import IRREGULAR, write
 from vcma.datasets.formats import annotated_truth
 from vcma.errors import InputError
 
@@ -59,13 +59,50 @@ def test_clips_never_leave_their_folder(tmp_path):
     ]
 
 
+def test_a_sentence_that_a_comma_cuts_is_told_and_rows_of_commas_are_none(tmp_path):
+    content = "video,sentence\na.mp4,The man, who walks\n,\n , ,,\na.mp4,a dog,\na.mp4,a cat\n"
+    index = read(tmp_path, lay_out_clips(tmp_path, "clips.csv", content), tmp_path)
+    assert index.samples["sentence"].tolist() == ["a dog", "a cat"]
+    assert index.samples["sample"].tolist() == ["a.mp4/5", "a.mp4/6"]
+    ((where, why),) = reasons(index).items()
+    assert where == "clips.csv#2" and "line 2 has 1 fields more than the header, from 'who walks'" in why
+
+
+def test_lines_are_those_an_editor_numbers(tmp_path):
+    sentences = ["a man\u2028sits", "a dog\x85 runs", "a cat\x0c jumps\x1c"]
+    content = "\r\n".join(["video,sentence", *(f"a.mp4,{s}" for s in sentences)])
+    index = read(tmp_path, lay_out_clips(tmp_path, "clips.csv", content), tmp_path)
+    assert index.samples["sentence"].tolist() == sentences
+    assert index.samples["sample"].tolist() == ["a.mp4/2", "a.mp4/3", "a.mp4/4"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("clips.csv", "file,text\na,b\n", "has no columns 'video' and 'sentence'"),
         ("clips.csv", "", "has no columns 'video' and 'sentence'"),
         ("clips.csv", b"video,sentence\n\xff\xfe,b\n", "not readable as UTF-8"),
+        ("clips.csv", "video,sentence,sentence\na,b,c\n", "has two columns 'sentence'"),
+        ("clips.csv", 'video,sentence\na.mp4,x\na.mp4,"The man\na.mp4,a dog\n', "line 3 is no CSV"),
+        ("clips.csv", 'video,sentence\na.mp4,"The man\na.mp4,"a dog"\n', "line 2 is no CSV"),
+        ("clips.csv", 'video,sentence\na.mp4,"The man\r\nwalks"\n', "from line 2 on and goes on to line 3"),
+        (
+            "clips.csv",
+            'video,sentence\na.mp4,"one\na.mp4,two\na.mp4,three"\n',
+            "from line 2 on and goes on to line 4",
+        ),
+        ("clips.csv", "video,sentence\na.mp4,The man\rwalks\n", "line 2 is no CSV"),
         ("clips.jsonl", '{"video": "a"\n', "line 1 is no JSON"),
+        (
+            "clips.jsonl",
+            '{"video": "a", "video": "b", "sentence": "x"}\n',
+            "line 1 is no JSON .*'video' occurs twice",
+        ),
+        (
+            "clips.jsonl",
+            '\n{"video": "a", "sentence": "x"} {"video": "b"}\n',
+            "line 2 is no JSON .*something follows",
+        ),
     ],
 )
 def test_a_table_that_is_none(tmp_path, name, content, message):

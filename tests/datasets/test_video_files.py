@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from tests.commands.real_videos import write_video
 from tests.datasets.examples import lay_out, read, reasons, record, vidor
 
 
@@ -56,3 +57,13 @@ def test_a_video_without_permission_is_skipped(tmp_path):
     assert reasons(read(data, block, tmp_path)) == {
         "200/1/captions/0": "video unreadable: no permission, or no file"
     }
+
+
+def test_a_file_of_another_length_is_another_video(tmp_path):
+    records = [record(vid, questions=[], frame_count=50) for vid in ("100", "200")]
+    data, block = lay_out(tmp_path, {"test": records})
+    write_video(tmp_path / "vidor" / "video" / "100.mp4", frames=51)
+    write_video(tmp_path / "vidor" / "video" / "200.mp4", frames=20)
+    index = read(data, block, tmp_path)
+    assert index.samples["video"].tolist() == ["100"]
+    assert reasons(index) == {"200/1/captions/0": "another video: 20 frames, annotated 50"}

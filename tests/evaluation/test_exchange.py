@@ -54,6 +54,11 @@ def test_predictions_survive_json(tmp_path_factory, plain):
         ('{"a": {"span": [0, 1], "boxes": [1]}}', "sample 'a'"),
         ('{"a": {"span": [0, 1], "boxes": {"1": [0,0,1,1], "01": [0,0,1,1]}}}', "two boxes of one frame"),
         ('{"a": {"span": [0, 1]}, "a": {"span": [0, 1]}}', "sample 'a' occurs twice"),
+        ('{"a": {"span": [0, 1], "span": [0, 2]}}', "the key 'span' occurs twice"),
+        ('{"a": {"span": [0, 1], "boxes": {"1": [0,0,1,1], "1": [0,0,1,2]}}}', "the key '1' occurs twice"),
+        ('{"a": {"span": [0, 1]}}\n{"b": {"span": [0, 1]}}', "something follows the object, in line 2"),
+        ('{"a": {"span": [0, 1]}}}', "something follows the object, in line 1"),
+        ('{"a": {"span": [0, 1]}} # mine', "something follows the object"),
     ],
 )
 def test_bad_predictions_are_one_line_with_the_file(tmp_path, content, message):
@@ -62,6 +67,23 @@ def test_bad_predictions_are_one_line_with_the_file(tmp_path, content, message):
     with pytest.raises(InputError) as error:
         read_predictions(path)
     assert message in str(error.value) and str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_predictions_as_json_lines(tmp_path):
+    path = tmp_path / "predictions.jsonl"
+    path.write_text(
+        '{"a": {"span": [0, 1]}, "b": {"span": [1, 2]}}\n\n{"sample": "c", "span": [2, 3], "boxes": {}}\n'
+    )
+    found = read_predictions(path)
+    assert found.sample.tolist() == ["a", "b", "c"] and found.span.tolist() == [[0, 1], [1, 2], [2, 3]]
+    for content, message in (
+        ('{"a": {"span": [0, 1]}}\n{"a": {"span": [0, 2]}}', "sample 'a' occurs twice"),
+        ('{"a": {"span": [0, 1]}}\n[1]', "line 2 is no object"),
+        ('{"a": {"span": [0, 1]}}\n{"b"', "line 2 is no JSON"),
+    ):
+        path.write_text(content)
+        with pytest.raises(InputError, match=message):
+            read_predictions(path)
 
 
 def test_missing_predictions_file(tmp_path):

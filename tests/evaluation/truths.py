@@ -24,10 +24,13 @@ def make_truth(*rows, form="vidstg"):
         "span_end": np.array([row[0][1] for row in full], np.int64),
         "segment_begin": np.array([row[1][0] for row in full], np.int64),
         "segment_end": np.array([row[1][1] for row in full], np.int64),
+        "frame_count": np.array([row[1][1] for row in full], np.int64),
         "fps": np.array([row[3] for row in full], np.float64),
         "box_offset": np.cumsum([0, *(len(row[2]) for row in full)], dtype=np.int64),
         "box_frame": np.array([f for row in full for f in row[2]], np.int64),
         "box": np.array(boxes, np.float32).reshape(-1, 4),
+        "width": np.zeros(len(full), np.int64),
+        "height": np.zeros(len(full), np.int64),
     }
 
 

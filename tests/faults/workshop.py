@@ -162,6 +162,12 @@ def schema_file(schema: schemas.Schema, path: Path, seed: int = 0, rows: int = 3
             data[name] = np.arange(rows + 1, dtype=np.int64)
         elif column.unit == "entity":
             data[name] = np.zeros(shape, np.int64)
+        elif column.rule == "rising":
+            data[name] = np.arange(rows, dtype=np.int64)
+        elif column.rule == "box":
+            data[name] = np.tile(np.float32([0, 0, 1, 1]), (rows, 1))
+        elif column.rule == "probability" or name in ("width", "height"):
+            data[name] = np.ones(shape, column.dtype)
         elif column.dtype == "str":
             data[name] = np.array([f"word {n}" for n in range(rows)], object) if shape else "word"
         else:

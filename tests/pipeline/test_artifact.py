@@ -50,7 +50,7 @@ def test_one_flipped_bit_is_noticed_before_hdf5_opens_the_file(tmp_path, where, 
     content[{"first line": 20, "end": -1, "middle": len(content) // 2}[where]] ^= 1
     path.write_bytes(content)
     monkeypatch.setattr(h5py, "File", None)
-    with pytest.raises(InputError, match=r"damaged artifact .*not what was written"):
+    with pytest.raises(InputError, match=r"its checksum does not match .*not what was written"):
         artifact.read(schemas.TUBES, path, columns)
 
 
@@ -123,7 +123,7 @@ def test_a_file_explains_itself(tmp_path, schema):
     ("change", "told"),
     [
         ({"position": np.zeros(3, np.int64)}, "other columns have 3"),
-        ({"box": np.zeros((0, 4), np.float64)}, "is float64, not float32"),
+        ({"position": np.zeros(0, np.float64)}, "is float64, not int64"),
         ({"point_offset": np.array([1, 2, 3, 4, 5])}, "does not rise from 0"),
         ({"extra": np.zeros(2)}, "unknown columns ['extra']"),
     ],
@@ -164,7 +164,7 @@ def test_foreign_missing_and_damaged_files_are_told_in_one_line(tmp_path):
         file.create_dataset("box", shape=(1 << 40, 4), dtype="f4", chunks=(1024, 4))
     for path, told in (
         (frames, "holds frames/1, not tubes/1"),
-        (half, "damaged artifact (it has"),
+        (half, "its checksum does not match (it has"),
         (tmp_path / "none.h5", "no such artifact"),
         (huge, "declares"),
     ):

@@ -32,3 +32,11 @@ def test_a_stage_reads_the_working_folders_configuration_or_says_which(tmp_path,
     assert done.exit_code == 0 and f"[default: {alpha or clones};" in told
     using = f"link_tubes: no pipeline.yaml with 'datasets:' here or above, using {ROOT / 'pipeline.yaml'}"
     assert (using in told) == (alpha is None)
+
+
+def test_a_section_that_stands_twice_is_told_instead_of_the_last_one_taken(tmp_path):
+    text = (ROOT / "pipeline.yaml").read_text()
+    (tmp_path / "pipeline.yaml").write_text(text + "\nlink_tubes:\n  alpha: 0.1\n")
+    done = CliRunner().invoke(link_tubes, ["--config", str(tmp_path / "pipeline.yaml")])
+    assert done.exit_code == 1 and "the key 'link_tubes' occurs twice" in done.stderr
+    assert done.stderr.count("\n") == 1

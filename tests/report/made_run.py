@@ -123,6 +123,7 @@ def write_truth(folder: Path, tubes: Tubes) -> None:
         "category": text(["dog"] * n),
         "predicate": text(["chase", "above", "run"]),
         "distractors": np.arange(n, dtype=np.int64),
+        **{name: np.full(n, value, np.int64) for name, value in {"width": 320, "height": 240}.items()},
         "box_offset": offsets([len(frame)] * n),
         "box_frame": np.tile(frame, n),
         "box": np.tile(box, (n, 1)),

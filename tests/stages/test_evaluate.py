@@ -74,7 +74,7 @@ def test_boxes_that_cannot_be_xyxy_are_told(tmp_path, data):
     theirs["100/0/questions/0"]["boxes"] = {f: [30, 40, 10, 20] for f in range(10, 20)}  # x, y, w, h
     path = write(tmp_path / "theirs.json", theirs)
     told = evaluate(tmp_path, "--predictions", path, "--json", tmp_path / "m.json")
-    assert "10 predicted boxes are empty, [x1, y1, x2, y2] with x1 < x2 and y1 < y2 was expected" in told
+    assert "10 of 80 predicted boxes are empty, most likely [x, y, width, height]; [x1, y1, x2, y2]" in told
 
 
 def test_predictions_for_what_was_left_out_are_not_foreign(tmp_path, data):

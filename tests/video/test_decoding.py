@@ -1,116 +1,53 @@
-"""Odd videos, made here: whatever the container, the frames wanted are those of a plain decode from the first one.
+"""Whatever the container, the frames wanted are those of a plain decode from the first one.
 
-Each picture shows its own number as eight black or white stripes, which survive any codec. Two hours are faked: two
-frames a second of 32 x 32 pixels, since what matters is the span and that few of many frames are wanted.
+Two hours are faked: two frames a second of 32 x 32 pixels, since what matters is the span and that few of many
+frames are wanted.
 """
 
 import os
-from fractions import Fraction
 
 import av
-import cv2
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 
+from tests.faults.workshop import slow
+from tests.video.videos import ODD, joined, number, picture, sequential, turned, with_matrix, write
 from vcma.errors import InputError
 from vcma.video import decoding
-from vcma.video.decoding import read_frames, shape
-from vcma.video.extent import extent
+from vcma.video.decoder import Decoder
+from vcma.video.decoding import FrameReader, read_frames
+from vcma.video.examination import examine
+from vcma.video.orientation import upright
 from vcma.video.pictures import decode
 from vcma.video.sampling import extract, time_grid
+from vcma.video.timeline import read_timeline
 
 PLAN = {"rate": 5, "max_frames": 64, "max_side": 640, "quality": 90}
+WANTED = ([0], [0, 1, 2], [7, 30, 31, 59], [13, 14, 50], list(range(60)))
 
 
-def picture(number, size):
-    """BGR picture of `size` (width, height) whose eight stripes are the bits of a number."""
-    width, height = size
-    bits = np.array([number >> bit & 1 for bit in range(8)])[np.arange(width) * 8 // width]
-    return np.tile((40 + 170 * bits).astype(np.uint8)[None, :, None], (height, 1, 3))
-
-
-def number(shown):
-    """The number that a picture shows, read off the middle of its stripes."""
-    height, width = shown.shape[:2]
-    middle = shown[height // 2, (2 * np.arange(8) + 1) * width // 16].mean(axis=-1)
-    return int(((middle > 125) << np.arange(8)).sum())
-
-
-def write(path, frames=60, size=(64, 48), fps=25, codec="libx264", pixels="yuv420p", times=None, gop=12, **options):
-    """A video of numbered pictures; times: presentation times in ms, else evenly spaced."""
-    faststart = {"movflags": "faststart"} if path.suffix == ".mp4" else {}  # a cut file still opens
-    with av.open(str(path), "w", options=faststart) as container:
-        stream = container.add_stream(codec, rate=fps, options=options)
-        stream.width, stream.height, stream.pix_fmt, stream.gop_size = *size, pixels, gop
-        stream.thread_count = 1
-        if times is not None:
-            stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
-        for i in range(frames):
-            frame = av.VideoFrame.from_ndarray(picture(i % 256, size), format="bgr24")
-            frame.pts = i if times is None else times[i]
-            frame.time_base = Fraction(1, fps) if times is None else Fraction(1, 1000)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
-
-
-def sequential(path):
-    """(time in s, picture) of every frame by OpenCV alone, in order."""
-    capture, found = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG), []
-    while capture.grab():
-        found.append((capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, capture.retrieve()[1]))
-    capture.release()
-    return found
-
-
-IRREGULAR = np.cumsum(np.random.default_rng(0).integers(10, 120, 60)).tolist()
-ODD = {
-    "mp4": ("a.mp4", {}),
-    "mp4 with reordered frames": ("a.mp4", {"bf": "3"}),
-    "avi": ("a.avi", {"codec": "mpeg4"}),
-    "avi of jpegs": ("a.avi", {"codec": "mjpeg", "pixels": "yuvj420p"}),
-    "webm": ("a.webm", {"codec": "libvpx-vp9", "lag-in-frames": "0", "deadline": "realtime"}),
-    "webm with hidden frames": ("a.webm", {"codec": "libvpx", "auto-alt-ref": "1", "lag-in-frames": "16"}),
-    "mkv": ("a.mkv", {}),
-    "variable rate mkv": ("a.mkv", {"times": IRREGULAR}),
-    "variable rate mp4": ("a.mp4", {"times": IRREGULAR}),
-    "odd sides": ("a.mp4", {"size": (67, 45), "pixels": "yuv444p"}),
-    "odd sides, subsampled": ("a.webm", {"size": (67, 45), "codec": "libvpx-vp9", "deadline": "realtime"}),
-    "grey": ("a.mkv", {"codec": "ffv1", "pixels": "gray"}),
-    "one frame": ("a.mp4", {"frames": 1}),
-    "open groups": ("a.mp4", {"bf": "2", "x264-params": "open-gop=1:keyint=12:min-keyint=12"}),
-}
-
-
-def take(road, monkeypatch):
-    """Decode in sequence; seek where that gives the same bits; or where it is exact, however little it gains."""
-    never = 1 << 60
-    monkeypatch.setattr(decoding, "_FEW", 0 if road == "same" else never)
-    monkeypatch.setattr(decoding, "_LARGE", 0)
-    monkeypatch.setattr(decoding, "_SPARSE", 0 if road == "far" else never)
-    monkeypatch.setattr(decoding, "_GAIN", 0.1)
+@pytest.fixture(params=[12, 0], ids=["seldom sought", "sought whenever possible"])
+def far(request, monkeypatch):
+    monkeypatch.setattr(decoding, "_FAR", request.param)
 
 
 @pytest.mark.parametrize("kind", ODD)
-def test_odd_videos_give_the_frames_of_a_plain_decode(tmp_path, kind, monkeypatch):
+def test_odd_videos_give_the_frames_of_opencvs_plain_decode(tmp_path, kind, far):
     name, options = ODD[kind]
     path = write(tmp_path / name, **options)
     told = sequential(path)
     assert [number(shown) for _, shown in told] == list(range(options.get("frames", 60)))
-    assert extent(path) == (len(told), "")
-    for road in ("sequence", "same", "far"):
-        take(road, monkeypatch)
-        for wanted in ([0], [0, 1, 2], [7, 30, 31, 59], [13, 14, 50], list(range(60))):
-            wanted = np.array([w for w in wanted if w < len(told)], np.int64)
-            if len(wanted) == 3 and "libvpx" not in options.get("codec", ""):
-                assert decoding._jumps(path, wanted) is not None
-            found = list(read_frames(path, wanted))
-            assert [index for index, *_ in found] == wanted.tolist()
-            for index, time, shown in found:
-                assert number(shown) == index and shown.shape == told[index][1].shape
-                assert time == told[index][0]
-                assert np.abs(shown.astype(int) - told[index][1]).max(initial=0) <= (255 if road == "far" else 0)
-                assert np.abs(shown.astype(int) - told[index][1]).mean() < 2
+    timeline = read_timeline(path)
+    assert len(timeline) == len(told) and not timeline.missing and not timeline.notes
+    assert timeline.pts is not None  # no decoding to know the frames
+    for wanted in WANTED:
+        wanted = np.array([w for w in wanted if w < len(told)], np.int64)
+        found = list(read_frames(path, wanted))
+        assert [index for index, *_ in found] == wanted.tolist()
+        for index, time, shown in found:
+            assert number(shown) == index and time == told[index][0]
+            assert np.array_equal(shown, told[index][1])  # to the last bit
     columns = extract(path, [(0, -1)], **PLAN)
     assert [number(decode(columns["jpeg"][a:b])) for a, b in _pairs(columns)] == columns["frame"].tolist()
     assert (columns["height"], columns["width"]) == told[0][1].shape[:2]
@@ -120,27 +57,145 @@ def _pairs(columns):
     return zip(columns["jpeg_offset"][:-1], columns["jpeg_offset"][1:], strict=True)
 
 
-def turned(content, quarter):
-    """An mp4 whose header says, like a phone's, that the picture is to be turned by quarters clockwise."""
-    matrix = {1: (0, 1, -1, 0), 2: (-1, 0, 0, -1), 3: (0, -1, 1, 0)}[quarter]
-    a, b, c, d = (int(v * 0x10000).to_bytes(4, "big", signed=True) for v in matrix)
-    zero, one = bytes(4), (0x40000000).to_bytes(4, "big")
-    at = content.index(b"tkhd") + 4 + 40
-    return content[:at] + a + b + zero + c + d + zero + zero + zero + one + content[at + 36 :]
+TAGS = {  # transfer, primaries, matrix
+    "HLG": (18, 9, 9),
+    "PQ": (16, 9, 9),
+    "BT.2020": (14, 9, 9),
+    "Display P3": (13, 12, 1),
+    "BT.709": (1, 1, 1),
+    "BT.601": (6, 6, 6),
+}
+SLOW = ("PQ", "BT.2020", "Display P3")  # seconds each, to fill FFmpeg's table of colours
+
+
+@pytest.mark.parametrize("tags", [pytest.param(t, marks=slow if t in SLOW else ()) for t in TAGS])
+def test_colours_are_those_of_opencv_which_maps_high_dynamic_range(tmp_path, tags):
+    def tagged(stream):
+        codec = stream.codec_context
+        codec.color_trc, codec.color_primaries, codec.colorspace = TAGS[tags]
+
+    path = write(tmp_path / "a.mkv", frames=1, codec="ffv1", pixels="yuv420p10le", prepare=tagged)
+    ((_, _, shown),) = read_frames(path, np.arange(1))
+    assert np.array_equal(shown, sequential(path)[0][1])
+    plain = write(tmp_path / "b.mkv", frames=1, codec="ffv1", pixels="yuv420p10le")
+    mapped = np.abs(shown.astype(int) - sequential(plain)[0][1])
+    assert (mapped.max() > 20) == (tags in ("HLG", "PQ"))
+
+
+MATRICES = {
+    "upright": ((1, 0, 0, 1), lambda x: x),
+    "a quarter": ((0, 1, -1, 0), lambda x: np.rot90(x, -1)),
+    "half": ((-1, 0, 0, -1), lambda x: np.rot90(x, 2)),
+    "three quarters": ((0, -1, 1, 0), np.rot90),
+    "mirrored": ((-1, 0, 0, 1), lambda x: x[:, ::-1]),
+    "upside down": ((1, 0, 0, -1), lambda x: x[::-1]),
+    "transposed": ((0, 1, 1, 0), lambda x: x.transpose(1, 0, 2)),
+    "across": ((0, -1, -1, 0), lambda x: np.rot90(x, 2).transpose(1, 0, 2)),
+    "10 degrees": ((0.985, 0.174, -0.174, 0.985), lambda x: x),
+    "100 degrees": ((-0.174, 0.985, -0.985, -0.174), lambda x: np.rot90(x, -1)),
+    "mirrored and enlarged": ((-2, 0, 0, 2), lambda x: x[:, ::-1]),
+}
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_the_whole_display_matrix_is_applied_on_every_road(tmp_path, name, far):
+    matrix, expected = MATRICES[name]
+    path = write(tmp_path / "a.mp4", frames=40)
+    plain = {index: shown for index, _, shown in read_frames(path, np.arange(40))}
+    path.write_bytes(with_matrix(path.read_bytes(), matrix))
+    for wanted in (np.array([3, 20, 39]), np.array([39]), np.arange(40)):
+        for index, _, shown in read_frames(path, wanted):
+            assert np.array_equal(shown, expected(plain[index]))
+    columns = extract(path, [(0, -1)], **PLAN)
+    assert (columns["height"], columns["width"]) == expected(plain[0]).shape[:2]
 
 
 @pytest.mark.parametrize("quarter", [1, 2, 3])
-def test_a_phones_rotation_is_applied_on_either_road(tmp_path, quarter, monkeypatch):
+def test_a_phones_quarter_turn_is_that_of_opencv(tmp_path, quarter):
     path = write(tmp_path / "a.mp4", frames=40)
     path.write_bytes(turned(path.read_bytes(), quarter))
-    told, wanted = sequential(path), np.array([3, 20, 39])
-    assert shape(path)[1:] == ((48, 64) if quarter % 2 else (64, 48))
-    upright = [np.rot90(shown, quarter) for _, shown in told]  # back again
-    assert [number(shown) for shown in upright] == list(range(40))
-    take("far", monkeypatch)
-    assert decoding._jumps(path, wanted) is not None
-    for index, _, shown in read_frames(path, wanted):
-        assert np.abs(shown.astype(int) - told[index][1]).mean() < 2
+    told = sequential(path)
+    assert [number(np.rot90(shown, quarter)) for _, shown in told] == list(range(40))
+    for index, _, shown in read_frames(path, np.arange(40)):
+        assert np.array_equal(shown, told[index][1])
+
+
+def test_a_degenerate_matrix_leaves_the_picture_as_it_is():
+    assert np.array_equal(upright(picture(5, (64, 48)), (0, 0, 0, 0)), picture(5, (64, 48)))
+
+
+def resized(tmp_path, *sizes):
+    parts = [write(tmp_path / f"{i}.ts", frames=40, first=40 * i, size=size) for i, size in enumerate(sizes)]
+    (tmp_path / "a.ts").write_bytes(joined(*(part.read_bytes() for part in parts)))
+    return tmp_path / "a.ts"
+
+
+def test_pictures_of_another_size_are_fitted_into_the_first_and_that_is_told(tmp_path):
+    path = resized(tmp_path, (64, 48), (48, 64), (128, 96))
+    found, reader = {}, FrameReader(path)
+    for index, _, shown in reader.read(np.arange(120)):
+        assert shown.shape == (48, 64, 3)
+        found[index] = shown
+    assert sorted(found) == list(range(120)) and reader.resized == (40, (48, 64))
+    for index in (40, 79):  # upright: black bars left and right of a picture 36 wide
+        assert (found[index][:, :14] == 0).all() and (found[index][:, 50:] == 0).all()
+        assert number(found[index][:, 14:50]) == index
+    assert [number(found[index]) for index in (0, 39, 80, 119)] == [0, 39, 80, 119]
+    alone = next(read_frames(path, np.array([50])))[2]  # measured in the first size, though none of it is read
+    assert np.array_equal(alone, found[50])
+    told = []
+    columns = extract(path, [(0, -1)], **PLAN, tell=told.append)
+    assert (columns["width"], columns["height"]) == (64, 48)
+    assert "its pictures change from 64x48 to 48x64 by frame 40" in " ".join(told)
+
+
+def hurt(path, *packets):
+    """Overwrite the payload of some packets with zeros."""
+    content = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        for i, packet in enumerate(container.demux(container.streams.video[0])):
+            if i in packets:
+                at = content.index(bytes(packet), packet.pos)
+                content[at : at + packet.size] = bytes(packet.size)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_a_damaged_packet_costs_its_own_frame_and_is_told(tmp_path, name):
+    path = hurt(write(tmp_path / name, frames=300, bf="0", gop=25, sc_threshold="0"), 40, 180)
+    assert len(read_timeline(path)) == 300
+    found = {index: shown for index, _, shown in read_frames(path, np.arange(300))}
+    assert set(range(300)) - set(found) == {40, 180}
+    assert all(number(found[index]) == index % 256 for index in range(0, 300, 25))
+    assert [index for index, *_ in read_frames(path, np.array([40, 41, 180, 290]))] == [41, 290]
+    told = []
+    columns = extract(path, [(0, -1)], **PLAN | {"rate": 25, "max_frames": 300}, tell=told.append)
+    assert len(columns["frame"]) == 298 and columns["frame_count"] == 300
+    assert told[:2] == [
+        "2 of its 300 frames cannot be decoded",
+        "2 of 300 sampled frames are lost, the first at 1.6 s",
+    ]
+
+
+def test_a_hole_in_a_container_is_told(tmp_path):
+    path = write(tmp_path / "a.mkv", frames=300, bf="0", gop=25, sc_threshold="0")
+    content = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        place = [packet.pos for packet in container.demux(container.streams.video[0]) if packet.size]
+    content[place[40] : place[160]] = bytes(place[160] - place[40])
+    path.write_bytes(content)
+    timeline = read_timeline(path)
+    assert len(timeline) < 200 and "has no frame for" in timeline.notes[0] and "at 1.6 s" in timeline.notes[0]
+    assert [number(shown) for *_, shown in read_frames(path, np.arange(40))] == list(range(40))
+    later = [(time, shown) for _, time, shown in read_frames(path, np.arange(300)) if time >= 11]
+    assert later and all(number(shown) == round(25 * time) % 256 for time, shown in later)
+
+
+def test_a_file_of_which_more_than_half_is_lost_is_refused(tmp_path):
+    path = hurt(write(tmp_path / "a.mp4", frames=100, bf="0", gop=50, sc_threshold="0"), *range(10, 90))
+    with pytest.raises(InputError, match=r"a\.mp4: only \d+ of 20 wanted frames could be decoded"):
+        extract(path, [(0, -1)], **PLAN)
 
 
 def test_4k_is_scaled_down(tmp_path):
@@ -150,29 +205,43 @@ def test_4k_is_scaled_down(tmp_path):
     assert decode(columns["jpeg"][: columns["jpeg_offset"][1]]).shape == (360, 640, 3)
 
 
-def test_two_hours_are_sampled_without_decoding_them(tmp_path):
+def test_two_hours_are_sampled_without_decoding_them(tmp_path, monkeypatch):
     path = write(tmp_path / "a.mp4", frames=14_400, size=(32, 32), fps=2, gop=10, preset="ultrafast")
-    assert extent(path) == (14_400, "") and shape(path)[0] == 2
-    grid = time_grid([(0, -1)], 14_400, 2, 4, 100)
-    at, key, _, gain = decoding._jumps(path, grid)
-    one = (at[1] - at[0]) // (grid[1] - grid[0])
-    assert ((at - key) // one == grid % 10).all() and gain > 20  # at most ten of 144 frames are decoded
-    assert decoding._jumps(path, np.arange(0, 14_400, 7)).gain < 2
+    timeline = read_timeline(path)
+    assert len(timeline) == 14_400 and not timeline.missing and timeline.fps == 2
+    grid = time_grid([(0, -1)], timeline.elapsed, 4, 100)
+    counted = decoded(monkeypatch)
     found = list(read_frames(path, grid))
     assert [index for index, *_ in found] == grid.tolist()
     assert [number(shown) for *_, shown in found] == (grid % 256).tolist()
     assert [time for _, time, _ in found] == (grid / 2).tolist()
+    assert len(counted) < 14_400 / 12  # at most ten of 144 frames
+
+
+def decoded(monkeypatch):
+    """A list that every frame decoded from now on is noted in."""
+    frames, found = Decoder.frames, []
+    monkeypatch.setattr(Decoder, "frames", lambda *args: (found.append(f.frame.pts) or f for f in frames(*args)))
+    return found
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg4"])
 def test_frames_that_no_wanted_one_is_made_from_are_not_decoded(tmp_path, codec, monkeypatch):
     path, wanted = write(tmp_path / "a.mp4", codec=codec, gop=30, bf="3"), [7, 19, 50]
-    take("same", monkeypatch)
-    needed, decoded = decoding._needed, []
-    monkeypatch.setattr(decoding, "_needed", lambda *args: (decoded.append(f.pts) or f for f in needed(*args)))
+    counted = decoded(monkeypatch)
     found = list(read_frames(path, np.array(wanted)))
     assert [number(shown) for *_, shown in found] == wanted
-    assert len(decoded) < 1 + 20 + 21  # the first, for comparison, and what lies between key frame and wanted
+    assert len(counted) < 1 + 20 + 21  # the first, whose size counts, and what lies between key frame and wanted
+
+
+def test_a_wrong_index_of_key_frames_costs_time_and_nothing_else(tmp_path, monkeypatch):
+    """Frames that are called key frames and are none: what is found there is not what was sought."""
+    path = write(tmp_path / "a.mp4", frames=200, gop=50)
+    timeline = read_timeline(path)
+    object.__setattr__(timeline, "key", np.arange(0, 200, 20))
+    monkeypatch.setattr(decoding, "_FAR", 0)
+    found = list(FrameReader(path, timeline).read(np.array([5, 77, 190])))
+    assert [(index, number(shown)) for index, _, shown in found] == [(5, 5), (77, 77), (190, 190)]
 
 
 @pytest.mark.parametrize(
@@ -180,44 +249,50 @@ def test_frames_that_no_wanted_one_is_made_from_are_not_decoded(tmp_path, codec,
 )
 def test_a_file_cut_short_ends_where_its_stream_does_and_is_told(tmp_path, name, codec):
     path = write(tmp_path / name, frames=400, codec=codec)
-    assert extent(path) == (400, "")
+    assert len(read_timeline(path)) == 400 and not read_timeline(path).missing
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) * 2 // 3])
-    last = len(sequential(path)) - 1
+    with Decoder(path) as decoder:
+        last = sum(1 for _ in decoder.frames()) - 1
     found = [index for index, *_ in read_frames(path, np.array([5, 100, 399]))]
     assert found == [i for i in (5, 100, 399) if i <= last] and 100 < last < 399
-    frames, missing = extent(path)
+    frames, missing = _extent(path)
     assert frames == last + 1 and missing.endswith("of the 16.0 s that its header declares")
     for segments in ([(0, -1)], [(0, 50), (300, 400)]):
         with pytest.raises(InputError, match=r"of the 16\.0 s that its header declares; fetch the video"):
             extract(path, segments, **PLAN)
     assert extract(path, [(0, 100)], **PLAN)["frame"].tolist() == list(range(0, 100, 5))  # all that is asked for
-    share = {".mp4": 98, ".avi": 77}.get(path.suffix, 92)  # of AVI's index much
+    share = {".mp4": 98, ".avi": 79}.get(path.suffix, 92)  # of AVI's index much
     path.write_bytes(whole[: len(whole) * share // 100])  # a few frames
-    frames, missing = extent(path)
+    frames, missing = _extent(path)
     assert 376 < frames < 400 and not missing
     assert 369 < extract(path, [(0, -1)], **PLAN)["frame"][-1] < frames
+
+
+def _extent(path):
+    timeline = read_timeline(path)
+    return len(timeline), timeline.missing
 
 
 def test_whole_files_with_odd_ends_are_not_said_to_be_cut(tmp_path):
     still = [*range(0, 4000, 40), 10_000]  # ms; the last picture but one stands for six seconds
     for name in ("a.webm", "b.mkv", "c.mp4"):
         path = write(tmp_path / name, frames=101, times=still, codec="libvpx" if name == "a.webm" else "libx264")
-        assert extent(path) == (101, "")
+        assert _extent(path) == (101, "")
     slow = write(tmp_path / "d.mkv", frames=30, fps=1, bf="2")
-    assert extent(slow) == (30, "")
+    assert _extent(slow) == (30, "")
 
 
 def test_a_cut_matroska_file_without_times_of_its_streams_is_told(tmp_path):
     path = write(tmp_path / "a.mkv", frames=200)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2].replace(b"DURATION", b"OTHERTAG"))
-    assert extent(path).missing.endswith("of the 8.0 s that its header declares")
+    assert read_timeline(path).missing.endswith("of the 8.0 s that its header declares")
 
 
 def test_a_short_file_that_has_lost_half_is_told(tmp_path):
     path = write(tmp_path / "a.mp4", frames=20, codec="mpeg4", size=(320, 240))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert extent(path).missing.endswith("of the 0.8 s that its header declares")
+    assert read_timeline(path).missing.endswith("of the 0.8 s that its header declares")
 
 
 @pytest.mark.parametrize(("content", "told"), [(None, "no such video"), (b"", "decoded"), (b"no video", "decoded")])
@@ -233,3 +308,31 @@ def test_a_name_that_is_no_text_is_told(tmp_path):
     path = write(tmp_path / "a.mp4", frames=1).rename(tmp_path / os.fsdecode(b"\xff.mp4"))
     with pytest.raises(InputError, match="no valid UTF-8; rename it"):
         extract(path, [(0, -1)], **PLAN)
+
+
+def reoriented(path, angle):
+    """A transport stream whose H.264 says in its key frame by how many degrees it is to be turned."""
+    with av.open(str(path)) as source, av.open(str(path.with_suffix(".new.ts")), "w", format="mpegts") as copy:
+        stream = source.streams.video[0]
+        filters = BitStreamFilterContext(f"h264_metadata=display_orientation=insert:rotate={angle}", stream)
+        target = copy.add_stream_from_template(stream)
+        for packet in (*source.demux(stream), None):
+            for changed in filters.filter(packet):
+                if changed.dts is not None:
+                    changed.stream = target
+                    copy.mux(changed)
+    return path.with_suffix(".new.ts")
+
+
+def test_an_orientation_that_changes_within_the_stream_is_applied_frame_by_frame(tmp_path):
+    one = write(tmp_path / "1.ts", frames=40)
+    two = reoriented(write(tmp_path / "2.ts", frames=40, first=40, gop=40, sc_threshold="0"), 180)
+    path = tmp_path / "a.ts"
+    path.write_bytes(joined(one.read_bytes(), two.read_bytes()))
+    with Decoder(path) as decoder:
+        turns = [shown.matrix is not None for shown in decoder.frames()]
+    assert turns == [False] * 40 + [True] * 40
+    found = {index: shown for index, _, shown in read_frames(path, np.arange(80))}
+    assert all(number(found[index]) == index for index in range(40))
+    assert all(number(found[index][::-1, ::-1]) == index for index in range(40, 80))
+    assert examine(path, thorough=False).changes == ("orientation",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
 
 from vcma.errors import InputError
@@ -12,15 +13,21 @@ from vcma.pipeline.video_artifacts import no_tubes, read_tubes, video_file
 from vcma.records.columns import Columns
 from vcma.records.tubes import Tubes
 
+_ONE_DETECTOR = "make all tubes of a data set with one detector"
+
 
 class ClipStore:
     """The clips of a tubes folder by (video, begin, end), the latest kept in memory up to `cache_bytes`.
 
-    A clip without a tube is None: its sentences get a flagged fallback.
+    videos: those of the data set; files of others in the folder are none of its tubes. A clip without a tube is
+    None: its sentences get a flagged fallback. Classes and attributes of every video stand in one order, that of
+    the first video or of `read_as`, whatever the order in its file.
     """
 
-    def __init__(self, folder: Path, max_frames: int, cache_bytes: int = 2 << 30):
+    def __init__(self, folder: Path, max_frames: int, videos: Iterable[str], cache_bytes: int = 2 << 30):
         self.folder, self.max_frames, self.cache_bytes = folder, max_frames, cache_bytes
+        self.videos = list(videos)
+        self._labels: tuple[tuple[str, ...], tuple[str, ...], int] | None = None
         self._kept: OrderedDict[tuple[str, int, int], tuple[Clip | None, int]] = OrderedDict()
         self._bytes = 0
         self._detector = ""
@@ -28,7 +35,8 @@ class ClipStore:
     def tubes(self, video: str) -> Tubes | None:
         """The tubes of a video; None if the pipeline has none for it (its failure was reported).
 
-        Raises InputError where the tubes of two videos come from different detectors.
+        Raises InputError where the tubes of two videos come from different detectors, or have other classes,
+        attributes or features.
         """
         tubes = read_tubes(self.folder, video)
         if tubes is None:
@@ -36,8 +44,26 @@ class ClipStore:
         self._detector = self._detector or tubes.detector
         if tubes.detector != self._detector:
             what = f"is of detector {tubes.detector}, other videos' tubes are of {self._detector}"
-            raise InputError(what, video_file(self.folder, video), "make all tubes of a data set with one detector")
-        return tubes
+            raise InputError(what, video_file(self.folder, video), _ONE_DETECTOR)
+        return self._labelled(tubes, video)
+
+    def read_as(self, class_names: Iterable[str], attribute_names: Iterable[str], feature: int) -> None:
+        """Give all tubes' classes and attributes in the order of these names; feature: the width of theirs."""
+        self._labels = tuple(map(str, class_names)), tuple(map(str, attribute_names)), feature
+
+    def _labelled(self, tubes: Tubes, video: str) -> Tubes:
+        width = tubes.feature.shape[1]
+        if self._labels is None:
+            self.read_as(tubes.class_name, tubes.attribute_name, width)
+        assert self._labels is not None
+        class_names, attribute_names, expected = self._labels
+        if width != expected and len(tubes):
+            what = f"has features of width {width}, others of {expected}"
+            raise InputError(what, video_file(self.folder, video), _ONE_DETECTOR)
+        try:
+            return tubes.with_labels(class_names, attribute_names)
+        except ValueError as error:
+            raise InputError(str(error), video_file(self.folder, video), _ONE_DETECTOR) from error
 
     def tubes_or_empty(self, video: str) -> Tubes:
         """`tubes`, or those of a video that has none."""
@@ -63,8 +89,14 @@ class ClipStore:
             _, (_, freed) = self._kept.popitem(last=False)
             self._bytes -= freed
 
+    def files(self) -> list[Path]:
+        """The files of those of the videos that have tubes, sorted."""
+        return sorted(path for video in self.videos if (path := video_file(self.folder, video)).exists())
+
     def describe(self) -> Columns:
-        """class_name, attribute_name, detector and a feature column of any one of the videos."""
-        for path in sorted(self.folder.glob("*.h5")):
+        """class_name, attribute_name, detector and a feature column of the first of the videos that has tubes."""
+        for path in self.files():
             return artifact.read(schemas.TUBES, path, ("class_name", "attribute_name", "detector", "feature"))
-        raise InputError("holds no tubes", self.folder, "run python stages/link_tubes.py")
+        raise InputError(
+            "holds no tubes of a video of this data set", self.folder, "run python stages/link_tubes.py"
+        )

@@ -15,15 +15,18 @@ from pathlib import Path
 import click
 
 from vcma.commands.check_dataset import check_dataset
+from vcma.commands.check_parameters import check_parameters
 from vcma.commands.disk_use import DiskUse, estimate_disk_use, storage_parameters
 from vcma.commands.findings import BLOCKING, DETECTOR_UNUSABLE, NOTES, Finding, skip_list
+from vcma.datasets.entries import Entry
 from vcma.datasets.formats import ENTRY_READERS, format_of
-from vcma.datasets.skip_list import SKIP_FILE, read_skip_list
+from vcma.datasets.skip_list import SKIP_FILE, read_skip_list, remaining
 from vcma.detection.registry import load_detector
 from vcma.errors import InputError
 from vcma.pipeline import storage
 from vcma.pipeline.cli import progress, with_project
 from vcma.pipeline.project import Project
+from vcma.pipeline.workers import can_have_workers
 
 
 @click.command("check")
@@ -43,30 +46,31 @@ def check_command(
     project: Project, jobs: int, decode: bool, table: Path | None, fix_index: bool, only_estimate: bool
 ) -> None:
     """Examine the chosen data set and its detector before hours of work; exit code 1 if anything cannot be used."""
-    form = format_of(project.block)
+    form, skip_file = format_of(project.block), project.data / SKIP_FILE
     if only_estimate:
+        entries = ENTRY_READERS[form](project.data, project.block, ())
         parameters = storage_parameters(project)
-        _print_disk_use(estimate_disk_use(ENTRY_READERS[form](project.data, project.block, ()), parameters))
+        _print_disk_use(estimate_disk_use(remaining(entries, read_skip_list(skip_file)), parameters))
         return
     findings = check_dataset(
         form,
         project.data,
         project.block,
         project.root,
-        jobs=jobs,
+        jobs=jobs if jobs == 1 or can_have_workers("check") else 1,
         decode=decode,
         progress=lambda videos, total: progress(videos, total, "check"),
     )
     table = table or project.artifacts / "check.tsv"
-    found = _write_table(chain(findings, _check_detector(project)), table)
+    found = _write_table(chain(findings, _check_detector(project), check_parameters(project)), table)
     _print_summary(found, table)
-    skip_file = project.data / SKIP_FILE
     if fix_index:
         storage.write_json(skip_file, skip_list(found))
     left_out = read_skip_list(skip_file)
     blocking = [f for f in found if f.blocks and f.id not in left_out]
     if left_out:
         click.echo(f"check: {len(left_out):,} are left out by {skip_file}", err=True)
+    _print_remaining(remaining(ENTRY_READERS[form](project.data, project.block, ()), left_out))
     if skip_list(blocking):
         click.echo("check: --fix-index writes a list that leaves out what blocks", err=True)
     raise click.exceptions.Exit(int(bool(blocking)))
@@ -110,6 +114,15 @@ def _print_summary(findings: Sequence[Finding], table: Path) -> None:
         click.echo("nothing wrong found")
     blocking = sum(f.blocks for f in findings)
     click.echo(f"check: {len(findings):,} findings, {blocking:,} blocking -> {table}", err=True)
+
+
+def _print_remaining(entries: Iterable[Entry]) -> None:
+    videos, splits = set(), Counter[str]()
+    for entry in entries:
+        videos.add(entry.video.id)
+        splits[entry.split] += 1
+    listed = ", ".join(f"{n:,} {split}" for split, n in splits.items()) or "none"
+    click.echo(f"check: {len(videos):,} videos and {splits.total():,} sentences remain ({listed})", err=True)
 
 
 def _print_disk_use(artifacts: Sequence[DiskUse]) -> None:

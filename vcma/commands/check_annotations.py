@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from vcma.boxes import area, clip
 from vcma.commands.findings import Finding
 from vcma.datasets.entries import AnnotatedTube, Entry, Video
 from vcma.datasets.sizes import published_counts
@@ -28,6 +29,8 @@ def check_entry(form: str, entry: Entry, first_ids: dict[tuple, str]) -> Iterato
         yield Finding("duplicate", entry.split, entry.id, f"of {first_ids[key]}")
     if span and (reason := _why_evaluators_drop(form, entry, span)):
         yield Finding("dropped by evaluators", entry.split, entry.id, reason)
+    if entry.truth and entry.truth.contradictions:
+        yield Finding("span disagrees", entry.split, entry.id, "; ".join(entry.truth.contradictions))
     if entry.truth and form == "hcstvg":
         yield from check_boxes(entry.id, entry.split, entry.truth, entry.video)
 
@@ -45,19 +48,32 @@ def _why_evaluators_drop(form: str, entry: Entry, span: tuple[int, int]) -> str:
 
 
 def check_boxes(sample: str, split: str, truth: AnnotatedTube, video: Video) -> Iterator[Finding]:
-    """True boxes that leave the picture by a pixel or more, and frames of the true span without one."""
-    picture = np.array([video.width, video.height] * 2)
-    beyond = np.maximum(-truth.box, truth.box - picture).max(axis=1, initial=0)
-    outside = beyond >= 1
-    if outside.any():
-        worst = int(beyond.argmax())
-        box = ", ".join(f"{v:g}" for v in truth.box[worst])
-        detail = f"{int(outside.sum())} boxes, e.g. [{box}] in frame {truth.box_frame[worst]}"
-        yield Finding("box outside the picture", split, sample, f"{detail} of {video.width}x{video.height}")
+    """True boxes that nothing meets, those that leave the picture by a pixel or more, and frames without one."""
+    known = video.width > 0 and video.height > 0
+    inside = clip(truth.box, video.width, video.height) if known else truth.box
+    empty = area(truth.box) == 0
+    absent = (area(inside) == 0) & ~empty
+    partly = (np.abs(inside - truth.box).max(axis=1, initial=0) >= 1) & ~empty & ~absent
+    picture = f" of {video.width}x{video.height}" if known else ""
+    kinds = {
+        "empty box": empty,
+        "box wholly outside the picture": absent,
+        "box outside the picture": partly,
+    }
+    for kind, rows in kinds.items():
+        if rows.any():
+            worst = int(np.where(rows, np.abs(inside - truth.box).max(axis=1, initial=0), -1).argmax())
+            box = ", ".join(f"{v:g}" for v in truth.box[worst])
+            detail = (
+                f"{int(rows.sum())} of {len(rows)} boxes, e.g. [{box}] in frame {truth.box_frame[worst]}{picture}"
+            )
+            yield Finding(kind, split, sample, detail)
     length = truth.span[1] - truth.span[0]
     missing = length - len(truth.box)
     if missing:
         yield Finding("frame without a box", split, sample, f"{missing} of {length}")
+    if (empty | absent).all():
+        yield Finding("cannot score", split, sample, f"{int(empty.sum())} empty, {int(absent.sum())} outside")
 
 
 def compare_counts(form: str, block: Mapping[str, Any], counts: Counter) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from vcma.commands.findings import SPLIT_EMPTY, Finding
 from vcma.datasets.annotation_files import splits_with_truth
 from vcma.datasets.entries import Entry, UnusableEntry
 from vcma.datasets.formats import ENTRY_READERS
+from vcma.datasets.skip_list import SKIP_FILE, read_skip_list
 from vcma.datasets.video_files import VideoFolder
 from vcma.datasets.vidor import VidorFolder
 from vcma.pipeline.paths import root_folder, video_root
@@ -44,12 +45,13 @@ def check_dataset(
     counts: Counter = Counter()
     usable: Counter = Counter()
     first_ids: dict[tuple, str] = {}
+    left_out = read_skip_list(annotations / SKIP_FILE)
     for entry in ENTRY_READERS[form](annotations, block, splits_with_truth(block)):
         counts[entry.split, entry.query_type] += 1
         if isinstance(entry, UnusableEntry):
             yield Finding(entry.error.kind, entry.split, entry.id, entry.error.detail)
             continue
-        usable[entry.split] += 1
+        usable[entry.split] += entry.id not in left_out and entry.video.id not in left_out
         yield from check_entry(form, entry, first_ids)
         yield from _add_to_its_video(entry, videos, vidor)
     yield from _empty_splits(counts, usable)
@@ -74,4 +76,9 @@ def _empty_splits(counts: Counter, usable: Counter) -> Iterator[Finding]:
     for split in dict.fromkeys(split for split, _ in counts):
         if not usable[split]:
             n = sum(counts[key] for key in counts if key[0] == split)
-            yield Finding(SPLIT_EMPTY, split, split, f"none of {n:,} sentences is left; see `splits:` and `files:`")
+            yield Finding(
+                SPLIT_EMPTY,
+                split,
+                split,
+                f"none of {n:,} sentences is left; see `splits:`, `files:` and {SKIP_FILE}",
+            )

@@ -9,13 +9,13 @@ from pathlib import Path
 from vcma.commands.check_annotations import check_boxes
 from vcma.commands.findings import Finding
 from vcma.datasets.entries import Entry, UnusableError, Video
-from vcma.datasets.video_files import VideoFolder, is_inside, size_and_mtime
+from vcma.datasets.video_files import VideoFolder, check_length, is_inside, size_and_mtime
 from vcma.datasets.vidor import Tracks, read_trajectories
 from vcma.datasets.vidstg import with_boxes
 from vcma.errors import InputError
 from vcma.pipeline.paths import is_file
-from vcma.video.decoding import shape
-from vcma.video.extent import broken_frames, extent
+from vcma.video.examination import examine
+from vcma.video.timeline import read_timeline
 
 Progress = Callable[
     [Iterator, int], Iterable
@@ -99,23 +99,31 @@ def _check_vidor_boxes(video: VideoToCheck, tracks: Tracks) -> Iterator[Finding]
 
 def _check_video_file(video: VideoToCheck, path: Path, decode: bool) -> Iterator[Finding]:
     """What the file says beside what the annotation says; 0 in either is unknown. Raises UnusableError."""
+    annotated = video.video
     try:
-        fps, width, height = shape(path)
-        frames, missing = extent(path, exact=False)
+        timeline = read_timeline(path)
+        size, changes, broken = examine(path, decode)
     except InputError as error:
         raise UnusableError("video unreadable", error.what) from error
-    if missing:
-        raise UnusableError("video truncated", missing)
-    if decode and (broken := broken_frames(path)):
+    frames, fps = len(timeline), timeline.fps
+    if timeline.missing:
+        raise UnusableError("video truncated", timeline.missing)
+    if 2 * broken > frames:
         raise UnusableError("video damaged", f"{broken} of {frames} frames cannot be decoded")
-    annotated = video.video
+    check_length(frames, annotated.frames)
 
     def note(kind: str, detail: str) -> Finding:
         return Finding(kind, video.split, annotated.id, detail)
 
+    if broken:
+        yield note("damaged frames", f"{broken} of {frames}")
+    if changes:
+        yield note("picture changes", ", ".join(changes))
+    for odd in timeline.notes:
+        yield note("odd times", odd)
     if annotated.frames and frames != annotated.frames:
         yield note("frame count differs", f"{frames}, annotated {annotated.frames}")
-    if annotated.width and annotated.height and (width, height) != (annotated.width, annotated.height):
-        yield note("size differs", f"{width}x{height}, annotated {annotated.width}x{annotated.height}")
+    if annotated.width and annotated.height and size != (annotated.width, annotated.height):
+        yield note("size differs", f"{size[0]}x{size[1]}, annotated {annotated.width}x{annotated.height}")
     if annotated.fps and abs(fps - annotated.fps) > annotated.fps / 100:
         yield note("frame rate differs", f"{fps:.6g}, annotated {annotated.fps:.6g}")

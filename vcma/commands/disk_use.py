@@ -51,7 +51,7 @@ def estimate_disk_use(entries: Iterable[Entry | UnusableEntry], parameters: Stor
     """
     p, dataset = parameters, _count(entries)
     grids = {
-        vid: len(time_grid(dataset.segments[vid], v.frames, v.fps, p.rate, p.max_frames))
+        vid: len(time_grid(dataset.segments[vid], np.arange(v.frames) / v.fps, p.rate, p.max_frames))
         for vid, v in dataset.videos.items()
     }
     pixels = sum(n * _pixels(dataset.videos[vid], p.max_side) for vid, n in grids.items())

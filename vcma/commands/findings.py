@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-DETECTOR_UNUSABLE, SPLIT_EMPTY = "detector unusable", "split is empty"
+DETECTOR_UNUSABLE, SPLIT_EMPTY, PARAMETERS_UNUSABLE = "detector unusable", "split is empty", "parameters unusable"
 BLOCKING = {
     "malformed record": "a field is missing or no number",
     "names an absent object": "target, subject or object is not in the record's list",
@@ -18,25 +18,37 @@ BLOCKING = {
     "no boxes": "VidOR's file is missing or broken, or the target has no box in its span",
     DETECTOR_UNUSABLE: "detect_proposals would end with it",
     SPLIT_EMPTY: "nothing to learn from or to score",
+    PARAMETERS_UNUSABLE: "the stage would end with it",
     "video missing": "no such file below the video root",
     "video outside its folder": "the path leaves the video root",
     "video unreadable": "cannot be opened, or no frame can be decoded",
     "video truncated": "ends over a second before its container says",
-    "video damaged": "holds frames that cannot be decoded",
+    "video damaged": "over half of its frames cannot be decoded",
+    "another video": "its number of frames is not near the annotated one",
     "id, sentence or file name is no valid text": "cannot be stored as UTF-8",
 }
 NOTES = {
+    "damaged frames": "decoded with faults or left out",
+    "picture changes": "midway; later pictures are turned and fitted into the first one's size",
+    "odd times": "frames' times are mended",
     "frame count differs": "from the annotated one",
     "size differs": "from the annotated one",
     "frame rate differs": "by more than 1 % from the annotated one",
     "box outside the picture": "at least a pixel of a true box in its span",
+    "box wholly outside the picture": "a true box that no prediction in the picture meets; counts 0 in vIoU",
+    "empty box": "a true box of no or negative width or height, which nothing meets; counts 0 in vIoU",
     "frame without a box": "in the true span; counts 0 in vIoU",
+    "cannot score": "no true box has an area in the picture: 0 in vIoU whatever is predicted",
+    "span disagrees": "ed_frame, st_time or ed_time say another span than the boxes, which count",
     "dropped by evaluators": "STCAT leaves the sample out, TubeDETR stops at it",
     "duplicate": "same sentence, segment and span of the same video",
     "annotations disagree": "records give one video different numbers",
     "not in the official list": "of the split's videos",
     "count differs": "from the published number of sentences",
 }
+
+
+_NO_SAMPLE = (DETECTOR_UNUSABLE, SPLIT_EMPTY, PARAMETERS_UNUSABLE)  # no skip list helps
 
 
 class Finding(NamedTuple):
@@ -54,5 +66,5 @@ class Finding(NamedTuple):
 
 def skip_list(findings: Iterable[Finding]) -> dict[str, str]:
     """{sample or video id: reason} of what cannot be used, as later stages skip it."""
-    blocking = (f for f in findings if f.blocks and f.kind not in (DETECTOR_UNUSABLE, SPLIT_EMPTY))
+    blocking = (f for f in findings if f.blocks and f.kind not in _NO_SAMPLE)
     return {f.id: f"{f.kind}: {f.detail}" if f.detail else f.kind for f in blocking}

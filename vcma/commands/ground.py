@@ -22,9 +22,8 @@ from vcma.records.answer import Prediction, exported
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
 from vcma.text.label_matching import class_weights
-from vcma.video.annotated_film import ASSUMED_FPS, Film, write_films
-from vcma.video.decoding import shape
-from vcma.video.extent import extent
+from vcma.video.annotated_film import Film, write_films
+from vcma.video.timeline import ASSUMED_FPS, Timeline, read_timeline
 
 if TYPE_CHECKING:
     from vcma.inference.grounder import Grounder
@@ -68,23 +67,23 @@ def ground_command(
     precision = project.section("detect_proposals")["precision"]
     detector = load_detector(project.detector, project.root, device, precision)
     grounder_for = _untrained(project, device) if untrained else _trained(folder, project.root, detector, device)
-    end, missing = extent(video)
-    if missing:
-        click.echo(f"note: {click.format_filename(video)} {missing}; what there is of it is searched", err=True)
-    tubes = _tubes(video, end, project, detector, threads=0 if device == "cpu" else os.cpu_count() or 1)
+    timeline = read_timeline(video)
+    frames = _frames(video, timeline, project)
+    begin, end = _searched(frames["frame"], timeline, project)
+    tubes = _tubes(frames, project, detector, threads=0 if device == "cpu" else os.cpu_count() or 1)
     sentences = [_sentence(text, i) for i, text in enumerate(texts)]
-    predictions = _predictions(grounder_for(tubes), sentences, tubes, end)
-    fps = shape(video)[0] or ASSUMED_FPS
+    predictions = _predictions(grounder_for(tubes), sentences, tubes, begin, end)
+    fps = timeline.fps or ASSUMED_FPS
     films: list[Film] = []
     members, lines = [], []
     for i, (text, p) in enumerate(zip(texts, predictions, strict=True)):
         path = out / f"{i:02d}.mp4"
-        value = {"video": str(video), "film": path.name, "fps": fps, **_outcome(p, tubes, end, fps)}
+        value = {"video": str(video), "film": path.name, "fps": fps, **_outcome(p, tubes, timeline)}
         films.append(Film(path, p.answer, text))
         members.append(f"{_json(text)}: {_json(value)}")
         lines.append(_line(text, value, path))
     write_bytes(out / "predictions.json", ("{\n" + ",\n".join(members) + "\n}\n").encode())
-    write_films(video, films, tubes, end)
+    write_films(video, films, tubes, timeline)
     for note in _doubts(sentences, tubes):
         click.echo(f"note: {note}", err=True)
     click.echo("\n".join(lines))
@@ -100,14 +99,13 @@ def _texts(queries: Sequence[str], file: Path | None) -> list[str]:
     return texts
 
 
-def _outcome(p: Prediction, tubes: Tubes, end: int, fps: float) -> dict[str, Any]:
-    """An answer as the exchange format has it, its boxes where its tube is, with its times in s and its tube."""
+def _outcome(p: Prediction, tubes: Tubes, timeline: Timeline) -> dict[str, Any]:
+    """An answer as the exchange format has it, its boxes where its tube is, with its times in s, as a player shows
+    them, and its tube."""
     answer = p.answer
     ((_, exchange),) = exported([answer], {answer.sample: (answer.begin, answer.end)}, tubes)
     first, gone = tubes.presence(answer.tube)
-    frames, times = tubes.frame, tubes.time
-    over = times[-1] + (end - frames[-1]) / fps
-    seconds = np.interp([answer.begin, answer.end], np.append(frames, end), np.append(times, over))
+    seconds = timeline.seconds(np.array([answer.begin, answer.end]))
     return {
         "seconds": np.round(seconds, 2).tolist(),
         "tube": answer.tube,
@@ -157,16 +155,37 @@ def _doubts(sentences: Sequence[Sentence], tubes: Tubes) -> Iterator[str]:
 _FAINT = 0.2  # share of its class distribution below which a tube is hardly of a class
 
 
-def _tubes(video: Path, end: int, project: Project, detector: Detector, threads: int) -> Tubes:
-    """The tubes of one video file up to native frame `end`, by pipeline.yaml's parameters.
-
-    threads: as in `propose`.
-    """
-    from vcma.detection.proposals import propose
-    from vcma.linking.linker import link
+def _frames(video: Path, timeline: Timeline, project: Project) -> dict[str, Any]:
+    """The sampled frames of one video file, by pipeline.yaml's parameters; what is amiss with it is said."""
     from vcma.video.sampling import extract
 
-    frames = extract(video, [(0, end)], **project.section("extract_frames"))
+    notes = [timeline.missing] if timeline.missing else []
+    whole = [(0, len(timeline))]
+    frames = extract(video, whole, timeline=timeline, tell=notes.append, **project.section("extract_frames"))
+    if notes:
+        what = "; ".join(notes)
+        click.echo(f"note: {click.format_filename(video)} {what}; what there is of it is searched", err=True)
+    return frames
+
+
+def _searched(seen: np.ndarray, timeline: Timeline, project: Project) -> tuple[int, int]:
+    """The native frames [begin, end) that answers may lie in: without what could not be decoded at either end.
+
+    seen [n]: the sampled frames there are.
+    """
+    from vcma.video.sampling import time_grid
+
+    section = project.section("extract_frames")
+    grid = time_grid([(0, -1)], timeline.elapsed, section["rate"], section["max_frames"])
+    unseen = np.append(grid[grid > seen[-1]], len(timeline))
+    return int(seen[0]) if grid[0] < seen[0] else 0, int(unseen[0])
+
+
+def _tubes(frames: dict[str, Any], project: Project, detector: Detector, threads: int) -> Tubes:
+    """The tubes of one video in its sampled frames, by pipeline.yaml's parameters; threads as in `propose`."""
+    from vcma.detection.proposals import propose
+    from vcma.linking.linker import link
+
     how = {key: value for key, value in project.section("detect_proposals").items() if key != "precision"}
     found = propose(
         detector, frames, threads=threads, watch=lambda passes: progress(passes, len(passes), "detect"), **how
@@ -201,10 +220,12 @@ def _trained(folder: Path, root: Path, detector: Detector, device: str) -> Calla
     return lambda tubes: grounder
 
 
-def _predictions(grounder: Grounder, sentences: Sequence[Sentence], tubes: Tubes, end: int) -> list[Prediction]:
+def _predictions(
+    grounder: Grounder, sentences: Sequence[Sentence], tubes: Tubes, begin: int, end: int
+) -> list[Prediction]:
     from vcma.model.clip import crop
 
-    clip = crop(tubes, 0, end, grounder.max_frames)
+    clip = crop(tubes, begin, end, grounder.max_frames)
     if not len(clip.tube):
         raise InputError("nothing was detected in the video", None, "lower detect_proposals.score_threshold")
     return grounder.in_clip(clip, sentences)

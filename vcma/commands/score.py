@@ -36,6 +36,7 @@ def score_command(project: Project, file: Path, out: Path | None, other: Path | 
     --protocol and --seed do not say is read from the section `evaluate` of pipeline.yaml.
     """
     chosen = _with_defaults(project, options)
+    chosen["split"] = project.evaluated_split(chosen["split"])
     scorer = Scorer.of(read_truth(project, chosen["split"]), **chosen)
     for text in score_file(scorer, file, other, out):
         click.echo(text)

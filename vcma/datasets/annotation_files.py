@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from vcma.datasets.entries import UnusableError
 from vcma.errors import InputError
+from vcma.pipeline import strict_json
 
 # Where files of several splits hold the same sample, the first split here keeps the plain id.
 SPLITS = ("test", "val", "train")
@@ -32,13 +32,13 @@ def split_files(annotations: Path, block: Mapping[str, Any]) -> dict[str, Path]:
 
 
 def read_annotations(path: Path, top_level: type, what: str, key: str = "splits") -> Any:
-    """A JSON file whose top level is of the given type; raises InputError naming file and remedy.
+    """A JSON or JSON Lines file whose top level is of the given type; raises InputError naming file and remedy.
 
     what: the file in words; key: where in the data set's block such files are named.
     """
     remedy = f"put {what} there, or name another file under '{key}:' in pipeline.yaml"
     try:
-        value = json.loads(path.read_bytes())
+        value = strict_json.load_as(top_level, path)
     except FileNotFoundError:
         raise InputError("no such file", path, remedy) from None
     except (OSError, ValueError, RecursionError) as error:

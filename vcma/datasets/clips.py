@@ -1,14 +1,14 @@
 """Your own videos: a CSV or JSON-lines file of `video,sentence`, and no annotation at all.
 
 `video` is a path below the data set's `videos:` folder and also the video's id; the whole video is searched.
-Sample ids are `<video>/<line>`, the line of the file on which the entry ends, counted from 1 with the header.
+Sample ids are `<video>/<line>`, the line of the file, counted from 1 with the header. Lines end in a
+newline, with or without a carriage return before it. A row of several lines is refused: an open quote would swallow
+rows.
 """
 
 from __future__ import annotations
 
 import csv
-import io
-import json
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +19,12 @@ from vcma.datasets.entries import Entry, UnusableEntry, UnusableError, Video, wi
 from vcma.datasets.index import Index, build
 from vcma.datasets.video_files import VideoFolder, inner_path
 from vcma.errors import InputError
+from vcma.pipeline import strict_json
 from vcma.pipeline.paths import video_root
-from vcma.video.extent import Extent, extent
+from vcma.video.timeline import read_timeline
 
 _REMEDY = 'begin it with the line "video,sentence", or write one {"video": ..., "sentence": ...} a line'
+_QUOTE = "put a sentence with a comma into quotes, double the quotes within it, and close each quote in its line"
 
 
 def index(
@@ -43,12 +45,12 @@ def index(
 
 def _whole_videos(entries: Iterator[Entry | UnusableEntry], folder: VideoFolder) -> Iterator[Entry | UnusableEntry]:
     """The entries with segments up to the end of their videos, as far as it can be told."""
-    extents: dict[str, Extent] = {}
+    lengths: dict[str, tuple[int, str]] = {}
     for entry in entries:
         if isinstance(entry, Entry):
-            if entry.video.id not in extents:
-                extents[entry.video.id] = _extent(entry, folder)
-            frames, missing = extents[entry.video.id]
+            if entry.video.id not in lengths:
+                lengths[entry.video.id] = _length(entry, folder)
+            frames, missing = lengths[entry.video.id]
             if missing:
                 yield UnusableEntry(entry.id, entry.split, UnusableError("video truncated", missing))
                 continue
@@ -57,12 +59,16 @@ def _whole_videos(entries: Iterator[Entry | UnusableEntry], folder: VideoFolder)
         yield entry
 
 
-def _extent(entry: Entry, folder: VideoFolder) -> Extent:
-    """That of an entry's video; no frames where it cannot be read, which is told when it is to be used."""
+def _length(entry: Entry, folder: VideoFolder) -> tuple[int, str]:
+    """Number of native frames of an entry's video, and what it lacks, in words.
+
+    0 where it cannot be read, which is told when it is to be used.
+    """
     try:
-        return extent(folder.root / folder.find(entry.file, entry.path))
+        timeline = read_timeline(folder.root / folder.find(entry.file, entry.path))
     except (InputError, UnusableError):
-        return Extent(0)
+        return 0, ""
+    return len(timeline), timeline.missing
 
 
 def read_entries(
@@ -74,10 +80,15 @@ def read_entries(
 
 def _read_entries(annotations: Path, block: Mapping[str, Any]) -> Iterator[Entry | UnusableEntry]:
     for split, file in split_files(annotations, block).items():
-        read_rows = _json_lines if file.suffix.lower() in (".jsonl", ".ndjson") else _csv_rows
+        read_rows = _json_lines if strict_json.is_lines(file) else _csv_rows
         for line, row in read_rows(file, _content(file)):
             video, sentence = row.get("video"), row.get("sentence")
             try:
+                if any(surplus := row.get(_SURPLUS, [])):
+                    what = (
+                        f"line {line} has {len(surplus)} fields more than the header, from '{surplus[0]}'; {_QUOTE}"
+                    )
+                    raise UnusableError("malformed record", what)
                 if not isinstance(video, str) or not isinstance(sentence, str):
                     raise UnusableError("malformed record", "no video or no sentence")
                 path = inner_path(video)
@@ -88,32 +99,53 @@ def _read_entries(annotations: Path, block: Mapping[str, Any]) -> Iterator[Entry
 
 def _content(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8-sig")
+        return file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError("no such file", file, "put it there or set 'splits:' in pipeline.yaml") from None
     except (OSError, ValueError) as error:
         raise InputError(f"not readable as UTF-8 text ({error})", file, _REMEDY) from error
 
 
+_SURPLUS = ""  # under this name a row holds its fields beyond the header's
+
+
 def _csv_rows(file: Path, text: str) -> Iterator[tuple[int, dict]]:
-    """(line, row) of each row of a CSV file with a header; raises InputError if it is none."""
-    rows = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
+    """(line, row) of each row of a CSV file with a header that is not blank; raises InputError if it is none."""
+    # Not a StringIO, which ends lines at a lone carriage return, too.
+    rows = csv.reader((line + "\n" for line in text.split("\n")), skipinitialspace=True, strict=True)
+    before = 0
+    header: list[str] = []
     try:
-        if not {"video", "sentence"} <= set(rows.fieldnames or ()):
-            raise InputError("has no columns 'video' and 'sentence'", file, _REMEDY)
-        for row in rows:
-            yield rows.line_num, row
+        for fields in rows:
+            first, before = before + 1, rows.line_num
+            if before > first:
+                what = f"a field is quoted from line {first} on and goes on to line {before}"
+                raise InputError(what, file, _QUOTE)
+            if not header:
+                header = _header(fields, file)
+            elif any(field.strip() for field in fields):
+                named = dict(zip(header, fields, strict=False))
+                yield before, named | {_SURPLUS: fields[len(header) :]}
     except csv.Error as error:
-        raise InputError(f"line {rows.line_num} is no CSV ({error})", file, _REMEDY) from error
+        raise InputError(f"line {before + 1} is no CSV ({error})", file, _QUOTE) from error
+    if not header:
+        _header([], file)
+
+
+def _header(fields: list[str], file: Path) -> list[str]:
+    """The names of the columns; raises InputError where those that are read are missing or occur twice."""
+    for name in ("video", "sentence"):
+        if fields.count(name) > 1:
+            raise InputError(f"has two columns '{name}'", file, "rename or remove one of them")
+    if not {"video", "sentence"} <= set(fields):
+        raise InputError("has no columns 'video' and 'sentence'", file, _REMEDY)
+    return fields
 
 
 def _json_lines(file: Path, text: str) -> Iterator[tuple[int, dict]]:
     """(line, row) of each line of a JSON-lines file; raises InputError if it is none."""
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"line {number} is no JSON ({error})", file, _REMEDY) from error
-        yield number, row if isinstance(row, dict) else {}
+    try:
+        for number, row in strict_json.lines(text):
+            yield number, row if isinstance(row, dict) else {}
+    except ValueError as error:
+        raise InputError(str(error), file, _REMEDY) from error

@@ -33,7 +33,7 @@ class AnnotatedTube:
     """The truth of one entry in native frames: span [begin, end), box_frame int64 [n], box float32 [n, 4] xyxy px.
 
     rivals: track ids of the other objects of the target's category; distractors: how many of them matter, -1 if
-    unknown.
+    unknown. contradictions: what else the annotation says of the span, in words, where that is another one.
     """
 
     span: tuple[int, int]
@@ -44,6 +44,7 @@ class AnnotatedTube:
     predicate: str = ""
     rivals: tuple[int, ...] = ()
     distractors: int = -1
+    contradictions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 A file is an object keyed by video name: `bbox` [[x, y, w, h], ...] of the true span only, `st_frame` from 1,
 `img_num`, `caption` (v1) or `English` (v2), and `width` and `height` or `img_size` [height, width]. In our
-terms the span is [st_frame - 1, st_frame - 1 + number of boxes). A sample's id is the video's key.
+terms the span is [st_frame - 1, st_frame - 1 + number of boxes), whatever `ed_frame` (inclusive, not in every
+file), `st_time` and `ed_time` (s) say: in version 1 the boxes are some 8 frames fewer. A sample's id is the
+video's key.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -23,6 +25,7 @@ from vcma.errors import InputError
 from vcma.pipeline.paths import video_root
 
 SECONDS = 20  # every clip's length; the frame rate the protocols use follows from it
+_TOLERANCE = 2  # frames by which times and boxes may differ, being rounded
 _WHAT = "an HC-STVG annotation file (an object of video names with bbox, st_frame, img_num and a sentence)"
 
 
@@ -145,5 +148,26 @@ def _parse_truth(record: Mapping) -> AnnotatedTube:
     if not (np.abs(box) < FAR).all():
         raise UnusableError("malformed record", "a box is not finite")
     box[:, 2:] += box[:, :2]
-    frame = np.arange(start, start + len(box), dtype=np.int64)
-    return AnnotatedTube((start, start + len(box)), frame, box.astype(np.float32), category="person")
+    span = start, start + len(box)
+    frame, said = np.arange(*span, dtype=np.int64), tuple(_contradictions(record, span))
+    return AnnotatedTube(span, frame, box.astype(np.float32), category="person", contradictions=said)
+
+
+def _contradictions(record: Mapping, span: tuple[int, int]) -> Iterator[str]:
+    """What ed_frame, st_time and ed_time say of the span where they say otherwise than its boxes."""
+    begin, end = span
+    last, frames = record.get("ed_frame"), record.get("img_num", 0)
+    if _is_number(last) and last != end:
+        yield f"{end - begin} boxes for {last - begin:g} frames up to ed_frame {last:g}"
+    first_time, last_time = record.get("st_time"), record.get("ed_time")
+    if not _is_number(first_time) or not _is_number(last_time):
+        return
+    fps = frames / SECONDS
+    if abs(first_time * fps - begin) > _TOLERANCE:
+        yield f"st_frame {begin + 1}, but st_time is that of frame {first_time * fps:.0f}"
+    if abs((last_time - first_time) * fps - (end - begin)) > _TOLERANCE:
+        yield f"{end - begin} boxes, but st_time to ed_time are {(last_time - first_time) * fps:.0f} frames"
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < FAR

@@ -15,9 +15,10 @@ import numpy as np
 
 from vcma.datasets.entries import Entry, UnusableEntry, UnusableError, Video
 from vcma.datasets.skip_list import SKIP_FILE, read_skip_list
-from vcma.datasets.video_files import VideoFolder, size_and_mtime
+from vcma.datasets.video_files import VideoFolder, check_length, size_and_mtime
 from vcma.errors import InputError
 from vcma.records.columns import Columns, offsets
+from vcma.video.container import declared_frames
 
 NOT_OFFICIAL = "not in the official list"
 _SKIP_LISTED = f"listed in {SKIP_FILE}"
@@ -106,7 +107,10 @@ def _indexed(entry: Entry, folder: VideoFolder | None) -> _IndexedVideo:
     if folder is None:
         return _IndexedVideo(entry.video, "", 0, 0)
     path = folder.find(entry.file, entry.path)
-    return _IndexedVideo(entry.video, path, *size_and_mtime(folder.root / path))
+    found = _IndexedVideo(entry.video, path, *size_and_mtime(folder.root / path))
+    if entry.video.frames:
+        check_length(declared_frames(folder.root / path), entry.video.frames)
+    return found
 
 
 def _nothing_usable(skipped: list[_Skipped], annotations: Path) -> InputError:
@@ -170,4 +174,6 @@ def _truth_columns(form: str, entries: list[Entry]) -> Columns:
         "box_offset": offsets(len(t.box) for t in truths),
         "box_frame": np.concatenate([np.zeros(0, np.int64), *(t.box_frame for t in truths)]),
         "box": np.concatenate([np.zeros((0, 4), np.float32), *(t.box for t in truths)]),
+        "width": np.array([e.video.width for e in entries], np.int64),
+        "height": np.array([e.video.height for e in entries], np.int64),
     }

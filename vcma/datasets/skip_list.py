@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from vcma.datasets.annotation_files import read_annotations
+from vcma.datasets.entries import Entry, UnusableEntry
 
 SKIP_FILE = "skip.json"  # beside the annotations: {sample or video id: reason}, written by `vcma check --fix-index`
 
@@ -15,3 +17,10 @@ def read_skip_list(path: Path) -> dict[str, str]:
         return {}
     listed = read_annotations(path, dict, "a skip list {id: reason}")
     return {str(key): str(reason) for key, reason in listed.items()}
+
+
+def remaining(entries: Iterable[Entry | UnusableEntry], left_out: Container[str]) -> Iterator[Entry]:
+    """The usable entries that are not left out, by their own id or their video's."""
+    for entry in entries:
+        if isinstance(entry, Entry) and entry.id not in left_out and entry.video.id not in left_out:
+            yield entry

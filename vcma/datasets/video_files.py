@@ -10,6 +10,7 @@ from vcma.datasets.entries import UnusableError
 from vcma.errors import InputError
 from vcma.pipeline.paths import is_file
 
+_COUNTING, _LENGTH_TOLERANCE = 2, 0.1  # frames, and share of the annotated ones, by which counts may differ
 _SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v", ".mpg", ".flv", ".wmv", ".ts")
 
 
@@ -65,6 +66,16 @@ def size_and_mtime(path: Path) -> tuple[int, int]:
     if status.st_size == 0:
         raise UnusableError("video unreadable", "empty file")
     return status.st_size, int(status.st_mtime)
+
+
+def check_length(frames: int, annotated: int) -> None:
+    """Raise UnusableError if a file of so many frames cannot be the annotated video; 0 in either is unknown.
+
+    Containers and decoders count a frame or two more or less, and so do annotators: what differs by a tenth or less
+    is the same video.
+    """
+    if frames and annotated and abs(frames - annotated) > max(_COUNTING, annotated * _LENGTH_TOLERANCE):
+        raise UnusableError("another video", f"{frames} frames, annotated {annotated}")
 
 
 def inner_path(path: str) -> str:

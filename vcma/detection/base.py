@@ -14,6 +14,7 @@ import numpy as np
 
 from vcma.errors import InputError
 from vcma.pipeline.paths import is_file
+from vcma.pipeline.storage import text_lines
 from vcma.records.regions import Regions
 
 
@@ -96,11 +97,7 @@ def existing_file(value: str, root: Path, what: str, remedy: str = "put the file
 
 def read_names(path: Path) -> tuple[str, ...]:
     """Class or attribute names, one a line; of 'a,b' (synonyms, as in Visual Genome's vocabularies) the first."""
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read names: {error}", path, "write one name a line, UTF-8") from error
-    names = tuple(line.split(",")[0].strip() for line in lines if line.strip())
+    names = tuple(line.split(",")[0].strip() for line in text_lines(path) if line.strip())
     if not names:
         raise InputError("holds no names", path, "write one name a line")
     return names

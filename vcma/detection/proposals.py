@@ -49,8 +49,11 @@ def propose(
     firsts = range(0, count, batch)
     passes = overlapped(firsts, prepared, answered, finished, threads)
     found = [regions for _, of_pass in zip(watch(firsts), passes, strict=True) for regions in of_pass]
+    columns = {field.name: np.concatenate([getattr(r, field.name) for r in found]) for field in fields(Regions)}
+    # Half floats end at 65,504; linking takes what is not finite for 0, too.
+    columns["feature"] = np.nan_to_num(columns["feature"], copy=False, posinf=0, neginf=0)
     return {
-        **{field.name: np.concatenate([getattr(r, field.name) for r in found]) for field in fields(Regions)},
+        **columns,
         **{name: frames[name] for name in ("frame", "time", "width", "height")},
         "box_offset": offsets(map(len, found)),
         "class_name": np.array(detector.class_names, dtype=object),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from vcma.detector_training.pictures import AnnotatedPicture, encode_jpeg
 from vcma.errors import InputError
+from vcma.pipeline import strict_json
 
 Annotation = tuple[Sequence[float], str, tuple[str, ...]]  # box xyxy px, label, attributes
 
@@ -100,8 +100,8 @@ def _frames(video: Path, wanted: set[int]) -> Iterator[tuple[int, np.ndarray]]:
 def _read_object(file: Path) -> dict[str, Any]:
     """The JSON object of an annotation file."""
     try:
-        data = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        data = strict_json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"cannot be read as JSON: {error}", file, "correct the path or the file") from error
     if not isinstance(data, dict):
         raise InputError("is no JSON object", file, "give an annotation file")

@@ -2,7 +2,8 @@
 
     {sample id: {"span": [begin, end), "boxes": {frame: [x1, y1, x2, y2]}}}
 
-Spans are half-open native frames from 0; `boxes` may cover any frames and may be left out.
+Spans are half-open native frames from 0; `boxes` may cover any frames and may be left out. A file of JSON Lines
+(.jsonl, .ndjson) holds such an object in every line, or {"sample": sample id, "span": ..., "boxes": ...}.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 
 from vcma.boxes import FAR
 from vcma.errors import InputError
+from vcma.pipeline import strict_json
 from vcma.records.columns import offsets, rows
 from vcma.records.predicted_tubes import FRAME_LIMIT, PredictedTubes
 
@@ -28,12 +30,13 @@ _BLANK = re.compile(r"[ \t\r\n]*")
 def read_predictions(path: Path) -> PredictedTubes:
     """Read a predictions file; raises InputError naming the sample that is wrong."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError("no such file", path, "name a predictions file") from None
     except (OSError, ValueError) as error:
         raise InputError(f"not readable as JSON ({error})", path, _REMEDY) from error
-    return _packed(_members(text, path), path)
+    members = _line_members if strict_json.is_lines(path) else _members
+    return _packed(members(text, path), path)
 
 
 def pack(plain: Mapping[str, Any], where: Path | str = "predictions") -> PredictedTubes:
@@ -71,7 +74,7 @@ def to_json(predictions: PredictedTubes) -> bytes:
 
 def _members(text: str, path: Path) -> Iterator[tuple[str, Any]]:
     """The members of a JSON object one by one, so that only one sample's boxes are Python objects at a time."""
-    decode = json.JSONDecoder().raw_decode
+    decode = strict_json.DECODER.raw_decode
 
     def past(position: int, expected: str) -> int:
         position = _BLANK.match(text, position).end()  # type: ignore[union-attr]
@@ -87,8 +90,26 @@ def _members(text: str, path: Path) -> Iterator[tuple[str, Any]]:
             yield name, value
             position = past(position, ",}")
             position += text[position] == ","
+        end = _BLANK.match(text, past(position, "}") + 1).end()  # type: ignore[union-attr]
+        if end < len(text):
+            line = text.count("\n", 0, end) + 1
+            raise ValueError(f"something follows the object, in line {line}: keep one object a file")
     except (ValueError, RecursionError) as error:
         raise InputError(f"not readable as a JSON object ({error})", path, _REMEDY) from error
+
+
+def _line_members(text: str, path: Path) -> Iterator[tuple[str, Any]]:
+    """The members of the objects of JSON Lines."""
+    try:
+        for number, value in strict_json.lines(text):
+            if not isinstance(value, dict):
+                raise ValueError(f"line {number} is no object")
+            if "sample" in value and "span" in value:
+                yield str(value.pop("sample")), value
+            else:
+                yield from value.items()
+    except ValueError as error:
+        raise InputError(f"not readable as JSON Lines ({error})", path, _REMEDY) from error
 
 
 def _packed(members: Iterator[tuple[str, Any]], where: Path | str) -> PredictedTubes:
@@ -143,5 +164,6 @@ def _unpacked(value: Any) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
 def _frame(value: Any) -> int:
     number = int(value)
     if number != float(value) or not 0 <= number < FRAME_LIMIT:
-        raise ValueError(f"frame {value} is no whole number from 0")
+        seconds = ": seconds? Native frames are expected" if number != float(value) else ""
+        raise ValueError(f"frame {value} is no whole number from 0{seconds}")
     return number

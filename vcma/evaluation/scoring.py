@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from vcma.evaluation.attainable import unattainable
 from vcma.evaluation.exchange import named_for, read_predictions
 from vcma.evaluation.metrics import compare, evaluate
+from vcma.evaluation.plausibility import doubts
 from vcma.evaluation.protocols import chosen_protocols
 from vcma.evaluation.tables import comparison_table, left_out, metrics_table
 from vcma.pipeline import storage
@@ -48,15 +50,17 @@ class Scorer:
         """Paired differences of predictions and those of the file `other`, as text; name: whose they are."""
         theirs = self.read(other)
         differences = {p: compare(self.truth, predictions, theirs, p, seed=self.seed) for p in self.protocols}
-        return comparison_table(differences, metrics, self.metrics(theirs), name, str(other))
+        table = comparison_table(differences, metrics, self.metrics(theirs), name, str(other))
+        return "\n".join([*(f"{other}: {doubt}" for doubt in doubts(self.truth, theirs)), table])
 
     def summary(self, predictions: PredictedTubes, metrics: dict, baselines: dict, name: str) -> str:
         """Metrics beside the baselines' (name -> metrics), and what of the split or of the file is not scored."""
         truth = self.truth
         unknown = set(predictions.sample) - set(truth["sample"]) - set(truth["skipped"])
-        empty = int((predictions.box[:, 2:] <= predictions.box[:, :2]).any(axis=1).sum())
         table = metrics_table(metrics, baselines, str(truth["format"]), self.split, name)
-        return f"{table}\n{left_out(self.split, truth['skipped_reason'], len(unknown), empty)}"
+        notes = [note for protocol in self.protocols for note in unattainable(truth, protocol)]
+        left = left_out(self.split, truth["skipped_reason"], len(unknown))
+        return "\n".join([*doubts(truth, predictions), *dict.fromkeys(notes), table, left])
 
 
 def score_file(scorer: Scorer, file: Path, other: Path | None, out: Path | None) -> Iterator[str]:

@@ -50,7 +50,10 @@ def metrics_table(metrics: dict, baselines: dict, annotation_format: str, split:
 def _title(query_type: str, by_protocol: dict[str, dict]) -> str:
     first = next(iter(by_protocol.values()))
     title = f"{query_type}, protocol{'s' * (len(by_protocol) > 1)} {', '.join(by_protocol)}: n = {first['n']:,}"
-    title += f", missing {first['missing']:,}, true boxes without a predicted one "
+    title += f", missing {first['missing']:,}"
+    if first["m_vIoU"]["value"] is None:
+        return f"{title} (scores 0); boxes unavailable: nothing spatial is scored"
+    title += ", true boxes without a predicted one "
     return title + ", ".join(f"{m['missing_boxes']:,}" for m in by_protocol.values()) + "; both score 0"
 
 
@@ -59,16 +62,13 @@ def whose(inputs: Mapping[str, str]) -> str:
     return "VCMA" if "model" in inputs else "untrained (labels and cues)"
 
 
-def left_out(split: str, reasons: Iterable[str], foreign: int, empty: int = 0) -> str:
-    """One line: how many items of a split are not scored and why, predictions of which no sample is known, and
-    predicted boxes without an area."""
+def left_out(split: str, reasons: Iterable[str], foreign: int) -> str:
+    """One line: how many items of a split are not scored and why, and predictions of which no sample is known."""
     counts = Counter(reason.split(":")[0] for reason in reasons).most_common()
     listed = ", ".join(f"{n:,} {reason}" for reason, n in counts)
     text = f"left out of {split}: {sum(n for _, n in counts):,}{f' ({listed})' if listed else ''}"
     if foreign:
         text += f"; {foreign:,} predictions are for no sample of {split}"
-    if empty:
-        text += f"; {empty:,} predicted boxes are empty, [x1, y1, x2, y2] with x1 < x2 and y1 < y2 was expected"
     return text
 
 

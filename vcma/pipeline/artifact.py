@@ -34,14 +34,15 @@ from vcma.pipeline.schemas import (
     Column,
     Schema,
 )
-from vcma.pipeline.seal import block_size, read_seal, seal_block, verify
+from vcma.pipeline.seal import block_size, changed, read_seal, seal_block, verify
 from vcma.pipeline.storage import write_chunks
+from vcma.pipeline.values import check_values, converted, cut_to_picture
 from vcma.records.columns import Columns, offsets, rows
 
 __all__ = [
     "FRAMES", "PREDICTIONS", "PROPOSALS", "QUERIES", "REFERENCES", "SAMPLES", "SCHEMAS", "TRUTH", "TUBES", "Column",
-    "Columns", "Schema", "absent_columns", "attributes", "content_digest", "lengths", "offsets", "read", "rows",
-    "schema_of", "write",
+    "Columns", "Schema", "absent_columns", "attributes", "content_digest", "lengths", "offsets", "read", "reseal",
+    "rows", "schema_of", "write",
 ]  # fmt: skip
 
 _FORMAT = {"libver": ("v110", "v110")}
@@ -67,12 +68,14 @@ def write(
     """Write one artifact all or nothing and return its content digest.
 
     params: the parameters it was made with; inputs: name -> content digest of what it was made from. The same
-    arguments give the same bytes. Optional columns that `data` lacks are written with their defaults. writer and
-    before_replacing are as in `storage.replacing`. Raises InputError where `data` breaks the schema, RefusedError
-    where the disk refuses.
+    arguments give the same bytes. Optional columns that `data` lacks are written with their defaults, numbers of
+    another width in the schema's types, boxes cut to the picture. writer and before_replacing are as in
+    `storage.replacing`. Raises InputError where `data` breaks the schema, RefusedError where the disk refuses.
     """
-    data = with_defaults(schema, data)
+    data = converted(schema, with_defaults(schema, data), path)
     lengths(schema, data, path)
+    data = cut_to_picture(schema, data, path)
+    check_values(schema, data, path)
     digest = content_digest(schema, data)
     root = {"schema": schema.tag, "stage": schema.stage, "doc": schema.doc, "content": digest}
     origin = {"params": params, "inputs": inputs}
@@ -101,6 +104,33 @@ def _hdf5_image(schema: Schema, name: str, data: Columns, attributes: Mapping[st
         return file.id.get_file_image()
 
 
+def reseal(path: Path) -> Schema:
+    """Make a file valid again that was edited by hand, and return its schema; its parameters then tell of the edit.
+
+    Its checksum is not asked for; everything else is checked as `write` checks it. Raises InputError, and leaves
+    the file alone, where it is not readable or breaks its schema.
+    """
+    remedy = "mend it, or restore a copy"
+
+    def contents() -> tuple[Schema, Columns, dict[str, Any]]:
+        values = _read_attributes(path, remedy)
+        schema = _known_schema(values["schema"], path)
+        with _opened(path, remedy) as file:
+            if unknown := sorted(set(file) - set(schema.columns)):
+                raise InputError(
+                    f"has data sets that {schema.tag} does not know: {', '.join(unknown)}", path, remedy
+                )
+        return schema, _read_columns(schema, path, list(schema.columns))[0], values
+
+    if not path.is_file():
+        raise InputError("no such artifact", path)
+    try_in_child(path, remedy, contents)
+    schema, data, values = contents()
+    stored = {name: data[name] for name in schema.columns if name in data}
+    write(schema, path, stored, values["params"] | {"edited_by_hand": True}, values["inputs"])
+    return schema
+
+
 # --- reading ---------------------------------------------------------------------------------------------------
 
 
@@ -109,7 +139,7 @@ def read(schema: Schema, path: Path, columns: Iterable[str] | None = None) -> Co
 
     An optional column that the file lacks comes as its default. Raises InputError if the file is missing, damaged,
     of another schema or version, or declares impossible sizes. A sealed file is always checked as a whole. With all
-    columns the schema is checked as a whole, too, and the content's digest where there is no seal.
+    columns the schema is checked as a whole, too, and the content's digest and values where there is no seal.
     """
     names = list(schema.columns) if columns is None else list(columns)
     sealed = _admit(path, schema.remedy, lambda: _read_columns(schema, path, names))
@@ -118,8 +148,9 @@ def read(schema: Schema, path: Path, columns: Iterable[str] | None = None) -> Co
     if columns is None:
         lengths(schema, data, path)
         if not sealed and content != content_digest(schema, stored):
-            what = f"damaged {schema.tag} artifact (its content is not what was written)"
-            raise InputError(what, path, schema.remedy)
+            raise changed("its content is not what was written", path, schema.remedy)
+        if not sealed:
+            check_values(schema, data, path)
     return {name: data[name] for name in names}
 
 
@@ -141,7 +172,10 @@ def attributes(path: Path, schema: Schema | None = None) -> dict[str, Any]:
 
 def schema_of(path: Path) -> Schema:
     """The schema that a file states; raises InputError if it is unknown or of another version."""
-    tag = attributes(path)["schema"]
+    return _known_schema(attributes(path)["schema"], path)
+
+
+def _known_schema(tag: str, path: Path) -> Schema:
     schema = SCHEMAS.get(tag.partition("/")[0])
     if schema is None:
         names = ", ".join(s.tag for s in SCHEMAS.values())

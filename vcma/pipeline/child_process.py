@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from vcma.errors import InputError
+from vcma.errors import InputError, RefusedError
 
 CPU_SECONDS = 3  # for a small file
 _MEMORY = 1 << 30  # bytes, beside what this process uses already
@@ -22,8 +22,12 @@ def try_in_child(path: Path, remedy: str, action: Callable[[], object]) -> None:
     for the caller to meet, who runs the action again.
     """
     size = Path(path).stat().st_size
-    read_end, write_end = os.pipe()
-    child = os.fork()
+    try:
+        read_end, write_end = os.pipe()
+        child = os.fork()
+    except OSError as error:
+        what = f"cannot start a process that reads it: {error.strerror}"
+        raise RefusedError(what, path, "free memory, files or processes, then run again") from error
     if not child:
         try:
             _limit_resources(size)

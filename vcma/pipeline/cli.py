@@ -92,24 +92,31 @@ class StageCommand(click.Command):
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         with exit_on_error():
             project = load_project(self._config(args), _argument(args, "--dataset"))
-            section = project.section(str(self.name))
-            self._check_keys(section, project)
-            try:
-                return super().make_context(
-                    info_name,
-                    args,
-                    parent,
-                    default_map=section | self._run_section(project),
-                    obj=project,
-                    show_default=True,
-                    **extra,
-                )
-            except click.BadParameter as error:
-                source = error.ctx and error.param and error.ctx.get_parameter_source(str(error.param.name))
-                if source != click.core.ParameterSource.DEFAULT_MAP:
-                    raise
-                message = f"{error.message} ({CONFIG}, section '{self.name}' or 'run')"
-                raise click.BadParameter(message, error.ctx, error.param, error.param_hint) from None
+            return self._context(project, info_name, args, parent, **extra)
+
+    def try_parameters(self, project: Project) -> None:
+        """Raise InputError or click.UsageError where pipeline.yaml gives the stage a value it cannot use."""
+        self._context(project, self.name, [], None)
+
+    def _context(self, project: Project, info_name: str | None, args: list[str], parent: Any, **extra: Any) -> Any:
+        section = project.section(str(self.name))
+        self._check_keys(section, project)
+        try:
+            return super().make_context(
+                info_name,
+                args,
+                parent,
+                default_map=section | self._run_section(project),
+                obj=project,
+                show_default=True,
+                **extra,
+            )
+        except click.BadParameter as error:
+            source = error.ctx and error.param and error.ctx.get_parameter_source(str(error.param.name))
+            if source != click.core.ParameterSource.DEFAULT_MAP:
+                raise
+            message = f"{error.message} ({CONFIG}, section '{self.name}' or 'run')"
+            raise click.BadParameter(message, error.ctx, error.param, error.param_hint) from None
 
     def _config(self, args: list[str]) -> Path:
         """The file that --config names, else the working folder's, else, with a warning, the one beside stages/."""

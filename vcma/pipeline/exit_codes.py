@@ -18,7 +18,10 @@ import click
 from vcma.errors import InputError
 
 # What the operating system may refuse anywhere, and is no bug of ours.
-_REFUSALS = ("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EFBIG", "EIO", "EMFILE", "ENFILE", "ENOMEM", "ESTALE")
+_REFUSALS = (
+    *("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EFBIG", "EIO", "EMFILE", "ENFILE", "ENOMEM", "EAGAIN"),
+    *("ENOLCK", "ENOSYS", "EOPNOTSUPP", "ESTALE"),
+)
 _REFUSED = {getattr(errno, name) for name in _REFUSALS}
 # Signals that end the program, and what they do where nobody has asked for anything else.
 _DEFAULT_HANDLERS: dict[signal.Signals, Any] = {

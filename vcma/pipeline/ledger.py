@@ -24,8 +24,9 @@ class Ledger:
         self.path = path
 
     def __enter__(self) -> Ledger:
-        text = self.path.read_text("utf-8", errors="replace") if self.path.exists() else ""
-        self.entries = dict(entry for line in text.splitlines() if (entry := _parsed(line)) is not None)
+        text = self.path.read_bytes().decode(errors="replace") if self.path.exists() else ""
+        # Not splitlines(): a video's name may hold what that takes for the end of a line.
+        self.entries = dict(entry for line in text.split("\n") if (entry := _parsed(line)) is not None)
         compacted = "".join(map(_line, self.entries.items()))
         if compacted != text:
             storage.write_bytes(self.path, compacted.encode())

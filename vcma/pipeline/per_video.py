@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -56,6 +56,13 @@ class Summary:
         return ", ".join(parts)
 
 
+class WithNotes(NamedTuple):
+    """The columns of one video, and what the user should know of it, in words."""
+
+    columns: Columns
+    notes: list[str]
+
+
 def available_videos(samples: Path, folder: Path) -> list[str]:
     """The videos of samples.h5 that have an artifact in `folder`; the others failed there and were reported.
 
@@ -72,7 +79,7 @@ def per_video(
     run: StageRun,
     schema: schemas.Schema,
     items: Mapping[str, tuple],
-    work: Callable[..., Columns],
+    work: Callable[..., Columns | WithNotes],
     inputs: Callable[[str], Mapping[str, str]],
     count: Callable[[Columns], dict[str, int]],
     isolated: bool = False,
@@ -80,10 +87,11 @@ def per_video(
     """Make one artifact a video below `artifacts/<dataset>/<schema.name>/`, in parallel, skipping what is current.
 
     items: video -> arguments of its work. work(*arguments) computes the columns in a worker process; inputs(video)
-    are the digests of what they follow from; count(columns) are numbers to sum up for the closing line. isolated:
-    never work in this process, because foreign files can kill their reader. A video whose work raises InputError,
-    or kills its worker, is reported, skipped and counted, or ends the run under --strict. Files of other videos
-    are pruned. Raises InputError if no video could be made.
+    are the digests of what they follow from; count(columns) are numbers to sum up for the closing line. Notes are
+    printed under the name of their video, and videos with notes counted. isolated: never work in this process,
+    because foreign files can kill their reader. A video whose work raises InputError, or kills its worker, is
+    reported, skipped and counted, or ends the run under --strict. Files of other videos are pruned. Raises
+    InputError if no video could be made.
     """
     folder = run.artifact(schema.name)
     paths = {video: video_file(folder, video) for video in items}
@@ -113,6 +121,8 @@ def per_video(
                 if isinstance(outcome, InputError):
                     _fail(run, summary, video, paths[video], outcome)
                 else:
+                    for note in outcome.pop("notes"):
+                        click.echo(f"{run.stage}: {video}: {note}", err=True)
                     ledger.add(video, {"key": keys[video], **outcome})
                     summary.made += 1
                     summary.add_counts(outcome["counts"])
@@ -129,7 +139,7 @@ class _MakeArtifact:
     alone: no thread beside this one may be at work. Work on a GPU lets one thread in at a time itself, there alone.
     """
 
-    work: Callable[..., Columns]
+    work: Callable[..., Columns | WithNotes]
     count: Callable[[Columns], dict[str, int]]
     schema: schemas.Schema
     params: Mapping[str, Any]
@@ -145,13 +155,15 @@ class _MakeArtifact:
         try:
             self._check_code()
             with _ONE_AT_A_TIME if self.alone else nullcontext():
-                columns = self.work(*arguments)
+                made = self.work(*arguments)
+                columns, notes = made if isinstance(made, WithNotes) else (made, [])
                 artifact.write(
                     self.schema, path, columns, self.params, inputs, f".{self.run_id}", self._check_still_running
                 )
         except InputError as error:
             return video, error
-        return video, {"counts": self.count(columns), **file_entry(path)}
+        counts = self.count(columns) | ({"with notes": 1} if notes else {})
+        return video, {"counts": counts, "notes": notes, **file_entry(path)}
 
     def _check_code(self) -> None:
         # A cluster's workers live longer than the code: what they compute must not pass for the new code's result.

@@ -45,6 +45,16 @@ class Project:
         """The folder of the chosen data set's artifacts."""
         return self.folder or self.root / "artifacts" / self.dataset
 
+    def evaluated_split(self, wanted: str) -> str:
+        """The split to ground and evaluate: the wanted one, or val where the data set says `test: null`."""
+        splits = self.block.get("splits") or {}
+        return "val" if wanted == "test" and splits.get("test", ...) is None else wanted
+
+    @property
+    def untrained(self) -> bool:
+        """Whether the pipeline grounds without a model: `untrained:` of the section `ground_queries`."""
+        return self.section("ground_queries").get("untrained") is True
+
     def section(self, name: str) -> dict[str, Any]:
         """The parameters of one stage; raises InputError if pipeline.yaml has no such section."""
         section = self.config.get(name)
@@ -61,7 +71,7 @@ def load_project(config: Path, dataset: str | None = None) -> Project:
     import yaml
 
     try:
-        values = yaml.load(config.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        values = yaml.load(config.read_bytes(), Loader=_strict(getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
     except FileNotFoundError:
         raise InputError("no such file", config, "run inside the project or name one with --config") from None
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
@@ -76,6 +86,21 @@ def load_project(config: Path, dataset: str | None = None) -> Project:
         remedy = f"{did_you_mean(str(chosen), values['datasets'])}choose one of {choices}"
         raise InputError(f"'dataset: {chosen}' has no block under 'datasets:'", config, remedy)
     return Project(config.resolve().parent, values)
+
+
+def _strict(safe_loader: type) -> type:
+    """A safe YAML loader to which a key that occurs twice in one mapping is an error."""
+    import yaml
+
+    class Strict(safe_loader):  # type: ignore[misc]
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict:
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            for key in keys:
+                if keys.count(key) > 1:
+                    raise yaml.YAMLError(f"the key '{key}' occurs twice, {node.start_mark}")
+            return super().construct_mapping(node, deep)
+
+    return Strict
 
 
 def find_config(start: Path, default: Path | None = None) -> Path:

@@ -28,6 +28,9 @@ class Column:
     length. offsets: the axis this column partitions; its own first axis is then one longer than its name says.
     default: None where every file must have the column; else the column is optional, and a file without it is read
     as if the default stood in every place (`contents.with_defaults`). Our own writer always writes it.
+    rule: what its values must be beyond finite (`values.check_values`): "rising" (from 0, strictly, within each row
+    of the column that partitions its axis), "filled" (no empty part), "box" (x1 < x2, y1 < y2, cut to the picture)
+    or "probability" (0 to 1).
     """
 
     dtype: str
@@ -36,6 +39,7 @@ class Column:
     doc: str
     offsets: str | None = None
     default: bool | float | str | None = None
+    rule: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,9 @@ class Schema:
 
 
 _FRAME = {
-    "frame": Column("int64", ("frame",), "native frame", "native index of each sampled frame, increasing"),
+    "frame": Column(
+        "int64", ("frame",), "native frame", "native index of each sampled frame, increasing", rule="rising"
+    ),
     "time": Column("float64", ("frame",), "s", "presentation time of each sampled frame"),
 }
 
@@ -146,8 +152,12 @@ TRUTH = Schema(
             "int64", ("sample",), "things", "others of its category in the segment, -1 if unknown"
         ),
         "box_offset": Column("int64", ("sample",), "row of box", "rows of box of each sample", offsets="box"),
-        "box_frame": Column("int64", ("box",), "native frame", "frame of each box, increasing within a sample"),
+        "box_frame": Column(
+            "int64", ("box",), "native frame", "frame of each box, increasing within a sample", rule="rising"
+        ),
         "box": Column("float32", ("box", "4"), "px", "true boxes, xyxy; none where the data set has no boxes"),
+        "width": Column("int64", ("sample",), "px", "width of the picture as annotated, 0 if unknown", default=0),
+        "height": Column("int64", ("sample",), "px", "height of the picture as annotated, 0 if unknown", default=0),
         "skipped": Column("str", ("skip",), "", "what of the split was left out, and so is not scored"),
         "skipped_reason": Column("str", ("skip",), "", "why it was left out"),
     },
@@ -178,11 +188,17 @@ PROPOSALS = Schema(
     {
         **_FRAME,
         "box_offset": Column("int64", ("frame",), "row of box", "rows of box of each frame", offsets="box"),
-        "box": Column("float32", ("box", "4"), "px", "regions, xyxy in native pixels"),
-        "score": Column("float32", ("box",), "", "detection score in [0, 1], falling within a frame"),
-        "class_prob": Column("float16", ("box", "class"), "", "distribution over the detector's classes"),
+        "box": Column("float32", ("box", "4"), "px", "regions, xyxy in native pixels", rule="box"),
+        "score": Column(
+            "float32", ("box",), "", "detection score in [0, 1], falling within a frame", rule="probability"
+        ),
+        "class_prob": Column(
+            "float16", ("box", "class"), "", "distribution over the detector's classes", rule="probability"
+        ),
         "attribute_prob": Column(
-            "float16", ("box", "attribute"), "", "strength of each attribute in [0, 1]", default=0
+            *("float16", ("box", "attribute"), "", "strength of each attribute in [0, 1]"),
+            default=0,
+            rule="probability",
         ),
         "feature": Column("float16", ("box", "feature"), "", "appearance of the region", default=0),
         **_DETECTOR,
@@ -198,18 +214,26 @@ TUBES = Schema(
     "the regions of one video linked over time: at most N tubes",
     {
         **_FRAME,
-        "point_offset": Column("int64", ("tube",), "row of point", "points of each tube", offsets="point"),
-        "position": Column(
-            "int64", ("point",), "row of frame", "sampled frame of each point, increasing in a tube"
+        "point_offset": Column(
+            "int64", ("tube",), "row of point", "points of each tube", offsets="point", rule="filled"
         ),
-        "box": Column("float32", ("point", "4"), "px", "box of each point, xyxy in native pixels"),
-        "score": Column("float32", ("point",), "", "detection score of each point, 0 where interpolated"),
+        "position": Column(
+            "int64", ("point",), "row of frame", "sampled frame of each point, increasing in a tube", rule="rising"
+        ),
+        "box": Column("float32", ("point", "4"), "px", "box of each point, xyxy in native pixels", rule="box"),
+        "score": Column(
+            "float32", ("point",), "", "detection score of each point, 0 where interpolated", rule="probability"
+        ),
         "interpolated": Column("bool", ("point",), "", "bridged between two detections", default=False),
         "feature": Column("float16", ("point", "feature"), "", "appearance of each point", default=0),
         "tube_score": Column("float32", ("tube",), "", "score of each tube, falling"),
-        "class_prob": Column("float16", ("tube", "class"), "", "mean class distribution of the tube"),
+        "class_prob": Column(
+            "float16", ("tube", "class"), "", "mean class distribution of the tube", rule="probability"
+        ),
         "attribute_prob": Column(
-            "float16", ("tube", "attribute"), "", "mean attribute strengths of the tube", default=0
+            *("float16", ("tube", "attribute"), "", "mean attribute strengths of the tube"),
+            default=0,
+            rule="probability",
         ),
         **_DETECTOR,
         **_PICTURE,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -54,7 +55,7 @@ def read_seal(path: Path, remedy: str) -> dict[str, Any] | None:
         text, _, checksum = file.readline().rpartition(b" ")
         size = os.fstat(file.fileno()).st_size
     if checksum != b"%08x\n" % zlib.crc32(text):
-        raise InputError("damaged artifact (its first line is not what was written)", path, remedy)
+        raise changed("its first line is not what was written", path, remedy)
     try:
         seal = json.loads(text)
     except (ValueError, RecursionError):
@@ -63,7 +64,7 @@ def read_seal(path: Path, remedy: str) -> dict[str, Any] | None:
     if not isinstance(seal, dict) or any(not isinstance(seal.get(key), type_) for key, type_ in _TYPES.items()):
         raise InputError("damaged artifact (its first line is no seal)", path, remedy)
     if size != seal["size"]:
-        raise InputError(f"damaged artifact (it has {size:,} bytes of {seal['size']:,})", path, remedy)
+        raise changed(f"it has {size:,} bytes of {seal['size']:,}", path, remedy)
     return seal
 
 
@@ -73,7 +74,13 @@ def verify(path: Path, seal: Mapping[str, Any], remedy: str) -> None:
         file.seek(seal["block"])
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != seal["sha256"]:
-        raise InputError("damaged artifact (its bytes are not what was written)", path, remedy)
+        raise changed("its bytes are not what was written", path, remedy)
+
+
+def changed(how: str, path: Path, remedy: str) -> InputError:
+    """The error of a file whose checksum does not match: nothing tells damage from an edit: each has its remedy."""
+    edited = f"if you edited it by hand, make it valid again: vcma reseal {shlex.quote(str(path))}"
+    return InputError(f"damaged or edited: its checksum does not match ({how})", path, f"{edited}; else {remedy}")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -14,10 +15,11 @@ from typing import Any
 
 import click
 
-from vcma.errors import InputError
+from vcma.errors import InputError, RefusedError
 from vcma.pipeline import artifact
 from vcma.pipeline.project import Project
 from vcma.pipeline.source import code_digest
+from vcma.pipeline.storage import disk_error
 
 
 @dataclass(frozen=True)
@@ -65,19 +67,35 @@ class StageRun:
         click.echo(f"{self.stage}: {what} -> {where}", err=True)
 
 
+# File systems without locks answer one of these: Lustre, NFS without lockd, DVS. 524 is Linux' own ENOTSUPP.
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, 524}
+
+
 @contextmanager
 def stage_lock(run: StageRun) -> Iterator[None]:
-    """Hold the stage's lock on the data set; raises InputError if another run of the stage has it."""
+    """Hold the stage's lock on the data set; raises InputError if another run of the stage has it.
+
+    Where the file system has no locks, as network disks may not, a line on stderr says so and the run goes on.
+    """
     run.lock.parent.mkdir(parents=True, exist_ok=True)
-    with open(run.lock, "a+") as file:
+    with open(run.lock, "ab", buffering=0) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             what = f"another run of {run.stage} is at work on this data set"
             raise InputError(what, run.project.artifacts, "wait for it or stop it") from None
-        file.truncate(0)
-        file.write(run.id)
-        file.flush()
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise RefusedError(
+                    f"cannot be locked: {error.strerror}", run.lock, "mend that, then run again"
+                ) from error
+            reason = f"{run.lock.parent} cannot be locked ({error.strerror})"
+            click.echo(f"{run.stage}: warning: {reason}: take care that no second run is at work on it", err=True)
+        try:
+            file.truncate(0)
+            file.write(run.id.encode())
+        except OSError as error:
+            raise disk_error(error, run.lock) from error
         yield
 
 

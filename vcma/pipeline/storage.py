@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vcma.errors import InputError, RefusedError
+from vcma.pipeline import strict_json
 
 
 class replacing:
@@ -79,7 +80,7 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path, remedy: str) -> Any:
     """Read a JSON file; raises InputError naming the file and the remedy if it is missing or not JSON."""
     try:
-        return json.loads(Path(path).read_bytes())
+        return strict_json.loads(Path(path).read_bytes())
     except FileNotFoundError:
         raise InputError("no such file", path, remedy) from None
     except (OSError, ValueError, RecursionError) as error:
@@ -87,9 +88,14 @@ def read_json(path: Path, remedy: str) -> Any:
 
 
 def text_lines(path: Path) -> list[str]:
-    """The lines of a text file; raises InputError if it cannot be read or is not UTF-8."""
+    r"""The lines of a text file, which end in \n or \r\n alone; InputError where it cannot be read or is not UTF-8.
+
+    `str.splitlines` would break a sentence at form feeds, U+0085 and U+2028, too: its lines are not those that an
+    editor numbers.
+    """
     try:
-        return path.read_text("utf-8-sig").splitlines()
+        lines = path.read_bytes().decode("utf-8-sig").split("\n")
+        return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", path, "name a text file") from error
     except UnicodeDecodeError as error:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
+import click
+
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.paths import file_stem
 from vcma.records.columns import Columns
@@ -25,6 +27,17 @@ def read_tubes(folder: Path, video: str, *, features: bool = True) -> Tubes | No
     if not path.exists():
         return None
     return Tubes.of(artifact.read(schemas.TUBES, path, None if features else _WITHOUT_FEATURES))
+
+
+def tell_strays(folder: Path, samples: Path) -> None:
+    """Say on stderr which files of a folder of artifacts belong to no video of samples.h5; they are not read."""
+    wanted = {
+        video_file(folder, video).name for video in artifact.read(schemas.SAMPLES, samples, ("video",))["video"]
+    }
+    strays = sorted(path.name for path in folder.glob("*.h5") if path.name not in wanted)
+    if strays:
+        what = f"{len(strays):,} files are of no video of this data set and ignored, e.g. {strays[0]}"
+        click.echo(f"note: {folder}: {what}", err=True)
 
 
 def no_tubes() -> Tubes:

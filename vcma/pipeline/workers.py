@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import multiprocessing
 import signal
 import sys
 import warnings
@@ -12,6 +13,8 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from typing import Any
+
+import click
 
 from vcma.errors import InputError
 from vcma.pipeline.stage_run import StageRun
@@ -98,7 +101,8 @@ def _backend(run: StageRun, jobs: int, isolated: bool) -> AbstractContextManager
     """The joblib backend that does so many jobs; None: this process does them."""
     if run.scheduler:
         return dask_cluster(run.scheduler)
-    if isolated or (jobs > 1 and run.jobs > 1):
+    wanted = isolated or (jobs > 1 and run.jobs > 1)
+    if wanted and jobs and can_have_workers(run.stage):
         # One native thread a worker: two pools of threads on the same cores can be ten times slower than one.
         # joblib works in this process where it may have one only: of two the second is handed nothing then.
         import joblib
@@ -106,6 +110,20 @@ def _backend(run: StageRun, jobs: int, isolated: bool) -> AbstractContextManager
         workers = max(2, min(run.jobs, jobs))
         return joblib.parallel_config("loky", n_jobs=workers, inner_max_num_threads=1)
     return None
+
+
+def can_have_workers(who: str) -> bool:
+    """Whether this machine has the semaphores that worker processes need; if not, a line on stderr says so.
+
+    Containers without /dev/shm have none. Work is then done in this process.
+    """
+    try:
+        multiprocessing.get_context("fork").Lock()
+    except (ImportError, OSError) as error:
+        reason = f"no worker processes, for there are no semaphores ({error})"
+        click.echo(f"{who}: warning: {reason}: everything is done in this process", err=True)
+        return False
+    return True
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,23 @@ class Tubes:
     def __len__(self) -> int:
         return len(self.tube_score)
 
+    def with_labels(self, class_names: Sequence[str], attribute_names: Sequence[str]) -> Tubes:
+        """The same tubes with their classes and attributes in the order of these names.
+
+        Raises ValueError where they are not the same names.
+        """
+        classes = _order("class_name", self.class_name, class_names)
+        attributes = _order("attribute_name", self.attribute_name, attribute_names)
+        if classes is None and attributes is None:
+            return self
+        changed: dict[str, Any] = {}
+        if classes is not None:
+            changed |= {"class_name": self.class_name[classes], "class_prob": self.class_prob[:, classes]}
+        if attributes is not None:
+            named, strength = self.attribute_name[attributes], self.attribute_prob[:, attributes]
+            changed |= {"attribute_name": named, "attribute_prob": strength}
+        return replace(self, **changed)
+
     def points(self, tube: int) -> Points:
         """Native frames and boxes of the points of one tube."""
         mine = rows(self.point_offset, tube)
@@ -84,3 +101,17 @@ class Tubes:
         if not len(self.class_name):
             return ""
         return str(self.class_name[self.class_prob[tube].argmax()])
+
+
+def _order(column: str, names: np.ndarray, wanted: Sequence[str]) -> np.ndarray | None:
+    """The rows of `names` that make them `wanted`; None where they are that already."""
+    have, want = (np.array([str(name) for name in listed], object) for listed in (names, wanted))
+    if np.array_equal(have, want):
+        return None
+    mine, theirs = (np.argsort(listed, kind="stable") for listed in (have, want))
+    if not np.array_equal(have[mine], want[theirs]):
+        odd = sorted(set(have) ^ set(want)) or sorted(set(have))
+        raise ValueError(f"its {column} are not those of the others, e.g. '{odd[0]}'")
+    order = np.empty(len(want), np.int64)
+    order[theirs] = mine
+    return order

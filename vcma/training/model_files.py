@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,15 @@ def save_model(folder: Path, model: Model, detector: str, extra: dict[str, Any])
         **extra,
     }
     write_json(folder / "model.json", description)
+
+
+def save_nothing(artifacts: Path) -> Path:
+    """Leave what DVC expects of training where the pipeline grounds without a model; return the model's folder."""
+    folder = artifacts / "model"
+    shutil.rmtree(folder, ignore_errors=True)
+    write_json(folder / "untrained.json", {"untrained": "`untrained: true` in `ground_queries:` of pipeline.yaml"})
+    write_json(artifacts / "em_history.json", {})
+    return folder
 
 
 def load_model(folder: Path, detector: str | None = None) -> tuple[Model, dict[str, Any]]:

@@ -14,6 +14,7 @@ from vcma.model.batch import Batch
 from vcma.model.settings import Settings
 from vcma.model.vocabulary import Vocabulary, vocabulary
 from vcma.pipeline import artifact, schemas
+from vcma.pipeline.video_artifacts import tell_strays
 from vcma.records.columns import Columns
 from vcma.records.sentence import Sentence, grouped, sentences
 from vcma.text.features import WORDLLAMA, TextFeatures
@@ -42,11 +43,14 @@ class TrainingSet:
             raise InputError(
                 "no training sentence",
                 artifacts / "samples.h5",
-                "name a 'train' file under 'splits:', whose videos no list under 'files:' leaves out",
+                "name a 'train' file under 'splits:', whose videos no list under 'files:' leaves out, or set "
+                "'untrained: true' in 'ground_queries:'",
             )
-        clips = ClipStore(tubes, max_frames)
+        tell_strays(tubes, artifacts / "samples.h5")
+        clips = ClipStore(tubes, max_frames, samples["video"])
         example = clips.describe()
         width = example["feature"].shape[1]
+        clips.read_as(example["class_name"], example["attribute_name"], width)
         words = vocabulary(train, example["class_name"], example["attribute_name"], width, texts)
         encoder = Encoder(words, texts)
         encoder.prepare(train)

@@ -16,8 +16,10 @@ import numpy as np
 from vcma.pipeline.storage import replacing
 from vcma.records.answer import Answer
 from vcma.records.tubes import Tubes
-from vcma.video.decoding import read_frames, shape
+from vcma.video.conversion import Picture
+from vcma.video.decoding import FrameReader
 from vcma.video.pictures import scaled
+from vcma.video.timeline import ASSUMED_FPS, Timeline
 
 _AMBER = (0, 160, 244)  # BGR, as the pictures are
 
@@ -31,15 +33,14 @@ _RATE = 15.0  # most pictures a second
 _AROUND = 5.0  # s shown before and after a span
 
 
+_TICK = Fraction(1, 90_000)  # s, unit of a film's times: it runs as its video does, at whatever rate
+
+
 _PICTURES = 1800  # most pictures of one film: of a longer span fewer are shown a second
 
 
 # x264's usual preset takes longer than detector and model together.
 _X264 = {"preset": "ultrafast", "crf": "23"}
-
-
-ASSUMED_FPS = 25.0  # where a file says none
-Picture = np.ndarray  # uint8 HxWx3 BGR
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,12 @@ class Film:
     sentence: str
 
 
-def write_films(video: Path, films: Sequence[Film], tubes: Tubes, count: int) -> None:
+def write_films(video: Path, films: Sequence[Film], tubes: Tubes, timeline: Timeline) -> None:
     """Write each answer's span and some seconds around it as a small mp4, with its box and its sentence drawn in.
 
-    count: frames of the video, which is decoded once for all of its films.
+    timeline: the video's, which is decoded once for all of its films.
     """
-    fps = shape(video)[0] or ASSUMED_FPS
+    fps = timeline.fps or ASSUMED_FPS
     margin = round(_AROUND * fps)
     with ExitStack() as stack:
         shown: dict[int, list[Callable[[int, float, Picture], None]]] = defaultdict(list)
@@ -65,9 +66,9 @@ def write_films(video: Path, films: Sequence[Film], tubes: Tubes, count: int) ->
             step = max(1, round(fps / _RATE), -(-(answer.end - answer.begin + 2 * margin) // _PICTURES))
             add = stack.enter_context(_opened(film, fps / step, tubes))
             first = max(answer.begin % step, answer.begin - margin // step * step)
-            for frame in range(first, min(answer.end + margin, count), step):
+            for frame in range(first, min(answer.end + margin, len(timeline)), step):
                 shown[frame].append(add)
-        for frame, time, picture in read_frames(video, np.array(sorted(shown), np.int64)):
+        for frame, time, picture in FrameReader(video, timeline).read(np.array(sorted(shown), np.int64)):
             small = scaled(picture, _LONGEST, even=True)
             for add in shown[frame]:
                 add(frame, time, small)
@@ -82,20 +83,24 @@ def _opened(film: Film, rate: float, tubes: Tubes) -> Iterator[Callable]:
     boxes = tubes.boxes_at(answer.tube, np.arange(answer.begin, answer.end))
     first, gone = tubes.presence(answer.tube)
     native = max(tubes.width, 1.0)
-    caption = None
+    caption, start = None, 0.0
     with replacing(film.path) as partial, av.open(str(partial.absolute()), "w", format="mp4") as container:
         stream: Any = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001), options=_X264)
         stream.pix_fmt = "yuv420p"
+        stream.time_base = stream.codec_context.time_base = _TICK
 
         def add(frame: int, time: float, picture: Picture) -> None:
-            nonlocal caption
+            nonlocal caption, start
             if caption is None:
+                start = time
                 stream.height, stream.width = picture.shape[:2]
                 caption = _caption(film.sentence, picture.shape[1])
             inside = max(answer.begin, first) <= frame < min(answer.end, gone)
             box = boxes[frame - answer.begin] * (picture.shape[1] / native) if inside else None
             drawn = _drawn(picture, box, caption, f"{time:.1f} s")
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(drawn, format="bgr24")))
+            shown = av.VideoFrame.from_ndarray(drawn, format="bgr24")
+            shown.pts, shown.time_base = round((time - start) / _TICK), _TICK
+            container.mux(stream.encode(shown))
 
         yield add
         container.mux(stream.encode())

@@ -1,58 +1,81 @@
-"""What a container says without decoding: packets, key frames, declared length."""
+"""Video files: opening one, which of its streams is the video, and what its header declares."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
+from vcma.errors import InputError
+from vcma.pipeline.paths import is_file
+
+_NO_TIMES, _CLOCK_MAY_JUMP = 0x0080, 0x0200  # AVFMT_NOTIMESTAMPS, AVFMT_TS_DISCONT
 
 
-class Packets(NamedTuple):
-    """What a container's packets tell, which are read, not decoded.
+@contextmanager
+def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
+    """A container of PyAV and its video stream, the first one that is no attached picture (cover of a sound file).
 
-    time, key: presentation times of all frames and of the key frames, in stream units, int64 and rising; exact:
-    whether there is one packet a frame. end: when the last one is over, in s; seconds: when it should be, by the
-    header, 0 if unknown; declared: the frames there should be, 0 if unknown.
+    Decodes in one thread, since a stage decodes as many videos at once as there are cores. Raises InputError if the
+    file is missing or holds no video that can be decoded.
     """
-
-    time: np.ndarray
-    key: np.ndarray
-    exact: bool
-    end: float
-    seconds: float
-    declared: int
-
-
-def read_packets(path: Path) -> Packets | None:
-    """None where there is no such container."""
     import av
 
-    times, keys, end = [], [], 0.0
+    if not is_file(path):
+        raise InputError("no such video", path, "put it there")
+    if str(path) != str(path).encode("utf-8", "replace").decode():
+        raise InputError("its name is no valid UTF-8", path, "rename it")
     try:
-        with open_container(path) as container:
-            stream = container.streams.video[0]
-            exact = stream.codec_context is not None and stream.codec_context.name in _PLAIN
-            declared, seconds = int(stream.frames), _seconds(container, path)  # FFmpeg mends both as it reads
-            for packet in container.demux(stream):
-                if packet.size == 0 and packet.pts is None:  # the flush at the end
-                    continue
-                if packet.pts is None or packet.size == 0 or packet.is_discard or packet.is_corrupt:
-                    exact = False
-                    continue
-                times.append(packet.pts)
-                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-                if packet.is_keyframe:
-                    keys.append(packet.pts)
-    except (av.FFmpegError, IndexError):
-        return None
-    time, key = np.unique(np.array(times, np.int64)), np.array(sorted(keys), np.int64)
-    exact = exact and len(time) == len(times) and bool(len(key)) and key[0] == time[0]
-    return Packets(time, key, exact, end, seconds, declared)
+        # Absolute, because FFmpeg takes what precedes a colon for a protocol; titles need not be UTF-8.
+        container = av.open(str(path.absolute()), metadata_errors="replace")
+    except (av.FFmpegError, ValueError) as error:
+        raise InputError("cannot be decoded as video", path, "fetch it again; it may be truncated") from error
+    with container:
+        yield container, _video_stream(container, path)
 
 
-def _seconds(container: Any, path: Path) -> float:
+def _video_stream(container: Any, path: Path) -> Any:
+    from av.stream import Disposition
+
+    streams = [s for s in container.streams.video if not Disposition.attached_pic & s.disposition]
+    if not streams:
+        what = "holds a cover picture, but no video" if container.streams.video else "holds no video"
+        raise InputError(what, path, "take it out of the data set")
+    stream = streams[0]
+    if stream.codec_context is None:
+        raise InputError("its video has a codec that FFmpeg does not decode", path, "convert it")
+    stream.thread_count = 1
+    return stream
+
+
+def has_times(container: Any) -> bool:
+    """Whether a container's format stores when frames are shown; raw streams of a codec do not."""
+    return not container.format.flags & _NO_TIMES
+
+
+def clock_may_jump(container: Any) -> bool:
+    """Whether the times of a container's format may be discontinuous, as a transport stream's."""
+    return bool(container.format.flags & _CLOCK_MAY_JUMP)
+
+
+def header_rates(stream: Any) -> list[Fraction]:
+    """Frame rates that a header suggests, frames a second, the likeliest first. It may be wrong in all of them."""
+    return [rate for rate in (stream.guessed_rate, stream.average_rate, stream.base_rate) if rate]
+
+
+def declared_frames(path: Path) -> int:
+    """Number of frames by the header; 0 where it says none, or the file cannot be read."""
+    try:
+        with open_video(path) as (_, stream):
+            return int(stream.frames)
+    except InputError:
+        return 0
+
+
+def declared_seconds(container: Any, stream: Any, path: Path) -> float:
     """When a container's pictures end, by its header, in s; 0 if unknown, or if nothing says that a file is cut.
 
     mp4 has it in the stream. AVI's is mended by FFmpeg, but not its frame count. What Matroska says may be far more
@@ -60,7 +83,7 @@ def _seconds(container: Any, path: Path) -> float:
     """
     import av
 
-    stream, form = container.streams.video[0], container.format.name
+    form = container.format.name
     if form == "avi":
         return stream.frames / float(stream.average_rate) if stream.average_rate else 0.0
     if "matroska" in form:
@@ -94,25 +117,3 @@ def _size(head: bytes, at: int) -> tuple[int, int]:
     length = 9 - first.bit_length() if first else 0
     value = int.from_bytes(head[at : at + length], "big")
     return length, value & ((1 << 7 * length) - 1)
-
-
-def declared_frames(path: Path) -> int:
-    """The frame count that a container's header says, 0 where it says none."""
-    import av
-
-    try:
-        with open_container(path) as container:
-            return int(container.streams.video[0].frames)
-    except (av.FFmpegError, IndexError):
-        return 0
-
-
-def open_container(path: Path) -> Any:
-    import av
-
-    # Absolute, because FFmpeg takes what precedes a colon for a protocol; titles need not be UTF-8.
-    return av.open(str(path.absolute()), metadata_errors="replace")
-
-
-# Codecs of which every packet is one shown frame, so that packets can be counted for frames.
-_PLAIN = {"h264", "hevc", "vp9", "av1", "libdav1d", "mpeg4", "mjpeg", "ffv1", "mpeg1video", "mpeg2video"}

@@ -1,189 +1,123 @@
-"""Video files, read through OpenCV: its wheel decodes everything that FFmpeg does.
-
-A frame's native index is its rank among the frames that a decode from the first one gives. Few frames are reached
-by seeking, through PyAV, where the packets tell index and key frames beyond doubt.
-"""
+"""Wanted frames of a video as pictures, by their native indices: few of many by seeking, all by decoding on."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
-from vcma.errors import InputError
-from vcma.pipeline.paths import is_file
-from vcma.video.container import open_container, read_packets
-from vcma.video.pictures import opencv
+from vcma.video.conversion import Conversion, Picture, fitted
+from vcma.video.decoder import Decoder, Shown
+from vcma.video.timeline import Timeline, read_timeline
+
+_FAR = 3  # frames between what is decoded and a key frame, from which on to seek is quicker than to decode on
 
 
-def read_frames(path: Path, wanted: np.ndarray) -> Iterator[tuple[int, float, np.ndarray]]:
-    """Yield (native index, time in s, picture uint8 HxWx3 BGR) of the wanted frames, in rising order.
+class FrameReader:
+    """Reads pictures of one video, all in the size of its first frame, which boxes are measured in.
 
-    Decodes in sequence, so indices are exact whatever the container says; ends early where the stream ends. Where
-    that gives the same frames of an undamaged file it seeks, and leaves out what no wanted frame is made from.
-    Raises InputError if the file is missing or cannot be opened.
-    """
-    with SequentialDecoder(path) as plain:
-        yield from frames_of(path, plain, wanted)
-
-
-# Looking for what need not be decoded pays from so many native frames a wanted one on, and so many pixels.
-_FEW, _LARGE = 2, 1 << 25
-# And from here on, where it leaves more than one of _GAIN, even if it rounds colours differently.
-_SPARSE, _GAIN = 16, 2
-
-
-def frames_of(path: Path, plain: SequentialDecoder, wanted: np.ndarray) -> Iterator[tuple[int, float, np.ndarray]]:
-    """`read_frames` with a plain decode that is at its beginning."""
-    if len(wanted):
-        _, width, height = plain.shape()
-        rare = wanted[-1] // len(wanted)
-        if rare >= _SPARSE or (rare >= _FEW and wanted[-1] * width * height >= _LARGE):
-            wanted = wanted[(yield from _sought(path, plain, wanted)) :]
-    for index in wanted.tolist():
-        if (frame := plain.frame(index)) is None:
-            return
-        time, picture = frame
-        if picture is not None:
-            yield index, time, picture
-
-
-class SequentialDecoder:
-    """`with SequentialDecoder(path) as plain`: a decode from the first frame on, by OpenCV. Raises InputError."""
-
-    def __init__(self, path: Path):
-        self.cv2, self.position = opencv(), 0
-        if not is_file(path):
-            raise InputError("no such video", path, "put it there")
-        if str(path) != str(path).encode("utf-8", "replace").decode():  # which OpenCV does not survive
-            raise InputError("its name is no valid UTF-8", path, "rename it")
-        # One thread: a stage decodes as many videos at once as there are cores.
-        how = [self.cv2.CAP_PROP_N_THREADS, 1]
-        self.capture = self.cv2.VideoCapture(str(path.absolute()), self.cv2.CAP_FFMPEG, how)
-        if not self.capture.isOpened():
-            raise InputError("cannot be decoded as video", path, "fetch it again; it may be truncated")
-
-    def __enter__(self) -> SequentialDecoder:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.capture.release()
-
-    def frame(self, index: int) -> tuple[float, np.ndarray | None] | None:
-        """Time in s and picture (None if broken) of a native frame, none before the last one; None at the end."""
-        while self.position <= index:
-            if not self.capture.grab():
-                return None
-            self.position += 1
-        time = self.capture.get(self.cv2.CAP_PROP_POS_MSEC) / 1000
-        decoded, picture = self.capture.retrieve()
-        return time, picture if decoded else None
-
-    def count(self) -> int:
-        """Frames of the stream, all decoded."""
-        while self.capture.grab():
-            self.position += 1
-        return self.position
-
-    def shape(self) -> tuple[float, int, int]:
-        """Frames a second (0 if unknown), width and height, by the header."""
-        names = ("FPS", "FRAME_WIDTH", "FRAME_HEIGHT")
-        fps, width, height = (self.capture.get(getattr(self.cv2, f"CAP_PROP_{name}")) for name in names)
-        return float(fps) if np.isfinite(fps) and fps > 0 else 0.0, int(width), int(height)
-
-
-class _Jumps(NamedTuple):
-    """How to come by the wanted frames without all of those between: times of presentation, in stream units.
-
-    at, start: int64 [n], of each wanted frame and of the key frame that it is decoded from; first: of the stream's
-    first frame. gain: how many times fewer frames are decoded.
+    broken: packets that could not be decoded so far; damaged: read frames that FFmpeg had to guess parts of;
+    resized: the first read frame of another size than the first one's, and that size; None if there was none.
+    Raises InputError if the file is missing or no video.
     """
 
-    at: np.ndarray
-    start: np.ndarray
-    first: int
-    gain: float
+    def __init__(self, path: Path, timeline: Timeline | None = None):
+        self.path, self.timeline = path, timeline or read_timeline(path)
+        self.broken = self.damaged = 0
+        self.size: tuple[int, int] | None = None  # width and height, px, once a frame is read
+        self.resized: tuple[int, tuple[int, int]] | None = None
+        self._conversion = Conversion()
 
+    def read(self, wanted: np.ndarray) -> Iterator[tuple[int, float, Picture]]:
+        """Yield (native index, time in s, picture) of the wanted frames, which are sorted in ascending order.
 
-def _jumps(path: Path, wanted: np.ndarray) -> _Jumps | None:
-    """None where seeking is not exact. Frames beyond the end are left out."""
-    packets = read_packets(path)
-    if packets is None or not packets.exact:
-        return None
-    time, key = packets.time, packets.key
-    at = time[wanted[wanted < len(time)]]
-    if not len(at):
-        return None
-    start = key[np.searchsorted(key, at, side="right") - 1]
-    index = np.searchsorted(time, at)
-    before = np.concatenate([[-1], index[:-1]])  # decoded already
-    cost = index - np.maximum(np.searchsorted(time, start) - 1, before)
-    return _Jumps(at, start, int(time[0]), index[-1] / cost.sum())
+        Leaves out those that cannot be decoded and those beyond the end. Seeks, and skips what no wanted frame is
+        made from, where that gives the same frames.
+        """
+        time = self.timeline.time
+        for index, shown in self._wanted(wanted[wanted < len(time)].tolist()):
+            self.damaged += bool(shown.frame.is_corrupt)
+            picture = self._conversion.picture(shown)
+            if self.size is None:
+                self.size = picture.shape[1::-1] if index == 0 else self._first_size() or picture.shape[1::-1]
+            if self.resized is None and picture.shape[1::-1] != self.size:
+                self.resized = index, picture.shape[1::-1]
+            yield index, float(time[index]), fitted(picture, self.size)
 
-
-def _sought(
-    path: Path, plain: SequentialDecoder, wanted: np.ndarray
-) -> Generator[tuple[int, float, np.ndarray], None, int]:
-    """The wanted frames like `read_frames`, by seeking, through PyAV; returns how many of them are done, the rest
-    being left to a plain decode: all if seeking is not exact or does not give the same first frame to the last bit,
-    because colours are converted differently then; those from one on that is not where its packet says."""
-    import av
-
-    jumps, done = _jumps(path, wanted), 0
-    if jumps is None:
-        return 0
-    try:
-        with open_container(path) as container:
-            container.streams.video[0].thread_count = 1
-            far = wanted[-1] >= _SPARSE * len(wanted) and jumps.gain > _GAIN
-            if not far and not _same(plain.frame(0), next(_decoded(container, [jumps.first], [jumps.first]), None)):
-                return 0
-            found = _decoded(container, jumps.at.tolist(), jumps.start.tolist())
-            for index, (time, picture) in zip(wanted.tolist(), found, strict=False):
-                yield index, time, picture
-                done += 1
-            if done == len(jumps.at):
-                return len(wanted)  # what is left lies beyond the end
-    except av.FFmpegError:
-        pass
-    return done
-
-
-def _same(plain: tuple | None, sought: tuple | None) -> bool:
-    return bool(plain and sought and plain[0] == sought[0] and np.array_equal(plain[1], sought[1]))
-
-
-def _decoded(container: Any, at: list[int], start: list[int]) -> Iterator[tuple[float, np.ndarray]]:
-    """Time in s and picture of the frames of presentation time `at`, decoded from the key frames of time `start`;
-    ends where a frame is missing."""
-    from av.video.reformatter import VideoReformatter
-
-    stream, exact, convert = container.streams.video[0], set(at), VideoReformatter()
-    begin, unit, last = stream.start_time or 0, float(stream.time_base), None
-    frames: Iterator[Any] = iter(())
-    for moment, key in zip(at, start, strict=True):
-        if last is None or last < key:
-            container.seek(key, stream=stream)
-            frames = _needed(container, exact)
-        frame = next((f for f in frames if f.pts is not None and f.pts >= moment), None)
-        if frame is None or frame.pts != moment:
+    def _wanted(self, wanted: list[int]) -> Iterator[tuple[int, Shown]]:
+        """The wanted frames with their indices."""
+        if wanted and len(runs := self._runs(wanted)) > 1:
+            wanted = wanted[(yield from self._sought(runs)) :]
+        if not wanted:
             return
-        last = moment
-        picture = np.rot90(convert.reformat(frame, format="bgr24").to_ndarray(), frame.rotation // 90)
-        yield (moment - begin) * unit * 1000 / 1000, np.ascontiguousarray(picture)  # as OpenCV computes it
+        with Decoder(self.path) as decoder:
+            yield from self._one_by_one(decoder, wanted, None)
+            self.broken += decoder.broken
+
+    def _runs(self, wanted: list[int]) -> list[tuple[int | None, list[int]]]:
+        """The wanted frames in runs that are decoded from a key frame of this index on; None: from where one is."""
+        runs: list[tuple[int | None, list[int]]] = [(None, [])]
+        key, last = self.timeline.key, -1
+        before = np.searchsorted(key, wanted, side="right") - 1
+        for index, place in zip(wanted, before.tolist(), strict=True):
+            if place >= 0 and key[place] - last > _FAR:
+                runs.append((int(key[place]), []))
+            runs[-1][1].append(index)
+            last = index
+        return runs
+
+    def _sought(self, runs: list[tuple[int | None, list[int]]]) -> Generator[tuple[int, Shown], None, int]:
+        """Like `_wanted`, run by run; returns how many frames are done.
+
+        Ends at the first that is not where its packet says: the file may be damaged, or seeking not exact.
+        """
+        done = 0
+        with Decoder(self.path) as decoder:
+            for key, run in runs:
+                for index, shown in self._one_by_one(decoder, run, key):
+                    if index != run[0]:
+                        return done
+                    del run[0]
+                    yield index, shown
+                    done += 1
+                if run:
+                    return done
+            self.broken += decoder.broken
+        return done
+
+    def _one_by_one(self, decoder: Decoder, wanted: list[int], key: int | None) -> Iterator[tuple[int, Shown]]:
+        """Those of the wanted frames that are found when decoding on, or from a key frame on."""
+        pts = self.timeline.pts
+        if pts is None:
+            named: Iterator[tuple[int, Shown]] = enumerate(decoder.frames())
+        else:
+            named = self._named(decoder, {int(pts[index]): index for index in wanted}, key)
+        missing = list(reversed(wanted))
+        while missing and (found := next(named, None)):
+            while missing and missing[-1] < found[0]:
+                missing.pop()
+            if missing and missing[-1] == found[0]:
+                missing.pop()
+                yield found
+
+    def _named(self, decoder: Decoder, index_of: dict[int, int], key: int | None) -> Iterator[tuple[int, Shown]]:
+        """The frames of these presentation times, with their indices, and others as -1; up to the last of them."""
+        last, pts = max(index_of, default=0), self.timeline.pts
+        start = None if key is None or pts is None else int(pts[key])
+        for shown in decoder.frames(index_of, start):
+            time = shown.frame.pts
+            yield index_of.get(time, -1), shown
+            if time is not None and time > last:
+                return
+
+    def _first_size(self) -> tuple[int, int] | None:
+        """Width and height of the first frame that can be decoded, upright; None if there is none."""
+        with Decoder(self.path) as decoder:
+            first = next(decoder.frames(), None)
+            return None if first is None else first.size
 
 
-def _needed(container: Any, exact: set[int]) -> Iterator[Any]:
-    """The frames that come next, without those that no other is made from unless they are wanted themselves."""
-    stream = container.streams.video[0]
-    for packet in container.demux(stream):
-        stream.codec_context.skip_frame = "DEFAULT" if packet.pts in exact else "NONREF"
-        yield from packet.decode()
-
-
-def shape(path: Path) -> tuple[float, int, int]:
-    """(frames per second, width, height) of a video, by its header; an unknown rate is 0. Raises InputError."""
-    with SequentialDecoder(path) as plain:
-        return plain.shape()
+def read_frames(path: Path, wanted: np.ndarray) -> Iterator[tuple[int, float, Picture]]:
+    """Yield (native index, time in s, picture uint8 HxWx3 BGR) of the wanted frames like `FrameReader.read`."""
+    yield from FrameReader(path).read(wanted)

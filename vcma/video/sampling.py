@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,35 +10,32 @@ import numpy as np
 
 from vcma.errors import InputError
 from vcma.records.columns import offsets
-from vcma.video.container import declared_frames
-from vcma.video.decoding import SequentialDecoder, frames_of
-from vcma.video.extent import extent
+from vcma.video.conversion import Picture
+from vcma.video.decoding import FrameReader
 from vcma.video.pictures import opencv
+from vcma.video.timeline import Timeline
+
+_BEARABLE = 0.5  # share of the sampled frames that may be lost; with fewer it is another video
 
 
-def time_grid(
-    segments: Iterable[tuple[int, int]], frame_count: int, fps: float, rate: float, max_frames: int
-) -> np.ndarray:
+def time_grid(segments: Iterable[tuple[int, int]], elapsed: np.ndarray, rate: float, max_frames: int) -> np.ndarray:
     """Native indices (int64) of the frames to keep: one grid a video, over all segments its samples use.
 
-    A frame is taken whenever floor(frame * rate / fps) grows, and at the first frame of a segment (protocol
-    `tubedetr`). segments are half-open [begin, end) in native frames, an end of -1 is the video's end. Of more
-    than max_frames, the j-th kept is number floor(j * n / max_frames).
+    elapsed: seconds since the first picture of every native frame, rising. A frame is taken whenever
+    floor(elapsed * rate) grows, and at the first frame of a segment (of constant rate that is protocol `tubedetr`).
+    segments are half-open [begin, end) in native frames, an end of -1 is the video's end. Of more than max_frames,
+    the j-th kept is number floor(j * n / max_frames).
     """
-    step = min(1.0, rate / fps) if fps > 0 else 1.0
-    wanted = np.zeros(max(0, frame_count), bool)
+    count = len(elapsed)
+    slot = np.floor(elapsed * rate + 1e-9)
+    wanted = np.zeros(count, bool)
     for begin, end in segments:
-        stop = frame_count if end < 0 else min(end, frame_count)
-        frame = np.arange(max(0, begin), max(0, stop))
-        slot = np.floor(frame * step + 1e-9)
-        wanted[frame[np.diff(slot, prepend=-1) > 0]] = True
+        frame = np.arange(max(0, begin), count if end < 0 else min(end, count))
+        wanted[frame[np.diff(slot[frame], prepend=-1) > 0]] = True
     grid = np.flatnonzero(wanted)
     if len(grid) > max_frames:
         grid = grid[np.arange(max_frames) * len(grid) // max_frames]
     return grid
-
-
-_LONGEST = 1 << 24  # frames; a damaged file that declares more must not fill the memory
 
 
 def extract(
@@ -49,43 +46,68 @@ def extract(
     max_frames: int,
     max_side: int,
     quality: int,
+    timeline: Timeline | None = None,
+    tell: Callable[[str], object] = lambda note: None,
 ) -> dict[str, Any]:
     """The FRAMES columns of one video: its time grid's frames as JPEG, no side longer than max_side.
 
-    rate is in frames a second, quality is JPEG's 1..100. Raises InputError if no wanted frame can be decoded, or if
-    the file is cut off before the last one.
+    rate is in frames a second, quality is JPEG's 1..100. timeline: the video's, read if not given. tell: called
+    with what the user should know of the video, in words. Raises InputError if fewer than half of the wanted frames
+    can be decoded, or if the file is cut off before the last one.
     """
-    cv2 = opencv()
+    reader = FrameReader(path, timeline)
+    timeline, segments = reader.timeline, list(segments)
+    if timeline.missing and any(end < 0 or end > len(timeline) for _, end in segments):
+        raise InputError(timeline.missing, path, "fetch the video again; `vcma check` finds all of its kind")
+    grid = time_grid(segments, timeline.elapsed, rate, max_frames)
     frames, times, files = [], [], []
-    with SequentialDecoder(path) as plain:
-        fps, width, height = plain.shape()
-        declared = declared_frames(path)
-        whole = None if declared else extent(path)
-        count = whole.frames if whole else declared
-        grid = time_grid(segments, min(count, _LONGEST), fps, rate, max_frames)
-        for index, time, picture in frames_of(path, plain, grid):
-            height, width = picture.shape[:2]
-            scale = max_side / max(width, height)
-            if scale < 1:
-                size = max(1, round(width * scale)), max(1, round(height * scale))
-                picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-            coded, file = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-            if coded:
-                frames.append(index)
-                times.append(time)
-                files.append(file.ravel())
-    if not frames:
-        raise InputError(f"none of {len(grid)} wanted frames could be decoded", path, "fetch the video again")
-    short = frames[-1] < grid[-1] if declared else any(end < 0 or end > count for _, end in segments)
-    if short and (missing := (whole or extent(path)).missing):
-        raise InputError(missing, path, "fetch the video again; `vcma check` finds all of its kind")
+    for index, time, picture in reader.read(grid):
+        if (file := _jpeg(picture, max_side, quality)) is not None:
+            frames.append(index)
+            times.append(time)
+            files.append(file)
+    if reader.size is None or len(frames) < _BEARABLE * len(grid):
+        found = f"only {len(frames)}" if frames else "none"
+        raise InputError(f"{found} of {len(grid)} wanted frames could be decoded", path, "fetch the video again")
+    for note in (*timeline.notes, *_notes(reader, grid, frames)):
+        tell(note)
     return {
         "frame": np.array(frames, dtype=np.int64),
         "time": np.array(times, dtype=np.float64),
         "jpeg_offset": offsets(map(len, files)),
-        "jpeg": np.concatenate(files).astype(np.uint8),
-        "width": np.int64(width),
-        "height": np.int64(height),
-        "fps": np.float64(fps),
-        "frame_count": np.int64(count),
+        "jpeg": np.concatenate(files),
+        "width": np.int64(reader.size[0]),
+        "height": np.int64(reader.size[1]),
+        "fps": np.float64(timeline.fps),
+        "frame_count": np.int64(len(timeline)),
     }
+
+
+def _jpeg(picture: Picture, max_side: int, quality: int) -> np.ndarray | None:
+    """A picture as JPEG, uint8 [bytes], no side longer than max_side; None if it cannot be coded."""
+    cv2 = opencv()
+    height, width = picture.shape[:2]
+    scale = max_side / max(width, height)
+    if scale < 1:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    coded, file = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return file.ravel() if coded else None
+
+
+def _notes(reader: FrameReader, grid: np.ndarray, found: list[int]) -> Iterator[str]:
+    """What reading the frames of a grid showed of the video, in words."""
+    if reader.broken:
+        yield f"{reader.broken} of its {len(reader.timeline):,} frames cannot be decoded"
+    if len(found) < len(grid):
+        lost = np.setdiff1d(grid, found)
+        first = reader.timeline.time[lost[0]]
+        yield f"{len(lost)} of {len(grid)} sampled frames are lost, the first at {first:.1f} s"
+    if reader.damaged:
+        yield f"{reader.damaged} of {len(grid)} sampled frames are damaged"
+    if reader.resized and reader.size:
+        frame, (width, height) = reader.resized
+        yield (
+            f"its pictures change from {reader.size[0]}x{reader.size[1]} to {width}x{height} by frame {frame}: "
+            "later ones are fitted into the first size, with black bars"
+        )

@@ -1,0 +1,68 @@
+"""Predictions that mean something else than they are read as: told as what they most likely are, with the count."""
+
+import numpy as np
+import pytest
+
+from tests.evaluation.truths import make_truth, predicted, still
+from vcma.evaluation.plausibility import doubts
+
+BOX = [40, 30, 100, 110]  # in a picture of 192 x 144
+SPAN, SEGMENT = (100, 150), (0, 500)
+
+
+def truth(n=3, box=BOX, sized=True):
+    made = make_truth(*[(SPAN, SEGMENT, still(*SPAN, box), 25.0)] * n)
+    return made | ({"width": np.full(n, 192), "height": np.full(n, 144)} if sized else {})
+
+
+def told(span=SPAN, box=BOX, n=3, **options):
+    return list(doubts(truth(**options), predicted(*[(list(span), still(*SPAN, box))] * n)))
+
+
+def test_nothing_is_told_of_right_and_of_merely_bad_predictions():
+    assert told() == []
+    assert told((300, 400), [0, 0, 20, 30]) == []
+    assert list(doubts(truth(), predicted((list(SPAN), {})))) == []
+    assert told(span=(20, 90)) == []  # early, and no better as seconds
+
+
+@pytest.mark.parametrize("sized", [True, False])
+@pytest.mark.parametrize(
+    ("box", "words"),
+    [
+        ([40 / 192, 30 / 144, 100 / 192, 110 / 144], "all 150 predicted boxes lie between 0 and 1"),
+        ([40, 30, 60, 80], "150 predicted boxes, 0 of them empty, .* read as [x, y, width, height]"),
+        ([100, 90, 60, 80], "150 of 150 predicted boxes are empty, most likely [x, y, width, height]"),
+    ],
+)
+def test_boxes_of_another_kind(box, words, sized):
+    (said,) = told(box=box, sized=sized)
+    head, _, tail = words.partition(" .* ")
+    assert said.startswith(head) and tail in said
+
+
+def test_empty_boxes_that_are_right_as_widths_and_heights():
+    theirs = predicted(*[(list(SPAN), still(*SPAN, [100, 90, 60, 50]))] * 3)
+    (said,) = doubts(truth(box=[100, 90, 160, 140]), theirs)
+    assert said.startswith("150 predicted boxes, 150 of them empty, meet the truth far better")
+
+
+def test_boxes_beyond_the_picture():
+    (said,) = told(box=[4000, 3000, 5000, 6000])
+    assert said.startswith(
+        "150 of 150 predicted boxes lie wholly outside the picture, most likely pixels of another"
+    )
+    assert told(box=[4000, 3000, 5000, 6000], sized=False) == []  # nobody knows the picture
+
+
+def test_spans_in_seconds_and_beyond_the_video():
+    (said,) = told(span=(4, 6))
+    assert said.startswith("3 predicted spans meet the truth far better when they are read as seconds")
+    (said,) = told(span=(100, 501))
+    assert said.startswith(
+        "3 of 3 predicted spans end beyond their video, most likely frames of another frame rate"
+    )
+
+
+def test_predictions_for_no_sample_are_not_looked_at():
+    assert list(doubts(truth(1), predicted(None, None, ([0, 9], still(0, 9, [0, 0, 1, 1]))))) == []

@@ -1,0 +1,56 @@
+"""Whether every stage can use what pipeline.yaml gives it, tried before hours of the stages in front of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import click
+
+import vcma
+from vcma.commands.findings import PARAMETERS_UNUSABLE, Finding
+from vcma.errors import InputError
+from vcma.pipeline.cli import StageCommand
+from vcma.pipeline.project import Project
+
+_STAGES = Path(vcma.__file__).parents[1] / "stages"
+
+
+def check_parameters(project: Project) -> Iterator[Finding]:
+    """A finding for each stage whose section of pipeline.yaml it would end with."""
+    for file in sorted(_STAGES.glob("*.py")):
+        try:
+            _stage(file).try_parameters(project)
+            _DEEPER.get(file.stem, lambda project: None)(project)
+        except InputError as error:
+            yield Finding(PARAMETERS_UNUSABLE, "", file.stem, str(error))
+        except click.ClickException as error:
+            yield Finding(PARAMETERS_UNUSABLE, "", file.stem, error.format_message())
+
+
+def _stage(file: Path) -> StageCommand:
+    """The command of a stage; stages are scripts beside the library, which nothing imports."""
+    spec = spec_from_file_location(f"stages.{file.stem}", file)
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, file.stem)
+
+
+def _text_encoder(project: Project) -> None:
+    from vcma.text.features import text_features
+
+    if not project.untrained:
+        text_features(str(project.section("train_em")["text"]), project.root)
+
+
+def _spacy_model(project: Project) -> None:
+    from vcma.parsing.parser import load_model
+
+    name = str(project.section("parse_queries")["model"])
+    load_model(None if name == "auto" else name)
+
+
+# What a stage's options alone do not show: files and packages that a value names.
+_DEEPER: dict[str, Callable[[Project], None]] = {"parse_queries": _spacy_model, "train_em": _text_encoder}

@@ -1,0 +1,107 @@
+"""The one decoder: frames of a video in the order of presentation, past what is damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vcma.video.container import open_video
+from vcma.video.orientation import Matrix, Orientation, is_turned
+
+# Decoders that can be told for every packet whether a frame that no other is made from is wanted.
+_SKIPPING = ("h264", "hevc", "mpeg4", "mpeg1video", "mpeg2video")
+
+
+class Shown(NamedTuple):
+    """A decoded frame (PyAV's) and the display matrix that it is shown under."""
+
+    frame: Any
+    matrix: Matrix | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height as shown, px."""
+        width, height = self.frame.width, self.frame.height
+        return (height, width) if is_turned(self.matrix) else (width, height)
+
+
+class Decoder:
+    """`with Decoder(path) as decoder`: decodes from the first frame on, or from where it was told to seek to.
+
+    broken: packets that could not be decoded so far; whatever follows them is decoded all the same. container and
+    stream are PyAV's. Raises InputError if the file cannot be opened.
+    """
+
+    def __init__(self, path: Path):
+        self.path, self.broken, self._orientation = path, 0, Orientation()
+
+    def __enter__(self) -> Decoder:
+        with ExitStack() as stack:
+            self.container, self.stream = stack.enter_context(open_video(self.path))
+            self._opened = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._opened.close()
+
+    def frames(self, needed: Container[int] | None = None, start: int | None = None) -> Iterator[Shown]:
+        """The frames that come next; every frame that anything in this project decodes passes here.
+
+        needed: presentation times in stream units; frames of others that no frame is made from are left out, which
+        saves their decoding. start: of a key frame to seek to first; there is no frame if another is found there.
+        """
+        skipping = needed is not None and self.stream.codec_context.name in _SKIPPING
+        for packet in self._packets() if start is None else self._packets_from(start):
+            if skipping and needed is not None:
+                self.stream.codec_context.skip_frame = "DEFAULT" if packet.pts in needed else "NONREF"
+            yield from self._decoded(packet)
+
+    def key_frames(self, apart: float) -> Iterator[Shown]:
+        """Key frames, those left out that follow another one within so many seconds."""
+        last, unit = -apart, float(self.stream.time_base)
+        for packet in self._packets():
+            time = last + apart if packet.pts is None else packet.pts * unit
+            if not packet.size or (packet.is_keyframe and abs(time - last) >= apart):
+                last = time
+                yield from self._decoded(packet)
+
+    def _decoded(self, packet: Any) -> list[Shown]:
+        import av
+
+        try:
+            return [Shown(frame, self._orientation.at(frame)) for frame in packet.decode()]
+        except av.EOFError:
+            return []
+        except av.FFmpegError:
+            self.broken += 1
+            return []
+
+    def _packets(self) -> Iterator[Any]:
+        """The packets that come next, also those behind a place that cannot be read."""
+        import av
+
+        going_on = True
+        while going_on:
+            going_on = False
+            try:
+                for packet in self.container.demux(self.stream):
+                    yield packet
+                    going_on = True
+                return
+            except av.FFmpegError:
+                self.broken += 1
+
+    def _packets_from(self, start: int) -> Iterator[Any]:
+        import av
+
+        try:
+            self.container.seek(start, stream=self.stream)
+        except av.FFmpegError:
+            return
+        packets = self._packets()
+        first = next(packets, None)
+        if first is not None and first.is_keyframe and first.pts is not None and first.pts <= start:
+            yield first
+            yield from packets

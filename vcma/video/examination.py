@@ -1,0 +1,43 @@
+"""What decoding shows of a video before it is used: its size, changes of it, and damage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from vcma.errors import InputError
+from vcma.video.decoder import Decoder
+
+_APART = 1.0  # s between the key frames that are looked at
+
+
+class Examination(NamedTuple):
+    """What was seen of a video.
+
+    size: width and height of the first picture, px, upright; changes: of size or orientation, in words; broken: how
+    many of the decoded frames FFmpeg says are damaged or cannot be decoded.
+    """
+
+    size: tuple[int, int]
+    changes: tuple[str, ...]
+    broken: int
+
+
+def examine(path: Path, thorough: bool) -> Examination:
+    """Look at key frames of a video, or decode it as a whole. Raises InputError if nothing can be decoded."""
+    size = matrix = None
+    changes: dict[str, None] = {}
+    damaged = 0
+    with Decoder(path) as decoder:
+        for shown in decoder.frames() if thorough else decoder.key_frames(_APART):
+            damaged += bool(shown.frame.is_corrupt)
+            if size is None:
+                size, matrix = shown.size, shown.matrix
+            elif (other := shown.size) != size:
+                changes[f"{size[0]}x{size[1]} to {other[0]}x{other[1]}"] = None
+            elif shown.matrix != matrix:
+                changes["orientation"] = None
+        broken = decoder.broken + damaged
+    if size is None:
+        raise InputError("none of its frames can be decoded", path, "fetch it again")
+    return Examination(size, tuple(changes), broken)
