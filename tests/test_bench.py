@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from tests.conftest import ROOT
 
@@ -68,3 +69,37 @@ def test_a_script_that_fails_is_told(table):
     (table.KEPT / "artifacts.json").write_text("{}")
     told = table.measure("artifacts", [f"{ROOT}/a|b"])["failed"]
     assert told.endswith("unrecognized arguments: a/b")
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    return importlib.import_module("gpu")
+
+
+def test_the_gpus_benchmark_is_skipped_with_one_line_where_there_is_none(gpu):
+    done = CliRunner().invoke(gpu.main, ["--device", "cuda:99"])
+    assert done.exit_code == 0
+    assert done.output == "skipped: torch finds no cuda:99 here; --device cpu --tiny runs this without a GPU\n"
+
+
+def test_the_gpus_benchmark_runs_without_one(gpu, tmp_path):
+    words = "--device cpu --tiny --rounds 1 --batch 2 --precision fp32 --precision bf16 --threads 2 --share 0.0003"
+    done = CliRunner().invoke(gpu.main, [*words.split(), "--json", str(tmp_path / "found.json")])
+    assert done.exit_code == 0, done.output
+    assert "not a GPU: these figures mean nothing" in done.output
+    found = json.loads((tmp_path / "found.json").read_text())
+    speeds = found["speeds"]["fp32, batch 2"]
+    assert {"the stage", "network", "detectron2", "backbone", "busy"} == set(speeds)
+    assert speeds["busy"] is None and speeds["backbone"] > speeds["network"] > 0
+    equal = found["equality"]["fp32"]
+    assert equal["same bytes again"]
+    for way in ("the CPU's own way", "whole batches on the CPU"):
+        assert equal[way]["regions"] > 20 and equal[way]["same"] == 1 and equal[way]["score apart"] < 1e-4
+    assert found["equality"]["bf16"]["the CPU's own way"]["same"] < 1
+    assert list(found["EM"]) == ["vidstg, 2 clips"] and min(found["EM"].values()) > 0
+
+
+def test_the_share_of_time_that_spans_cover(gpu):
+    assert gpu.covered([(0, 1), (1, 4)]) == 1
+    assert gpu.covered([(6, 8), (0, 4), (1, 2), (3, 5)]) == 7 / 8
