@@ -252,7 +252,7 @@ def epochs(
     """(size, clips a step, sentences/s) of an epoch of EM, loading included."""
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
-            corpus = train_em.Corpus.generated(size, share, Path(folder))
+            corpus = train_em.Corpus.generated(size, share, Path(folder), train_em.SIZES[size][1])
             for clips in clips_a_step:
                 trainer = Trainer(corpus.model().to(device))
 

@@ -34,6 +34,7 @@ KINDS: dict[str, Callable[[int], scenes.Scene]] = {
     "stable": lambda seed: scenes.crossing(seed, noisy=False),
     "noisy": lambda seed: scenes.crossing(seed, noisy=True),
     "moving": scenes.moving,
+    "lookalikes": scenes.lookalikes,
     "chase": scenes.chase,
 }
 

@@ -76,6 +76,20 @@ def moving(seed: int, frames: int = 64, detections: int = 20) -> Scene:
     return _scene(rng, truth + camera, [found, still, clutter], frames, fps=5.0, size=(1000, 1000))
 
 
+def lookalikes(seed: int, frames: int = 48, detections: int = 20) -> Scene:
+    """As `crossing`, but five things of one class whose features hardly differ (cosine about 0.96 before noise)."""
+    rng = np.random.default_rng([seed, 3])
+    lean, common = _unit(rng.normal(size=(1, 64))), _unit(rng.normal(size=(1, 64)))
+    features = _unit(0.6 * lean + 0.77 * common + 0.2 * _unit(rng.normal(size=(5, 64))))
+    truth = _boxes(_crossing_paths(rng, 5, frames, 1000.0), rng.uniform(90, 170, (5, 2)))
+    seen = rng.random((5, frames)) >= 0.15
+    found = _detect(rng, truth, seen, features, jitter=8.0, noise=0.06, score=(0.3, 0.95))
+    found["class_prob"] = 0.6 * np.eye(len(CLASSES))[0] + 0.4 * rng.dirichlet(np.ones(len(CLASSES)), seen.sum())
+    count = np.maximum(detections - seen.sum(0), 0)
+    clutter = _clutter(rng, frames, count, 1000.0, (30, 200), lean, score=(0.05, 0.6))
+    return _scene(rng, truth, [found, clutter], frames, fps=5.0, size=(1000, 1000))
+
+
 def chase(seed: int) -> Scene:
     """What the pipeline really sees: 320 x 240 px, 6 to 10 s at 4 frames a second, about 20 regions a frame.
 

@@ -1,8 +1,8 @@
 """An EM round at the demo's size and at VidSTG's: sentences a second, peak memory, and a plain loop beside it.
 
-    python bench/train_em.py [--share 0.01] [--rounds 3] [--json FILE]
+    python bench/train_em.py [--share 0.01] [--rounds 3] [--tubes 24] [--json FILE]
 
-Tubes are generated in the real schema (VidSTG: 20 tubes of 64 frames with 1,024 features; 14.5 sentences a video)
+Tubes are generated in the real schema (VidSTG: 24 tubes of 64 frames with 1,024 features; 14.5 sentences a video)
 and streamed from HDF5 as in training, geometry included; a share of VidSTG's 5,563 videos is measured and scaled.
 The plain loop is the same mathematics, one sentence a step, on the same videos, in turns. One thread; peak memory
 is that of the batches alone.
@@ -42,7 +42,7 @@ import numpy as np
 import yaml
 
 # videos, tubes, frames, features, sentences a video
-SIZES = {"demo": (60, 12, 32, 192, 5.5), "vidstg": (5563, 20, 64, 1024, 80684 / 5563)}
+SIZES = {"demo": (60, 12, 32, 192, 5.5), "vidstg": (5563, 24, 64, 1024, 80684 / 5563)}
 NAMES = ("adult", "child", "dog", "cat", "ball", "car", "toy", "chair")
 PREDICATES = ("above", "chase", "hold", "next to", "towards", "push", "ride", "watch")
 
@@ -89,10 +89,11 @@ class Corpus:
     folder: Path
 
     @classmethod
-    def generated(cls, size: str, share: float, folder: Path) -> Corpus:
-        """A share of VidSTG's videos; the demo as a whole."""
+    def generated(cls, size: str, share: float, folder: Path, vidstg_tubes: int) -> Corpus:
+        """A share of VidSTG's videos, of so many tubes; the demo as a whole."""
         whole, tubes, frames, features, each = SIZES[size]
         videos = max(2, round(whole * share)) if size == "vidstg" else whole
+        tubes = vidstg_tubes if size == "vidstg" else tubes
         settings = Settings.of(yaml.safe_load((turns.ROOT / "pipeline.yaml").read_text())["train_em"])
         random = np.random.default_rng(0)
         told = []
@@ -116,10 +117,10 @@ class Corpus:
         return (batch for *_, batch in loaded)
 
 
-def measure(size: str, share: float, rounds: int) -> dict:
+def measure(size: str, share: float, rounds: int, vidstg_tubes: int) -> dict:
     """Epochs of EM in this process: seconds by way, sentences, and peak memory of the batches in MB."""
     with tempfile.TemporaryDirectory() as folder:
-        corpus = Corpus.generated(size, share, Path(folder))
+        corpus = Corpus.generated(size, share, Path(folder), vidstg_tubes)
         told, clips, warm = corpus.sentences, corpus.settings.batch_clips, corpus.settings.warm_up
         trainer = Trainer(corpus.model())
 
@@ -140,15 +141,17 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--share", type=float, default=0.01, help="share of VidSTG's videos that is measured")
     options.add_argument("--rounds", type=int, default=3, help="epochs of each way")
+    options.add_argument("--tubes", type=int, default=SIZES["vidstg"][1], help="tubes of a video of VidSTG's")
     options.add_argument("--json", type=Path, help="write the figures here")
     options.add_argument("--one", metavar="SIZE", help=argparse.SUPPRESS)
     args = options.parse_args()
     if args.one:
-        print(json.dumps(measure(args.one, args.share, args.rounds)))
+        print(json.dumps(measure(args.one, args.share, args.rounds, args.tubes)))
         return
     comparisons, more = {}, {}
     for size in SIZES:
-        words = [__file__, "--share", str(args.share), "--rounds", str(args.rounds), "--one", size]
+        words = [__file__, "--share", str(args.share), "--rounds", str(args.rounds), "--tubes", str(args.tubes)]
+        words += ["--one", size]
         done = subprocess.run([sys.executable, *words], check=True, capture_output=True, text=True)
         found = json.loads(done.stdout.splitlines()[-1])
         rate = found["sentences"] / statistics.median(found["spent"]["ours"])

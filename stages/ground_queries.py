@@ -41,8 +41,8 @@ def ground_queries(run: StageRun, split: str, posterior: str, untrained: bool) -
     detector = str(example["detector"])
     inputs = {name: artifact.attributes(run.artifact(f"{name}.h5"))["content"] for name in ("samples", "queries")}
     params = dict(run.params) | {"split": split}
+    settings, max_frames = settings_of(run.project.section("untrained"))
     if untrained:
-        settings, max_frames = settings_of(run.project.section("train_em"))
         params |= asdict(settings) | {"max_frames": max_frames}
         encoder = label_encoder(example["class_name"], example["attribute_name"], example["feature"].shape[1])
         grounder = Grounder.untrained(settings, max_frames, encoder, run.device)
@@ -54,7 +54,9 @@ def ground_queries(run: StageRun, split: str, posterior: str, untrained: bool) -
     clips.max_frames = grounder.max_frames
     answers = {}
     if not untrained:
-        answers = reference_answers(model / "contrast", detector, clips, grounder.encoder, chosen, run.device)
+        answers = reference_answers(
+            model / "contrast", settings, detector, clips, grounder.encoder, chosen, run.device
+        )
     with progress(None, len(grouped(chosen)), run.stage) as bar:
         found = grounder.in_corpus(clips, chosen, bar.update)
     answers = answers or {"untrained": [p.answer for p in found]}

@@ -15,7 +15,7 @@ from vcma.records.columns import Columns
 
 @stage("jobs", "scheduler", "strict", "force")
 @click.option("--alpha", type=click.FloatRange(0, 1), help="Link score: alpha * cosine + (1 - alpha) * IoU.")
-@click.option("--max-tubes", type=click.IntRange(1), help="Most tubes of one video.")
+@click.option("--max-tubes", type=click.IntRange(1), help="Most tubes of one video, the best by score and cover.")
 @click.option("--min-score", type=click.FloatRange(0, 1), help="Least link score.")
 @click.option("--max-gap", type=click.FloatRange(0), help="Longest bridged gap in seconds.")
 @click.option("--max-overlap", type=click.FloatRange(0, 1), help="Regions or tubes alike beyond this IoU are one.")

@@ -11,6 +11,7 @@ from vcma.pipeline.stage_run import StageRun, result_key
 @click.option("--beta", type=click.FloatRange(0), help="Weight of the relation evidence; 0 reads no relation.")
 @click.option("--kappa", type=click.FloatRange(0, min_open=True), help="Independent frames of a clip.")
 @click.option("--label-prior", type=click.FloatRange(0), help="Weight of the detector's labels; 0 is the paper.")
+@click.option("--score-prior", type=click.FloatRange(0), help="Weight of the detector's doubt; 0 is the paper.")
 @click.option("--relation-prior", type=click.FloatRange(0), help="Weight of the words' cues; 0 is the paper.")
 @click.option(
     "--time", type=click.Choice(["span", "frames", "whole"]), help="When a sentence shows; frames: the paper."
@@ -18,6 +19,7 @@ from vcma.pipeline.stage_run import StageRun, result_key
 @click.option(
     "--margin", type=click.FloatRange(0), help="Nat of relations' evidence that a span's frames must bring."
 )
+@click.option("--throughout", type=click.FloatRange(0, 1), help="How often a sentence shows as long as its target.")
 @click.option("--width", type=click.IntRange(8), help="Width of the networks.")
 @click.option("--bottleneck", type=click.IntRange(0), help="Appearance dimensions a relation may see.")
 @click.option("--dropout", type=click.FloatRange(0, 0.95), help="Dropout on those.")

@@ -184,6 +184,59 @@ def test_crossing_things_keep_their_identity() -> None:
     assert got == {(1,) * 19, (-1,) * 19}
 
 
+def test_look_alikes_that_cross_keep_their_identity(scenes: Any) -> None:
+    """Five objects of nearly equal features: their motion tells them apart."""
+    with bench_folder():
+        race = importlib.import_module("link_tubes")
+    found = [scenes.lookalikes(seed) for seed in range(30, 36)]
+    ours = [race.quality(scene.truth, race.ours(scene.data)[0]) for scene in found]
+    ceiling = [race.quality(s.truth, race.tracks_of(s.data, s.identity, fill=True)) for s in found]
+    assert np.mean(ours) >= 0.95 * np.mean(ceiling)
+
+
+def test_an_object_that_is_taken_for_another_in_some_frames_is_one_tube() -> None:
+    """Its features are opposite in every third frame; a second object shows what different ones look like."""
+    look = np.eye(4, 8)[[0, 1] * 12]
+    look[4::6] = np.eye(4, 8)[2]
+    out = link(proposals([[box, [250, 150, 300, 220]] for box in walk(12)], look))
+    assert out["point_offset"].tolist() == [0, 12, 24]
+    assert not out["interpolated"].any()
+
+
+def test_no_tube_passes_a_cut_and_shots_are_linked_as_if_alone(scenes: Any) -> None:
+    first, second = scenes.chase(1).data, scenes.chase(2).data
+    count = len(first["frame"])
+    joined = {
+        **first,
+        "frame": np.arange(count + len(second["frame"])) * 5,
+        "time": np.arange(count + len(second["frame"])) / 4.0,
+        "box_offset": np.concatenate([first["box_offset"], second["box_offset"][1:] + len(first["box"])]),
+        **{
+            name: np.concatenate([first[name], second[name]])
+            for name in ("box", "score", "class_prob", "attribute_prob", "feature")
+        },
+    }
+    joined["cut"] = joined["frame"] == joined["frame"][count]
+    out = link(joined, max_tubes=1000)
+    tubes = [set(out["position"][a:b].tolist()) for a, b in itertools.pairwise(out["point_offset"])]
+    assert all(max(tube) < count or min(tube) >= count for tube in tubes)
+    for data, inside in ((first, lambda p: p < count), (second, lambda p: p >= count)):
+        alone = link(data, max_tubes=1000)
+        box = np.concatenate([out["box"][a:b] for a, b in itertools.pairwise(out["point_offset"])])
+        assert len(alone["box"]) == inside(out["position"]).sum()
+        np.testing.assert_allclose(
+            np.sort(alone["box"].sum(1)), np.sort(box[inside(out["position"])].sum(1)), atol=1e-2
+        )
+
+
+def test_a_short_tube_where_nothing_else_is_outranks_a_long_one_in_a_crowd() -> None:
+    crowd = [[[20 + 60 * k, 20, 50 + 60 * k, 60] for k in range(4)]] * 8
+    alone = [[[20.0, 150, 60, 200]]] * 3
+    look = np.concatenate([np.tile(np.eye(5, 8)[:4], (8, 1)), np.tile(np.eye(5, 8)[4], (3, 1))])
+    out = link(proposals(crowd + alone, look), max_tubes=3)
+    assert sorted(np.diff(out["point_offset"]).tolist()) == [3, 8, 8]
+
+
 def test_a_repeat_of_a_thing_is_no_second_tube() -> None:
     seen = [[box, [box[0] + 4, box[1] + 3, box[2] + 4, box[3] + 3], [250, 150, 300, 220]] for box in walk(10)]
     look = np.tile(np.eye(2, 8)[[0, 0, 1]], (10, 1))

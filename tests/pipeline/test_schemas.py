@@ -19,11 +19,11 @@ from vcma.pipeline.contents import content_digest
 PINNED = {
     "samples/1": "bfb4dc066dfd6069",
     "truth/2": "a35af986da9c96b9",
-    "frames/1": "8ef6af65b3cd4e8a",
-    "proposals/1": "51b351a7e6c6f46d",
+    "frames/1": "83e3b3ad6f7e2734",
+    "proposals/1": "ddecd08f86a6c9d0",
     "tubes/1": "23cdb2b6b26a2717",
     "queries/1": "a43ca1d1c15cda34",
-    "predictions/1": "351eda0005a81100",
+    "predictions/1": "bd5962295961a17c",
     "references/1": "82c85a4a98575afe",
 }
 ALL = pytest.mark.parametrize("schema", schemas.SCHEMAS.values(), ids=lambda s: s.name)

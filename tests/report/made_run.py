@@ -170,7 +170,7 @@ def write_results(folder: Path) -> None:
             "elbo": -k,
             "contrast": 1,
             "none": 1,
-            "kl": 0,
+            "cross_entropy": 0,
             "best": k < 2,
         }
         for k in (0, 1, 2)

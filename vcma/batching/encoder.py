@@ -11,11 +11,14 @@ from jaxtyping import Float
 from vcma.model.batch import Batch
 from vcma.model.clip import Clip
 from vcma.model.motion_features import PAIR_FEATURES, SINGLE_FEATURES
+from vcma.model.place_evidence import place_evidence
+from vcma.model.prominence import prominence, reliability
 from vcma.model.relation_cues import PAIR_CUES, SINGLE_CUES, cues
 from vcma.model.vocabulary import Vocabulary
+from vcma.records.demand import demands_of
 from vcma.records.sentence import Sentence
 from vcma.text.features import WORDLLAMA, TextFeatures
-from vcma.text.label_matching import attribute_weights, class_weights, label_prior
+from vcma.text.label_matching import attribute_weights, class_agreement, class_weights, label_prior
 
 Label = tuple[int, int, int]  # of a sentence: true row of tube in its clip, first and end slot, -1: unknown
 UNKNOWN: Label = (-1, -1, -1)
@@ -47,7 +50,7 @@ class Encoder:
         _extend(self._attribute, traits, lambda new: attribute_weights(new, self.vocabulary.attribute_names))
 
     def label_prior(self, sentence: Sentence, clip: Clip) -> Float[np.ndarray, "M N"]:
-        """label(e_i, n) of all entities of a sentence."""
+        """label(e_i, n) of all entities: agreement with the labels, and with demands of place and rank."""
         rows = [
             label_prior(
                 self._class[tuple(sentence.words(e))],
@@ -57,7 +60,17 @@ class Encoder:
             )
             for e in range(len(sentence.heads))
         ]
-        return np.stack(rows)
+        demands = [demands_of(attributes)[0] for attributes in sentence.attributes]
+        met = [place_evidence(d, clip, row) if d else 0 for d, row in zip(demands, rows, strict=True)]
+        return np.stack([row + evidence for row, evidence in zip(rows, met, strict=True)])
+
+    def class_agreement(self, sentence: Sentence, entity: int, clip: Clip) -> Float[np.ndarray, " N"]:
+        """How far the class of each tube agrees with the head of one entity."""
+        return class_agreement(self._class[tuple(sentence.words(entity))], clip.class_prob)
+
+    def knows_class(self, sentence: Sentence, entity: int) -> bool:
+        """Whether a class of the detector answers to an entity by name or kind, not by likeness alone."""
+        return bool((self._class[tuple(sentence.words(entity))] >= 1).any())
 
     def batch(
         self,
@@ -121,6 +134,8 @@ def _padded(clips: Sequence[Clip], slots: Sequence[np.ndarray]) -> dict[str, np.
         "frame": np.zeros((V, T), bool),
         "tube": np.zeros((V, N), bool),
         "appearance": np.zeros((V, N, clips[0].appearance.shape[1]), np.float32),
+        "prominence": np.zeros((V, N), np.float32),
+        "reliability": np.array([reliability(clip) for clip in clips], np.float32),
     }
     for v, (clip, at) in enumerate(zip(clips, slots, strict=True)):
         n, t = len(clip.tube), len(at)
@@ -128,6 +143,7 @@ def _padded(clips: Sequence[Clip], slots: Sequence[np.ndarray]) -> dict[str, np.
         columns["pair"][v, :n, :n, :t] = clip.pair[:, :, at]
         columns["present"][v, :n, :t] = clip.present[:, at]
         columns["appearance"][v, :n] = clip.appearance
+        columns["prominence"][v, :n] = prominence(clip)
         columns["frame"][v, :t] = columns["tube"][v, :n] = True
     return columns
 

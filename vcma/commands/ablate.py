@@ -29,7 +29,7 @@ def ablate_command(project: Project, seeds: int, only: tuple[str, ...], jobs: in
 
     _check_inputs(project)
     alpha, train_em = float(project.section("link_tubes")["alpha"]), project.section("train_em")
-    specs = run_specs(train_em, alpha, range(seeds))
+    specs = run_specs(train_em, project.section("untrained"), alpha, range(seeds))
     variants = dict.fromkeys(spec.variant for spec in specs)
     if unknown := sorted(set(only) - set(variants)):
         raise click.UsageError(f"no variant {', '.join(unknown)}; there are {', '.join(variants)}")

@@ -86,20 +86,20 @@ def _training_set(artifacts: Path, tubes: Path, max_frames: int, text: str, root
 def _answers(spec: RunSpec, data: _Data, artifacts: Path) -> tuple[dict[str, AnswersBySplit], dict[str, Any]]:
     """The answers of each variant that a run scores, and its history and calibration where there are any."""
     from vcma.model.evidence import build
-    from vcma.model.settings import Settings
+    from vcma.model.settings import Settings, UntrainedSettings
     from vcma.training.trainer import fit_contrast
 
     if spec.variant in ("chance", "oracle"):
         return {spec.variant: {split: _reference(spec, data, split) for split in SPLITS}}, {}
     if spec.variant == "label_prior":
         return {spec.variant: _windowed(data, None)}, {}
-    settings = Settings.of(dict(spec.settings))
     if spec.variant == "untrained":
+        settings = UntrainedSettings.of(spec.settings)
         judged = {split: validation.judged_untrained(settings) for split, validation in data.validation.items()}
         return {spec.variant: {split: [j.answer() for j in judged[split]] for split in SPLITS}}, {}
-    model = build(data.training.vocabulary, data.training.encoder.texts.embed, settings)
+    model = build(data.training.vocabulary, data.training.encoder.texts.embed, Settings.of(spec.settings))
     if spec.variant == "contrast":
-        fit_contrast(model, data.training.epochs(settings), "cpu")
+        fit_contrast(model, data.training.epochs(model.settings), "cpu")
         return {spec.variant: _windowed(data, model)}, {}
     alignments = true_alignments(data.training, artifacts) if spec.variant == "supervised" else None
     return _answers_of_em(spec, data, model, _fit(model, data, alignments))

@@ -16,13 +16,20 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "no_none": {"none_weight": 0.0},
     "no_time": {"time": "whole"},
     "no_margin": {"margin": 0.0},
+    "no_presence": {"throughout": 0.0},
     "frames": {"time": "frames"},
     "amortised": {"refinements": 0},
     "no_label_prior": {"label_prior": 0.0},
+    "no_score_prior": {"score_prior": 0.0},
     # Without the cues nothing holds the emission up at first: its weights were chosen anew, on validation.
     "no_cues": {"relation_prior": 0.0, "none_weight": 1.0},
     # Every switch of ours off: what is then left is nearest to the paper's text.
-    "bare": {"relation_prior": 0.0, "label_prior": 0.0, "none_weight": 0.0, "time": "frames", "margin": 0.0},
+    "bare": {
+        **dict.fromkeys(
+            ("relation_prior", "label_prior", "score_prior", "none_weight", "margin", "throughout"), 0.0
+        ),
+        "time": "frames",
+    },
     "supervised": {},
 }
 SEEDLESS = ("untrained", "label_prior", "oracle", "chance")  # nothing is trained, so one run each
@@ -42,10 +49,12 @@ class RunSpec:
         return float(self.settings["beta"])
 
 
-def run_specs(train_em: Mapping[str, Any], alpha: float, seeds: Sequence[int]) -> list[RunSpec]:
+def run_specs(
+    train_em: Mapping[str, Any], untrained: Mapping[str, Any], alpha: float, seeds: Sequence[int]
+) -> list[RunSpec]:
     """Every run: the sweeps over alpha and beta, the variants, and the references, for each seed.
 
-    train_em: that section of pipeline.yaml; alpha: the configured one.
+    train_em, untrained: those sections of pipeline.yaml; alpha: the configured one.
     """
     specs = []
     for seed in seeds:
@@ -54,4 +63,6 @@ def run_specs(train_em: Mapping[str, Any], alpha: float, seeds: Sequence[int]) -
         specs.append(RunSpec("contrast", alpha, seed, base))
         specs += [RunSpec("em", a, seed, base) for a in ALPHAS if a != alpha]
         specs += [RunSpec("em", alpha, seed, {**base, "beta": b}) for b in BETAS if b != base["beta"]]
-    return [*specs, *(RunSpec(name, alpha, 0, {**train_em, "seed": 0}) for name in SEEDLESS)]
+    fixed = {**train_em, "seed": 0}
+    seedless = {name: {**fixed, **untrained} if name == "untrained" else fixed for name in SEEDLESS}
+    return [*specs, *(RunSpec(name, alpha, 0, settings) for name, settings in seedless.items())]

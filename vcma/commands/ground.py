@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +14,14 @@ import numpy as np
 from vcma.detection.base import Detector
 from vcma.detection.registry import load_detector
 from vcma.errors import InputError
+from vcma.inference.doubts import explained
 from vcma.pipeline.cli import check_device, progress, with_project
 from vcma.pipeline.paths import is_file
 from vcma.pipeline.project import Project
 from vcma.pipeline.storage import text_lines, write_bytes
-from vcma.records.answer import Prediction, exported
+from vcma.records.answer import Prediction, exported, told_doubts
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
-from vcma.text.label_matching import class_weights
 from vcma.video.annotated_film import Film, write_films
 from vcma.video.timeline import ASSUMED_FPS, Timeline, read_timeline
 
@@ -84,7 +84,7 @@ def ground_command(
         lines.append(_line(text, value, path))
     write_bytes(out / "predictions.json", ("{\n" + ",\n".join(members) + "\n}\n").encode())
     write_films(video, films, tubes, timeline)
-    for note in _doubts(sentences, tubes):
+    for note in _notes(predictions):
         click.echo(f"note: {note}", err=True)
     click.echo("\n".join(lines))
 
@@ -111,6 +111,7 @@ def _outcome(p: Prediction, tubes: Tubes, timeline: Timeline) -> dict[str, Any]:
         "tube": answer.tube,
         "class": tubes.class_of(answer.tube),
         "tube_probability": round(float(p.posterior[p.target][p.candidate == answer.tube].sum()), 4),
+        **told_doubts(p),
         "span": exchange["span"],
         "boxes": {f: box for f, box in exchange["boxes"].items() if first <= int(f) < gone},
     }
@@ -118,10 +119,19 @@ def _outcome(p: Prediction, tubes: Tubes, timeline: Timeline) -> dict[str, Any]:
 
 def _line(text: str, value: dict[str, Any], film: Path) -> str:
     (first, last), (begin, over) = value["span"], value["seconds"]
+    likely = f"probability {value['tube_probability']:.2f}{_absent(value)}"
     return (
         f"{text}: frames {first} to {last} ({begin:.1f} to {over:.1f} s), tube {value['tube']}, a "
-        f"'{value['class']}' (probability {value['tube_probability']:.2f}) -> {click.format_filename(film)}"
+        f"'{value['class']}' ({likely}) -> {click.format_filename(film)}"
     )
+
+
+def _absent(value: dict[str, Any]) -> str:
+    """That a video may hold nothing that fits, where it is likely enough to be worth a word."""
+    return f"; {value['absent']:.2f} that it is not in this video" if value.get("absent", 0) > _WORTH_A_WORD else ""
+
+
+_WORTH_A_WORD = 0.25
 
 
 def _json(value: Any) -> str:
@@ -139,20 +149,9 @@ def _check_folder(folder: Path) -> None:
         raise InputError("nothing can be written there", folder, "choose another --out")
 
 
-def _doubts(sentences: Sequence[Sentence], tubes: Tubes) -> Iterator[str]:
-    """What speaks against the answers, by the heads of what is asked for: no class of the detector is that by name
-    or kind, or no tube looks like one.
-    """
-    names = [str(name) for name in tubes.class_name]
-    asked = {s.heads[s.target]: class_weights([tuple(s.words(s.target))], names)[0] for s in sentences}
-    for head, weight in asked.items():
-        if len(weight) and weight.max() < 1:
-            yield f"the detector has no class '{head}'; those closest in meaning stand in for it"
-        elif len(weight) and (tubes.class_prob[:, weight >= 1].sum(1) < _FAINT).all():
-            yield f"nothing in the video looks much like '{head}'; what comes nearest is shown"
-
-
-_FAINT = 0.2  # share of its class distribution below which a tube is hardly of a class
+def _notes(predictions: Sequence[Prediction]) -> dict[str, None]:
+    """What speaks against the answers, each once."""
+    return dict.fromkeys(note for p in predictions for note in explained(p.flags))
 
 
 def _frames(video: Path, timeline: Timeline, project: Project) -> dict[str, Any]:
@@ -204,7 +203,7 @@ def _untrained(project: Project, device: str) -> Callable[[Tubes], Grounder]:
     from vcma.inference.grounder import Grounder
     from vcma.inference.untrained import label_encoder, settings_of
 
-    settings, max_frames = settings_of(project.section("train_em"))
+    settings, max_frames = settings_of(project.section("untrained"))
 
     def grounder_for(tubes: Tubes) -> Grounder:
         encoder = label_encoder(tubes.class_name, tubes.attribute_name, tubes.feature.shape[1])
@@ -228,4 +227,4 @@ def _predictions(
     clip = crop(tubes, begin, end, grounder.max_frames)
     if not len(clip.tube):
         raise InputError("nothing was detected in the video", None, "lower detect_proposals.score_threshold")
-    return grounder.in_clip(clip, sentences)
+    return grounder.in_clip(tubes, clip, sentences)

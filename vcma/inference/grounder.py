@@ -11,15 +11,19 @@ import numpy as np
 from vcma.batching.batches import batches
 from vcma.batching.clip_store import ClipStore
 from vcma.batching.encoder import Encoder
+from vcma.inference.doubts import doubted
 from vcma.model.batch import Batch
 from vcma.model.clip import Clip
 from vcma.model.decoding import Decoding, fallback, predict
 from vcma.model.sentence_posteriors import SentencePosterior, posteriors, untrained_posteriors
-from vcma.model.settings import Settings
+from vcma.model.settings import UntrainedSettings
 from vcma.records.answer import Prediction
 from vcma.records.sentence import Sentence
+from vcma.records.tubes import Tubes
 from vcma.text.features import text_features
 from vcma.training.model_files import decoding_of, load_model
+
+_BATCH_CLIPS = 8  # clips of a batch without a model, whose size changes no answer
 
 
 @dataclass(frozen=True)
@@ -60,20 +64,24 @@ class Grounder:
         )
 
     @classmethod
-    def untrained(cls, settings: Settings, max_frames: int, encoder: Encoder, device: str) -> Grounder:
+    def untrained(cls, settings: UntrainedSettings, max_frames: int, encoder: Encoder, device: str) -> Grounder:
         """Without a model: by the detector's labels and what the words of predicates say."""
         return cls(
             encoder,
             lambda batch: untrained_posteriors(settings, batch, device),
-            settings.batch_clips,
+            _BATCH_CLIPS,
             max_frames,
         )
 
-    def in_clip(self, clip: Clip, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Predictions of sentences in one clip, which has a tube."""
+    def in_clip(self, tubes: Tubes, clip: Clip, sentences: Sequence[Sentence]) -> list[Prediction]:
+        """Predictions of sentences in one clip of a video's tubes, which has a tube."""
         self.encoder.prepare(sentences)
         found = self.posteriors(self.encoder.batch([clip], [sentences]))
-        return [predict(s, clip, q, self.decoding) for s, q in zip(sentences, found, strict=True)]
+        return [self._predict(s, clip, q, tubes) for s, q in zip(sentences, found, strict=True)]
+
+    def _predict(self, sentence: Sentence, clip: Clip, posterior: SentencePosterior, tubes: Tubes) -> Prediction:
+        found = predict(sentence, clip, posterior, self.decoding)
+        return doubted(found, self.encoder, sentence, clip, tubes)
 
     def in_corpus(
         self, clips: ClipStore, sentences: Sequence[Sentence], tick: Callable[[int], object] = lambda clips: None
@@ -86,7 +94,7 @@ class Grounder:
         found: dict[str, Prediction] = {}
         for owners, batch_sentences, batch in batches(clips, self.encoder, sentences, self.batch_clips, None):
             for clip, sentence, q in zip(owners, batch_sentences, self.posteriors(batch), strict=True):
-                found[sentence.sample] = predict(sentence, clip, q, self.decoding)
+                found[sentence.sample] = self._predict(sentence, clip, q, clips.tubes_or_empty(sentence.video))
             tick(len(batch.tube))
         return [found.get(s.sample) or _without_tube(s, clips) for s in sentences]
 

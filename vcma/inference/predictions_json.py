@@ -1,4 +1,4 @@
-"""Predictions in the exchange format: {sample: {"span": [begin, end), "boxes": {frame: box}}}."""
+"""Predictions in the exchange format: {sample: {"span": [begin, end), "boxes": {frame: box}, doubts}}."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vcma.batching.clip_store import ClipStore
 from vcma.pipeline.storage import write_chunks
-from vcma.records.answer import Prediction, exported
+from vcma.records.answer import Prediction, exported, told_doubts
 from vcma.records.sentence import Sentence
 
 
@@ -24,8 +24,10 @@ def write_predictions(
         for video, pairs in groupby(by_video, key=lambda pair: pair[1].video):
             mine = list(pairs)
             segments = {s.sample: (s.begin, s.end) for _, s in mine}
-            for sample, value in exported([p.answer for p, _ in mine], segments, clips.tubes(video)):
-                yield f"{separator}{json.dumps(sample)}: {json.dumps(value)}".encode()
+            answers = exported([p.answer for p, _ in mine], segments, clips.tubes(video))
+            for (prediction, _), (sample, value) in zip(mine, answers, strict=True):
+                line = json.dumps(value | told_doubts(prediction))
+                yield f"{separator}{json.dumps(sample)}: {line}".encode()
                 separator = ",\n"
         yield b"{}\n" if separator == "{\n" else b"\n}\n"
 

@@ -10,27 +10,35 @@ from vcma.batching.clip_store import ClipStore
 from vcma.batching.encoder import Encoder
 from vcma.model.decoding import predict, windowed
 from vcma.model.sentence_posteriors import log_priors, untrained_posteriors
+from vcma.model.settings import UntrainedSettings
 from vcma.records.answer import Answer
 from vcma.records.sentence import Sentence
 from vcma.training.model_files import load_model
 
 
 def reference_answers(
-    folder: Path, detector: str, clips: ClipStore, encoder: Encoder, sentences: Sequence[Sentence], device: str
+    folder: Path,
+    untrained: UntrainedSettings,
+    detector: str,
+    clips: ClipStore,
+    encoder: Encoder,
+    sentences: Sequence[Sentence],
+    device: str,
 ) -> dict[str, list[Answer]]:
     """What simpler methods answer, by name; `folder` holds the contrast model that train_em wrote beside its own.
 
     contrast: phrase-video contrast without EM, over the window tuned on validation or the whole segment, whichever
-    was better there. labels: the label prior alone over the whole segment. untrained: see `Grounder.untrained`.
+    was better there. labels: the label prior alone over the whole segment. untrained: see `Grounder.untrained`,
+    with its own settings, whatever the model was trained with.
     """
     contrast, description = load_model(folder, detector)
     encoder.prepare(sentences)
-    contrast, settings = contrast.to(device), contrast.settings
+    contrast = contrast.to(device)
     window = description["window"][0], description["window"][1]
     found: dict[str, list[Answer]] = {"contrast": [], "labels": [], "untrained": []}
-    for owners, batch_sentences, batch in batches(clips, encoder, sentences, settings.batch_clips, None):
-        priors, untrained = log_priors(contrast, batch, device), untrained_posteriors(settings, batch, device)
-        for clip, sentence, log_z, q in zip(owners, batch_sentences, priors, untrained, strict=True):
+    for owners, batch_sentences, batch in batches(clips, encoder, sentences, contrast.settings.batch_clips, None):
+        priors, without = log_priors(contrast, batch, device), untrained_posteriors(untrained, batch, device)
+        for clip, sentence, log_z, q in zip(owners, batch_sentences, priors, without, strict=True):
             label = encoder.label_prior(sentence, clip)
             found["contrast"].append(windowed(sentence, clip, log_z, window))
             found["labels"].append(windowed(sentence, clip, label, (0.0, 1.0)))

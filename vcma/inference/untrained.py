@@ -7,7 +7,7 @@ from typing import Any
 
 from vcma.batching.encoder import Encoder
 from vcma.errors import InputError
-from vcma.model.settings import Settings
+from vcma.model.settings import UntrainedSettings
 from vcma.model.vocabulary import Vocabulary
 
 
@@ -17,13 +17,13 @@ def label_encoder(class_names: Iterable[str], attribute_names: Iterable[str], fe
     return Encoder(Vocabulary((), (), (), (), (), classes, attributes, feature))
 
 
-def settings_of(section: Mapping[str, Any]) -> tuple[Settings, int]:
-    """The settings, and the most frames of a clip, that `train_em:` of pipeline.yaml gives; raises InputError if it
-    lacks one.
+def settings_of(section: Mapping[str, Any]) -> tuple[UntrainedSettings, int]:
+    """The settings, and the most frames of a clip, that `untrained:` of pipeline.yaml gives; raises InputError if
+    it lacks one.
     """
     try:
-        return Settings.of(dict(section)), int(section["max_frames"])
+        return UntrainedSettings.of(section), int(section["max_frames"])
     except KeyError as key:
         raise InputError(
-            f"'train_em:' lacks the key {key}", "pipeline.yaml", "add it as the repository has it"
+            f"'untrained:' lacks the key {key}", "pipeline.yaml", "add it as the repository has it"
         ) from None

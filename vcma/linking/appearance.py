@@ -76,6 +76,13 @@ class Appearance:
         embedding[:, width:] *= scale[:, 1:]
         return embedding
 
+    def cosine(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        """Cosine [e] of the embeddings of the detections i [e] and j [e] themselves."""
+        cosine = np.empty(len(i), np.float32)
+        for e in blocks.row_blocks(np.arange(len(i)), len(self.centre)):
+            cosine[e] = np.einsum("ed,ed->e", self.of_detections(i[e]), self.of_detections(j[e]))
+        return cosine
+
     def of_tracklets(self, i: np.ndarray) -> np.ndarray:
         """Embeddings float32 [len(i), D] of the tracklets that the detections i belong to."""
         tracklet = self.tracklet[i]

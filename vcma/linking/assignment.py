@@ -1,4 +1,4 @@
-"""Assignment of maximum total gain in a sparse bipartite graph: the Hungarian optimum, part by part."""
+"""Links chosen in a sparse bipartite graph: those beyond doubt, or the assignment of maximum total gain."""
 
 from __future__ import annotations
 
@@ -31,6 +31,28 @@ def assign(left: np.ndarray, right: np.ndarray, gain: np.ndarray) -> np.ndarray:
         links = order[begin : begin + size]
         chosen.append(links[_assign_part(row[links], column[links], gain[links])])
     return np.concatenate(chosen)
+
+
+def beyond_doubt(left: np.ndarray, right: np.ndarray, gain: np.ndarray, margin: float) -> np.ndarray:
+    """Indices of the links whose gain exceeds that of every other link of either node by more than the margin.
+
+    Arguments as of `assign`; no two of the links share a node.
+    """
+    rival = np.maximum(_best_rival(left, gain), _best_rival(right, gain))
+    return np.flatnonzero(gain > rival + margin)
+
+
+def _best_rival(node: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """Greatest gain [e] of the other links of each link's node; 0 if there is none."""
+    order = np.lexsort((-gain, node))
+    best = np.diff(node[order], prepend=-1) != 0
+    first = order[best]
+    second = np.append(gain[order][1:], 0) * np.append(~best[1:], False)
+    rival = gain[first][np.cumsum(best) - 1]
+    rival[best] = second[best]
+    found = np.empty_like(gain)
+    found[order] = rival
+    return found
 
 
 def _index_in_part(node: np.ndarray, part: np.ndarray) -> np.ndarray:

@@ -16,11 +16,12 @@ from vcma.linking.motion import TrackletEnds
 class Candidates(NamedTuple):
     """Candidate links: end [e], start [e], the cosine [e] of their embeddings and that of their classes [e].
 
-    The cosine of classes is NaN where one is unknown.
+    The cosine of classes is NaN where one is unknown. alike [e]: whether they look alike, or may do so.
     """
 
     end: np.ndarray
     start: np.ndarray
+    alike: np.ndarray
     cosine: np.ndarray
     class_cosine: np.ndarray
 
@@ -37,8 +38,9 @@ def candidate_links(
 ) -> Candidates:
     """Pairs of ends and starts at most max_gap steps (or one frame) later that look alike, or may do so.
 
-    appearance: with the embeddings of the tracklets. singletons: whether single detections take part. Two of them
-    are paired over a short gap only.
+    With max_gap 0, those too whose boxes meet, unless they look opposite: the detector may take an object for
+    another one in the next frame. appearance: with the embeddings of the tracklets. singletons: whether single
+    detections take part. Two of them are paired over a short gap only.
     """
     single_end, single_start = ends.count == 1, starts.count == 1
     groups = [(~single_end, ~single_start, max_gap)]
@@ -50,7 +52,9 @@ def candidate_links(
         end, start = np.flatnonzero(end_mask), np.flatnonzero(start_mask)
         end_detection, start_detection = ends.detection[end], starts.detection[start]
         low, high = _ends_in_time(detections, end_detection, start_detection, gap)
-        pairs = _similar_pairs(appearance, end_detection, start_detection, low, high, min_cosine)
+        pairs = _similar_pairs(
+            detections, appearance, end_detection, start_detection, low, high, min_cosine, max_gap == 0
+        )
         parts.append(pairs._replace(end=end[pairs.end], start=start[pairs.start]))
     return _concatenated(parts)
 
@@ -67,15 +71,22 @@ def _ends_in_time(
 
 
 def _similar_pairs(
-    appearance: Appearance, end: np.ndarray, start: np.ndarray, low: np.ndarray, high: np.ndarray, min_cosine: float
+    detections: Detections,
+    appearance: Appearance,
+    end: np.ndarray,
+    start: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    min_cosine: float,
+    meeting: bool,
 ) -> Candidates:
     """Pairs low[g] <= f < high[g] of the detections end [f] and start [g] whose cosine exceeds min_cosine or is
-    unknown; their `end` and `start` are f and g."""
+    unknown, or with meeting=True exceeds 0 where their boxes meet; their `end` and `start` are f and g."""
     unknown = ~appearance.is_known
     unknown_end, unknown_start = unknown[end], unknown[start]
     any_unknown = unknown_end.any() or unknown_start.any()
     none, no_cosine = np.zeros(0, int), np.zeros(0, np.float32)
-    parts = [Candidates(none, none, no_cosine, no_cosine)]
+    parts = [Candidates(none, none, none > 0, no_cosine, no_cosine)]
     for begin, stop in _start_blocks(low, high, len(end), len(appearance.centre)):
         first, last = low[begin], high[stop - 1]
         start_embedding = appearance.of_tracklets(start[begin:stop])
@@ -84,14 +95,25 @@ def _similar_pairs(
         similar: np.ndarray = np.greater(cosine, min_cosine)
         if any_unknown:
             similar |= unknown_start[begin:stop, None] | unknown_end[first:last]
-        s, e = np.divmod(np.flatnonzero(similar), max(last - first, 1))
+        eligible = similar
+        if meeting:
+            eligible = similar | (cosine > 0) & _meet(detections, start[begin:stop], end[first:last])
+        s, e = np.divmod(np.flatnonzero(eligible), max(last - first, 1))
         in_time = (e + first >= low[s + begin]) & (e + first < high[s + begin])
         s, e = s[in_time], e[in_time]
         class_cosine = np.einsum(
             "ec,ec->e", appearance.class_parts(start_embedding)[s], appearance.class_parts(end_embedding)[e]
         )
-        parts.append(Candidates(e + first, s + begin, cosine[s, e], class_cosine))
+        parts.append(Candidates(e + first, s + begin, similar[s, e], cosine[s, e], class_cosine))
     return _concatenated(parts)
+
+
+def _meet(detections: Detections, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """[len(i), len(j)]: whether the boxes of the detections i and j share a point."""
+    meet = np.ones((len(i), len(j)), bool)
+    for centre, half in zip(detections.centre.T, detections.size.T / 2, strict=True):
+        meet &= np.abs(centre[i][:, None] - centre[j]) <= half[i][:, None] + half[j]
+    return meet
 
 
 def _start_blocks(low: np.ndarray, high: np.ndarray, ends: int, width: int) -> Iterator[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,17 +129,24 @@ def duplicates(detections: Detections, max_overlap: float, min_cosine: float) ->
     and look like it.
     """
     duplicate = np.zeros(len(detections.row), bool)
+    for pairs in look_alikes(detections, max_overlap, min_cosine):
+        for better, worse in pairs.T.tolist():
+            duplicate[worse] |= not duplicate[better]
+    return duplicate
+
+
+def look_alikes(detections: Detections, min_iou: float, min_cosine: float) -> Iterator[np.ndarray]:
+    """Blocks of all pairs [2, e] of detections of one frame that overlap by an IoU above min_iou and look alike.
+
+    Pairs are sorted; the better scored one comes first.
+    """
     count = np.diff(detections.frame_offset)
     length = max(blocks.PAIRS_PER_BLOCK // max(int(count.max(initial=1)), 1), 1)
-    embedding = detections.appearance.of_detections
-    for begin in range(0, len(duplicate), length):
-        better, worse = _pairs_within_frames(detections, begin, min(begin + length, len(duplicate)))
-        close = detections.iou(better, worse) > max_overlap
-        better, worse = better[close], worse[close]
-        alike = np.einsum("ed,ed->e", embedding(better), embedding(worse)) > min_cosine
-        for b, w in zip(better[alike].tolist(), worse[alike].tolist(), strict=True):
-            duplicate[w] |= not duplicate[b]
-    return duplicate
+    for begin in range(0, len(detections.row), length):
+        better, worse = _pairs_within_frames(detections, begin, min(begin + length, len(detections.row)))
+        close = detections.iou(better, worse) > min_iou
+        pairs = np.stack([better[close], worse[close]])
+        yield pairs[:, detections.appearance.cosine(*pairs) > min_cosine]
 
 
 def _pairs_within_frames(detections: Detections, begin: int, stop: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,43 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from vcma import boxes
 from vcma.linking import constants
-from vcma.linking.assignment import assign
+from vcma.linking.assignment import assign, beyond_doubt
 from vcma.linking.candidates import Candidates, candidate_links
 from vcma.linking.detections import Detections
 from vcma.linking.motion import fit_ends, predicted_overlap
-from vcma.linking.tracklets import first_detections, inverse
+from vcma.linking.tracklets import first_detections, inverse, unlinked
+
+
+@dataclass(frozen=True)
+class Linking:
+    """What decides of links.
+
+    alpha: weight of appearance; min_score of a link; min_cosine of two embeddings that look alike.
+    """
+
+    alpha: float
+    min_score: float
+    min_cosine: float
 
 
 def join(
     detections: Detections,
     successor: np.ndarray,
+    linking: Linking,
     *,
-    alpha: float,
-    min_score: float,
     max_gap: float,
     singletons: bool,
-    min_cosine: float,
+    only_clear: bool = False,
 ) -> np.ndarray:
-    """The successors [n] after the ends of tracklets were assigned to the starts of later ones.
+    """The successors [n] after the ends of tracklets were joined to the starts of later ones.
 
     Of all assignments of ends to starts at most max_gap steps (or one frame) later, the one with the maximum sum of
-    (link score - min_score). singletons: whether single detections take part.
+    gains; with only_clear the links alone that are beyond doubt. The gain is (link score - min_score), times the
+    root of the mean score of the two detections relative to the best one: what the detector is sure of comes first.
+    singletons: whether single detections take part.
     """
     predecessor = inverse(successor)
     appearance = detections.appearance.averaged(first_detections(successor))
     ends = fit_ends(detections, np.flatnonzero(successor < 0), predecessor)
     starts = fit_ends(detections, np.flatnonzero(predecessor < 0), successor)
     links = candidate_links(
-        detections, appearance, ends, starts, max_gap=max_gap, singletons=singletons, min_cosine=min_cosine
+        detections, appearance, ends, starts, max_gap=max_gap, singletons=singletons, min_cosine=linking.min_cosine
     )
     overlap, in_reach = predicted_overlap(detections, ends, starts, links.end, links.start)
-    gain = _link_scores(links, overlap, alpha) - min_score
-    good = in_reach & (gain > 0)
-    end, start = links.end[good], links.start[good]
-    chosen = assign(end, start, gain[good])
+    gain = _link_scores(links, overlap, linking.alpha) - linking.min_score
+    gain *= np.sqrt(_confidence(detections, ends.detection[links.end], starts.detection[links.start]))
+    good = in_reach & (gain > 0) & (links.alike | (overlap >= constants.STEADY_OVERLAP))
+    end, start, gain = links.end[good], links.start[good], gain[good]
+    chosen = beyond_doubt(end, start, gain, constants.MARGIN) if only_clear else assign(end, start, gain)
     successor = successor.copy()
     successor[ends.detection[end[chosen]]] = starts.detection[start[chosen]]
     return successor
@@ -52,16 +69,33 @@ def _link_scores(links: Candidates, overlap: np.ndarray, alpha: float) -> np.nda
     return alpha * links.cosine + (1 - alpha) * ((1 - share) * overlap + share * class_similarity)
 
 
+def _confidence(detections: Detections, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """Mean score [e] of the detections i [e] and j [e] relative to the best of the video; 1 where all are 0."""
+    best = detections.score.max(initial=0)
+    return (detections.score[i] + detections.score[j]) / (2 * best) if best > 0 else np.ones(len(i), np.float32)
+
+
 def unlink_outliers(detections: Detections, successor: np.ndarray, min_cosine: float) -> np.ndarray:
     """The successors [n] without the links of detections that do not look like the mean of their tracklet.
 
-    Such a detection is clutter that by chance looked like one noisy detection of the tracklet.
+    Such a detection is clutter that by chance looked like one noisy detection of the tracklet, unless it is where
+    its neighbours put it.
     """
     predecessor = inverse(successor)
     appearance = detections.appearance.averaged(first_detections(successor))
-    unlike = appearance.cosine_to_tracklet() <= min_cosine
-    outlier = np.flatnonzero(unlike & detections.appearance.is_known)
-    successor = successor.copy()
-    successor[outlier] = -1
-    successor[predecessor[outlier][predecessor[outlier] >= 0]] = -1
-    return successor
+    unlike = (appearance.cosine_to_tracklet() <= min_cosine) & detections.appearance.is_known
+    inner = np.flatnonzero(unlike & (successor >= 0) & (predecessor >= 0))
+    steady = _overlap_of_neighbours(detections, predecessor[inner], inner, successor[inner])
+    unlike[inner[steady >= constants.STEADY_OVERLAP]] = False
+    return unlinked(successor, np.flatnonzero(unlike))
+
+
+def _overlap_of_neighbours(
+    detections: Detections, left: np.ndarray, i: np.ndarray, right: np.ndarray
+) -> np.ndarray:
+    """IoU [e] of the detections i [e] with the box interpolated between left [e] and right [e]."""
+    time, centre, size = detections.time, detections.centre, detections.size
+    part = ((time[i] - time[left]) / (time[right] - time[left]))[:, None]
+    between_centre = centre[left] * (1 - part) + centre[right] * part
+    between_size = size[left] * (1 - part) + size[right] * part
+    return boxes.iou_of_centred(between_centre, between_size, centre[i], size[i])

@@ -36,39 +36,84 @@ class TrackletEnds:
 def fit_ends(detections: Detections, last: np.ndarray, predecessor: np.ndarray) -> TrackletEnds:
     """Fit lines by ridge regression to the ends of the tracklets whose last detections are last [f].
 
-    With the successors in place of predecessor [n], the same of their starts.
+    Each is fitted to as many detections as lie on it, within MAX_RESIDUAL: a straight course is known well, a turn
+    is not missed, least of all a fast object's. With the successors in place of predecessor [n], the same of their
+    starts.
     """
-    ends = len(last)
-    count, sum_t, sum_tt = np.ones(ends, np.float32), np.zeros(ends, np.float32), np.zeros(ends, np.float32)
-    sum_x, sum_tx = np.zeros((ends, 2), np.float32), np.zeros((ends, 2), np.float32)
-    sum_size = detections.size[last]
-    live, here = np.arange(ends), last
+    fit = _Sums(len(last))
+    size = detections.size[last]
+    live, here = np.arange(len(last)), last
     for _ in range(constants.MOTION_POINTS - 1):
         here = predecessor[here]
         live, here = live[here >= 0], here[here >= 0]
+        longer = fit.with_point(
+            live,
+            detections.time[here] - detections.time[last[live]],
+            detections.centre[here] - detections.centre[last[live]],
+        )
+        close = longer.cost <= (constants.MAX_RESIDUAL * detections.size[last[live]]) ** 2
+        on_line = close.all(1) | (longer.count <= constants.SURE_MOTION_POINTS)
+        live, here = live[on_line], here[on_line]
         if not len(live):
             break
-        t = detections.time[here] - detections.time[last[live]]
-        x = detections.centre[here] - detections.centre[last[live]]
-        count[live] += 1
-        sum_t[live] += t
-        sum_tt[live] += t * t
-        sum_x[live] += x
-        sum_tx[live] += t[:, None] * x
-        sum_size[live] += detections.size[here]
-    mean_time = sum_t / count
-    spread = sum_tt - sum_t * mean_time + constants.VELOCITY_RIDGE
-    velocity = (sum_tx - mean_time[:, None] * sum_x) / spread[:, None]
+        fit.replace(live, longer, on_line)
+        size[live] += detections.size[here]
+    velocity = fit.velocity
     return TrackletEnds(
         detection=last,
         time=detections.time[last],
-        centre=detections.centre[last] + sum_x / count[:, None] - mean_time[:, None] * velocity,
-        size=sum_size / count[:, None],
+        centre=detections.centre[last] + fit.x / fit.count[:, None] - fit.mean_time[:, None] * velocity,
+        size=size / fit.count[:, None],
         velocity=velocity,
-        count=count,
-        mean_time=mean_time,
-        spread=spread,
+        count=fit.count,
+        mean_time=fit.mean_time,
+        spread=fit.spread,
     )
+
+
+class _Sums:
+    """The sums behind f lines, of the points' times t and places x relative to the end; the end is the first one.
+
+    count, t, tt [f] and x, tx, xx [f, 2]: sums of 1, t, t^2 and of x, t x, x^2.
+    """
+
+    def __init__(self, lines: int) -> None:
+        self.count = np.ones(lines, np.float32)
+        self.t, self.tt = np.zeros((2, lines), np.float32)
+        self.x, self.tx, self.xx = np.zeros((3, lines, 2), np.float32)
+
+    def with_point(self, lines: np.ndarray, t: np.ndarray, x: np.ndarray) -> _Sums:
+        """The sums of some of the lines after a further point of each: at time t, place x."""
+        longer = _Sums(0)
+        longer.count = self.count[lines] + 1
+        longer.t, longer.tt = self.t[lines] + t, self.tt[lines] + t * t
+        longer.x, longer.tx = self.x[lines] + x, self.tx[lines] + t[:, None] * x
+        longer.xx = self.xx[lines] + x * x
+        return longer
+
+    def replace(self, lines: np.ndarray, others: _Sums, of_others: np.ndarray) -> None:
+        """Take the sums of these lines from those of the others in the mask of_others."""
+        for name, values in vars(self).items():
+            values[lines] = getattr(others, name)[of_others]
+
+    @property
+    def mean_time(self) -> np.ndarray:
+        return self.t / self.count
+
+    @property
+    def spread(self) -> np.ndarray:
+        """Summed squared deviations from the mean time, with the ridge."""
+        return self.tt - self.t * self.mean_time + constants.VELOCITY_RIDGE
+
+    @property
+    def velocity(self) -> np.ndarray:
+        return (self.tx - self.mean_time[:, None] * self.x) / self.spread[:, None]
+
+    @property
+    def cost(self) -> np.ndarray:
+        """The minimum [f, 2] of ridge regression by degree of freedom: residuals and a penalty on the velocity."""
+        residual = self.xx - self.x**2 / self.count[:, None] - self.velocity**2 * self.spread[:, None]
+        return residual / np.maximum(self.count - 2, 1)[:, None]
 
 
 def predicted_overlap(

@@ -1,13 +1,14 @@
-"""Non-maximum suppression of tubes."""
+"""The tubes worth keeping: confident ones that do not repeat a better one, in every part of the video."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from vcma import boxes
+from vcma.linking import constants
 from vcma.linking.appearance import Appearance
 from vcma.linking.detections import Detections
-from vcma.linking.tubes import DetectionTubes, tube_points
+from vcma.linking.tubes import DetectionTubes, TubePoints, tube_points
 from vcma.records.columns import rows
 
 
@@ -20,32 +21,65 @@ def best_tubes(
     max_tubes: int,
     max_overlap: float,
     min_cosine: float,
-) -> np.ndarray:
-    """Numbers of the best scored tubes, at most max_tubes, without those that repeat a better one.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers [c] of the best tubes, at most max_tubes, without repeats of a better one, and their values [c].
 
-    A tube repeats one that it looks like and overlaps by a mean IoU above max_overlap in the frames they share.
-    appearance: with the embeddings of the tubes. time [T]: of the sampled frames.
+    The value of a tube, by which it is chosen next, is the sum of its detections' scores, each by 1 + the number of
+    tubes chosen before that cover its frame: a short tube where nothing else is outranks a long one in a crowd.
+    Values fall from tube to tube; with less than MIN_VALUE of the first no more are chosen. A tube repeats one that
+    it looks like and overlaps by a mean IoU above max_overlap in the frames they share. appearance: with the
+    embeddings of the tubes. time [T]: of the sampled frames.
     """
-    points = tube_points(detections, tubes, time)
-    detected_centre, detected_size = detections.centre[tubes.detection], detections.size[tubes.detection]
+    points = tube_points(detections.position[tubes.detection], tubes.offset, time)
+    score = np.where(points.detected, detections.score[tubes.detection][points.left], 0)
     first = tubes.detection[tubes.offset[:-1]]
-    length = min(max_tubes, len(first))
-    kept_centre, kept_size = np.zeros((2, length, len(time), 2), np.float32)  # size 0 where absent
+    courses = _Courses(min(max_tubes, len(first)), len(time))
+    cover = np.zeros(len(time), np.int64)
+    left = np.ones(len(first), bool)
     kept: list[int] = []
-    for k in range(len(first)):
-        mine = rows(points.offset, k)
-        centre, size = points.interpolate(detected_centre, mine), points.interpolate(detected_size, mine)
-        span = slice(points.position[mine.start], points.position[mine.stop - 1] + 1)
-        rival_centre, rival_size = kept_centre[: len(kept), span], kept_size[: len(kept), span]
-        shared = np.maximum((rival_size[..., 0] > 0).sum(1), 1)
-        iou = boxes.iou_of_centred(rival_centre, rival_size, centre, size).sum(1) / shared
-        close = np.flatnonzero(iou > max_overlap)
-        if not _looks_like_any(appearance, first[k], first[kept][close], min_cosine):
-            kept_centre[len(kept), span], kept_size[len(kept), span] = centre, size
-            kept.append(k)
-        if len(kept) == max_tubes:
+    values: list[float] = []
+    while len(kept) < max_tubes and left.any():
+        value = np.add.reduceat(score / (1 + cover[points.position]), points.offset[:-1])
+        k = int(np.where(left, value, -1).argmax())
+        left[k] = False
+        if values and value[k] < constants.MIN_VALUE * values[0]:
             break
-    return np.array(kept, dtype=np.int64)
+        span, centre, size = _course(detections, tubes, points, k)
+        close = courses.overlap(span, centre, size) > max_overlap
+        if not _looks_like_any(appearance, first[k], first[kept][close], min_cosine):
+            courses.add(span, centre, size)
+            cover[span] += 1
+            kept.append(k)
+            values.append(float(value[k]))
+    return np.array(kept, dtype=np.int64), np.array(values)
+
+
+def _course(
+    detections: Detections, tubes: DetectionTubes, points: TubePoints, k: int
+) -> tuple[slice, np.ndarray, np.ndarray]:
+    """Frames of tube k, and its centres and sizes [., 2] there."""
+    mine = rows(points.offset, k)
+    span = slice(points.position[mine.start], points.position[mine.stop - 1] + 1)
+    centre, size = detections.centre[tubes.detection], detections.size[tubes.detection]
+    return span, points.interpolate(centre, mine), points.interpolate(size, mine)
+
+
+class _Courses:
+    """The boxes of chosen tubes in all frames: centre, size [max_tubes, T, 2]; size 0 where a tube is not."""
+
+    def __init__(self, max_tubes: int, frames: int) -> None:
+        self.count = 0
+        self.centre, self.size = np.zeros((2, max_tubes, frames, 2), np.float32)
+
+    def add(self, span: slice, centre: np.ndarray, size: np.ndarray) -> None:
+        self.centre[self.count, span], self.size[self.count, span] = centre, size
+        self.count += 1
+
+    def overlap(self, span: slice, centre: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """Mean IoU of each chosen tube with boxes in the frames of span, where it is there; 0 if it never is."""
+        chosen_centre, chosen_size = self.centre[: self.count, span], self.size[: self.count, span]
+        shared = np.maximum((chosen_size[..., 0] > 0).sum(1), 1)
+        return boxes.iou_of_centred(chosen_centre, chosen_size, centre, size).sum(1) / shared
 
 
 def _looks_like_any(appearance: Appearance, detection: int, others: np.ndarray, min_cosine: float) -> bool:

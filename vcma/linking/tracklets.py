@@ -25,3 +25,21 @@ def first_detections(successor: np.ndarray) -> np.ndarray:
         if (earlier == first).all():
             return first
         first = earlier
+
+
+def unlinked(successor: np.ndarray, detections: np.ndarray) -> np.ndarray:
+    """The successors [n] without the links to and from the given detections."""
+    predecessor = inverse(successor)[detections]
+    successor = successor.copy()
+    successor[detections] = -1
+    successor[predecessor[predecessor >= 0]] = -1
+    return successor
+
+
+def linked_in_order(group: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """The successors [n] that link the detections of each group [n] in the order of their positions [n]."""
+    order = np.lexsort((position, group))
+    same = np.diff(group[order]) == 0
+    successor = np.full(len(group), -1)
+    successor[order[:-1][same]] = order[1:][same]
+    return successor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,20 +14,20 @@ from vcma.records.columns import offsets, ranges
 
 @dataclass
 class DetectionTubes:
-    """Tubes as the detections they are made of, by falling score.
+    """Tubes as the detections they are made of, by falling total score.
 
-    detection [p]: the detections of the tubes, end to end; offset [k + 1]: where each tube begins; score [k]: sum
-    of the detection scores by the number of sampled frames of the video.
+    detection [p]: the detections of the tubes, end to end; offset [k + 1]: where each tube begins; total [k]: sum
+    of their scores.
     """
 
     detection: np.ndarray
     offset: np.ndarray
-    score: np.ndarray
+    total: np.ndarray
 
     def select(self, keep: np.ndarray) -> DetectionTubes:
         """Those numbered keep [k]."""
         count = np.diff(self.offset)[keep]
-        return DetectionTubes(self.detection[ranges(self.offset[keep], count)], offsets(count), self.score[keep])
+        return DetectionTubes(self.detection[ranges(self.offset[keep], count)], offsets(count), self.total[keep])
 
 
 def build_tubes(detections: Detections, successor: np.ndarray) -> DetectionTubes:
@@ -35,16 +36,74 @@ def build_tubes(detections: Detections, successor: np.ndarray) -> DetectionTubes
     detection = np.argsort(first, kind="stable")
     offset = np.append(np.flatnonzero(np.diff(first[detection], prepend=-1)), len(detection))
     running = np.concatenate([[0], np.cumsum(detections.score[detection], dtype=np.float64)])
-    frames = len(detections.frame_offset) - 1
-    tubes = DetectionTubes(detection, offset, np.diff(running[offset]) / max(frames, 1))
-    return tubes.select(np.argsort(-tubes.score, kind="stable"))
+    tubes = DetectionTubes(detection, offset, np.diff(running[offset]))
+    return tubes.select(np.argsort(-tubes.total, kind="stable"))
+
+
+@dataclass
+class LinkedTubes:
+    """Tubes of a video, each with its p detections, end to end, in the video's terms.
+
+    offset [k + 1]: where each tube begins; value [k]: by which it was chosen; total [k]: sum of its detections'
+    scores. row [p]: in the input columns; position [p]: row of the frame; time [p], in steps from the shot's first
+    detection; centre, size [p, 2], px; score [p].
+    """
+
+    offset: np.ndarray
+    value: np.ndarray
+    total: np.ndarray
+    row: np.ndarray
+    position: np.ndarray
+    time: np.ndarray
+    centre: np.ndarray
+    size: np.ndarray
+    score: np.ndarray
+
+    @classmethod
+    def of_shot(
+        cls, detections: Detections, tubes: DetectionTubes, value: np.ndarray, first_row: int, first_position: int
+    ) -> LinkedTubes:
+        """The tubes of a shot; first_row and first_position: the video's rows of its first box and first frame."""
+        chosen = tubes.detection
+        return cls(
+            offset=tubes.offset,
+            value=value,
+            total=tubes.total,
+            row=detections.row[chosen] + first_row,
+            position=detections.position[chosen] + first_position,
+            time=detections.time[chosen],
+            centre=detections.centre[chosen],
+            size=detections.size[chosen],
+            score=detections.score[chosen],
+        )
+
+    @classmethod
+    def concatenated(cls, parts: Sequence[LinkedTubes]) -> LinkedTubes:
+        columns = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in vars(parts[0])
+            if name != "offset"
+        }
+        return cls(offset=offsets(np.concatenate([np.diff(part.offset) for part in parts])), **columns)
+
+    def select(self, keep: np.ndarray) -> LinkedTubes:
+        """Those numbered keep [k]."""
+        count = np.diff(self.offset)[keep]
+        rows = ranges(self.offset[keep], count)
+        of_detections = ("row", "position", "time", "centre", "size", "score")
+        return LinkedTubes(
+            offset=offsets(count),
+            value=self.value[keep],
+            total=self.total[keep],
+            **{name: getattr(self, name)[rows] for name in of_detections},
+        )
 
 
 @dataclass
 class TubePoints:
     """The P points of tubes, one in every sampled frame between their first and last detection.
 
-    offset [k + 1]; position [P]: row of the frame; left, right [P]: the detections (rows of `detection`) on
+    offset [k + 1]; position [P]: row of the frame; left, right [P]: the detections (numbers among the p) on
     either side, the same one where detected; part [P]: share of the time from left to right.
     """
 
@@ -65,9 +124,8 @@ class TubePoints:
         return values[self.left[points]] * (1 - part) + values[self.right[points]] * part
 
 
-def tube_points(detections: Detections, tubes: DetectionTubes, time: np.ndarray) -> TubePoints:
-    """The points of tubes in the sampled frames at time [T]."""
-    position, offset = detections.position[tubes.detection], tubes.offset
+def tube_points(position: np.ndarray, offset: np.ndarray, time: np.ndarray) -> TubePoints:
+    """The points of tubes in the sampled frames at time [T], from the positions [p] of their detections."""
     last = np.zeros(len(position), bool)
     last[offset[1:] - 1] = True
     count = np.where(last, 1, np.diff(position, append=0))

@@ -20,7 +20,8 @@ class Batch:
     """Clips and sentences as tensors; index columns are rows of this batch.
 
     single and pair: geometry and motion of tubes and of pairs of tubes, float16 until `to`; present, frame, tube:
-    what is no padding; appearance: feature, classes and attributes of each tube. entity_rank: number of an entity
+    what is no padding; appearance: feature, classes and attributes of each tube; prominence and
+    reliability: see prominence.py. entity_rank: number of an entity
     within its sentence; entity_words: words with a learned vector, -1 for none; entity_label: label(e, n); phrase:
     equal numbers for equal phrases, for the contrast's false negatives. target: row of the entity asked for.
     labels: true tube, first and end slot of a sentence, -1: unknown, as all are but for the supervised ceiling.
@@ -34,6 +35,8 @@ class Batch:
     frame: Bool[Tensor, "V T"]
     tube: Bool[Tensor, "V N"]
     appearance: Float[Tensor, "V N D"]
+    prominence: Float[Tensor, "V N"]
+    reliability: Float[Tensor, " V"]
     sentence_clip: Int[Tensor, " S"]
     target: Int[Tensor, " S"]
     labels: Int[Tensor, "S 3"]

@@ -20,8 +20,9 @@ class Clip:
     """Tubes over the sampled frames of one segment.
 
     frame: native indices; time: s; end: the native frame where the segment ends (exclusive); tube: rows among the
-    video's tubes; box: xyxy in native pixels, held where absent; feature: mean over time, of unit length; size:
-    width and height of the native picture in px.
+    video's tubes; box: xyxy in native pixels, held where absent; feature: mean over time, of unit length; score:
+    mean detection score over the frames where the tube is, interpolated ones counting 0; size: width and height of
+    the native picture in px.
     """
 
     frame: Int[np.ndarray, " T"]
@@ -33,6 +34,7 @@ class Clip:
     feature: Float[np.ndarray, "N D"]
     class_prob: Float[np.ndarray, "N C"]
     attribute_prob: Float[np.ndarray, "N A"]
+    score: Float[np.ndarray, " N"]
     size: tuple[float, float]
 
     @property
@@ -85,6 +87,7 @@ def crop(tubes: Tubes, begin: int, end: int, max_frames: int) -> Clip:
     point = _finite(tubes.feature[used])
     feature = (row == np.arange(len(tube))[:, None]).astype(np.float32) @ point
     feature /= np.maximum(np.linalg.norm(feature, axis=1, keepdims=True), 1e-6)
+    score = np.bincount(row, _finite(tubes.score[used]), len(tube)) / present.sum(1)
     return Clip(
         frame=frame[kept],
         time=tubes.time[kept].astype(np.float32),
@@ -95,6 +98,7 @@ def crop(tubes: Tubes, begin: int, end: int, max_frames: int) -> Clip:
         feature=feature,
         class_prob=_finite(tubes.class_prob[tube]),
         attribute_prob=_finite(tubes.attribute_prob[tube]),
+        score=score.astype(np.float32),
         size=(tubes.width, tubes.height),
     )
 

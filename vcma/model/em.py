@@ -130,7 +130,8 @@ def objective(e: Evidence, batch: Batch, q: Posterior) -> Float[Tensor, " S"]:
 def infer(model: Model, batch: Batch, output: ThetaOutput) -> tuple[Posterior, Posterior]:
     """(p, q): p_theta(Z | E, R, V) by coordinate updates from q_phi, and q_phi(Z | E, V) as it is. No gradient.
 
-    Mean-field has local optima: the updates start from q_phi and from the prior, and the higher F is kept.
+    Mean-field has local optima: the updates start from q_phi and from the prior, and what reaches the higher F at
+    a common offset is kept.
     """
     with torch.no_grad():
         e = output.evidence.given_labels(batch)
@@ -138,7 +139,9 @@ def infer(model: Model, batch: Batch, output: ThetaOutput) -> tuple[Posterior, P
         if model.settings.refinements == 0:
             return q, q
         found = [refined(e, batch, log_z, model.settings.refinements) for log_z in (q.log_z, e.log_prior)]
-        first = objective(e, batch, found[1]) > objective(e, batch, found[0])
+        a = (found[0].a + found[1].a) / 2  # F compares only at equal offsets
+        reached = [objective(e, batch, update_y(e, batch, replace(posterior, a=a))) for posterior in found]
+        first = reached[1] > reached[0]
         entity = first[batch.entity_sentence][:, None]
         chosen = Posterior(
             torch.where(entity, found[1].log_z, found[0].log_z),

@@ -12,12 +12,11 @@ from torch import Tensor
 
 from vcma.model.batch import NO_CANDIDATE, Batch
 from vcma.model.networks import PSI_FLOOR, Phi, Theta, cue_evidence, unusable_pairs
-from vcma.model.settings import Settings
+from vcma.model.settings import AlignmentSettings, Settings, UntrainedSettings
 from vcma.model.temporal_posterior import CELLS, FAMILIES, NEVER, Frames, Spans, Time, Whole, interval_prior
 from vcma.model.vocabulary import Vocabulary
 
-_UNTRAINED_KAPPA = 2.0  # effective number of independent frames where nothing has been trained
-_THROUGHOUT = 0.3  # how often a sentence shows in all of its segment
+_UNTRAINED_FLOOR = -1.0  # lower bound of psi without a model (nat): prominence counts already where a tube is not
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,11 @@ def build(vocabulary: Vocabulary, static: Callable[[tuple[str, ...]], np.ndarray
         bottleneck=settings.bottleneck,
         dropout=settings.dropout,
         label_prior=settings.label_prior,
+        score_prior=settings.score_prior,
     )
     for emission, names in ((theta.pair, vocabulary.pairs), (theta.action, vocabulary.actions)):
         emission.static.copy_(torch.as_tensor(static(names)))
-    phi = Phi(vocabulary, width=settings.width, label_prior=settings.label_prior)
+    phi = Phi(vocabulary, width=settings.width, label_prior=settings.label_prior, score_prior=settings.score_prior)
     return Model(theta, phi, vocabulary, settings)
 
 
@@ -115,25 +115,63 @@ def forward(model: Model, batch: Batch) -> ThetaOutput:
     pair = theta.pair(features[0], clip[batch.pair_sentence], batch.pair_predicate, batch.pair_static)
     action = theta.action(features[1], clip[batch.action_sentence], batch.action_predicate, batch.action_static)
     log_prior = theta.log_prior(batch, similarity)
-    evidence = _evidence(model.settings, batch, log_prior, _log_ratio(*pair), _log_ratio(*action), theta.runs)
+    ratios = _log_ratio(*pair), _log_ratio(*action)
+    # Learnt evidence narrows spans as far as it is trusted: a small corpus stays near the presence it starts from.
+    settings = replace(model.settings, margin=theta.trust * model.settings.margin)
+    evidence = _evidence(settings, batch, log_prior, *ratios, theta.runs, has_relation(batch))
     return ThetaOutput(similarity, features, evidence)
 
 
-def untrained_evidence(settings: Settings, batch: Batch) -> Evidence:
-    """What is known before any training: the detector's labels and the cues.
+def untrained_evidence(settings: UntrainedSettings, batch: Batch) -> Evidence:
+    """What is known before any training: the detector's labels and doubts, and the cues, as far as boxes are sure.
 
-    Cues are little trusted, and a sentence may show throughout (which only intervals can say); one without a
-    relation is taken to. Both numbers are from the drawn world's validation and 34 sentences of two real videos.
+    A sentence shows as long as its target is there, or, with probability 1 - `throughout`, in any interval, if its
+    words tell of a change that can be seen.
     """
     nothing = torch.zeros((), device=batch.frame.device)
-    log_prior = batch.over_candidates(settings.label_prior * batch.entity_label)
-    cautious = replace(settings, kappa=min(settings.kappa, _UNTRAINED_KAPPA))
-    e = _evidence(cautious, batch, log_prior, nothing, nothing, batch.single.new_zeros(CELLS, CELLS))
-    throughout = torch.where(has_relation(batch), _THROUGHOUT, 1.0)
-    log_intervals = e.time.log_prior + (1 - throughout).log().clamp(min=NEVER)[:, None, None]
-    row, end = torch.arange(len(log_intervals), device=log_intervals.device), e.frame.sum(1)
-    log_intervals[row, 0, end] = torch.logaddexp(log_intervals[row, 0, end], throughout.log())
-    return replace(e, time=replace(e.time, log_prior=log_intervals))
+    score = settings.label_prior * batch.entity_label + settings.score_prior * batch.prominence[batch.entity_clip]
+    log_prior = batch.over_candidates(score)
+    no_table = batch.single.new_zeros(CELLS, CELLS)
+    e = _evidence(settings, batch, log_prior, nothing, nothing, no_table, has_cue(batch), _UNTRAINED_FLOOR)
+    return replace(e, time=replace(e.time, gamma=e.time.gamma * batch.reliability[batch.sentence_clip]))
+
+
+def _time_prior(
+    settings: AlignmentSettings,
+    batch: Batch,
+    log_prior: Float[Tensor, "M N"],
+    interval_table: Float[Tensor, "c c"],
+    changes: Bool[Tensor, " S"],
+) -> Float[Tensor, "S B B"]:
+    """log p(b, e): as long as the target is there, with probability `throughout`, or 1 where nothing `changes`.
+
+    Else by the table. log_prior is that of z, taken without gradient.
+    """
+    table = interval_prior(batch.frame[batch.sentence_clip], interval_table)
+    if not settings.throughout:
+        return table
+    throughout = torch.where(changes, settings.throughout, 1.0)[:, None, None]
+    anywhere = table + (1 - throughout).log().clamp(min=NEVER)
+    return torch.logaddexp(anywhere, presence_prior(batch, log_prior.detach()) + throughout.log()).clamp(min=NEVER)
+
+
+def presence_prior(batch: Batch, log_z: Float[Tensor, "M N"]) -> Float[Tensor, "S B B"]:
+    """log p(b, e) where a sentence shows as long as its target is there: the extents of the tubes, weighed by z."""
+    usable = batch.usable.long()
+    T = usable.shape[2]
+    begin, end = usable.argmax(2), T - usable.flip(2).argmax(2)
+    clip, p = batch.sentence_clip, log_z[batch.target].exp() * (usable.sum(2) > 0)[batch.sentence_clip]
+    total = p.new_zeros(len(p), (T + 1) * (T + 1))
+    total = total.scatter_add(1, begin[clip] * (T + 1) + end[clip], p)
+    return total.log().clamp(min=NEVER).view(-1, T + 1, T + 1)
+
+
+def has_cue(batch: Batch) -> Bool[Tensor, " S"]:
+    """Which sentences state a relation or an action of whose words a cue is known."""
+    found = torch.zeros_like(batch.sentence_clip, dtype=torch.bool)
+    found[batch.pair_sentence[batch.pair_cue.any(1)]] = True
+    found[batch.action_sentence[batch.action_cue.any(1)]] = True
+    return found
 
 
 def has_relation(batch: Batch) -> Bool[Tensor, " S"]:
@@ -144,14 +182,20 @@ def has_relation(batch: Batch) -> Bool[Tensor, " S"]:
 
 
 def _evidence(
-    settings: Settings,
+    settings: AlignmentSettings,
     batch: Batch,
     log_prior: Float[Tensor, "M N"],
     pair: Tensor,
     action: Tensor,
     interval_table: Float[Tensor, "c c"],
+    changes: Bool[Tensor, " S"],
+    floor: float = PSI_FLOOR,
 ) -> Evidence:
-    """pair [K, N, N, T] and action [L, N, T], or 0: log p - log p0 of the emission, to which the cues are added."""
+    """pair [K, N, N, T] and action [L, N, T], or 0: log p - log p0 of the emission, to which the cues are added.
+
+    changes: which sentences may show in a part of the time that their target is there; floor: lower bound of psi,
+    which an absent tube has.
+    """
     clip = batch.sentence_clip
     pair_clip, action_clip = clip[batch.pair_sentence], clip[batch.action_sentence]
     absent = ~batch.usable
@@ -159,11 +203,12 @@ def _evidence(
     no_pair, no_action = unusable_pairs(absent)[pair_clip], absent[action_clip]
     pair = pair + settings.relation_prior * cue_evidence(batch.pair_cue, batch.pair, pair_clip, no_pair)
     action = action + settings.relation_prior * cue_evidence(batch.action_cue, batch.single, action_clip, no_action)
+    time_prior = _time_prior(settings, batch, log_prior, interval_table, changes)
     return Evidence(
         log_prior=log_prior,
-        pair=pair.clamp(min=PSI_FLOOR).masked_fill(no_pair, PSI_FLOOR),
-        action=action.clamp(min=PSI_FLOOR).masked_fill(no_action, PSI_FLOOR),
-        time=Time(frame, settings.kappa / frame.sum(1), interval_prior(frame, interval_table)),
+        pair=pair.clamp(min=floor).masked_fill(no_pair, floor),
+        action=action.clamp(min=floor).masked_fill(no_action, floor),
+        time=Time(frame, settings.kappa / frame.sum(1), time_prior),
         beta=settings.beta,
         margin=settings.margin,
         family=FAMILIES[settings.time],

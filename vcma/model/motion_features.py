@@ -108,5 +108,6 @@ def pair_features(box: Float[np.ndarray, "N T 4"], time: Float[np.ndarray, " T"]
         nears, flees = (vn * direction).sum(-1), (vm * direction).sum(-1)
         parting = np.linalg.norm(vn - vm, axis=-1)
         found += [np.tanh(x / 2) for x in (nears, flees, nears - flees, parting)]
-    found.append(np.tanh((vn * vm).sum(-1)))
+        together = np.tanh((vn * vm).sum(-1))
+    found.append(together)  # of the longest lag, over which jitter cancels
     return np.stack(found, -1).astype(np.float32)

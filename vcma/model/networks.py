@@ -20,6 +20,8 @@ from vcma.model.vocabulary import Vocabulary
 
 PSI_FLOOR = -4.0  # lower bound of psi (nat); an absent tube or a tube in relation to itself has it
 
+TRUSTED_CLIPS = 100  # training clips at which what is learnt has half its weight
+
 SINGLE, PAIR = len(SINGLE_FEATURES), len(PAIR_FEATURES)
 
 
@@ -109,13 +111,25 @@ class Emission(nn.Module):
 class Theta(nn.Module):
     """p_theta: the alignment prior p(z, y | E, V) and the relation emission p(R | z, y, E, V)."""
 
-    def __init__(self, vocabulary: Vocabulary, *, width: int, bottleneck: int, dropout: float, label_prior: float):
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        *,
+        width: int,
+        bottleneck: int,
+        dropout: float,
+        label_prior: float,
+        score_prior: float,
+    ):
         super().__init__()
         labels = len(vocabulary.class_names) + len(vocabulary.attribute_names)
-        self.label_prior = label_prior
+        self.label_prior, self.score_prior = label_prior, score_prior
         self.words = WordEncoder(len(vocabulary.words), vocabulary.text_width, width)
         self.vis = _mlp(vocabulary.feature + labels, width, width)
         self.tau = nn.Parameter(torch.tensor(1.0))
+        # What a small corpus teaches it has learnt from its own guesses: learnt appearance and the margin that
+        # narrows spans count as far as the corpus is large.
+        self.trust = vocabulary.clips / (vocabulary.clips + TRUSTED_CLIPS)
         # log p(b, e) in tenths of the segment: a buffer, because its M-step is closed. Saved models call it `runs`.
         self.runs: Tensor
         self.register_buffer("runs", torch.zeros(CELLS, CELLS))
@@ -139,7 +153,8 @@ class Theta(nn.Module):
     def log_prior(self, batch: Batch, similarity: Float[Tensor, "M V N"]) -> Float[Tensor, "M N"]:
         """log p(z_i = n | E, V), NO_CANDIDATE for padding."""
         own = similarity[torch.arange(len(similarity), device=similarity.device), batch.entity_clip]
-        score = self.tau.exp() * own + self.label_prior * batch.entity_label
+        score = self.trust * self.tau.exp() * own + self.label_prior * batch.entity_label
+        score = score + self.score_prior * batch.prominence[batch.entity_clip]
         return batch.over_candidates(score)
 
     def features(self, batch: Batch) -> tuple[Float[Tensor, "V N N T h"], Float[Tensor, "V N T h"]]:
@@ -157,7 +172,7 @@ class Phi(nn.Module):
     through theta's pair representation (no gradient into theta) to the tubes and frames of its relations.
     """
 
-    def __init__(self, vocabulary: Vocabulary, *, width: int, label_prior: float):
+    def __init__(self, vocabulary: Vocabulary, *, width: int, label_prior: float, score_prior: float):
         super().__init__()
         labels = len(vocabulary.class_names) + len(vocabulary.attribute_names)
         inner = width // 2
@@ -166,6 +181,7 @@ class Phi(nn.Module):
         self.context = nn.ModuleDict({role: nn.Linear(2 * width, width) for role in ("subject", "object", "alone")})
         self.vis = _mlp(vocabulary.feature + labels + 2 * SINGLE, width, width)
         self.label_prior = nn.Parameter(torch.tensor(float(label_prior)))
+        self.score_prior = nn.Parameter(torch.tensor(float(score_prior)))
         self.pair_text = nn.Parameter(torch.zeros(len(vocabulary.pairs) + 1, inner))
         self.action_text = nn.Parameter(torch.zeros(len(vocabulary.actions) + 1, inner))
         self.pair_static = nn.Linear(vocabulary.text_width, inner)
@@ -183,7 +199,9 @@ class Phi(nn.Module):
         spread = torch.cat([mean, (((single - mean[:, :, None]) ** 2 * frame).sum(2) / count + 1e-6).sqrt()], -1)
         vis = self.vis(torch.cat([batch.appearance, spread], -1))
         score = torch.einsum("mh,mnh->mn", text, vis[batch.entity_clip]) * self.scale
-        score = (score + self.label_prior * batch.entity_label).masked_fill(~batch.candidates, NO_CANDIDATE)
+        score = score + self.label_prior * batch.entity_label
+        score = score + self.score_prior * batch.prominence[batch.entity_clip]
+        score = score.masked_fill(~batch.candidates, NO_CANDIDATE)
         first = score.log_softmax(-1)
 
         pair, action = self._evidence(batch, f)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from vcma.model.batch import Batch
 from vcma.model.em import Posterior, by_relation, infer, refined
 from vcma.model.evidence import Evidence, Model, forward, untrained_evidence
-from vcma.model.settings import Settings
+from vcma.model.settings import UntrainedSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ def posteriors(model: Model, batch: Batch, device: str) -> Iterator[tuple[Senten
     yield from zip(*both, strict=True)
 
 
-def untrained_posteriors(settings: Settings, batch: Batch, device: str) -> list[SentencePosterior]:
+def untrained_posteriors(settings: UntrainedSettings, batch: Batch, device: str) -> list[SentencePosterior]:
     """The posterior of every sentence of a batch by labels and cues alone, as an E-step finds it."""
     with torch.no_grad():
         moved = batch.to(device)

@@ -93,6 +93,7 @@ class Frames:
 
     @property
     def intervals(self) -> Float[Tensor, "S B B"]:
+        """The product over frames restricted to intervals, tempered by gamma as all evidence of frames is."""
         return _normalised(_interval_sums(self.time, self.log_odds) + self.time.log_prior)
 
     @property

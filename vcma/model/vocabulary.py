@@ -26,7 +26,8 @@ class Vocabulary:
     """What training sentences fix: words with a learned vector, predicates with their base rates, label names.
 
     words and predicates are sorted; base rates are add-one-smoothed frequencies, pairs and actions apart, `none`
-    left out. feature is the width of the detector's features; text and text_width are those of the text features.
+    left out. feature is the width of the detector's features, clips the number of training clips; text and
+    text_width are those of the text features.
     """
 
     words: tuple[str, ...]
@@ -37,6 +38,7 @@ class Vocabulary:
     class_names: tuple[str, ...]
     attribute_names: tuple[str, ...]
     feature: int
+    clips: int = 0
     text: str = "wordllama"
     text_width: int = 256
 
@@ -75,6 +77,7 @@ def vocabulary(
         class_names=tuple(class_names),
         attribute_names=tuple(attribute_names),
         feature=feature,
+        clips=len({s.clip for s in train}),
         text=texts.name,
         text_width=texts.width,
     )

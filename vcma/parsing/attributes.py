@@ -9,26 +9,82 @@ from vcma.parsing.chunks import Chunk
 from vcma.parsing.noun_groups import noun_group, postposed_end
 from vcma.parsing.word_classes import Words, form_of
 
+_UNDRESSED = (lx.OBJECTS | lx.SCENES | lx.POSITIONS | lx.BODY | lx.CLOTHES) - lx.PERSONS - {"toy"}
+_UNDRESSED |= lx.ANIMALS - lx.DRESSED_ANIMALS
+_COLOURLESS = (lx.SCENES | lx.POSITIONS | lx.BODY) - lx.PERSONS
+
+
+_WITH_POSITIONS = frozenset(("hand", "most", "far", "corner", "part", "half", "upper", "lower"))
+_PICTURE = frozenset(("picture", "image", "video", "frame", "shot", "photo"))
+_NEAREST = frozenset(("closest", "nearest", "furthest", "farthest"))
+
 
 class Attribute(NamedTuple):
-    """Its text without articles, and the word behind it."""
+    """Its text without articles, the word behind it, and what it says is worn: "", "colour" or "garment"."""
 
     text: str
     end: int
+    worn: str = ""
 
 
 def take_attributes(words: Words, phrase: Chunk) -> None:
-    """Extend a noun phrase by the attributes that follow it."""
+    """Extend a noun phrase by the attributes that follow it; clothes of another are left to `worn_at`."""
     while attribute := _attribute(words, phrase.end):
-        phrase.attributes.append(attribute.text)
+        wearer = _wearer(phrase, attribute.worn)
+        if wearer is None:
+            return
+        wearer.attributes.append(attribute.text)
         phrase.end = attribute.end
+
+
+def _wearer(phrase: Chunk, worn: str) -> Chunk | None:
+    """Whom an attribute behind a phrase describes: its noun, or the woman of "the woman's hand"."""
+    owner = phrase.owner if phrase.owner is not None and not phrase.owner.pronoun else None
+    return next((p for p in (phrase, owner) if p is not None and can_wear(p, worn)), None)
+
+
+def can_wear(phrase: Chunk, worn: str) -> bool:
+    """Whether a thing can have what is worn: a bench no coat, though it may be "in red"; a place not even that."""
+    if worn == "garment":
+        return phrase.head not in _UNDRESSED and phrase.head != "what"
+    return worn != "colour" or phrase.head not in _COLOURLESS
+
+
+def is_dressed(phrase: Chunk) -> bool:
+    """Whether clothes are among a phrase's attributes."""
+    return any(a.startswith(("in ", "all in ", "wearing ")) for a in phrase.attributes)
 
 
 def _attribute(words: Words, i: int) -> Attribute | None:
     """The attribute that begins at word i."""
     if words.class_at(i) == "cc" and words[i].lower == "and":
         return _worn(words, i + 1) or _dressed(words, i + 1)
-    return _worn(words, i) or _postposed(words, i) or _dressed(words, i) or _position(words, i)
+    return _worn(words, i) or _position(words, i) or _postposed(words, i) or _dressed(words, i)
+
+
+def worn_at(words: Words, i: int) -> Attribute | None:
+    """What is worn by a thing that need not stand before word i: "is standing still in the brown jacket".
+
+    Only what cannot be anything else: "in" and clothes or a colour, "wearing", "is wearing", "dressed in"; "with"
+    and clothes behind what cannot wear them ("rides a bike with a helmet").
+    """
+    if words.lower_at(i) == "in":
+        return _dressed(words, i) if _is_surely_worn(words, i + 1) else None
+    if words.lower_at(i) in ("with", "without") and i and words[i - 1].lower in _UNDRESSED:
+        return _dressed(words, i) if _is_surely_worn(words, i + 1) else None
+    finite = words.lower_at(i) in ("wears", "wear") and i > 0 and words[i - 1].word_class in ("wh", "noun", "adj")
+    return _worn(words, i, finite)
+
+
+def _is_surely_worn(words: Words, i: int) -> bool:
+    """Whether a noun group behind "in" is a garment or colour: not "in the top", "in the dark", "in his pocket"."""
+    group = noun_group(words, i)
+    if group is None or group.pronoun:
+        return False
+    if group.head in lx.SHADES:
+        return words.class_at(i) != "det"
+    worn = group.head in lx.CLOTHES - lx.HELD_GARMENTS and (group.head not in lx.POSITIONS or group.attributes)
+    return bool(worn) or group.head in lx.COLOURS
 
 
 def _postposed(words: Words, i: int) -> Attribute | None:
@@ -38,39 +94,76 @@ def _postposed(words: Words, i: int) -> Attribute | None:
 
 
 def _position(words: Words, i: int) -> Attribute | None:
-    """ "on the left", "in the middle", unless it begins "on the left of something"."""
-    if words.class_at(i) != "prep" or words[i].lower not in ("on", "in", "at"):
+    """ "on the left", "from the left", "in the top left corner of the picture", "closest to the camera".
+
+    Not where it begins "on the left of something".
+    """
+    if words.lower_at(i) in _NEAREST:
+        return Attribute(words[i].lower, _camera_end(words, i + 1))
+    if words.class_at(i) != "prep" or words[i].lower not in ("on", "in", "at", "from"):
         return None
+    if words[i].lower == "from" and not any(w.lower in lx.ORDINALS for w in words[max(i - 6, 0) : i]):
+        return None  # "moves it from the left to the right"
     end = i + 1
     while words.class_at(end) in ("det", "adj", "noun") and end < i + 6:
         end += 1
     inner = {w.lower for w in words[i + 1 : end] if w.word_class != "det"}
-    if not inner or not inner <= lx.POSITIONS | {"hand", "most", "far"} or words.lower_at(end) == "of":
+    if not inner & lx.POSITIONS or not inner <= lx.POSITIONS | _WITH_POSITIONS:
         return None
-    return Attribute(words.phrase(i, end), end)
+    if words.lower_at(end) != "of":
+        return Attribute(words.phrase(i, end), end)
+    picture = end + 2 if words.class_at(end + 1) == "det" else end + 1
+    return Attribute(words.phrase(i, end), picture + 1) if words.lower_at(picture) in _PICTURE else None
+
+
+def place_at(words: Words, i: int) -> Attribute | None:
+    """Where a thing is that need not stand before word i: "who is second from the left"."""
+    at_noun = i > 0 and words[i - 1].word_class in ("be", "adj")
+    return _position(words, i) if at_noun else None
+
+
+def _camera_end(words: Words, i: int) -> int:
+    """The word behind "to the camera", "from the camera" or "away"; i itself where none follows."""
+    if words.lower_at(i) == "away":
+        i += 1
+    if words.lower_at(i) in ("to", "from"):
+        noun = i + 2 if words.class_at(i + 1) == "det" else i + 1
+        return noun + 1 if words.lower_at(noun) in ("camera", "us", "viewer") else i
+    return i
 
 
 # clothes
 
 
-def _worn(words: Words, i: int) -> Attribute | None:
-    """ "wearing a hat", "who wears a hat", "dressed in a suit"."""
+def _worn(words: Words, i: int, finite: bool = True) -> Attribute | None:
+    """ "wearing a hat", "who wears a hat", "is wearing a hat", "dressed all in black"; "wears" only if `finite`."""
     verb = _relative_end(words, i)
     lower = words.lower_at(verb)
-    if lower in ("dressed", "clad") and words.lower_at(verb + 1) == "in":
-        start, opening = verb + 2, "in "
+    if lower in ("dressed", "clad"):
+        start, opening = verb + 1, ""
+        while words.lower_at(start) in lx.ENTIRELY:
+            opening, start = "all ", start + 1
+        if words.lower_at(start) != "in":
+            return None
+        start, opening = start + 1, opening + "in "
         end = _garments_end(words, start, colours=True)
-    elif lower == "wearing" or (lower in ("wears", "wear") and verb > i):
+        if end and [words.lower_at(j) for j in range(end, end + 4)] == ["from", "head", "to", "toe"]:
+            return Attribute("all in " + words.phrase(start, end), end + 4, "garment")
+    elif lower == "wearing" or (lower in ("wears", "wear") and finite):
         start, opening = verb + 1, "wearing "
-        garment = noun_group(words, start)
-        end = _garments_end(words, start, colours=True) or (garment.end if garment else 0)
+        anything = noun_group(words, start) if verb > i or lower == "wearing" else None
+        end = _garments_end(words, start, colours=True) or (anything.end if anything else 0)
     else:
         return None
-    return Attribute(opening + words.phrase(start, end), end) if end else None
+    if words.lower_at(start) == "no":
+        opening = "without "
+    return Attribute(opening + words.phrase(start, end), end, "garment") if end else None
 
 
 def _relative_end(words: Words, i: int) -> int:
-    """The word behind "who" or "who is"; i itself where no relative clause opens."""
+    """The word behind "who", "who is" or "is"; i itself where none stands."""
+    if words.class_at(i) == "be" and words.lower_at(i + 1) in ("wearing", "dressed", "clad"):
+        return i + 1
     if words.class_at(i) != "wh" or words[i].lower not in ("who", "that", "which"):
         return i
     return i + 2 if words.class_at(i + 1) == "be" else i + 1
@@ -81,7 +174,19 @@ def _dressed(words: Words, i: int) -> Attribute | None:
     if words.class_at(i) != "prep" or words[i].lower not in ("in", "with", "without"):
         return None
     end = _garments_end(words, i + 1, colours=True, bodies=words[i].lower != "in")
-    return Attribute(words.phrase(i, end), end) if end else None
+    none = end > 0 and words.lower_at(i + 1) == "no"
+    text = "without " + words.phrase(i + 1, end) if none else words.phrase(i, end)
+    return Attribute(text, end, _what_is_worn(words, i + 1, end)) if end else None
+
+
+def _what_is_worn(words: Words, begin: int, end: int) -> str:
+    """ "garment" of clothes that one is "in", "" of parts of the body, pockets and the like, else "colour"."""
+    group = noun_group(words, begin)
+    names = {w.lower for w in words[begin:end]} | ({group.head} if group else set())
+    if names & (lx.HELD_GARMENTS | lx.BODY):
+        return ""
+    surely = words.lower_at(begin - 1) == "in" or not names & lx.PARTS_OF_THINGS
+    return "garment" if names & lx.CLOTHES and surely else "colour"
 
 
 def _garments_end(words: Words, i: int, colours: bool = False, bodies: bool = False) -> int:

@@ -6,6 +6,7 @@ A chunk grammar, read once from left to right without going back, so that any st
 from __future__ import annotations
 
 from vcma.parsing import lexicon as lx
+from vcma.parsing.attributes import place_at, worn_at
 from vcma.parsing.chunks import Chunk
 from vcma.parsing.noun_phrases import asked_phrase, noun_phrase
 from vcma.parsing.verb_groups import verb_group
@@ -32,6 +33,9 @@ def _chunk_at(words: Words, i: int, named: bool) -> Chunk:
     word_class, lower = words[i].word_class, words[i].lower
     if (lower, words.lower_at(i + 1)) in _RECIPROCALS:
         return Chunk("adv", i, i + 2)
+    worn = (worn_at(words, i) or place_at(words, i)) if named else None
+    if worn is not None:
+        return Chunk("worn", i, worn.end, head=worn.text, form=worn.worn)
     if word_class in ("det", "poss", "adj", "noun", "pron"):
         return noun_phrase(words, i) or Chunk("other", i, i + 1)
     if word_class == "wh":

@@ -10,16 +10,18 @@ class Chunk:
     """Words [begin, end).
 
     Types: np (noun phrase), verb (with its auxiliaries), be and do (an auxiliary alone), prep, part (a verb's
-    particle), rel (relative pronoun); and of single words the word classes cc, stop, there, inf, adv, gen, join.
+    particle), rel (relative pronoun), worn (clothes apart from
+    their wearer, the head their text); and of single words the word classes cc, stop, there, inf, adv, gen, join.
     """
 
     type: str
     begin: int
     end: int
     head: str = ""  # lemma of a noun or verb, canonical phrase of a preposition
-    form: str = ""  # verb: fin, base, ing, en, passive; np: adj if it has no noun
+    form: str = ""  # verb: fin, base, ing, en, passive; np: adj if it has no noun; worn: garment or colour
     attributes: list[str] = field(default_factory=list)
     plural: bool = False
     pronoun: bool = False
     wh: bool = False
+    negated: bool = False  # "no dog", "is not walking"
     owner: Chunk | None = None  # "the woman" of "the woman's hand"

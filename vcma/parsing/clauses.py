@@ -20,7 +20,7 @@ from vcma.parsing.attachment import (
     takes_object,
 )
 from vcma.parsing.chunks import Chunk
-from vcma.parsing.mentions import read_list
+from vcma.parsing.mentions import read_list, wearer_of
 from vcma.parsing.questions import at_stranded_preposition, close_question, fill_gap_at_preposition, open_question
 from vcma.parsing.state import Event, Referent, WalkState
 from vcma.parsing.verbs import read_verb
@@ -28,11 +28,15 @@ from vcma.parsing.word_classes import Words
 
 
 class Reading(NamedTuple):
-    """What a sentence says; `target`, the referent asked for, counts only if there are referents."""
+    """What a sentence says; `target`, the referent asked for, counts only if there are referents.
+
+    denied: what a referent is said not to be, "not red".
+    """
 
     referents: list[Referent]
     events: list[Event]
     target: int
+    denied: list[str]
 
 
 def read_clauses(words: Words, chunks: Sequence[Chunk]) -> Reading:
@@ -43,7 +47,7 @@ def read_clauses(words: Words, chunks: Sequence[Chunk]) -> Reading:
         chunk = chunks[state.position]
         _READERS.get(chunk.type, _skip)(state, chunk)
     close_question(state)
-    return Reading(state.referents, state.events, state.target or 0)
+    return Reading(state.referents, state.events, state.target or 0, state.denied)
 
 
 # Each reader moves the walk behind what it read.
@@ -59,13 +63,28 @@ def _read_noun_phrase(state: WalkState, chunk: Chunk) -> None:
     if event is not None and event.open and is_adverbial(chunk, event):
         state.position += 1
     elif state.after_copula and chunk.form == "adj" and state.subject:
-        state.referents[state.subject[0]].chunk.attributes.append(chunk.head)  # "is red"
+        for attribute in (chunk.head, *chunk.attributes):  # "is red", "is second from the left"
+            _describe(state, state.subject[0], attribute)
         state.position += 1
     elif event is not None and takes_object(state, event):
         attach_object(state, event)
     else:
         state.after_copula = False
         state.begin_clause(read_list(state))
+
+
+def _describe(state: WalkState, referent: int, attribute: str) -> None:
+    """Give a referent an attribute, or note that it is denied: "is not red"."""
+    if state.negation:
+        state.denied.append(f"not {attribute}")
+        state.negation = False
+    else:
+        state.referents[referent].chunk.attributes.append(attribute)
+
+
+def _read_adverb(state: WalkState, chunk: Chunk) -> None:
+    state.position += 1
+    state.negation = state.negation or chunk.head in lx.NEGATIONS
 
 
 def _read_there(state: WalkState, chunk: Chunk) -> None:
@@ -78,6 +97,7 @@ def _read_there(state: WalkState, chunk: Chunk) -> None:
 def _read_stop(state: WalkState, chunk: Chunk) -> None:
     state.position += 1
     state.event, state.after_copula, state.awaits_verb, state.subordinate = None, False, False, False
+    state.negation = False
 
 
 def _read_conjunction(state: WalkState, chunk: Chunk) -> None:
@@ -89,6 +109,7 @@ def _read_conjunction(state: WalkState, chunk: Chunk) -> None:
         state.subordinate = False
     if state.event is not None:
         state.event.open = False
+    state.negation = chunk.head == "nor"
 
 
 def _read_relative_clause(state: WalkState, chunk: Chunk) -> None:
@@ -111,6 +132,16 @@ def _read_copula(state: WalkState, chunk: Chunk) -> None:
     if not state.awaits_verb:
         state.subject = state.main_subject or state.subject
     state.after_copula, state.event, state.awaits_verb = True, None, True
+
+
+def _read_worn(state: WalkState, chunk: Chunk) -> None:
+    """Clothes apart from their wearer: "is standing still in the brown jacket"."""
+    state.position += 1
+    wearer = wearer_of(state, chunk)
+    if wearer is not None:
+        _describe(state, wearer, chunk.head)
+    if state.after_copula:
+        state.after_copula, state.awaits_verb = False, False
 
 
 def _read_particle(state: WalkState, chunk: Chunk) -> None:
@@ -139,8 +170,10 @@ _READERS: Mapping[str, Callable[[WalkState, Chunk], None]] = {
     "be": _read_copula,
     "prep": _read_preposition,
     "part": _read_particle,
+    "adv": _read_adverb,
     "cc": _read_conjunction,
     "rel": _read_relative_clause,
+    "worn": _read_worn,
     "there": _read_there,
     "stop": _read_stop,
 }

@@ -26,6 +26,8 @@ CLOTHES = _words(
     pocket button jumpsuit overalls cardigan tuxedo tights top stripe stripes garment armor armour veil
     shawl cloak"""
 )
+HELD_GARMENTS = _words("pocket pockets button ring watch collar cloth")  # nobody is dressed "in" one of these
+PARTS_OF_THINGS = _words("stripe stripes top belt ribbon tie mask hood short cover")  # a bag may be "with" these
 BODY = _words(
     """hair beard mustache moustache ponytail braid bun bang skin face head eye nose mouth lip ear cheek
     chin neck shoulder arm elbow wrist hand finger fist chest breast stomach belly waist back hip leg
@@ -39,11 +41,12 @@ SCENES = _words(
     hall lobby corridor hallway party wedding birthday meeting contest race dinner lunch breakfast night
     evening morning day daytime forest wood woods wild jungle desert mountain mountains hill sky air
     city town village school kindergarten lab museum zoo church hospital airport station building castle
-    warehouse showroom playroom ballroom washroom restroom study dock slope competition concert front
+    warehouse showroom playroom ballroom washroom restroom study dock slope competition concert dark front
     middle center centre distance background scene video picture corner place area square karaoke game
     gathering ceremony performance evening countryside farm basement balcony darkness rain sun sunshine
     bank coast side library studio factory garage cellar attic campus shade crowd"""
 )
+ENTIRELY = _words("all entirely completely fully mostly wholly")  # "dressed all in black"
 POSITIONS = _words("left right middle center centre front back rear far side top bottom leftmost rightmost")
 
 MALE = _words("man boy male guy gentleman father dad grandfather uncle brother son groom husband king waiter actor")
@@ -70,13 +73,14 @@ ANIMALS = _words(
     lizard crocodile camel kangaroo deer fox wolf squirrel hamster mouse rat frog insect bee butterfly
     stingray crab antelope"""
 )
+DRESSED_ANIMALS = _words("animal dog puppy cat kitten monkey bear panda rabbit")  # people dress these
 OBJECTS = _words(
     """ball bat bag backpack basket bed bench bicycle bike boat book bottle box bread bus cake camera car
     card cart cellphone chair computer cup desk dish door faucet flag flower frisbee fruit guitar gun
     handbag knife lamp laptop letter microphone microwave monitor motorcycle newspaper oven paper phone
     piano picture plate refrigerator rope scooter screen seat ski skateboard snowboard sofa stool
     suitcase surfboard swing table toilet toy train tree truck umbrella vase vegetable wall watercraft
-    wheelchair window"""
+    wheelchair window stroller pram trolley kite statue suitcase motorbike van ladder shelf mirror pillar"""
 )
 PARTITIVES = _words("group pair couple piece kind number lot bunch slice set crowd bit")
 
@@ -94,16 +98,20 @@ POSSESSIVES = _words("his its their my your our whose")
 DETERMINERS = _words(
     "a an the this these those some any each every both another other all no several many few two three four five"
 )
+ORDINALS = _words("first second third fourth fifth sixth last")
+EXTREMES = _words("leftmost rightmost topmost uppermost bottommost foremost rearmost")
 WH_WORDS = _words("who what which whom whose")
 SUBORDINATORS = _words("while as when before after until because if once since whilst")
 CONJUNCTIONS = _words("and or but then so & meanwhile") | (SUBORDINATORS - {"before", "after", "since", "once"})
 SEQUENCERS = _words("then finally afterwards afterward next")
 ADVERBS = _words(
-    """not never again still also just slowly quickly suddenly immediately together very too carefully
+    """please not never again still also just slowly quickly suddenly immediately together very too carefully
     gently directly happily outdoors indoors upstairs downstairs back forward forwards backward
     backwards twice once apart aside already first later continuously constantly where how why asleep
     awake alone aloud"""
 )
+NEGATIONS = _words("not n't never nor")
+NOBODY = _words("nobody nothing none neither")
 BE = _words("be is are was were been being 's am isn't aren't wasn't")
 DO = _words("do does did don't doesn't didn't")
 HAVE = _words("has have had having")
@@ -297,3 +305,10 @@ VERB_FORMS = _verb_forms()
 # Past forms that are far more often another word.
 for _other in ("left", "saw", "lay", "felt"):
     VERB_FORMS.pop(_other, None)
+
+MISSPELLINGS = _words("audlt")  # listed above because annotators write them
+ALL_WORDS = frozenset().union(
+    *(words for words in list(vars().values()) if isinstance(words, frozenset) and words),
+    VERB_FORMS,
+    *PREPOSITIONS,
+)

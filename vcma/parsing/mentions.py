@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vcma.parsing import lexicon as lx
+from vcma.parsing.attributes import can_wear, is_dressed
 from vcma.parsing.chunks import Chunk
 from vcma.parsing.state import Referent, Referents, WalkState
 
@@ -53,6 +54,21 @@ def _owner(state: WalkState, owner: Chunk) -> int | None:
 
 def is_animate(chunk: Chunk) -> bool:
     return chunk.wh or chunk.head not in _NOT_PERSONS or chunk.head in lx.ANIMALS
+
+
+def wearer_of(state: WalkState, worn: Chunk) -> int | None:
+    """Who wears clothes that stand apart: the noun before them, its owner, the verb's subject, or the last named.
+
+    One who is dressed already is not dressed twice: "an adult in white gets on a bench in purple clothes".
+    """
+    newest = state.newest if state.chunk_type(-2) == "np" else ()
+    owners = tuple(i for e in state.events if e.predicate == "of" and e.subjects == newest for i in e.objects)
+    subjects = state.event.subjects if state.event is not None else state.subject
+    candidates = (*newest, *owners, *subjects, *reversed(range(len(state.referents))))
+    chunks = {i: state.referents[i].chunk for i in candidates}
+    also = worn.head.startswith("with")  # whoever is dressed may have a hat as well, or none
+    fit = [i for i in candidates if can_wear(chunks[i], worn.form) and (also or not is_dressed(chunks[i]))]
+    return next(iter([*fit, *candidates]), None)
 
 
 # second mentions

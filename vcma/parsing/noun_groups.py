@@ -25,7 +25,9 @@ def noun_group(words: Words, begin: int, determined: bool = False) -> Chunk | No
     attributes += [w.lower for w in words[start : end - 1] if w.word_class in ("adj", "noun")]
     last = words[end - 1]
     group = Chunk("np", begin, end, head=_head(last), attributes=attributes, plural=_is_plural(last))
-    group.form = "adj" if last.word_class == "adj" and not determined else ""
+    described = last.word_class == "adj" and (not determined or last.tag == "JJS")  # "who is the tallest"
+    group.form = "adj" if described else ""
+    group.negated = words[begin].lower == "no"
     if words.class_at(begin) == "poss":
         group.owner = Chunk("np", begin, begin + 1, head=words[begin].lower, pronoun=True)
     return group
@@ -34,7 +36,7 @@ def noun_group(words: Words, begin: int, determined: bool = False) -> Chunk | No
 def _pronoun(words: Words, i: int) -> Chunk:
     lower = words[i].lower
     plural = lower in ("they", "them", "we", "us", "themselves")
-    return Chunk("np", i, i + 1, head=lower, plural=plural, pronoun=True)
+    return Chunk("np", i, i + 1, head=lower, plural=plural, pronoun=True, negated=lower in lx.NOBODY)
 
 
 def _determiners_end(words: Words, i: int) -> int:

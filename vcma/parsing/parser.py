@@ -15,10 +15,15 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from vcma.errors import InputError
+from vcma.parsing import lexicon as lx
 from vcma.parsing.chunker import read_chunks
 from vcma.parsing.clauses import Reading, read_clauses
+from vcma.parsing.negation import only_denied, split_negated
+from vcma.parsing.openings import opening_length
+from vcma.parsing.spelling import Speller
 from vcma.parsing.state import Event, Referent
 from vcma.parsing.word_classes import Word, Words, classify
+from vcma.records.demand import demands_of
 from vcma.records.query import Entity, Query, Relation
 
 if TYPE_CHECKING:
@@ -36,12 +41,13 @@ def parse(texts: Iterable[str], model: str | None = None, batch_size: int = 256)
     Raises InputError if the spaCy model, by default the first installed of MODELS, is missing.
     """
     nlp = load_model(model)
+    speller = _speller(nlp)
     remaining = iter(texts)
     while batch := list(islice(remaining, batch_size)):
         # What spaCy learns of new words is forgotten after each batch, so that memory stays flat.
         with nlp.memory_zone():
             docs = nlp.pipe(map(_readable, batch), batch_size=batch_size)
-            queries = [_query(text, doc) for text, doc in zip(batch, docs, strict=True)]
+            queries = [_query(text, doc, speller) for text, doc in zip(batch, docs, strict=True)]
         yield from queries
 
 
@@ -53,6 +59,14 @@ def load_model(name: str | None = None) -> Language:
     if not spacy.util.is_package(model):
         raise InputError(f"spaCy model {model} is not installed", None, f"pip install {model}")
     return spacy.load(model, exclude=["ner", "parser"])
+
+
+@cache
+def _speller(nlp: Language) -> Speller:
+    """The nouns, verbs, adjectives and adverbs that the lemmatizer knows (of WordNet) are words."""
+    lookups = getattr(nlp.get_pipe("lemmatizer"), "lookups", None) if nlp.has_pipe("lemmatizer") else None
+    index = lookups.get_table("lemma_index", {}) if lookups is not None else {}
+    return Speller(word for words in index.values() for word in words)
 
 
 def _spacy(with_torch: bool) -> Any:
@@ -73,23 +87,50 @@ def _readable(text: str) -> str:
     return text[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
 
 
-def _query(text: str, doc: Doc) -> Query:
+def _query(text: str, doc: Doc, speller: Speller) -> Query:
     words = Words(Word(t.text, t.lemma_, t.tag_, t.idx, t.idx + len(t)) for t in doc if not t.is_space)
     flags = ["truncated"] if len(text) > MAX_CHARACTERS or len(words) > MAX_WORDS else []
     words = Words(words[:MAX_WORDS])
+    words = Words(words[opening_length([w.lower for w in words]) :])
+    flags += _respell(words, speller)
     classify(words)
-    reading = read_clauses(words, read_chunks(words))
+    whole = read_clauses(words, read_chunks(words))
+    reading, denied = split_negated(whole)
+    denied += _unmeasured(words, reading)
+    flags += ["not_judged:" + "_".join(text.split()) for text in denied]
     sentence_type = "interrogative" if _is_question(words) else "declarative"
     if not reading.referents:
         return _fallback(text, words, sentence_type, flags)
     events = [e for e in reading.events if not e.setting] or reading.events
-    kept = _kept(reading, events)
+    kept = _kept(reading, events, only_denied(whole, reading))
     index = {referent: i for i, referent in enumerate(kept)}
     entities = tuple(_entity(text, words, reading.referents[i]) for i in kept)
     relations = _relations(events, index)
     flags += ["no_relation"] if not relations else []
     flags += ["unresolved_pronoun"] if any("pronoun" in e.flags for e in entities) else []
     return Query(text, sentence_type, entities, relations, index[reading.target], tuple(flags))
+
+
+def _respell(words: Words, speller: Speller) -> list[str]:
+    """Put the right word in the place of misspelt nouns, and return a flag for each."""
+    flags: dict[str, None] = {}
+    for i, word in enumerate(words):
+        # A capital inside of a sentence is a name's.
+        if word.tag[:2] in ("NN", "JJ") and (i == 0 or word.text == word.lower):
+            meant = speller.suggestion(word.lower, word.lemma.lower())
+            if meant:
+                flags[f"misspelt:{word.lower}={meant}"] = None
+                word.lower = word.lemma = meant
+    return list(flags)
+
+
+def _unmeasured(words: Words, reading: Reading) -> list[str]:
+    """Ordinals and superlatives that no geometry answers: "the second man", "the oldest man"."""
+    chunks = [referent.chunk for referent in reading.referents]
+    found = [a for chunk in chunks for a in demands_of(tuple(chunk.attributes))[1]]
+    superlatives = {w.lower for w in words if w.tag == "JJS" and w.lower not in lx.CLOTHES}  # "vest" is no such
+    named = [w for chunk in chunks for a in chunk.attributes for w in a.split() if w in superlatives]
+    return found + [w for w in named if not demands_of((w,))[0]]
 
 
 def _is_question(words: Words) -> bool:
@@ -107,11 +148,12 @@ def _fallback(text: str, words: Words, sentence_type: str, flags: list[str]) -> 
     return Query(text, sentence_type, (entity,), (), 0, (*flags, *reasons, "no_relation"))
 
 
-def _kept(reading: Reading, events: Sequence[Event]) -> list[int]:
-    """The referents that stay, in the order of the text: all but those that are only a setting."""
+def _kept(reading: Reading, events: Sequence[Event], denied: set[int]) -> list[int]:
+    """The referents that stay, in the order of the text: all but those that are only a setting, or only denied."""
     used = {reading.target}.union(*(e.subjects + e.objects for e in events))
     settings = {i for e in reading.events if e.setting for i in e.objects} - used
-    kept = [i for i in range(len(reading.referents)) if i not in settings]
+    left_out = settings | denied - {reading.target}
+    kept = [i for i in range(len(reading.referents)) if i not in left_out]
     return sorted(kept, key=lambda i: reading.referents[i].chunk.begin)
 
 

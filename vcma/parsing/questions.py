@@ -23,6 +23,10 @@ def open_question(state: WalkState) -> None:
     state.position = wh + 1
     state.begin_clause(state.question.asked)
     if _is_inverted(state):
+        state.after_copula = state.chunk_type() == "be"
+        state.position += 1
+        _read_subject(state)
+    elif _is_embedded(state):
         _read_subject(state)
 
 
@@ -32,10 +36,14 @@ def _is_inverted(state: WalkState) -> bool:
     return inverted and not state.chunks[state.position + 1].form
 
 
+def _is_embedded(state: WalkState) -> bool:
+    """ "show me what the man is holding"."""
+    noun = state.chunks[state.position] if state.chunk_type() == "np" else None
+    return noun is not None and not noun.form and state.chunk_type(1) in ("verb", "be")
+
+
 def _read_subject(state: WalkState) -> None:
-    """Read auxiliary and subject: the wh-word is another party, whose place is a gap, unless "to whom" gave it."""
-    state.after_copula = state.chunk_type() == "be"
-    state.position += 1
+    """Read the subject: the wh-word is another party, whose place is a gap, unless "to whom" gave it."""
     state.begin_clause(read_list(state))
     state.main_subject = state.subject
     if not state.question.fronted:

@@ -31,6 +31,7 @@ class Event:
     direct: bool = False  # its objects follow the verb without a preposition
     open: bool = False  # still takes an object or a preposition
     setting: bool = False
+    negated: bool = False  # said not to be
 
     @property
     def predicate(self) -> str:
@@ -70,6 +71,8 @@ class WalkState:
     event: Event | None = None  # the clause's last event with a verb
     awaits_verb: bool = False  # the subject has no verb yet
     after_copula: bool = False  # a form of "be" waits for its preposition or participle
+    negation: bool = False  # "not" waits for what it denies
+    denied: list[str] = field(default_factory=list)  # attributes that are said not to be
     subordinate: bool = False  # inside "when ...": its subject is not the target
 
     def chunk_type(self, offset: int = 0) -> str:
@@ -86,5 +89,9 @@ class WalkState:
             self.target, self.main_subject = subject[0], subject
 
     def add_event(self, subjects: Referents, *words: str, objects: Referents = ()) -> Event:
-        self.events.append(Event(subjects, list(words), objects))
-        return self.events[-1]
+        event = Event(subjects, list(words), objects)
+        if words != ("of",):  # of an owner, who is not denied
+            clause = self.event is not None and self.event.negated and self.event.subjects == subjects
+            event.negated, self.negation = self.negation or clause, False
+        self.events.append(event)
+        return event

@@ -22,7 +22,8 @@ def verb_group(words: Words, begin: int) -> Chunk:
         return _bare_auxiliaries(words, begin, auxiliaries)
     word = words[i]
     lemma = lx.VERB_FORMS.get(word.lower, (word.lemma.lower(), ""))[0]
-    return Chunk("verb", begin, i + 1, head=lemma, form=_form(words, i, auxiliaries))
+    negated = any(w.lower in lx.NEGATIONS for w in words[begin:i])
+    return Chunk("verb", begin, i + 1, head=lemma, form=_form(words, i, auxiliaries), negated=negated)
 
 
 def _bare_auxiliaries(words: Words, begin: int, auxiliaries: Sequence[str]) -> Chunk:

@@ -28,7 +28,9 @@ def _is_let_go(state: WalkState, verb: Chunk, event: Event) -> bool:
 
 def _begin_event(state: WalkState, verb: Chunk) -> Event:
     subjects = _subjects(state, verb)
+    negated = verb.negated or state.negation
     event = state.add_event(subjects, verb.head)
+    event.negated = negated
     event.verb, event.open = verb.head, True
     if verb.form == "passive":
         event.participle = state.words[verb.end - 1].lower

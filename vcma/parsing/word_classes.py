@@ -63,6 +63,7 @@ _CLOSED = {
 }
 _PREPOSITION_WORDS = frozenset(spelling[0] for spelling in lx.PREPOSITIONS if len(spelling) == 1)
 _SCRAMBLED = {(w[0], w[-1], "".join(sorted(w))): w for w in sorted(_PREPOSITION_WORDS) if len(w) > 4}
+_DESCRIBING = lx.COLOURS | lx.SHADES | lx.EXTREMES
 _NEVER_VERBS = (lx.PERSONS | lx.ANIMALS | lx.CLOTHES | lx.SCENES | lx.OBJECTS) - set(lx.VERB_FORMS)
 
 
@@ -103,7 +104,7 @@ def _class_of(words: Sequence[Word], i: int, doing: bool) -> str:
         return closed
     if _is_verb(words, i, previous, after, doing):
         return "verb"
-    if word.lower in lx.COLOURS or word.lower in lx.SHADES or word.tag in ("VBN", "VBG"):
+    if word.lower in _DESCRIBING or word.tag in ("VBN", "VBG"):
         return "adj"
     if not any(c.isalnum() for c in word.text):
         return "join" if word.text in "-/" else "other"
@@ -129,6 +130,11 @@ def _closed_class(word: Word, before: Word | None, after: Word | None, later: Wo
         return "poss" if turned or (after is not None and _starts_noun(after)) else "pron"
     if lower == "an" and previous == "adj" and after and after.lower in lx.COLOURS:
         return "cc"  # "in black an gray"
+    ranked = after is not None and (after.lower == "from" if previous != "det" else _starts_noun(after))
+    if lower in lx.ORDINALS and ranked:
+        return "adj"
+    if lower in ("dressed", "clad") and _is_dressed_in(after, later):
+        return "other"
     if (lower in ("left", "right") and previous == "verb") or (lower == "home" and previous not in ("det", "prep")):
         return "adv"
     if previous in ("det", "poss", "adj") and lower in ("round", "back", "inside", "outside", "past"):
@@ -139,6 +145,12 @@ def _closed_class(word: Word, before: Word | None, after: Word | None, later: Wo
         return "prep"
     listed = _CLOSED.get(lower, "")
     return "noun" if listed in ("modal", "do", "have") and previous in ("det", "poss") else listed
+
+
+def _is_dressed_in(after: Word | None, later: Word | None) -> bool:
+    """ "dressed in", "dressed all in"."""
+    entirely = after is not None and after.lower in lx.ENTIRELY and later is not None and later.lower == "in"
+    return entirely or (after is not None and after.lower == "in")
 
 
 def _is_infinitive(word: Word, after: Word | None) -> bool:
@@ -168,7 +180,9 @@ def _is_verb(words: Sequence[Word], i: int, previous: str, after: Word | None, d
         return False
     if word.lower in ("hand", "hands") and previous == "verb":
         return False
-    if previous == "adj" and _in_colour(words, i):
+    if previous == "cc" and word.lower in lx.CLOTHES and i > 1 and words[i - 2].lower in lx.CLOTHES:
+        return False  # "in suit and tie"
+    if previous == "adj" and _in_colour(words, i, "in"):
         previous = "noun"
     if word.lower not in lx.VERB_FORMS:
         return (tagged and word.tag != "VBN") or _unknown_verb(words, i, previous, after)
@@ -188,7 +202,7 @@ def _known_verb(words: Sequence[Word], i: int, previous: str, after: Word | None
         return True
     if form == "s":
         posed = previous == "verb" and i > 1 and words[i - 2].lemma in lx.BODY  # "with hands crossed points at"
-        plain = previous == "adj" and not nominal_next
+        plain = previous == "adj" and not nominal_next and not _in_colour(words, i, "with")  # "with blue handles"
         return posed or plain or previous in ("noun", "pron", "wh", "adv", "cc", "be")
     if doing:
         return previous in ("noun", "pron", "adj", "adv")
@@ -226,9 +240,9 @@ def _starts_no_noun(word: str) -> bool:
     return not word or word in _PREPOSITION_WORDS or _CLOSED.get(word) in ("stop", "adv", "cc")
 
 
-def _in_colour(words: Sequence[Word], i: int) -> bool:
-    """Whether the words before i end a phrase such as "in white" or "in red and black"."""
+def _in_colour(words: Sequence[Word], i: int, preposition: str) -> bool:
+    """Whether the words before i end a phrase such as "in white" or "in red and black", "with" or "in"."""
     i -= 1
     while i > 0 and (words[i].word_class in ("adj", "join") or words[i].lower in ("and", "an")):
         i -= 1
-    return words[i].lower in ("in", "with")
+    return words[i].lower == preposition

@@ -87,6 +87,11 @@ _FRAME = {
 }
 
 
+_CUT = {
+    "cut": Column("bool", ("frame",), "", "a new shot has begun since the sampled frame before", default=False),
+}
+
+
 _PICTURE = {
     "width": Column("int64", (), "px", "width of the native picture"),
     "height": Column("int64", (), "px", "height of the native picture"),
@@ -171,6 +176,7 @@ FRAMES = Schema(
     "the sampled frames of one video as JPEG, on one time grid over all segments its samples use",
     {
         **_FRAME,
+        **_CUT,
         "jpeg_offset": Column("int64", ("frame",), "row of jpeg", "bytes of each frame", offsets="byte"),
         "jpeg": Column("uint8", ("byte",), "", "the JPEG files of all frames, end to end"),
         **_PICTURE,
@@ -187,6 +193,7 @@ PROPOSALS = Schema(
     "the detector's regions in each sampled frame of one video",
     {
         **_FRAME,
+        **_CUT,
         "box_offset": Column("int64", ("frame",), "row of box", "rows of box of each frame", offsets="box"),
         "box": Column("float32", ("box", "4"), "px", "regions, xyxy in native pixels", rule="box"),
         "score": Column(
@@ -282,7 +289,13 @@ PREDICTIONS = Schema(
         "tube": Column("int64", ("sample",), "tube", "chosen tube of the video; -1: the video has none"),
         "probability": Column("float32", ("sample",), "", "posterior probability of the chosen tube"),
         "entropy": Column("float32", ("sample",), "nat", "entropy of the asked entity's posterior"),
-        "flags": Column("str", ("sample",), "", "fallbacks taken, separated by spaces"),
+        "flags": Column("str", ("sample",), "", "what speaks against the answer, separated by spaces"),
+        "absent": Column(
+            "float32", ("sample",), "", "probability that nothing in the video fits; -1: not judged", default=-1
+        ),
+        "interpolated": Column(
+            "float32", ("sample",), "", "share of the answer's sampled frames without a detection", default=0
+        ),
         "entity_offset": Column("int64", ("sample",), "row of entity", "entities of each sentence", "entity"),
         "entity_tube": Column("int64", ("entity",), "tube", "tube assigned to each entity; -1: none"),
         "candidate_offset": Column(

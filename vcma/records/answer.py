@@ -28,7 +28,9 @@ class Prediction:
     """An answer with the posteriors it was read from.
 
     entity_tube int64 [M]; candidate int64 [N], the tubes that were considered; posterior float32 [M, N]; moment
-    int64 [T] native frames and moment_prob float32 [T]; evidence float32 [relations, T] in nat.
+    int64 [T] native frames and moment_prob float32 [T]; evidence float32 [relations, T] in nat. flags: what speaks
+    against the answer. absent: probability that nothing in the video fits, -1 where it cannot be judged.
+    interpolated: share of the sampled frames of the answer whose box no detection confirms.
     """
 
     answer: Answer
@@ -41,6 +43,8 @@ class Prediction:
     moment: np.ndarray
     moment_prob: np.ndarray
     evidence: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    absent: float = -1.0
+    interpolated: float = 0.0
 
 
 def boxes_of(
@@ -82,6 +86,8 @@ def prediction_columns(predictions: Sequence[Prediction]) -> dict[str, Any]:
         "probability": np.array([t[c].sum() for t, c in zip(targets, chosen, strict=True)], np.float32),
         "entropy": np.array([-(t * np.log(np.maximum(t, 1e-12))).sum() for t in targets], np.float32),
         "flags": text(" ".join(p.flags) for p in predictions),
+        "absent": np.array([p.absent for p in predictions], np.float32),
+        "interpolated": np.array([p.interpolated for p in predictions], np.float32),
         "entity_offset": offsets(len(p.entity_tube) for p in predictions),
         "entity_tube": flat((p.entity_tube for p in predictions), np.int64),
         "candidate_offset": offsets(len(p.candidate) for p in predictions for _ in p.entity_tube),
@@ -119,6 +125,12 @@ def answers_of(columns: dict[str, Any], rows: Iterable[int]) -> list[Answer]:
         )
         for i in rows
     ]
+
+
+def told_doubts(prediction: Prediction) -> dict[str, Any]:
+    """What the exchange format says beside span and boxes: doubts, the share of guessed boxes, and absence."""
+    told: dict[str, Any] = {"doubts": list(prediction.flags), "interpolated": round(prediction.interpolated, 3)}
+    return told | ({"absent": round(prediction.absent, 4)} if prediction.absent >= 0 else {})
 
 
 def exported(answers: Iterable[Answer], segments: dict[str, tuple[int, int]], tubes: Tubes | None) -> Iterator:

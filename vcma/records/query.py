@@ -41,7 +41,8 @@ class Query:
     """A sentence read: at least one entity, the relations in the order told, the index of the asked-for entity.
 
     kind is declarative or interrogative. Flags: `fallback_entity` (nothing named), `empty` (no word at all),
-    `truncated` (longer than is read), `no_relation`, `unresolved_pronoun`.
+    `truncated` (longer than is read), `no_relation`, `unresolved_pronoun`, `misspelt:halmet=helmet` (read as the
+    second), `not_judged:not_walk` (denied, or a rank that nothing measures: no part of the entities or relations).
     """
 
     text: str

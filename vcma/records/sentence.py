@@ -24,6 +24,7 @@ class Sentence:
     attributes: tuple[tuple[str, ...], ...]
     target: int
     relations: tuple[tuple[int, str, int], ...]  # subject, predicate, object or -1
+    flags: tuple[str, ...] = ()  # the parser's doubts
 
     @classmethod
     def of(cls, query: Query, sample: str, video: str, begin: int, end: int) -> Sentence:
@@ -40,6 +41,7 @@ class Sentence:
             target=query.target,
             # A thing in relation to itself says nothing about two tubes.
             relations=tuple((s, predicate, o) for s, predicate, o in relations if s != o),
+            flags=query.flags,
         )
 
     @property

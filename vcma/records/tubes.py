@@ -84,6 +84,21 @@ class Tubes:
         """Boxes float64 [n, 4] of one tube at native frames [n]: linear between its points, held beyond them."""
         return interpolate(np.asarray(frame), *self.points(tube))
 
+    def interpolated_at(self, tube: int, frame: np.ndarray) -> np.ndarray:
+        """Whether no detection confirms one tube's box at native frames [n]: bool, by the nearest point."""
+        mine = rows(self.point_offset, tube)
+        at = self.frame[self.position[mine]]
+        later = np.clip(np.searchsorted(at, frame), 1, max(len(at) - 1, 1))
+        nearest = later - (2 * np.asarray(frame) < at[later - 1] + at[np.minimum(later, len(at) - 1)])
+        return self.interpolated[mine][np.minimum(nearest, len(at) - 1)]
+
+    def interpolated_share(self, tube: int, begin: int, end: int) -> float:
+        """Share of a tube's points in native frames [begin, end) that no detection confirms; 0 without any."""
+        mine = rows(self.point_offset, tube)
+        frame = self.frame[self.position[mine]]
+        inside = self.interpolated[mine][(frame >= begin) & (frame < end)]
+        return float(inside.mean()) if len(inside) else 0.0
+
     def extents(self) -> list[tuple[int, int]]:
         """First and last native frame of each tube."""
         begin, end = self.point_offset[:-1], self.point_offset[1:] - 1
@@ -91,10 +106,10 @@ class Tubes:
         return list(zip(first, last, strict=True))
 
     def presence(self, tube: int) -> tuple[float, float]:
-        """Native frames [first, end) in which a tube is there: up to the sampled frame that no longer has it."""
-        frame = np.append(self.frame, np.inf)
+        """Native frames [first, end) in which a tube is there, no end where it is there in the last sampled one."""
+        border = frame_borders(self.frame, np.inf)
         position = self.position[rows(self.point_offset, tube)]
-        return float(frame[position[0]]), float(frame[position[-1] + 1])
+        return float(border[position[0]]), float(border[position[-1] + 1])
 
     def class_of(self, tube: int) -> str:
         """Name of the likeliest class of a tube; empty where no class is known."""
@@ -115,3 +130,12 @@ def _order(column: str, names: np.ndarray, wanted: Sequence[str]) -> np.ndarray 
     order = np.empty(len(want), np.int64)
     order[theirs] = mine
     return order
+
+
+def frame_borders(frame: np.ndarray, end: float) -> np.ndarray:
+    """Borders [T + 1] between the native frames that the sampled frames [T >= 1] stand for: those nearest to each.
+
+    What begins between two sampled frames has begun on average half a step before the later one, so a border lies
+    midway. The first sampled frame stands for all from itself on, the last one for all up to `end` (exclusive).
+    """
+    return np.concatenate([frame[:1], (frame[:-1] + frame[1:] + 1) // 2, [max(end, frame[-1] + 1)]])

@@ -73,7 +73,11 @@ def training_charts(history: Mapping[str, Any]) -> list[Chart]:
             f"ELBO from {_text(rounds[0], 'elbo')} to {_text(rounds[-1], 'elbo')}.",
         )
     )
-    parts = (("contrast", GREEN, "contrast"), ("none", VIOLET, "none"), ("kl", RED, "kl"))
+    parts = (
+        ("contrast", GREEN, "contrast"),
+        ("none", VIOLET, "none"),
+        ("cross_entropy", RED, "cross-entropy"),
+    )
     charts.append(
         Chart(
             draw_svg("em-parts", lambda axes: _draw_rounds(axes, rounds, parts, "nat")),

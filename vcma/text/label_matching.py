@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from vcma.text.static_vectors import static_vectors
 
-# Basic colour terms (Berlin and Kay) and the words people use for them.
-BASIC_COLOURS = {
-    "black": "black", "white": "white", "grey": "grey", "gray": "grey", "red": "red", "orange": "orange",
-    "yellow": "yellow", "green": "green", "blue": "blue", "navy": "blue", "purple": "purple", "violet": "purple",
-    "pink": "pink", "brown": "brown", "beige": "brown", "tan": "brown", "golden": "yellow", "crimson": "red",
-    "scarlet": "red", "silver": "grey",
+# Basic colour terms (Berlin and Kay) and the words people use for them; "navy" is seen as blue or as black.
+BASIC_COLOURS: dict[str, tuple[str, ...]] = {
+    colour: (colour,)
+    for colour in ("black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
+} | {
+    "gray": ("grey",), "silver": ("grey",), "navy": ("blue", "black"), "violet": ("purple",), "lilac": ("purple",),
+    "lavender": ("purple",), "beige": ("brown", "white"), "tan": ("brown",), "khaki": ("brown", "green"),
+    "golden": ("yellow",), "gold": ("yellow",), "crimson": ("red",), "scarlet": ("red",),
+    "maroon": ("red", "brown"), "burgundy": ("red", "brown"), "magenta": ("pink", "purple"),
+    "turquoise": ("blue", "green"), "teal": ("blue", "green"), "cyan": ("blue",), "olive": ("green",),
+    "cream": ("white",), "ivory": ("white",),
 }  # fmt: skip
+# What a shade is seen as where no colour follows it; before a colour, "dark blue", the colour decides.
+SHADES = {"dark": ("black",), "light": ("white",), "pale": ("white",), "bright": (), "deep": ()}
 # Which part of a thing a garment covers; named colours of a picture's pixels know 'upper' and 'lower'.
 GARMENTS = {
     **dict.fromkeys(["shirt", "tshirt", "top", "jacket", "coat", "sweater", "hoodie", "vest", "blouse"], "upper"),
@@ -70,6 +78,7 @@ _IDLE = frozenset(
         "clothing",
         "of",
         "on",
+        "is",
     )
 )
 
@@ -121,44 +130,59 @@ def attribute_weights(phrases: Sequence[Iterable[str]], attribute_names: Sequenc
     return found
 
 
-Demand = tuple[str, str, str]  # colour, part, word; each may be empty
+class Demand(NamedTuple):
+    """Any of some colours, of a part of a thing, or another word; each may be empty."""
+
+    colours: tuple[str, ...]
+    part: str
+    word: str
 
 
 def _traits(name: str) -> Demand:
-    """'upper:red' and 'red top' -> (red, upper, ''); 'hat' -> ('', hat, hat); 'wooden' -> ('', '', wooden)."""
-    return next(iter(_demands(name.replace(":", " "))), ("", "", name.lower()))
+    """'upper:red' and 'red top' -> (red), upper; 'hat' -> part and word hat; 'wooden' -> word wooden."""
+    return next(iter(_demands(name.replace(":", " "))), Demand((), "", name.lower()))
 
 
 def _demands(text: str) -> list[Demand]:
     """What a text asks for: a colour with the garment it belongs to, a garment alone, or any other word."""
     demands: list[Demand] = []
-    colours: list[str] = []
+    colours: list[tuple[str, ...]] = []
     part = ""
-    for word in text.lower().replace("-", "").replace(",", " ").split():
+    words = text.lower().replace("-", "").replace(",", " ").split()
+    for word, following in zip(words, [*words[1:], ""], strict=True):
         if word in BASIC_COLOURS:
             colours.append(BASIC_COLOURS[word])
+        elif word in SHADES:
+            colours += [SHADES[word]] if SHADES[word] and following not in BASIC_COLOURS else []
         elif word in GARMENTS:
             part = GARMENTS[word]
-            demands += [(colour, part, "") for colour in colours] or [("", part, word)]
+            demands += [Demand(colour, part, "") for colour in colours] or [Demand((), part, word)]
             colours = []
-        elif word not in _IDLE:
-            demands.append(("", "", word))
-    # 'upper:red' names the part before the colour.
-    trailing = part if demands and not demands[-1][0] and part in ("upper", "lower") else ""
+        elif word not in _IDLE and word != "all":
+            demands.append(Demand((), "", word))
+    # 'upper:red' names the part before the colour; "all in black" both halves.
+    trailing = part if demands and not demands[-1].colours and part in ("upper", "lower") else ""
     if colours and trailing:
         demands.pop()
-    return demands + [(colour, trailing, "") for colour in colours]
+    parts = ("upper", "lower") if words[:1] == ["all"] else (trailing,)
+    return demands + [Demand(colour, place, "") for colour in colours for place in parts]
 
 
 def _met(demand: Demand, names: list[Demand]) -> list[bool]:
-    colour, part, word = demand
-    if not colour:
-        return [not name[0] and name[2] == word for name in names]
-    exact = [name[0] == colour and name[1] == part for name in names]
+    colours, part, word = demand
+    if not colours:
+        return [not name.colours and name.word == word for name in names]
+    meant = [bool(name.colours) and name.colours[0] in colours for name in names]
+    exact = [right and name.part == part for right, name in zip(meant, names, strict=True)]
     if part and any(exact):
         return exact
     # Without a part, or of a part the detector does not tell: the colour anywhere but on the head.
-    return [name[0] == colour and name[1] != "hat" for name in names]
+    return [right and name.part != "hat" for right, name in zip(meant, names, strict=True)]
+
+
+def class_agreement(class_weight: np.ndarray, class_prob: np.ndarray) -> np.ndarray:
+    """Log-agreement of one phrase's head with the class distributions [N, C] of tubes, float [N], at most 0.03."""
+    return np.log(0.03 + np.clip(class_prob @ class_weight, 0, 1))
 
 
 def label_prior(
@@ -169,7 +193,7 @@ def label_prior(
     class_weight [C] and attribute_weight [k, A] belong to the phrase, class_prob [N, C] and attribute_prob [N, A]
     to the tubes. The floors keep a wrong label from ruling a tube out.
     """
-    agreement = np.log(0.03 + np.clip(class_prob @ class_weight, 0, 1))
+    agreement = class_agreement(class_weight, class_prob)
     if len(attribute_weight) and attribute_prob.shape[1]:
         strength = (attribute_prob[:, None, :] * attribute_weight[None]).max(axis=2)
         agreement = agreement + np.log(0.05 + np.clip(strength, 0, 1)).sum(axis=1)

@@ -28,7 +28,7 @@ def save_model(folder: Path, model: Model, detector: str, extra: dict[str, Any])
     content = safetensors.torch.save(tensors)
     write_bytes(folder / "model.safetensors", content)
     description = {
-        "format": "vcma-model/2",
+        "format": "vcma-model/3",
         "settings": asdict(model.settings),
         "vocabulary": model.vocabulary.to_json(),
         "detector": detector,
@@ -53,8 +53,8 @@ def load_model(folder: Path, detector: str | None = None) -> tuple[Model, dict[s
 
     description = read_json(folder / "model.json", _REMEDY)
     try:
-        if description["format"] != "vcma-model/2":
-            raise InputError(f"holds {description['format']}, not vcma-model/2", folder / "model.json", _REMEDY)
+        if description["format"] != "vcma-model/3":
+            raise InputError(f"holds {description['format']}, not vcma-model/3", folder / "model.json", _REMEDY)
         settings = Settings.of(description["settings"])
         if not 0 < settings.width <= _WIDEST:
             raise ValueError(f"width {settings.width}")

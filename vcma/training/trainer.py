@@ -107,7 +107,7 @@ class Trainer:
         self.average.update_parameters(torch.nn.ModuleList([model.theta, model.phi]))
         with torch.no_grad():
             elbo = objective(output.evidence.detached(), batch, q).mean()
-        terms = {"elbo": elbo, "contrast": contrast, "none": background, "kl": amortisation}
+        terms = {"elbo": elbo, "contrast": contrast, "none": background, "cross_entropy": amortisation}
         return {name: value.detach() for name, value in terms.items()}, counts
 
     def parameters(self) -> dict[str, Tensor]:

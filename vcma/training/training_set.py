@@ -20,6 +20,8 @@ from vcma.records.sentence import Sentence, grouped, sentences
 from vcma.text.features import WORDLLAMA, TextFeatures
 from vcma.training.validation import Validation
 
+_STEPS = 8  # of one pass, at least, where there are clips enough
+
 
 @dataclass(frozen=True)
 class TrainingSet:
@@ -62,7 +64,18 @@ class TrainingSet:
 
     def steps(self, settings: Settings) -> int:
         """Steps of one epoch."""
-        return -(-len(grouped(self.sentences)) // settings.batch_clips)
+        return -(-self._clips // self.batch_clips(settings))
+
+    def batch_clips(self, settings: Settings) -> int:
+        """Clips in one step: as many as the settings say, or fewer, at least 2, so that a pass has 8 steps.
+
+        With a few large steps a pass, the optimiser has hardly moved when the next posterior is taken.
+        """
+        return min(settings.batch_clips, max(2, self._clips // _STEPS))
+
+    @property
+    def _clips(self) -> int:
+        return len(grouped(self.sentences))
 
     def epochs(
         self, settings: Settings, labels: Mapping[str, Label] | None = None
@@ -71,8 +84,8 @@ class TrainingSet:
 
         def epoch(number: int) -> Iterator[Batch]:
             seed = settings.seed, number
-            frames = settings.train_frames
-            loaded = batches(self.clips, self.encoder, self.sentences, settings.batch_clips, seed, frames, labels)
+            frames, size = settings.train_frames, self.batch_clips(settings)
+            loaded = batches(self.clips, self.encoder, self.sentences, size, seed, frames, labels)
             return (batch for *_, batch in loaded)
 
         return epoch

@@ -18,12 +18,14 @@ from vcma.model.clip import Clip
 from vcma.model.decoding import Decoding, predict, windowed
 from vcma.model.evidence import Model
 from vcma.model.sentence_posteriors import SentencePosterior, log_priors, posteriors, untrained_posteriors
-from vcma.model.settings import Settings
+from vcma.model.settings import UntrainedSettings
 from vcma.records.answer import Answer, boxes_of
 from vcma.records.columns import Columns
 from vcma.records.predicted_tubes import PredictedTubes
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
+
+_BATCH_CLIPS = 8  # clips of a batch without a model, whose size changes no answer
 
 
 @dataclass(frozen=True)
@@ -62,20 +64,20 @@ class Validation:
 
     def judged(self, model: Model) -> list[Judged]:
         """The posteriors of every sentence that has a tube."""
-        return self._judged(model.settings, lambda batch: posteriors(model, batch, self.device))
+        return self._judged(model.settings.batch_clips, lambda batch: posteriors(model, batch, self.device))
 
-    def judged_untrained(self, settings: Settings) -> list[Judged]:
+    def judged_untrained(self, settings: UntrainedSettings) -> list[Judged]:
         """The same by labels and cues alone; q is p."""
         return self._judged(
-            settings, lambda batch: ((p, p) for p in untrained_posteriors(settings, batch, self.device))
+            _BATCH_CLIPS, lambda batch: ((p, p) for p in untrained_posteriors(settings, batch, self.device))
         )
 
     def _judged(
-        self, settings: Settings, both: Callable[[Batch], Iterable[tuple[SentencePosterior, SentencePosterior]]]
+        self, batch_clips: int, both: Callable[[Batch], Iterable[tuple[SentencePosterior, SentencePosterior]]]
     ) -> list[Judged]:
         return [
             Judged(sentence, clip, p, q)
-            for clips, sentences, batch in self._batches(settings)
+            for clips, sentences, batch in self._batches(batch_clips)
             for sentence, clip, (p, q) in zip(sentences, clips, both(batch), strict=True)
         ]
 
@@ -91,12 +93,12 @@ class Validation:
                 if clip is not None:
                     yield sentence, clip, self.encoder.label_prior(sentence, clip)
             return
-        for clips, sentences, batch in self._batches(model.settings):
+        for clips, sentences, batch in self._batches(model.settings.batch_clips):
             for sentence, clip, log_z in zip(sentences, clips, log_priors(model, batch, self.device), strict=True):
                 yield sentence, clip, log_z
 
-    def _batches(self, settings: Settings) -> Iterator[tuple[list[Clip], list[Sentence], Batch]]:
-        found = batches(self.clips, self.encoder, self.sentences, settings.batch_clips, None)
+    def _batches(self, batch_clips: int) -> Iterator[tuple[list[Clip], list[Sentence], Batch]]:
+        found = batches(self.clips, self.encoder, self.sentences, batch_clips, None)
         return found if self.device == "cpu" else ahead(found)
 
     def scores(self, answers: list[Answer] | PredictedTubes) -> Scores:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -27,6 +28,7 @@ _AMBER = (0, 160, 244)  # BGR, as the pictures are
 _LONGEST = 640  # px, longest side of an annotated picture
 
 
+_DASH = 7  # px, of the outline of an interpolated box
 _RATE = 15.0  # most pictures a second
 
 
@@ -80,7 +82,8 @@ def _opened(film: Film, rate: float, tubes: Tubes) -> Iterator[Callable]:
     import av
 
     answer = film.answer
-    boxes = tubes.boxes_at(answer.tube, np.arange(answer.begin, answer.end))
+    frames = np.arange(answer.begin, answer.end)
+    boxes, guessed = tubes.boxes_at(answer.tube, frames), tubes.interpolated_at(answer.tube, frames)
     first, gone = tubes.presence(answer.tube)
     native = max(tubes.width, 1.0)
     caption, start = None, 0.0
@@ -97,7 +100,8 @@ def _opened(film: Film, rate: float, tubes: Tubes) -> Iterator[Callable]:
                 caption = _caption(film.sentence, picture.shape[1])
             inside = max(answer.begin, first) <= frame < min(answer.end, gone)
             box = boxes[frame - answer.begin] * (picture.shape[1] / native) if inside else None
-            drawn = _drawn(picture, box, caption, f"{time:.1f} s")
+            dashed = inside and bool(guessed[frame - answer.begin])
+            drawn = _drawn(picture, box, dashed, caption, f"{time:.1f} s")
             shown = av.VideoFrame.from_ndarray(drawn, format="bgr24")
             shown.pts, shown.time_base = round((time - start) / _TICK), _TICK
             container.mux(stream.encode(shown))
@@ -106,14 +110,22 @@ def _opened(film: Film, rate: float, tubes: Tubes) -> Iterator[Callable]:
         container.mux(stream.encode())
 
 
-def _drawn(picture: Picture, box: np.ndarray | None, caption: tuple[Picture, np.ndarray], time: str) -> Picture:
-    """A copy of the picture with a box (xyxy px), a caption (colours and their opacity) and the time drawn in."""
+def _drawn(
+    picture: Picture, box: np.ndarray | None, dashed: bool, caption: tuple[Picture, np.ndarray], time: str
+) -> Picture:
+    """A copy of the picture with a box (xyxy px), a caption (colours and their opacity) and the time drawn in.
+
+    dashed: the box is interpolated, no detection confirms it.
+    """
     import cv2
 
     drawn = picture.copy()
     if box is not None:
         x1, y1, x2, y2 = np.rint(box).astype(int).tolist()
-        cv2.rectangle(drawn, (x1, y1), (x2, y2), _AMBER, 2, cv2.LINE_AA)
+        if dashed:
+            _draw_dashed(drawn, x1, y1, x2, y2)
+        else:
+            cv2.rectangle(drawn, (x1, y1), (x2, y2), _AMBER, 2, cv2.LINE_AA)
     colour, opacity = (part[: len(drawn)] for part in caption)
     band = drawn[: len(colour)]
     band[:] = band + (colour.astype(np.float32) - band) * opacity
@@ -121,6 +133,18 @@ def _drawn(picture: Picture, box: np.ndarray | None, caption: tuple[Picture, np.
         place = 5, len(drawn) - 6
         cv2.putText(drawn, time, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (shade,) * 3, width, cv2.LINE_AA)
     return drawn
+
+
+def _draw_dashed(picture: Picture, x1: int, y1: int, x2: int, y2: int) -> None:
+    """Draw the outline of a box in dashes."""
+    import cv2
+
+    for (ax, ay), (bx, by) in pairwise([(x1, y1), (x2, y1), (x2, y2), (x1, y2), (x1, y1)]):
+        length = max(abs(bx - ax), abs(by - ay))
+        direction = np.sign([bx - ax, by - ay])
+        for begin in range(0, length, 2 * _DASH):
+            start, stop = ((np.array([ax, ay]) + direction * min(at, length)) for at in (begin, begin + _DASH))
+            cv2.line(picture, start.tolist(), stop.tolist(), _AMBER, 2, cv2.LINE_AA)
 
 
 def _caption(text: str, width: int) -> tuple[Picture, np.ndarray]:

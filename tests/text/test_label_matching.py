@@ -1,0 +1,40 @@
+"""Which named colours of which half meet what a phrase says of clothes."""
+
+from __future__ import annotations
+
+import pytest
+
+from vcma.detection.colours import COLOUR_ATTRIBUTES
+from vcma.text.label_matching import attribute_weights
+
+
+def demands(*phrase: str) -> list[set[str]]:
+    """The colour attributes that meet each demand of a phrase."""
+    (rows,) = attribute_weights([phrase], COLOUR_ATTRIBUTES)
+    return [{name for name, weight in zip(COLOUR_ATTRIBUTES, row, strict=True) if weight} for row in rows]
+
+
+BLACK = {"upper:black", "lower:black"}
+
+
+@pytest.mark.parametrize(
+    ("text", "met"),
+    [
+        ("in dark clothes", [BLACK]),
+        ("in dark jacket", [{"upper:black"}]),
+        ("in dark striped sweater", [{"upper:black"}]),
+        ("in dark blue jacket", [{"upper:blue"}]),
+        ("in light blue jeans", [{"lower:blue"}]),
+        ("in light clothes", [{"upper:white", "lower:white"}]),
+        ("all in black", [{"upper:black"}, {"lower:black"}]),
+        ("in black", [BLACK]),
+        ("in navy and red", [{"upper:blue", "lower:blue"} | BLACK, {"upper:red", "lower:red"}]),
+        ("in red shirt and black pants", [{"upper:red"}, {"lower:black"}]),
+        ("in maroon", [{"upper:red", "lower:red", "upper:brown", "lower:brown"}]),
+        ("in bright red", [{"upper:red", "lower:red"}]),
+        ("in striped dress", []),
+        ("tall", []),
+    ],
+)
+def test_colours_of_clothes(text: str, met: list[set[str]]) -> None:
+    assert demands(text) == met

@@ -1,0 +1,52 @@
+"""Misspelt nouns and colours: a word that is in no dictionary but one slip away from one that sentences use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from vcma.parsing import lexicon as lx
+
+_EXPECTED = (lx.PERSONS | lx.ANIMALS | lx.OBJECTS | lx.CLOTHES | lx.BODY | lx.SCENES | lx.COLOURS) - lx.MISSPELLINGS
+_LONG = 7  # letters from which two slips are forgiven
+_LONGEST = 24
+
+
+class Speller:
+    """Suggests what a word should be. `dictionary`: correct words beyond the parser's own lists."""
+
+    def __init__(self, dictionary: Iterable[str]):
+        self._known = frozenset(dictionary) | lx.ALL_WORDS
+
+    def suggestion(self, word: str, lemma: str) -> str:
+        """The one word that a lower-case noun is most likely meant to be, "" if it is correct or nothing near.
+
+        Words made of a known one ("biker", "iphone") are taken for new words, not for slips.
+        """
+        if word in self._known or lemma in self._known or not 3 <= len(lemma) <= _LONGEST or not lemma.isalpha():
+            return ""
+        return _nearest(lemma)
+
+
+@lru_cache(maxsize=4096)
+def _nearest(word: str) -> str:
+    allowed = 2 if len(word) >= _LONG else 1
+    near = [(slips(word, w), w) for w in _EXPECTED if abs(len(w) - len(word)) <= allowed and w[0] == word[0]]
+    near = sorted(found for found in near if found[0] <= allowed and len(found[1]) > 2)
+    if not near or any(word.startswith(w) or word.endswith(w) for _, w in near):
+        return ""
+    return near[0][1] if len(near) == 1 or near[0][0] < near[1][0] else ""
+
+
+def slips(a: str, b: str) -> float:
+    """Optimal string alignment distance: letters added, dropped or changed; two swapped ones are half a slip."""
+    rows = [[float(j) for j in range(len(b) + 1)]]
+    for i, x in enumerate(a, 1):
+        row = [float(i)]
+        for j, y in enumerate(b, 1):
+            best = min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (x != y))
+            if i > 1 and j > 1 and (x, a[i - 2]) == (b[j - 2], y) and x != y:
+                best = min(best, rows[-2][j - 2] + 0.5)
+            row.append(best)
+        rows.append(row)
+    return rows[-1][-1]
