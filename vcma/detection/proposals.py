@@ -54,7 +54,7 @@ def propose(
     columns["feature"] = np.nan_to_num(columns["feature"], copy=False, posinf=0, neginf=0)
     return {
         **columns,
-        **{name: frames[name] for name in ("frame", "time", "width", "height")},
+        **{name: frames[name] for name in ("frame", "time", "width", "height", "cut") if name in frames},
         "box_offset": offsets(map(len, found)),
         "class_name": np.array(detector.class_names, dtype=object),
         "attribute_name": np.array(detector.attribute_names, dtype=object),
