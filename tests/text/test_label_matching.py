@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vcma.detection.colours import COLOUR_ATTRIBUTES
-from vcma.text.label_matching import attribute_weights
+from vcma.text.label_matching import attribute_weights, class_weights
 
 
 def demands(*phrase: str) -> list[set[str]]:
@@ -38,3 +38,11 @@ BLACK = {"upper:black", "lower:black"}
 )
 def test_colours_of_clothes(text: str, met: list[set[str]]) -> None:
     assert demands(text) == met
+
+
+def test_things_of_several_names_and_people_by_what_they_do_answer_by_name():
+    names = ("person", "motorbike", "surfboard", "diningtable", "hat rack")
+    asked = ("motorcycle", "surf-board", "table", "gymnast", "policeman", "cyclist", "hat")
+    found = class_weights([(word,) for word in asked], names)
+    assert [names[i] for i in found.argmax(1)[:6]] == ["motorbike", "surfboard", "diningtable", *["person"] * 3]
+    assert (found[:6].max(1) == 1).all() and (found[6] < 1).all()

@@ -49,8 +49,6 @@ HYPERNYMS = {
     "baby": ("baby", "child", "person"),
     "infant": ("baby", "child", "person"),
     "toddler": ("baby", "child", "person"),
-    "bike": ("bicycle", "bike"),
-    "motorbike": ("motorcycle", "motorbike"),
     "puppy": ("dog",),
     "kitten": ("cat",),
     "vehicle": ("car", "truck", "bus", "van"),
@@ -59,6 +57,29 @@ HYPERNYMS = {
     "watercraft": ("boat", "watercraft"),
     "animal": ("dog", "cat", "horse", "bird", "cow", "sheep", "elephant", "bear", "zebra", "giraffe", "rabbit"),
 }  # fmt: skip
+# Names of one thing, of which a detector has any.
+SYNONYMS = {
+    name: group
+    for group in (
+        ("bicycle", "bike"), ("motorbike", "motorcycle"), ("airplane", "aeroplane", "plane"), ("couch", "sofa"),
+        ("tv", "television", "tvmonitor"), ("plant", "potted plant", "pottedplant"),
+        ("table", "dining table", "diningtable"), ("phone", "cell phone", "cellphone", "telephone"),
+        ("hair drier", "hair dryer"), ("doughnut", "donut"), ("lorry", "truck"), ("ship", "boat"),
+    )
+    for name in group
+}  # fmt: skip
+# What people are called by what they do; a noun in -man or -ist is one, too.
+ROLES = frozenset([
+    "actor", "actress", "athlete", "baker", "batter", "biker", "boxer", "bride", "bridegroom", "chef",
+    "climber", "coach", "cook", "cop", "cowboy", "cyclist", "dancer", "doctor", "driver", "farmer", "father",
+    "fellow", "fighter", "firefighter", "friend", "gentleman", "goalkeeper", "golfer", "groom", "gymnast",
+    "hiker", "jogger", "lady", "lifter", "magician", "mother", "musician", "nurse", "officer", "opponent",
+    "painter", "partner", "passenger", "pedestrian", "performer", "photographer", "pilot", "pitcher",
+    "player", "policeman", "presenter", "prisoner", "racer", "referee", "rider", "rower", "runner", "sailor",
+    "singer", "skateboarder", "skater", "skier", "snowboarder", "soldier", "stranger", "student", "surfer",
+    "swimmer", "teacher", "teenager", "tourist", "trainer", "umpire", "visitor", "waiter", "waitress",
+    "walker", "worker", "wrestler", "youngster",
+])  # fmt: skip
 
 # Words of an attribute that name no trait themselves.
 _IDLE = frozenset(
@@ -96,7 +117,8 @@ def class_weights(phrases: Sequence[tuple[str, ...]], class_names: Sequence[str]
     unknown = []
     for row, words in enumerate(phrases):
         for word in reversed(words):
-            weights[row] = [bool(({word} | set(HYPERNYMS.get(word, ()))) & parts) for parts in names]
+            answering = _answering(word)
+            weights[row] = [bool(answering & parts) for parts in names]
             if word == "what":
                 weights[row] = [not parts & set(PEOPLE) for parts in names]
             if weights[row].any():
@@ -109,6 +131,15 @@ def class_weights(phrases: Sequence[tuple[str, ...]], class_names: Sequence[str]
         likely = np.exp((cosine - cosine.max(axis=1, keepdims=True)) / _SIMILAR)
         weights[unknown] = likely / likely.max(axis=1, keepdims=True) * 0.5
     return weights
+
+
+def _answering(word: str) -> set[str]:
+    """The names of classes that a word stands for: its own, those of the same thing, of its kind, or of people."""
+    joined = word.replace("-", "")
+    kinds = HYPERNYMS.get(word, ())
+    if not kinds and (word in ROLES or word.endswith(("man", "men", "woman", "women", "ist"))):
+        kinds = PEOPLE
+    return {word, joined, *SYNONYMS.get(word, ()), *SYNONYMS.get(joined, ()), *kinds}
 
 
 def _parts(name: str) -> set[str]:
