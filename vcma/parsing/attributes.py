@@ -9,7 +9,7 @@ from vcma.parsing.chunks import Chunk
 from vcma.parsing.noun_groups import noun_group, postposed_end
 from vcma.parsing.word_classes import Words, form_of
 
-_UNDRESSED = (lx.OBJECTS | lx.SCENES | lx.POSITIONS | lx.BODY | lx.CLOTHES) - lx.PERSONS - {"toy"}
+_UNDRESSED = (lx.OBJECTS | lx.THINGS | lx.SCENES | lx.POSITIONS | lx.BODY | lx.CLOTHES) - lx.PERSONS - {"toy"}
 _UNDRESSED |= lx.ANIMALS - lx.DRESSED_ANIMALS
 _COLOURLESS = (lx.SCENES | lx.POSITIONS | lx.BODY) - lx.PERSONS
 
@@ -69,11 +69,19 @@ def worn_at(words: Words, i: int) -> Attribute | None:
     and clothes behind what cannot wear them ("rides a bike with a helmet").
     """
     if words.lower_at(i) == "in":
-        return _dressed(words, i) if _is_surely_worn(words, i + 1) else None
+        return _dressed(words, i) if _is_surely_worn(words, i + 1) and not _is_where(words, i) else None
     if words.lower_at(i) in ("with", "without") and i and words[i - 1].lower in _UNDRESSED:
         return _dressed(words, i) if _is_surely_worn(words, i + 1) else None
     finite = words.lower_at(i) in ("wears", "wear") and i > 0 and words[i - 1].word_class in ("wh", "noun", "adj")
     return _worn(words, i, finite)
+
+
+def _is_where(words: Words, i: int) -> bool:
+    """Whether "in the coat" is where something goes or is, or where somebody looks."""
+    verb = next((j for j in reversed(range(i)) if words[j].word_class == "verb"), None)
+    lemma = "" if verb is None else lx.VERB_FORMS.get(words[verb].lower, (words[verb].lemma.lower(),))[0]
+    is_thing = i > 1 and words[i - 1].word_class == "be" and words[i - 2].lower in _UNDRESSED - lx.POSITIONS
+    return lemma in lx.PUTTING or (lemma in lx.SEARCHING and verb == i - 1) or is_thing
 
 
 def _is_surely_worn(words: Words, i: int) -> bool:

@@ -7,7 +7,7 @@ from vcma.parsing.attributes import can_wear, is_dressed
 from vcma.parsing.chunks import Chunk
 from vcma.parsing.state import Referent, Referents, WalkState
 
-_NOT_PERSONS = (lx.OBJECTS | lx.CLOTHES | lx.BODY | lx.SCENES | lx.ANIMALS | lx.COLOURS) - lx.PERSONS
+_NOT_PERSONS = (lx.OBJECTS | lx.THINGS | lx.CLOTHES | lx.BODY | lx.SCENES | lx.ANIMALS | lx.COLOURS) - lx.PERSONS
 
 
 def read_list(state: WalkState, excluded: Referents = ()) -> Referents:
@@ -23,7 +23,7 @@ def read_list(state: WalkState, excluded: Referents = ()) -> Referents:
 
 def _list_goes_on(state: WalkState) -> bool:
     """Whether the noun phrase behind this conjunction belongs to the list, rather than opening a clause."""
-    if state.chunks[state.position].head not in ("and", "or", ",", "&"):
+    if state.chunks[state.position].head not in ("and", "or", "nor", ",", "&"):
         return False
     if state.chunk_type(-2) in ("", "cc", "stop", "there") or state.chunk_type(2) not in ("verb", "be", "do"):
         return True

@@ -28,7 +28,9 @@ def _is_let_go(state: WalkState, verb: Chunk, event: Event) -> bool:
 
 def _begin_event(state: WalkState, verb: Chunk) -> Event:
     subjects = _subjects(state, verb)
-    negated = verb.negated or state.negation
+    alternative = state.chunk_type(-1) == "cc" and state.chunks[state.position - 1].head in ("or", "nor")
+    carried_on = alternative and state.event is not None and state.event.negated  # "is not walking or running"
+    negated = verb.negated or state.negation or carried_on
     event = state.add_event(subjects, verb.head)
     event.negated = negated
     event.verb, event.open = verb.head, True

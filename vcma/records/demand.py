@@ -44,6 +44,11 @@ class Demand:
     rank: int = 0
 
 
+def is_rank(word: str) -> bool:
+    """Whether a word picks one of several: "second", "tallest", "smaller"."""
+    return word in ORDINALS or word in _SUPERLATIVES
+
+
 @lru_cache(maxsize=4096)
 def demands_of(attributes: tuple[str, ...]) -> tuple[tuple[Demand, ...], tuple[str, ...]]:
     """The demands of attributes, and the ordinals and superlatives among them that nothing measures."""
