@@ -125,9 +125,12 @@ def _position(words: Words, i: int) -> Attribute | None:
 
 
 def place_at(words: Words, i: int) -> Attribute | None:
-    """Where a thing is that need not stand before word i: "who is second from the left"."""
-    at_noun = i > 0 and words[i - 1].word_class in ("be", "adj")
-    return _position(words, i) if at_noun else None
+    """Where a thing is that need not stand before word i: "who is second from the left", "sits on the right"."""
+    if not i:
+        return None
+    before = words[i - 1]
+    stays = before.word_class == "verb" and lx.VERB_FORMS.get(before.lower, ("",))[0] in lx.STAYING
+    return _position(words, i) if stays or before.word_class in ("be", "adj") else None
 
 
 def _camera_end(words: Words, i: int) -> int:

@@ -47,7 +47,10 @@ SCENES = _words(
     bank coast side library studio factory garage cellar attic campus shade crowd"""
 )
 ENTIRELY = _words("all entirely completely fully mostly wholly")  # "dressed all in black"
-POSITIONS = _words("left right middle center centre front back rear far side top bottom leftmost rightmost")
+POSITIONS = _words(
+    """left right middle center centre front back rear far side top bottom leftmost rightmost foreground
+    background"""
+)
 
 MALE = _words("man boy male guy gentleman father dad grandfather uncle brother son groom husband king waiter actor")
 FEMALE = _words(
@@ -211,6 +214,10 @@ CONTACT = _words("slip sit lie stand kneel step jump hop lean crawl land climb c
 # Behind these "in the coat" is where something goes, or where somebody looks.
 PUTTING = _words("put place hide stick insert drop wrap tuck throw pack stuff")
 SEARCHING = _words("look search reach fumble dig rummage peep peek")
+# Behind these "on the left" is where somebody is, not where something goes.
+STAYING = _words(
+    "stand sit lie kneel squat crouch wait sleep rest lean stay hang dance sing remain stop hover float"
+)
 GIVING = _words("give hand throw pass show offer toss bring send feed teach tell")
 PARTICLES = _words(
     """up down off on out around back over away in forward forwards backward backwards along apart aside

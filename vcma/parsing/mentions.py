@@ -66,7 +66,8 @@ def wearer_of(state: WalkState, worn: Chunk) -> int | None:
     subjects = state.event.subjects if state.event is not None else state.subject
     candidates = (*newest, *owners, *subjects, *reversed(range(len(state.referents))))
     chunks = {i: state.referents[i].chunk for i in candidates}
-    also = worn.head.startswith("with")  # whoever is dressed may have a hat as well, or none
+    # Whoever is dressed may have a hat as well, or none, and be somewhere.
+    also = not worn.form or worn.head.startswith("with")
     fit = [i for i in candidates if can_wear(chunks[i], worn.form) and (also or not is_dressed(chunks[i]))]
     return next(iter([*fit, *candidates]), None)
 
