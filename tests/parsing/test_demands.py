@@ -31,6 +31,8 @@ from vcma.records.demand import Demand, demands_of
         ("the second tallest man", [Demand("tall", 2)]),
         ("the biggest dog", [Demand("large", 1)]),
         ("the man closest to the camera", [Demand("near", 1)]),
+        ("the man in the red tie closest to the camera", [Demand("near", 1)]),
+        ("the man in the red coat leftmost", [Demand("left", 1)]),
         ("which car is farthest from the camera?", [Demand("far", 1)]),
         ("the man sitting on the right sings", [Demand("right")]),
         ("the smaller of the two dogs runs", [Demand("small", 1)]),

@@ -8,6 +8,7 @@ from vcma.parsing import lexicon as lx
 from vcma.parsing.chunks import Chunk
 from vcma.parsing.noun_groups import noun_group, postposed_end
 from vcma.parsing.word_classes import Words, form_of
+from vcma.records.demand import is_rank
 
 _UNDRESSED = (lx.OBJECTS | lx.THINGS | lx.SCENES | lx.POSITIONS | lx.BODY | lx.CLOTHES) - lx.PERSONS - {"toy"}
 _UNDRESSED |= lx.ANIMALS - lx.DRESSED_ANIMALS
@@ -205,7 +206,8 @@ def _garments_end(words: Words, i: int, colours: bool = False, bodies: bool = Fa
     group = noun_group(words, i)
     if group is None or group.pronoun or not _is_garment(words, group, colours, bodies):
         return 0
-    end = postposed_end(words, group.end)
+    # "in the red tie closest to the camera": the tie is not.
+    end = group.end if is_rank(words.lower_at(group.end)) else postposed_end(words, group.end)
     if end == group.end and _is_posed(words, end):
         end += 1
     if words.class_at(end) == "cc":

@@ -52,7 +52,8 @@ def _subjects(state: WalkState, verb: Chunk) -> Referents:
     behind_noun = state.chunk_type(-1) == "np" and bool(state.newest)
     if verb.form in ("ing", "en", "passive"):
         animate = behind_noun and is_animate(state.referents[state.newest[0]].chunk)
-        return state.newest if animate else state.subject
+        undergoing = behind_noun and verb.form == "passive" and verb.end - verb.begin == 1
+        return state.newest if animate or undergoing else state.subject  # "the tire thrown by the man"
     if verb.form == "base" and behind_noun and not state.question.gap:
         return state.newest
     return state.main_subject or state.subject
