@@ -11,20 +11,30 @@ is that of the batches alone.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import turns  # first: it sets the number of threads
 
-from vcma.model.evidence import build
+from vcma.batching.batches import batches
+from vcma.batching.clip_store import ClipStore
+from vcma.batching.encoder import Encoder
+from vcma.model.batch import Batch
+from vcma.model.evidence import Model, build
 from vcma.model.settings import Settings
+from vcma.model.vocabulary import Vocabulary, vocabulary
 from vcma.pipeline import schemas
+from vcma.records.sentence import Sentence
 from vcma.text.features import WORDLLAMA
+from vcma.text.static_vectors import static_vectors
 from vcma.training.trainer import Trainer
 
 # isort: split
@@ -68,40 +78,58 @@ def generate(folder: Path, videos: int, tubes: int, frames: int, features: int) 
         artifact.write(schemas.TUBES, folder / f"v{v}.h5", columns, {}, {})
 
 
+@dataclass
+class Corpus:
+    """Generated sentences of one of SIZES, and their tubes in `folder`."""
+
+    settings: Settings
+    sentences: list[Sentence]
+    vocabulary: Vocabulary
+    encoder: Encoder
+    folder: Path
+
+    @classmethod
+    def generated(cls, size: str, share: float, folder: Path, vidstg_tubes: int) -> Corpus:
+        """A share of VidSTG's videos, of so many tubes; the demo as a whole."""
+        whole, tubes, frames, features, each = SIZES[size]
+        videos = max(2, round(whole * share)) if size == "vidstg" else whole
+        tubes = vidstg_tubes if size == "vidstg" else tubes
+        settings = Settings.of(yaml.safe_load((turns.ROOT / "pipeline.yaml").read_text())["train_em"])
+        random = np.random.default_rng(0)
+        told = []
+        for i in range(round(videos * each)):
+            heads = tuple(random.choice(NAMES, 2).tolist())
+            relation = (0, str(random.choice(PREDICATES)), 1)
+            told.append(Sentence(str(i), f"v{i % videos}", 0, -1, heads, heads, ((), ()), 0, (relation,)))
+        words = vocabulary(told, NAMES, (), features, WORDLLAMA)
+        encoder = Encoder(words)
+        encoder.prepare(told)
+        generate(folder, videos, tubes, frames, features)
+        return cls(settings, told, words, encoder, folder)
+
+    def model(self) -> Model:
+        return build(self.vocabulary, static_vectors, self.settings)
+
+    def batches(self, sentences: list[Sentence], clips_a_step: int) -> Iterator[Batch]:
+        """Those of one epoch of EM, streamed from the folder."""
+        clips = ClipStore(self.folder, 64, {s.video for s in self.sentences})
+        loaded = batches(clips, self.encoder, sentences, clips_a_step, (0, 0), self.settings.train_frames)
+        return (batch for *_, batch in loaded)
+
+
 def measure(size: str, share: float, rounds: int, vidstg_tubes: int) -> dict:
     """Epochs of EM in this process: seconds by way, sentences, and peak memory of the batches in MB."""
-    from vcma.batching.batches import batches
-    from vcma.batching.clip_store import ClipStore
-    from vcma.batching.encoder import Encoder
-    from vcma.model.vocabulary import vocabulary
-    from vcma.records.sentence import Sentence
-    from vcma.text.static_vectors import static_vectors
-
-    whole, tubes, frames, features, each = SIZES[size]
-    videos = max(2, round(whole * share)) if size == "vidstg" else whole
-    tubes = vidstg_tubes if size == "vidstg" else tubes
-    settings = Settings.of(yaml.safe_load((turns.ROOT / "pipeline.yaml").read_text())["train_em"])
-    random = np.random.default_rng(0)
-    told = []
-    for i in range(round(videos * each)):
-        heads = tuple(random.choice(NAMES, 2).tolist())
-        relation = (0, str(random.choice(PREDICATES)), 1)
-        told.append(Sentence(str(i), f"v{i % videos}", 0, -1, heads, heads, ((), ()), 0, (relation,)))
-    words = vocabulary(told, NAMES, (), features, WORDLLAMA)
-    encoder = Encoder(words)
-    encoder.prepare(told)
-    trainer = Trainer(build(words, static_vectors, settings))
     with tempfile.TemporaryDirectory() as folder:
-        generate(Path(folder), videos, tubes, frames, features)
+        corpus = Corpus.generated(size, share, Path(folder), vidstg_tubes)
+        told, clips, warm = corpus.sentences, corpus.settings.batch_clips, corpus.settings.warm_up
+        trainer = Trainer(corpus.model())
 
-        def epoch(parts: list[list[Sentence]], clips_a_step: int) -> None:
-            clips = ClipStore(Path(folder), 64, {s.video for s in told})
-            found = (batches(clips, encoder, p, clips_a_step, (0, 0), settings.train_frames) for p in parts)
-            trainer.epoch((batch for of in found for *_, batch in of), settings.warm_up, "cpu")
+        def one_by_one() -> Iterator[Batch]:
+            return itertools.chain.from_iterable(corpus.batches([sentence], 1) for sentence in told)
 
         ways = {
-            "ours": lambda: epoch([told], settings.batch_clips),
-            "plain loop": lambda: epoch([[s] for s in told], 1),
+            "ours": lambda: trainer.epoch(corpus.batches(told, clips), warm, "cpu"),
+            "plain loop": lambda: trainer.epoch(one_by_one(), warm, "cpu"),
         }
         ways["ours"]()  # warms up
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -2,10 +2,12 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 
+from vcma.detection.precision import PRECISIONS
 from vcma.detection.proposals import propose
 from vcma.detection.registry import cached_detector, load_detector
 from vcma.pipeline import artifact, schemas
@@ -22,10 +24,11 @@ from vcma.records.columns import Columns
 @click.option("--nms-threshold", type=click.FloatRange(0, 1), help="IoU beyond which the weaker region goes.")
 @click.option("--min-size", type=click.FloatRange(0), help="Least side of a region in stored pixels.")
 @click.option("--batch", type=click.IntRange(1), help="Frames in one forward pass.")
-def detect_proposals(run: StageRun, batch: int, **parameters: float) -> None:
+@click.option("--precision", type=click.Choice(PRECISIONS), help="Arithmetic of the network.")
+def detect_proposals(run: StageRun, precision: str, **parameters: Any) -> None:
     """Find regions in every sampled frame with the data set's detector."""
-    settings = run.project.detector
-    fingerprint = load_detector(settings, run.project.root, run.device).fingerprint
+    how = (run.project.detector, run.project.root, run.device, precision)
+    fingerprint = load_detector(*how).fingerprint
     frames = run.artifact("frames")
     videos = available_videos(run.artifact("samples.h5"), frames)
     path = {video: video_file(frames, video) for video in videos}
@@ -34,15 +37,15 @@ def detect_proposals(run: StageRun, batch: int, **parameters: float) -> None:
         content = artifact.attributes(path[video], schemas.FRAMES)["content"]
         return {"frames": content, "detector": fingerprint}
 
-    work = partial(_work, settings, run.project.root, run.device, batch, parameters)
+    threads = 0 if run.device == "cpu" else run.jobs
+    work = partial(_work, how, parameters | {"threads": threads})
     items = {video: (path[video],) for video in videos}
     done = per_video(run, schemas.PROPOSALS, items, work, inputs, _count)
     run.done(done.text(), run.artifact("proposals"))
 
 
-def _work(settings: dict, root: Path, device: str, batch: int, parameters: dict, frames: Path) -> Columns:
-    detector = cached_detector(settings, root, device)
-    return propose(detector, artifact.read(schemas.FRAMES, frames), batch=batch, **parameters)
+def _work(how: tuple, parameters: dict, frames: Path) -> Columns:
+    return propose(cached_detector(*how), artifact.read(schemas.FRAMES, frames), **parameters)
 
 
 def _count(columns: Columns) -> dict[str, int]:

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from tests.conftest import ROOT
 
@@ -68,3 +69,48 @@ def test_a_script_that_fails_is_told(table):
     (table.KEPT / "artifacts.json").write_text("{}")
     told = table.measure("artifacts", [f"{ROOT}/a|b"])["failed"]
     assert told.endswith("unrecognized arguments: a/b")
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    return importlib.import_module("gpu")
+
+
+def test_the_gpus_benchmark_is_skipped_with_one_line_where_there_is_none(gpu):
+    done = CliRunner().invoke(gpu.main, ["--device", "cuda:99"])
+    assert done.exit_code == 0
+    assert done.output == "skipped: torch finds no cuda:99 here; --device cpu --tiny runs this without a GPU\n"
+
+
+def test_the_gpus_benchmark_runs_without_one(gpu, tmp_path):
+    words = "--device cpu --tiny --rounds 1 --batch 2 --precision fp32 --threads 2 --share 0.0003"
+    done = CliRunner().invoke(gpu.main, [*words.split(), "--json", str(tmp_path / "found.json")])
+    assert done.exit_code == 0, done.output
+    assert "not a GPU: these figures mean nothing" in done.output
+    found = json.loads((tmp_path / "found.json").read_text())
+    speeds = found["speeds"]["fp32, batch 2"]
+    assert {"the stage", "network", "detectron2", "backbone", "busy"} == set(speeds)
+    assert speeds["busy"] is None and speeds["backbone"] > speeds["network"] > 0
+    equal = found["equality"]["fp32"]
+    assert equal["same bytes again"]
+    for way in ("the CPU's own way", "whole batches on the CPU"):
+        assert equal[way]["regions"] > 20 and equal[way]["same"] == 1 and equal[way]["score apart"] < 1e-4
+    assert list(found["EM"]) == ["vidstg, 2 clips"] and min(found["EM"].values()) > 0
+
+
+def test_the_share_of_time_that_spans_cover(gpu):
+    assert gpu.covered([(0, 1), (1, 4)]) == 1
+    assert gpu.covered([(6, 8), (0, 4), (1, 2), (3, 5)]) == 7 / 8
+
+
+def test_regions_agree_within_a_thousandth(gpu):
+    def regions(*rows):
+        rows = np.array(rows, np.float32).reshape(-1, 5)
+        return gpu.Regions(rows[:, :4], rows[:, 4], *(np.zeros((len(rows), 1), np.float16) for _ in range(3)))
+
+    wanted = [regions([0, 0, 9, 9, 0.5], [1, 1, 9, 9, 0.4]), regions([0, 0, 5, 5, 0.3])]
+    found = [regions([0, 0.05, 9, 9, 0.5008], [1, 1, 9, 9, 0.402]), regions()]
+    told = gpu.agreement(found, wanted, 100)
+    assert told["regions"] == 3 and told["same"] == pytest.approx(1 / 3)
+    assert told["score apart"] == pytest.approx(8e-4, abs=1e-6) and told["frames of another count"] == 0.5

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vcma.boxes import pairwise_iou
-from vcma.detection import detectron2_backend, opencv_backend
+from vcma.detection import opencv_backend
 from vcma.detection.base import detection_mask, read_names
+from vcma.detection.detectron2_candidates import Limits
+from vcma.detection.detectron2_config import import_detectron2
 
 
 def test_names_take_the_first_synonym(tmp_path):
@@ -34,7 +36,10 @@ _BOXES = st.lists(st.tuples(*[st.integers(0, 30)] * 4, st.integers(0, 9)), max_s
 
 @given(_BOXES, st.floats(0.1, 0.9), st.integers(1, 6))
 @settings(max_examples=60, deadline=None)
-def test_both_suppressions_equal_the_definition(rows, threshold, top_k):
+def test_all_suppressions_equal_the_definition(rows, threshold, top_k):
+    import_detectron2()
+    from vcma.detection import detectron2_batches, detectron2_pictures
+
     rows = np.array(rows, np.float32).reshape(-1, 5)
     boxes = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], 1)
     scores = ((rows[:, 4] + np.arange(len(rows)) * 1e-3) / 10).astype(np.float32)  # no ties
@@ -45,8 +50,10 @@ def test_both_suppressions_equal_the_definition(rows, threshold, top_k):
             expected.append(int(i))
     kept = opencv_backend._select(boxes, scores, top_k, 0.2, threshold, 4)
     assert kept.tolist() == expected
-    kept = detectron2_backend._select(torch.from_numpy(boxes), torch.from_numpy(scores), top_k, 0.2, threshold, 4)
-    assert kept.tolist() == expected
+    limits, tensors = Limits(top_k, 0.2, threshold, 4), (torch.from_numpy(boxes), torch.from_numpy(scores))
+    assert detectron2_pictures._select(*tensors, limits).tolist() == expected
+    kept, real = detectron2_batches.select(*tensors, [len(boxes)], limits)
+    assert kept[real].tolist() == expected
 
 
 def test_the_mask_is_the_same_of_arrays_and_tensors():

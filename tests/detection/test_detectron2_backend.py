@@ -74,7 +74,8 @@ def test_answers_are_those_of_detectron2_itself(which, request, tmp_path):
     fill(model, read_checkpoint(folder / "model.pkl"), folder)
     height, width = picture.shape[:2]
     with torch.no_grad(), without_old_warnings():
-        theirs = model([{"image": detector._tensor(picture), "height": height, "width": width}])[0]["instances"]
+        (image,) = detector._way.prepare([picture])
+        theirs = model([{"image": image, "height": height, "width": width}])[0]["instances"]
     (ours,) = detector.detect([picture], **LIMITS | {"nms_threshold": 1.0, "top_k": 50, "min_size": 0.01})
     score, box, label = theirs.scores.numpy(), theirs.pred_boxes.tensor.numpy(), theirs.pred_classes.numpy()
     assert len(ours) > 3

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vcma.video.cuts import BINS, colour_histogram, cuts_before, find_cuts
+from vcma.video.cuts import BINS, colour_histogram, find_cuts, sampled_cuts
 from vcma.video.decoding import read_frames
 
 
@@ -61,12 +61,12 @@ def test_a_histogram_counts_every_pixel_of_a_small_picture() -> None:
     assert {i: histogram[i] for i in np.flatnonzero(histogram).tolist()} == {0: 0.25, 16: 0.25, BINS - 1: 0.5}
 
 
-def test_sampled_frames_tell_of_cuts_since_the_one_before() -> None:
-    decoded = np.array([0, 1, 2, 5, 6, 7, 9])
-    cut = np.array([False, False, True, False, True, False, True])
-    assert cuts_before(cut, decoded, np.array([0, 1, 5, 6, 7])).tolist() == [False, False, True, True, False]
-    assert cuts_before(cut, decoded, np.array([2, 7, 9])).tolist() == [False, True, True]
-    assert cuts_before(cut, decoded, np.zeros(0, int)).tolist() == []
+def test_sampled_frames_tell_of_cuts_only_where_they_are_close_in_time() -> None:
+    shots = [panned(scene(seed), 8, speed=4) for seed in (1, 2)]
+    histograms = np.array([colour_histogram(picture) for picture in chain(*shots)])
+    assert np.flatnonzero(sampled_cuts(histograms, np.arange(16) * 0.25)).tolist() == [8]
+    assert not sampled_cuts(histograms, np.arange(16) * 1.0).any()
+    assert sampled_cuts(np.zeros((0, BINS), np.float32), np.zeros(0)).tolist() == []
 
 
 @pytest.fixture(scope="module")

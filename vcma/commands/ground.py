@@ -64,12 +64,13 @@ def ground_command(
         raise InputError("no such video", video, "check its path")
     _check_folder(out)
     # All that can be wrong is found before the minutes that detection takes.
-    detector = load_detector(project.detector, project.root, device)
+    precision = project.section("detect_proposals")["precision"]
+    detector = load_detector(project.detector, project.root, device, precision)
     grounder_for = _untrained(project, device) if untrained else _trained(folder, project.root, detector, device)
     timeline = read_timeline(video)
     frames = _frames(video, timeline, project)
     begin, end = _searched(frames["frame"], timeline, project)
-    tubes = _tubes(frames, project, detector)
+    tubes = _tubes(frames, project, detector, threads=0 if device == "cpu" else os.cpu_count() or 1)
     sentences = [_sentence(text, i) for i, text in enumerate(texts)]
     predictions = _predictions(grounder_for(tubes), sentences, tubes, begin, end)
     fps = timeline.fps or ASSUMED_FPS
@@ -179,13 +180,15 @@ def _searched(seen: np.ndarray, timeline: Timeline, project: Project) -> tuple[i
     return int(seen[0]) if grid[0] < seen[0] else 0, int(unseen[0])
 
 
-def _tubes(frames: dict[str, Any], project: Project, detector: Detector) -> Tubes:
-    """The tubes of one video in its sampled frames, by pipeline.yaml's parameters."""
+def _tubes(frames: dict[str, Any], project: Project, detector: Detector, threads: int) -> Tubes:
+    """The tubes of one video in its sampled frames, by pipeline.yaml's parameters; threads as in `propose`."""
     from vcma.detection.proposals import propose
     from vcma.linking.linker import link
 
-    how = project.section("detect_proposals")
-    found = propose(detector, frames, watch=lambda passes: progress(passes, len(passes), "detect"), **how)
+    how = {key: value for key, value in project.section("detect_proposals").items() if key != "precision"}
+    found = propose(
+        detector, frames, threads=threads, watch=lambda passes: progress(passes, len(passes), "detect"), **how
+    )
     return Tubes.of(link(found, **project.section("link_tubes")))
 
 

@@ -21,13 +21,29 @@ from vcma.records.regions import Regions
 class Detector(Protocol):
     """What a backend's `load` returns.
 
-    feature_dim is D of `Regions`; fingerprint tells detectors apart whose answers may differ.
+    feature_dim is D of `Regions`; fingerprint tells detectors apart whose answers may differ. Detection has three
+    steps, so that what the processor does can overlap with what a device does: `prepare` and `finish` may run in
+    any thread, several at a time; `run` lets one thread in at a time, and may return before the device is done.
     """
 
     class_names: tuple[str, ...]
     attribute_names: tuple[str, ...]
     feature_dim: int
     fingerprint: str
+
+    def prepare(self, pictures: Sequence[np.ndarray]) -> Any:
+        """What `run` reads of pictures (H, W, 3) uint8 BGR, which may differ in size."""
+        ...
+
+    def run(
+        self, prepared: Any, *, top_k: int, score_threshold: float, nms_threshold: float, min_size: float
+    ) -> Any:
+        """The network's answer, cut down to what `detect` says, as `finish` reads it."""
+        ...
+
+    def finish(self, output: Any) -> list[Regions]:
+        """Regions of each picture."""
+        ...
 
     def detect(
         self,
@@ -43,17 +59,25 @@ class Detector(Protocol):
         Of two boxes whose IoU exceeds nms_threshold the one of lower score is dropped, whatever their classes;
         boxes with a side below min_size pixels are dropped first.
         """
-        ...
+        output = self.run(
+            self.prepare(pictures),
+            top_k=top_k,
+            score_threshold=score_threshold,
+            nms_threshold=nms_threshold,
+            min_size=min_size,
+        )
+        return self.finish(output)
 
 
 def detection_mask(box: Any, score: Any, score_threshold: float, min_size: float) -> Any:
-    """Mask [n] of the boxes [n, 4] that may be kept: finite, not empty, large enough, of sufficient score [n].
+    """Mask [..., n] of the boxes [..., n, 4] that may be kept: finite, not empty, large enough, of sufficient score
+    [..., n].
 
     Of NumPy arrays and torch tensors alike.
     """
-    sides = box[:, 2:] - box[:, :2]
-    finite = (abs(box) < math.inf).all(1)
-    return finite & (score > score_threshold) & ((sides >= min_size) & (sides > 0)).all(1)
+    sides = box[..., 2:] - box[..., :2]
+    finite = (abs(box) < math.inf).all(-1)
+    return finite & (score > score_threshold) & ((sides >= min_size) & (sides > 0)).all(-1)
 
 
 def resolve(value: str, root: Path) -> Path:

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
+import click
 import numpy as np
 
-from vcma.detection.base import detection_mask, existing_file, fingerprint, read_names
+from vcma.detection.base import Detector, existing_file, fingerprint, read_names
 from vcma.detection.colours import COLOUR_ATTRIBUTES, named_colours
+from vcma.detection.detectron2_candidates import Limits, Selected
 from vcma.detection.detectron2_config import (
     catalogued_classes,
     decisive_settings,
@@ -26,15 +30,27 @@ from vcma.detection.detectron2_config import (
     without_old_warnings,
 )
 from vcma.detection.detectron2_model import build_model, fill, fuse_norms
+from vcma.detection.precision import computing_in
 from vcma.detection.weights import read_checkpoint
-from vcma.errors import InputError
+from vcma.errors import InputError, RefusedError
 from vcma.records.regions import Regions
 
 _VERSION = 1  # part of the fingerprint: raise it when the same weights would give other answers
 
 
-def load(settings: Mapping[str, Any], root: Path, device: str) -> DetectronDetector:
-    """Build the model of a configuration and fill it with weights; raises InputError with what does not fit."""
+def load(
+    settings: Mapping[str, Any],
+    root: Path,
+    device: str,
+    precision: str = "fp32",
+    whole_batches: bool | None = None,
+) -> DetectronDetector:
+    """Build the model of a configuration and fill it with weights; raises InputError with what does not fit.
+
+    whole_batches: as of DetectronDetector; None: on any device but a CPU.
+    """
+    if whole_batches is None:
+        whole_batches = device != "cpu"
     cfg = read_config(settings["config"], root)
     weights = weights_file(settings.get("weights"), cfg.MODEL.WEIGHTS, root)
     checkpoint = read_checkpoint(weights)
@@ -51,7 +67,8 @@ def load(settings: Mapping[str, Any], root: Path, device: str) -> DetectronDetec
     model = _ready_model(cfg, checkpoint, weights, device)
     decisive = [_VERSION, *decisive_settings(settings["config"], root, cfg)]
     description = json.dumps(decisive, sort_keys=True) + repr((classes, attributes))
-    return DetectronDetector(model, cfg, classes, attributes, fingerprint("detectron2", description, weights))
+    identity = fingerprint("detectron2", description, weights)
+    return DetectronDetector(model, cfg, classes, attributes, identity, precision, whole_batches)
 
 
 def _names(settings: Mapping[str, Any], key: str, root: Path) -> tuple[str, ...]:
@@ -67,24 +84,11 @@ def _ready_model(cfg: Any, checkpoint: dict[str, Any], weights: Path, device: st
     model = build_model(cfg, device)
     fill(model, checkpoint, weights)
     fuse_norms(model)
-    if device == "cpu":
-        model.to(memory_format=torch.channels_last)  # a quarter faster there
+    model.to(memory_format=torch.channels_last)  # a quarter faster on a CPU, and what a GPU's half precision wants
     return model.eval()
 
 
-class _Candidates(NamedTuple):
-    """All regions of a picture before any is dropped, as tensors.
-
-    box (R, 4) xyxy in the picture's pixels, score (R,), logits (R, C + 1) with the background last, feature (R, D).
-    """
-
-    box: Any
-    score: Any
-    logits: Any
-    feature: Any
-
-
-class DetectronDetector:
+class DetectronDetector(Detector):
     """A `Detector` of a built detectron2 model."""
 
     def __init__(
@@ -94,101 +98,112 @@ class DetectronDetector:
         class_names: tuple[str, ...],
         attribute_names: tuple[str, ...],
         identity: str,
+        precision: str = "fp32",
+        whole_batches: bool = False,
     ):
-        from detectron2.data.transforms import ResizeShortestEdge
+        """whole_batches: work on the pictures of a pass together (`detectron2_batches`), as a GPU wants it, instead
+        of one by one (`detectron2_pictures`).
+        """
+        from vcma.detection.detectron2_batches import WholeBatches
+        from vcma.detection.detectron2_pictures import PictureByPicture
 
         self.class_names = class_names
         self.has_attribute_head = hasattr(model.roi_heads.box_predictor, "attributes")
         self.attribute_names = attribute_names if self.has_attribute_head else COLOUR_ATTRIBUTES
         self.feature_dim = model.roi_heads.box_predictor.cls_score.in_features
         self.fingerprint = identity
-        self._model = model
-        self._rgb = cfg.INPUT.FORMAT == "RGB"
-        self._resize = ResizeShortestEdge(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST)
+        self._way = (WholeBatches if whole_batches else PictureByPicture)(model, cfg)
+        self._precision, self._device = precision, str(model.device)
+        self._lock = Lock()
+        self._largest_pass = 1 << 30  # pictures; less where more did not fit into the device's memory
 
-    def detect(
+    def prepare(self, pictures: Sequence[np.ndarray]) -> list[_Neighbours]:
+        """Neighbours of one size, which share a forward pass, with the network's inputs."""
+        groups = (list(same) for _, same in itertools.groupby(pictures, key=lambda picture: picture.shape))
+        return [_Neighbours(same, self._way.prepare(same)) for same in groups]
+
+    def run(
         self,
-        pictures: Sequence[np.ndarray],
+        prepared: list[_Neighbours],
         *,
         top_k: int,
         score_threshold: float,
         nms_threshold: float,
         min_size: float,
-    ) -> list[Regions]:
-        """Regions of each picture; neighbours of one size share a forward pass."""
+    ) -> _Output:
+        """Pictures and what is kept of them, once it is called for."""
         import torch
 
-        found: list[Regions] = []
-        with torch.inference_mode(), without_old_warnings():
-            for _, neighbours in itertools.groupby(pictures, key=lambda picture: picture.shape):
-                same_size = list(neighbours)
-                for picture, candidates in zip(same_size, self._forward(same_size), strict=True):
-                    kept = _select(
-                        candidates.box, candidates.score, top_k, score_threshold, nms_threshold, min_size
-                    )
-                    found.append(self._regions(picture, _Candidates(*(values[kept] for values in candidates))))
-        return found
+        limits = Limits(top_k, score_threshold, nms_threshold, min_size)
+        with (
+            self._lock,
+            device_failures(self._device),
+            torch.inference_mode(),
+            without_old_warnings(),
+            computing_in(self._precision, self._device),
+        ):
+            return [part for neighbours in prepared for part in self._passes(neighbours, limits)]
 
-    def _forward(self, pictures: list[np.ndarray]) -> Iterator[_Candidates]:
-        """The candidates of each of several pictures of one size."""
-        import torch
+    def finish(self, output: _Output) -> list[Regions]:
+        """Regions of each picture, with the names of colours where no attribute head is."""
+        with device_failures(self._device):
+            return [
+                self._regions(picture, selected)
+                for pictures, selection in output
+                for picture, selected in zip(pictures, selection(), strict=True)
+            ]
 
-        model = self._model
-        images = model.preprocess_image([{"image": self._tensor(picture)} for picture in pictures])
-        maps = model.backbone(images.tensor)
-        proposals, _ = model.proposal_generator(images, maps, None)
-        features = _box_features(model.roi_heads, maps, [p.proposal_boxes for p in proposals])
-        predictions = model.roi_heads.box_predictor(features)
-        boxes = model.roi_heads.box_predictor.predict_boxes(predictions, proposals)
-        counts = [len(p) for p in proposals]
-        height, width = pictures[0].shape[:2]
-        scale = torch.tensor([width, height] * 2, device=features.device) / torch.tensor(
-            images.image_sizes[0][::-1] * 2, device=features.device
-        )
-        rows = zip(boxes, predictions[0].split(counts), features.split(counts), strict=True)
-        for box, logits, feature in rows:
-            score, label = logits.softmax(1)[:, :-1].max(1)
-            per_class = box.view(len(box), box.shape[1] // 4, 4)  # one box a region, or one a class
-            chosen = label if per_class.shape[1] > 1 else torch.zeros_like(label)
-            box = per_class[torch.arange(len(label), device=label.device), chosen] * scale
-            box = torch.minimum(box.clamp(min=0), scale.new_tensor([width, height] * 2))
-            yield _Candidates(box, score, logits, feature)
-
-    def _tensor(self, picture: np.ndarray) -> Any:
-        """The network's input: resized as in testing, (3, h, w), in the channel order it was trained on."""
-        import torch
-
-        resized = self._resize.get_transform(picture).apply_image(picture)
-        resized = resized[:, :, ::-1] if self._rgb else resized
-        return torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1), np.float32))
-
-    def _regions(self, picture: np.ndarray, kept: _Candidates) -> Regions:
-        foreground = kept.logits[:, :-1]
-        box = kept.box.cpu().numpy()
-        if self.has_attribute_head:
-            predictor = self._model.roi_heads.box_predictor
-            attributes = predictor.attributes(kept.feature, foreground.argmax(1)).cpu().numpy()
-        else:
-            attributes = named_colours(picture, box)
+    def _regions(self, picture: np.ndarray, found: Selected) -> Regions:
+        attributes = found.attributes if self.has_attribute_head else named_colours(picture, found.box)
         return Regions(
-            box=box.astype(np.float32),
-            score=kept.score.cpu().numpy().astype(np.float32),
-            class_prob=foreground.softmax(1).cpu().numpy().astype(np.float16),
+            box=found.box.astype(np.float32),
+            score=found.score.astype(np.float32),
+            class_prob=found.class_prob.astype(np.float16),
             attribute_prob=attributes.astype(np.float16),
-            feature=kept.feature.cpu().numpy().astype(np.float16),
+            feature=found.feature.astype(np.float16),
         )
 
+    def _passes(self, neighbours: _Neighbours, limits: Limits) -> _Output:
+        """Forward passes of all neighbours, in halves where the device's memory is too small for them together."""
+        import torch
 
-def _box_features(heads: Any, maps: dict[str, Any], boxes: list) -> Any:
-    """Box-head features (R, D) of all proposals: what the box predictor is given."""
-    if hasattr(heads, "res5"):
-        return heads._shared_roi_transform([maps[name] for name in heads.in_features], boxes).mean(dim=(2, 3))
-    return heads.box_head(heads.box_pooler([maps[name] for name in heads.box_in_features], boxes)).flatten(1)
+        pictures, inputs = neighbours
+        while True:
+            size = min(self._largest_pass, len(pictures))
+            parts = [slice(first, first + size) for first in range(0, len(pictures), size)]
+            try:
+                return [
+                    (pictures[part], self._way.run(inputs[part], pictures[0].shape[:2], limits)) for part in parts
+                ]
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise RefusedError(
+                        "one frame does not fit into its memory", self._device, "free memory there, or use the CPU"
+                    ) from None
+            # Outside of the handler, whose traceback holds the tensors.
+            torch.accelerator.empty_cache()
+            self._largest_pass = size // 2
+            click.echo(f"{self._device}: no memory for {size} frames at once; on with {size // 2}", err=True)
 
 
-def _select(box: Any, score: Any, top_k: int, score_threshold: float, nms_threshold: float, min_size: float) -> Any:
-    """Rows kept by score, size and class-agnostic non-maximum suppression, best first; on the tensors' device."""
-    from torchvision.ops import nms
+class _Neighbours(NamedTuple):
+    """Pictures of one size, and the network's inputs, both of which may be sliced."""
 
-    rows = detection_mask(box, score, score_threshold, min_size).nonzero()[:, 0]
-    return rows[nms(box[rows], score[rows], nms_threshold)[:top_k]]
+    pictures: list[np.ndarray]
+    inputs: Any
+
+
+_Output = list[tuple[list[np.ndarray], Callable[[], list[Selected]]]]  # pictures, and what is kept of each
+
+
+@contextmanager
+def device_failures(device: str) -> Iterator[None]:
+    """Turn a failure of the device itself into an error that ends the run: no video is to blame."""
+    import torch
+
+    try:
+        yield
+    except torch.AcceleratorError as error:
+        reason = str(error).strip().splitlines()[0]
+        remedy = "run again: finished videos are kept"
+        raise RefusedError(f"the device failed: {reason}", device, remedy) from None

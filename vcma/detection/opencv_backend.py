@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from vcma.boxes import pairwise_iou
-from vcma.detection.base import detection_mask, existing_file, fingerprint, read_names
+from vcma.detection.base import Detector, detection_mask, existing_file, fingerprint, read_names
 from vcma.detection.colours import COLOUR_ATTRIBUTES, HISTOGRAM_DIM, lab_histograms, named_colours
 from vcma.detection.layouts import LAYOUTS, Candidates, Layout, likely_layout
 from vcma.errors import InputError
@@ -29,7 +30,15 @@ _VERSION = 2  # part of the fingerprint: raise it when the same network would gi
 _CLASS_SHARE = 0.5  # share of the class distribution in the cosine of two features; the rest is colour
 
 
-class DnnDetector:
+class _Input(NamedTuple):
+    """A picture (H, W, 3) uint8 BGR, and its `_blob`."""
+
+    picture: np.ndarray
+    blob: np.ndarray
+    scale: np.ndarray
+
+
+class DnnDetector(Detector):
     """A `Detector` of a network in OpenCV's DNN module."""
 
     def __init__(self, net: Any, layout: Layout, class_names: tuple[str, ...], source: Path, identity: str):
@@ -39,33 +48,36 @@ class DnnDetector:
         self.feature_dim = len(class_names) + HISTOGRAM_DIM
         self.fingerprint = identity
         self._net, self._layout, self._source = net, layout, source
+        self._lock = Lock()  # the network keeps its input from one call to the next
         self._output = self._fitting_output()
 
-    def detect(
-        self,
-        pictures: Sequence[np.ndarray],
-        *,
-        top_k: int,
-        score_threshold: float,
-        nms_threshold: float,
-        min_size: float,
-    ) -> list[Regions]:
-        """Regions of each picture, one forward pass a picture (exported networks have a fixed batch of one)."""
+    def prepare(self, pictures: Sequence[np.ndarray]) -> list[_Input]:
+        """Each picture as the network reads it."""
+        return [_Input(picture, *_blob(picture, self._layout)) for picture in pictures]
+
+    def run(
+        self, prepared: list[_Input], *, top_k: int, score_threshold: float, nms_threshold: float, min_size: float
+    ) -> list[tuple[np.ndarray, Candidates]]:
+        """Pictures and what is kept of each, one forward pass a picture (exported networks have a batch of one)."""
         found = []
-        for picture in pictures:
-            candidates = self._candidates(picture)
-            kept = _select(candidates.box, candidates.score, top_k, score_threshold, nms_threshold, min_size)
-            found.append(self._regions(picture, Candidates(*(values[kept] for values in candidates))))
+        with self._lock:
+            for given in prepared:
+                candidates = self._candidates(given)
+                kept = _select(candidates.box, candidates.score, top_k, score_threshold, nms_threshold, min_size)
+                found.append((given.picture, Candidates(*(values[kept] for values in candidates))))
         return found
 
-    def _candidates(self, picture: np.ndarray) -> Candidates:
+    def finish(self, output: list[tuple[np.ndarray, Candidates]]) -> list[Regions]:
+        """Distributions, colours and features of what is kept."""
+        return [self._regions(picture, kept) for picture, kept in output]
+
+    def _candidates(self, given: _Input) -> Candidates:
         """All candidates, boxes (in the picture's pixels, clipped to it) and scores float32, as they are stored."""
-        height, width = picture.shape[:2]
-        blob, scale = _blob(picture, self._layout)
-        (output,) = self._forward(blob, [self._output])
+        height, width = given.picture.shape[:2]
+        (output,) = self._forward(given.blob, [self._output])
         with np.errstate(over="ignore", invalid="ignore"):  # such boxes are dropped for not being finite
             candidates = self._layout.decode(output, len(self.class_names), self._layout)
-            boxes = (candidates.box * np.tile(scale, 2)).clip(0, [width, height, width, height])
+            boxes = (candidates.box * np.tile(given.scale, 2)).clip(0, [width, height, width, height])
             return candidates._replace(box=boxes.astype(np.float32), score=candidates.score.astype(np.float32))
 
     def _fitting_output(self) -> str:

@@ -15,14 +15,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from vcma.detection.base import Detector
 from vcma.errors import InputError
 
 
-def load_detector(settings: Mapping[str, Any], root: Path, device: str = "cpu") -> Detector:
-    """Build the detector that a `detector:` block describes; raises InputError with what is wrong in it."""
+def load_detector(
+    settings: Mapping[str, Any], root: Path, device: str = "cpu", precision: str = "fp32"
+) -> Detector:
+    """Build the detector that a `detector:` block describes; raises InputError with what is wrong in it.
+
+    precision: one of PRECISIONS; a CPU, and OpenCV anywhere, compute in fp32 alone.
+    """
     backend = settings.get("backend")
     if backend not in BACKENDS:
         raise InputError(
@@ -41,26 +47,35 @@ def load_detector(settings: Mapping[str, Any], root: Path, device: str = "cpu") 
             "detector",
             f"its settings are {', '.join(sorted(allowed))}",
         )
-    return chosen.load(settings, Path(root), device)
+    if precision != "fp32" and (device == "cpu" or not chosen.on_devices):
+        where = f"the {backend} detector on {device}" if chosen.on_devices else f"the {backend} detector"
+        raise InputError(f"{where} computes in fp32, not in {precision}", "detect_proposals", "set precision: fp32")
+    return chosen.load(settings, Path(root), device, precision)
 
 
-def cached_detector(settings: Mapping[str, Any], root: Path, device: str = "cpu") -> Detector:
+def cached_detector(
+    settings: Mapping[str, Any], root: Path, device: str = "cpu", precision: str = "fp32"
+) -> Detector:
     """Like `load_detector`, built once a process: for workers that are handed one video after another."""
-    return _cached(json.dumps(settings, sort_keys=True), Path(root), device)
+    with _BUILDING:
+        return _cached(json.dumps(settings, sort_keys=True), Path(root), device, precision)
+
+
+_BUILDING = Lock()  # two threads that ask at once share one
 
 
 @lru_cache(maxsize=1)
-def _cached(settings: str, root: Path, device: str) -> Detector:
-    return load_detector(json.loads(settings), root, device)
+def _cached(settings: str, root: Path, device: str, precision: str) -> Detector:
+    return load_detector(json.loads(settings), root, device, precision)
 
 
-def _load_detectron2(settings: Mapping[str, Any], root: Path, device: str) -> Detector:
+def _load_detectron2(settings: Mapping[str, Any], root: Path, device: str, precision: str) -> Detector:
     from vcma.detection.detectron2_backend import load
 
-    return load(settings, root, device)
+    return load(settings, root, device, precision)
 
 
-def _load_opencv_dnn(settings: Mapping[str, Any], root: Path, device: str) -> Detector:
+def _load_opencv_dnn(settings: Mapping[str, Any], root: Path, device: str, precision: str) -> Detector:
     from vcma.detection.opencv_backend import load
 
     return load(settings, root)
@@ -68,11 +83,15 @@ def _load_opencv_dnn(settings: Mapping[str, Any], root: Path, device: str) -> De
 
 @dataclass(frozen=True)
 class Backend:
-    """load(settings, root, device), which imports the heavy library, and the settings it takes."""
+    """load(settings, root, device, precision), which imports the heavy library, and the settings it takes.
 
-    load: Callable[[Mapping[str, Any], Path, str], Detector]
+    on_devices: whether it computes on the device at all; one that does not ignores it.
+    """
+
+    load: Callable[[Mapping[str, Any], Path, str, str], Detector]
     required: frozenset[str]
     optional: frozenset[str]
+    on_devices: bool = True
 
 
 BACKENDS = {
@@ -81,5 +100,6 @@ BACKENDS = {
         _load_opencv_dnn,
         frozenset({"layout", "weights", "classes", "input_size"}),
         frozenset({"network", "source", "scale", "mean", "swap_rb", "first_class"}),
+        on_devices=False,
     ),
 }

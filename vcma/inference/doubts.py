@@ -74,6 +74,5 @@ _TEXTS = {
     "unlike": "nothing in the video looks much like '{name}'; what comes nearest is shown",
     "misspelt": "'{read}' is read for a word that is in no dictionary ({name})",
     "not_judged": "'{name}' is not judged: the answer may contradict it",
-    "absent": "it may not be in this video at all",
     "interpolated": "most of the boxes are interpolated between detections",
 }

@@ -39,7 +39,7 @@ MAX_GROWTH = 2.0  # ratio of box sizes over a longer gap: interpolation says not
 FILLING_SHARE = 0.5  # of a tube's score; only a tube of less gives its detections to the gaps of the other
 
 # Which tubes are kept.
-MIN_VALUE = 0.005  # of the best tube's value; with less, a tube is clutter: it was the best of nothing in any set
+MIN_VALUE = 0.005  # of the best tube's value; with less, a tube is clutter and hardly ever the answer
 
 # Smoothing.
 STIFFNESSES = (0.03, 0.3, 3.0, 30.0, 300.0)  # steps^3; weights of the squared acceleration to choose from

@@ -58,9 +58,15 @@ class Batch:
     action_static: Float[Tensor, "L text"]
     action_cue: Float[Tensor, "L single"]
 
+    def pinned(self) -> Batch:
+        """The batch in memory that a GPU copies from while it computes; the same where there is none."""
+        if not torch.accelerator.is_available():
+            return self
+        return Batch(*(getattr(self, f.name).pin_memory() for f in fields(self)))
+
     def to(self, device: str) -> Batch:
-        """The batch on a device, in float32."""
-        moved = (torch.as_tensor(getattr(self, f.name), device=device) for f in fields(self))
+        """The batch on a device, in float32; a pinned one without waiting for the device."""
+        moved = (getattr(self, f.name).to(device, non_blocking=True) for f in fields(self))
         return Batch(*(t.float() if t.dtype == torch.float16 else t for t in moved))
 
     @property

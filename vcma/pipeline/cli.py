@@ -41,7 +41,7 @@ _SHARED_OPTIONS = {
         type=click.IntRange(min=1),
         default=lambda: os.cpu_count() or 1,
         show_default="all cores",
-        help="Worker processes over videos; one on a GPU.",
+        help="Worker processes over videos; on a GPU, threads that feed it.",
     ),
     "strict": _Mode(["--strict"], is_flag=True, help="Stop at the first bad item instead of skipping it."),
     "force": _Mode(["--force"], is_flag=True, help="Make everything again, skip nothing."),

@@ -12,7 +12,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -113,7 +113,8 @@ def per_video(
                 summary.add_counts(entry["counts"])
             else:
                 jobs.append((video, paths[video], digests, arguments))
-        make = _MakeArtifact(work, count, schema, run.params, run.lock, run.id, package_digest())
+        alone = run.device == "cpu"
+        make = _MakeArtifact(work, count, schema, run.params, run.lock, run.id, package_digest(), alone)
         outcomes = results(run, make, jobs, isolated)
         with _stopped_at_an_error(outcomes, folder, run.id):
             for video, outcome in progress(outcomes, len(jobs), run.stage):
@@ -133,7 +134,10 @@ def per_video(
 
 @dataclass(frozen=True, eq=False)  # hashable, which joblib's Dask backend asks of a function
 class _MakeArtifact:
-    """Compute and write one video's artifact, in a worker process, perhaps on another machine."""
+    """Compute and write one video's artifact, in a worker process, perhaps on another machine.
+
+    alone: no thread beside this one may be at work. Work on a GPU lets one thread in at a time itself, there alone.
+    """
 
     work: Callable[..., Columns | WithNotes]
     count: Callable[[Columns], dict[str, int]]
@@ -142,6 +146,7 @@ class _MakeArtifact:
     lock: Path
     run_id: str
     package: str
+    alone: bool
 
     def __call__(
         self, video: str, path: Path, inputs: dict[str, str], arguments: tuple
@@ -149,7 +154,7 @@ class _MakeArtifact:
         """The video, and its counts and file as the ledger notes them, or why there is none."""
         try:
             self._check_code()
-            with _ONE_AT_A_TIME:
+            with _ONE_AT_A_TIME if self.alone else nullcontext():
                 made = self.work(*arguments)
                 columns, notes = made if isinstance(made, WithNotes) else (made, [])
                 artifact.write(

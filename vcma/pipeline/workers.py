@@ -9,7 +9,9 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
+from itertools import islice
 from typing import Any
 
 import click
@@ -54,10 +56,15 @@ def results(
 
 
 def parallel(run: StageRun, function: Callable, jobs: list[tuple], isolated: bool = False) -> Iterator[Any]:
-    """function(*job) of all jobs, in any order: on the run's Dask cluster, in worker processes, or in this process.
+    """function(*job) of all jobs, in any order: on the run's Dask cluster, in worker processes, or in this process,
+    on a GPU two at a time.
 
     isolated: never in this process.
     """
+    if run.device != "cpu" and not (isolated or run.scheduler):
+        # A GPU serves one process best. One of two videos keeps it busy while the other is read or written.
+        yield from _in_threads(function, jobs, 2)
+        return
     backend = _backend(run, len(jobs), isolated)
     if backend is None:
         yield from (function(*job) for job in jobs)
@@ -79,11 +86,22 @@ def parallel(run: StageRun, function: Callable, jobs: list[tuple], isolated: boo
         yield from outcomes
 
 
+def _in_threads(function: Callable, jobs: list[tuple], threads: int) -> Iterator[Any]:
+    """function(*job) of all jobs, in any order, in threads of this process, which are done when this ends."""
+    waiting = iter(jobs)
+    with ThreadPoolExecutor(threads) as pool:
+        at_work = {pool.submit(function, *job) for job in islice(waiting, threads)}
+        while at_work:
+            done, at_work = wait(at_work, return_when=FIRST_COMPLETED)
+            at_work |= {pool.submit(function, *job) for job in islice(waiting, len(done))}
+            yield from (job.result() for job in done)
+
+
 def _backend(run: StageRun, jobs: int, isolated: bool) -> AbstractContextManager | None:
     """The joblib backend that does so many jobs; None: this process does them."""
     if run.scheduler:
         return dask_cluster(run.scheduler)
-    wanted = isolated or (jobs > 1 and run.jobs > 1 and run.device == "cpu")  # a GPU serves one process best
+    wanted = isolated or (jobs > 1 and run.jobs > 1)
     if wanted and jobs and can_have_workers(run.stage):
         # One native thread a worker: two pools of threads on the same cores can be ten times slower than one.
         # joblib works in this process where it may have one only: of two the second is handed nothing then.

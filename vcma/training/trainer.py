@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from vcma.batching.staging import on_device
 from vcma.model.batch import Batch
 from vcma.model.em import Posterior, infer, objective
 from vcma.model.evidence import Model, forward
@@ -57,21 +58,26 @@ class Trainer:
         torch.manual_seed(settings.seed * 100_003 + number)
         self.model.theta.train()
         self.model.phi.train()
-        totals: dict[str, float] = {}
-        sentences = 0
+        names: list[str] = []
+        steps: list[Tensor] = []  # the terms of each, read at the end: reading one waits for the device
+        sizes: list[int] = []
         intervals = torch.zeros_like(self.model.theta.runs)
-        for batch in batches:
-            terms, counts = self._step(batch.to(device), number < settings.warm_up)
+        for batch in on_device(batches, device):
+            terms, counts = self._step(batch, number < settings.warm_up)
             intervals += counts
-            for name, value in terms.items():
-                totals[name] = totals.get(name, 0.0) + float(value) * len(batch.sentence_clip)
-            sentences += len(batch.sentence_clip)
+            names = list(terms)
+            steps.append(torch.stack(list(terms.values())))
+            sizes.append(len(batch.sentence_clip))
         if intervals.any():
             # Expected counts, smoothed towards knowing nothing: the closed M-step of p(b, e) where the offset a is
             # taken for a constraint on q(y) rather than for a part of p. So the margin counts in every round.
             self.model.theta.runs.copy_((intervals + _SMOOTH * intervals.mean()).log())
             self.ema.theta.runs.copy_(self.model.theta.runs)
-        return {name: value / max(sentences, 1) for name, value in totals.items()}
+        totals = dict.fromkeys(names, 0.0)
+        for size, values in zip(sizes, torch.stack(steps).tolist() if steps else [], strict=True):
+            for name, value in zip(names, values, strict=True):
+                totals[name] += value * size
+        return {name: total / sum(sizes) for name, total in totals.items()}
 
     def _step(self, batch: Batch, warming_up: bool) -> tuple[dict[str, Tensor], Tensor]:
         """The terms of one step of both optimisers, and the expected counts of p(b, e)."""
@@ -197,8 +203,7 @@ def fit_contrast(model: Model, batches: Callable[[int], Iterable[Batch]], device
     model.theta.train()
     for number in range(settings.warm_up + settings.rounds):
         torch.manual_seed(settings.seed * 100_003 + number)
-        for batch in batches(number):
-            tensors = batch.to(device)
+        for tensors in on_device(batches(number), device):
             similarity = model.theta.similarity(tensors)
             optimiser.zero_grad()
             contrast_loss(similarity, tensors, model.theta.tau).backward()

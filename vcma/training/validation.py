@@ -10,6 +10,7 @@ import numpy as np
 from vcma.batching.batches import batches
 from vcma.batching.clip_store import ClipStore
 from vcma.batching.encoder import Encoder
+from vcma.batching.staging import ahead
 from vcma.evaluation.metrics import Scores, score
 from vcma.evaluation.protocols import protocols_for
 from vcma.model.batch import Batch
@@ -97,7 +98,8 @@ class Validation:
                 yield sentence, clip, log_z
 
     def _batches(self, batch_clips: int) -> Iterator[tuple[list[Clip], list[Sentence], Batch]]:
-        return batches(self.clips, self.encoder, self.sentences, batch_clips, None)
+        found = batches(self.clips, self.encoder, self.sentences, batch_clips, None)
+        return found if self.device == "cpu" else ahead(found)
 
     def scores(self, answers: list[Answer] | PredictedTubes) -> Scores:
         """The answers' scores by the data set's default protocol, a row each sample of the truth."""

@@ -1,4 +1,4 @@
-"""Cuts: where a video shows something else from one decoded frame to the next.
+"""Cuts: where a video shows something else from one frame to the next.
 
 Two frames differ by their colour histograms, which hardly change when the camera moves or things move in the
 picture. A cut is a large difference that stands out from those just before and after it: where the camera whirls or
@@ -15,7 +15,8 @@ BINS = _LEVELS**3
 
 _MIN_DIFFERENCE = 0.15  # share of pixels that change colour; between the shots of joined real clips at least 0.2
 _MIN_PROMINENCE = 2.0  # times the differences around: within single real clips at most 1.5
-_AROUND = 2  # decoded frames on either side that a cut must stand out from; a flash is as short
+LONGEST_STEP = 0.4  # s between two sampled frames
+_AROUND = 2  # frames on either side that a cut must stand out from; a flash is as short
 
 
 def colour_histogram(picture: np.ndarray) -> np.ndarray:
@@ -28,7 +29,7 @@ def colour_histogram(picture: np.ndarray) -> np.ndarray:
 
 
 def find_cuts(histograms: np.ndarray) -> np.ndarray:
-    """Whether a shot begins at each frame [T], from the colour histograms [T, BINS] of consecutive decoded frames.
+    """Whether a shot begins at each frame [T], from the colour histograms [T, BINS] of consecutive frames.
 
     The first frame begins none. Frames a third of a second apart still do, with some errors.
     """
@@ -40,11 +41,11 @@ def find_cuts(histograms: np.ndarray) -> np.ndarray:
     return (difference >= _MIN_DIFFERENCE) & (difference >= _MIN_PROMINENCE * np.max(around, axis=0))
 
 
-def cuts_before(cut: np.ndarray, decoded: np.ndarray, sampled: np.ndarray) -> np.ndarray:
+def sampled_cuts(histograms: np.ndarray, time: np.ndarray) -> np.ndarray:
     """Column `cut` of the sampled frames: whether a new shot has begun since the sampled frame before.
 
-    cut [T]: of the decoded frames, whose native indices are decoded [T]; sampled [S]: native indices, increasing.
-    The first sampled frame has none.
+    histograms [S, BINS]; time [S], s. Frames sampled more than LONGEST_STEP apart show too little of what lies
+    between them to tell a cut from a moving camera: none is found there.
     """
-    begun = np.concatenate([[0], np.cumsum(cut)])[np.searchsorted(decoded, sampled, side="right")]
-    return np.diff(begun, prepend=begun[:1]) > 0
+    close = np.diff(time, prepend=-np.inf) <= LONGEST_STEP
+    return find_cuts(histograms) & close

@@ -11,6 +11,7 @@ import numpy as np
 from vcma.errors import InputError
 from vcma.records.columns import offsets
 from vcma.video.conversion import Picture
+from vcma.video.cuts import colour_histogram, sampled_cuts
 from vcma.video.decoding import FrameReader
 from vcma.video.pictures import opencv
 from vcma.video.timeline import Timeline
@@ -60,12 +61,13 @@ def extract(
     if timeline.missing and any(end < 0 or end > len(timeline) for _, end in segments):
         raise InputError(timeline.missing, path, "fetch the video again; `vcma check` finds all of its kind")
     grid = time_grid(segments, timeline.elapsed, rate, max_frames)
-    frames, times, files = [], [], []
+    frames, times, files, colours = [], [], [], []
     for index, time, picture in reader.read(grid):
         if (file := _jpeg(picture, max_side, quality)) is not None:
             frames.append(index)
             times.append(time)
             files.append(file)
+            colours.append(colour_histogram(picture))
     if reader.size is None or len(frames) < _BEARABLE * len(grid):
         found = f"only {len(frames)}" if frames else "none"
         raise InputError(f"{found} of {len(grid)} wanted frames could be decoded", path, "fetch the video again")
@@ -74,6 +76,7 @@ def extract(
     return {
         "frame": np.array(frames, dtype=np.int64),
         "time": np.array(times, dtype=np.float64),
+        "cut": sampled_cuts(np.stack(colours), np.array(times)),
         "jpeg_offset": offsets(map(len, files)),
         "jpeg": np.concatenate(files),
         "width": np.int64(reader.size[0]),
