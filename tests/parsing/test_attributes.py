@@ -94,3 +94,8 @@ def test_clothes_that_something_is_in_are_not_worn(text: str, relations: list[tu
 def test_a_thing_wears_nothing() -> None:
     query = read("a man jumps over the fence in a black coat.")
     assert [e.attributes for e in query.entities] == [("in black coat",), ()]
+
+
+def test_a_second_dress_is_not_put_on_a_thing() -> None:
+    query = read("the man in black goes to the stairs and stands in red.")
+    assert query.entities[1].head == "stair" and query.entities[1].attributes == ()

@@ -64,7 +64,8 @@ def wearer_of(state: WalkState, worn: Chunk) -> int | None:
     newest = state.newest if state.chunk_type(-2) == "np" else ()
     owners = tuple(i for e in state.events if e.predicate == "of" and e.subjects == newest for i in e.objects)
     subjects = state.event.subjects if state.event is not None else state.subject
-    candidates = (*newest, *owners, *subjects, *reversed(range(len(state.referents))))
+    others = (i for i in reversed(range(len(state.referents))) if is_animate(state.referents[i].chunk))
+    candidates = (*newest, *owners, *subjects, *others)
     chunks = {i: state.referents[i].chunk for i in candidates}
     # Whoever is dressed may have a hat as well, or none, and be somewhere.
     also = not worn.form or worn.head.startswith("with")
