@@ -98,8 +98,8 @@ THINGS = _words(
     necktie notebook oar orange ornament package pan parachute pen pencil pillar pillow pipe pizza plane plant
     platform pole porch post poster pot pumpkin purse puzzle racket radio raft rail railing ramp remote rifle rock
     roof rug sandwich saxophone scissors sculpture shed shield ship shovel sign sink slide snowball soap spoon spray
-    staircase stair stairs stick stone stove straw sword television tent tire toaster tool toothbrush torch towel tractor
-    tray tripod trophy trumpet tub tunnel tv violin wagon wheel whip wine xylophone yacht"""
+    staircase stair stairs stick stone stove straw sword television tent tire toaster tool toothbrush torch
+    towel tractor entrance tray tripod trophy trumpet tub tunnel tv violin wagon wheel whip wine xylophone yacht"""
 )
 PARTITIVES = _words("group pair couple piece kind number lot bunch slice set crowd bit")
 
