@@ -99,3 +99,19 @@ def test_no_demand_or_an_unknown_one_says_nothing():
     assert not place_evidence([], clip(ROW), np.zeros(4)).any()
     assert not place_evidence([Demand("inside", 1), Demand("tall", 0)], clip(ROW), np.zeros(4)).any()
     assert place_evidence([Demand("left", 1)], clip(ROW[:1]), np.zeros(1)).shape == (1,)
+
+
+def test_a_second_tube_of_one_thing_and_one_of_another_time_are_no_rivals():
+    twice = clip([(10, 40, 20, 60), (10.2, 40, 20.2, 60), (60, 40, 70, 60)])
+    assert (place_evidence([Demand("left", 1)], twice, np.zeros(3))[:2] > np.log(0.9)).all()
+    pair = clip([(10, 40, 20, 60), (60, 40, 70, 60)])
+    apart = replace(pair, present=np.array([[True, True, False], [False, False, True]]))
+    assert (place_evidence([Demand("left", 1)], apart, np.zeros(2)) > np.log(0.9)).all()
+
+
+def test_a_side_is_also_told_among_the_others():
+    """Both are right of the picture's middle."""
+    found = place_evidence([Demand("left")], clip([(60, 40, 70, 60), (80, 40, 90, 60)]), np.zeros(2))
+    assert found[0] > found[1] + 0.5
+    far = place_evidence([Demand("far")], clip([(10, 20, 20, 40), (50, 40, 80, 95)]), np.zeros(2))
+    assert far[0] > far[1] + 0.5

@@ -42,6 +42,7 @@ STATEMENTS: list[Reading] = [
     ("an adult wearing a blue hat is behind a child", "adult", [("adult", "behind", "child")]),
     ("he turns around and walks to the woman", "he", [("he", "turn around"), ("he", "walk to", "woman")]),
     ("The toy is carried by the child in red.", "toy", [("child", "carry", "toy")]),
+    ("the man takes the cup handed by the boy.", "man", [("man", "take", "cup"), ("boy", "hand", "cup")]),
     ("the white toy is pushed.", "toy", [("toy", "be pushed")]),
     ("the ball that the man throws hits it.", "ball", [("man", "throw", "ball"), ("ball", "hit", "it")]),
     ("a man stands in front of a car", "man", [("man", "stand"), ("man", "in front of", "car")]),

@@ -75,3 +75,27 @@ def test_clothes_belong_to_the_one_who_wears_them(text, wearer, attributes, rela
 
 def test_putting_on_a_hat_is_an_event() -> None:
     assert named_relations(read("a man sits down and wears a hat")) == [("man", "sit down"), ("man", "wear", "hat")]
+
+
+@pytest.mark.parametrize(
+    ("text", "relations"),
+    [
+        ("the man puts the phone in the coat.", [("man", "put", "phone"), ("phone", "in", "coat")]),
+        ("the phone is in the coat.", [("phone", "in", "coat")]),
+        ("the man looks in the coat.", [("man", "look in", "coat")]),
+        ("a man in a vest takes a pen.", [("man", "take", "pen")]),
+        ("two men fight in the ring.", [("man", "fight in", "ring")]),
+    ],
+)
+def test_clothes_that_something_is_in_are_not_worn(text: str, relations: list[tuple[str, ...]]) -> None:
+    assert named_relations(read(text)) == relations
+
+
+def test_a_thing_wears_nothing() -> None:
+    query = read("a man jumps over the fence in a black coat.")
+    assert [e.attributes for e in query.entities] == [("in black coat",), ()]
+
+
+def test_a_second_dress_is_not_put_on_a_thing() -> None:
+    query = read("the man in black goes to the stairs and stands in red.")
+    assert query.entities[1].head == "stair" and query.entities[1].attributes == ()

@@ -20,6 +20,8 @@ from tests.parsing.readings import named_relations, read
         ("the car that isn't red", [], "not_red"),
         ("the man not in red jumps", [("man", "jump")], "not_in_red"),
         ("who is not wearing a hat?", [], "not_wear_hat"),
+        ("the man is not walking or running", [], "not_run"),
+        ("the man sits without looking at the camera", [("man", "sit")], "not_look_at_camera"),
         ("there is no dog", [], "no_dog"),
         ("no dog is running", [], "no_dog"),
         ("a man with no dog runs", [("man", "run")], "no_dog"),
@@ -40,3 +42,8 @@ def test_what_is_not_denied_is_kept() -> None:
     query = read("a man in red without a hat hugs a woman with a hat")
     assert [e.attributes for e in query.entities] == [("in red",), ("with hat",)]
     assert query.flags == ("not_judged:without_hat",)
+
+
+def test_neither_nor() -> None:
+    query = read("neither the man nor the woman moves")
+    assert query.flags == ("not_judged:no_man", "not_judged:no_woman", "no_relation")

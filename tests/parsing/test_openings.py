@@ -60,3 +60,8 @@ def test_what_is_no_opening_or_stands_alone_is_kept(text: str) -> None:
 def test_the_subject_of_a_subordinate_clause_is_not_the_target() -> None:
     query = read("When the man walks, the dog barks")
     assert query.entities[query.target].head == "dog"
+
+
+def test_a_request_with_a_question_mark_is_no_question() -> None:
+    assert read("can you find the man in red?").kind == "declarative"
+    assert read("can you tell me who holds the ball?").kind == "interrogative"

@@ -42,7 +42,7 @@ class Encoder:
         for s in sentences:
             for e in range(len(s.heads)):
                 texts.add(" ".join(s.words(e)))
-                phrases.add(tuple(s.words(e)))
+                phrases.add(s.names(e))
                 traits.add(s.traits(e))
             texts.update(p for _, p, _ in s.relations)
         _extend(self._static, texts, self.texts.embed)
@@ -53,7 +53,7 @@ class Encoder:
         """label(e_i, n) of all entities: agreement with the labels, and with demands of place and rank."""
         rows = [
             label_prior(
-                self._class[tuple(sentence.words(e))],
+                self._class[sentence.names(e)],
                 self._attribute[sentence.traits(e)],
                 clip.class_prob,
                 clip.attribute_prob,
@@ -66,11 +66,11 @@ class Encoder:
 
     def class_agreement(self, sentence: Sentence, entity: int, clip: Clip) -> Float[np.ndarray, " N"]:
         """How far the class of each tube agrees with the head of one entity."""
-        return class_agreement(self._class[tuple(sentence.words(entity))], clip.class_prob)
+        return class_agreement(self._class[sentence.names(entity)], clip.class_prob)
 
     def knows_class(self, sentence: Sentence, entity: int) -> bool:
         """Whether a class of the detector answers to an entity by name or kind, not by likeness alone."""
-        return bool((self._class[tuple(sentence.words(entity))] >= 1).any())
+        return bool((self._class[sentence.names(entity)] >= 1).any())
 
     def batch(
         self,

@@ -1,10 +1,11 @@
 """How well each tube of a clip meets a demand of place or rank, read off the boxes. NumPy only.
 
-On a side of the picture (rank 0): a sigmoid of how far the box's centre lies beyond the middle. The k-th from an
-end: the probability that exactly k - 1 others lie further that way. Another tube m counts with the probability
-a(m) that it is a thing of the kind that is named, so the number of those further on is a sum of independent
-Bernoulli variables with p(m) = a(m) * share of n's frames in which m is there and further on (softly), a
-Poisson-binomial variable.
+Another tube m is a rival of n with the probability a(m) that it is a thing of the kind that is named, as far as it
+is in the picture together with n and is not the same thing (1 - IoU), both averaged over the frames of n; it lies
+further towards an end softly, by a sigmoid. The k-th from an end: the probability that exactly k - 1 rivals lie
+further that way, a sum of independent Bernoulli variables (Poisson-binomial). On a side (rank 0): the mean of a
+sigmoid of how far the box's centre lies beyond the picture's middle, and of the share of rivals that do not lie
+further that way; "in the background" has no side of the picture and goes by the share alone.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Float
 
+from vcma.boxes import iou_matrix
 from vcma.model.clip import Clip
 from vcma.records.demand import Demand
 
@@ -40,40 +42,60 @@ def place_evidence(
     kind = kind * clip.score / max(clip.score.max(initial=0), 1e-6)
     found = np.zeros(len(clip.tube), np.float64)
     for demand in demands:
-        likelihood = _rank(demand, clip, kind) if demand.rank else _side(demand.end, clip)
+        likelihood = _rank(demand, clip, kind) if demand.rank else _side(demand.end, clip, kind)
         found += np.log(_FLOOR + (1 - _FLOOR) * likelihood)
     return found.astype(np.float32)
 
 
-def _side(end: str, clip: Clip) -> Float[np.ndarray, " N"]:
-    """Probability of lying on a side of the picture, mean over the frames of each tube."""
+def _side(end: str, clip: Clip, kind: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
+    """Probability of lying on a side, of the picture and among the rivals."""
     x, y = _values("x", clip), _values("y", clip)
     if end == "middle":
-        likelihood = np.exp(-(((x - 0.5) / _MIDDLE) ** 2) / 2)
-    elif end in ("left", "right", "top", "bottom"):
-        axis, sign = _AXES[end]
-        likelihood = _sigmoid(sign * ((x if axis == "x" else y) - 0.5) / _SIDE)
-    else:
+        return _mean(np.exp(-(((x - 0.5) / _MIDDLE) ** 2) / 2), clip)
+    if end not in _AXES or _AXES[end][0] in ("area", "height"):
         return np.ones(len(clip.tube))
-    return (likelihood * clip.present).sum(1) / np.maximum(clip.present.sum(1), 1)
+    rivals = _rivals(clip, kind)
+    among = (0.5 + (rivals.sum(2) - _further(end, clip, rivals)).sum(1)) / (1 + rivals.sum((1, 2)))
+    axis, sign = _AXES[end]
+    if axis == "near":
+        return among
+    beyond = _sigmoid(sign * ((x if axis == "x" else y) - 0.5) / _SIDE)
+    return (_mean(beyond, clip) + among) / 2
 
 
 def _rank(demand: Demand, clip: Clip, kind: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
-    """Probability that exactly rank - 1 others of the kind are further towards the end."""
+    """Probability that exactly rank - 1 rivals are further towards the end."""
     if demand.end not in _AXES:
         return np.ones(len(clip.tube))
-    axis, sign = _AXES[demand.end]
-    value = sign * _values(axis, clip)
-    step = _PLACE_STEP if axis in ("x", "y") else _SIZE_STEP
-    further = _sigmoid((value[None] - value[:, None]) / step) * (clip.present[None] & clip.present[:, None])
-    p = kind * further.sum(2) / np.maximum(clip.present.sum(1), 1)[:, None]
-    np.fill_diagonal(p, 0)
+    p = _further(demand.end, clip, _rivals(clip, kind))
     counts = np.zeros((len(p), demand.rank))  # P(so many further on), beyond the rank not kept
     counts[:, 0] = 1
     for m in range(len(p)):
         moved = np.concatenate([np.zeros((len(p), 1)), counts[:, :-1]], axis=1)
         counts = counts * (1 - p[:, m, None]) + moved * p[:, m, None]
     return counts[:, -1]
+
+
+def _rivals(clip: Clip, kind: Float[np.ndarray, " N"]) -> Float[np.ndarray, "N N T"]:
+    """How far tube m (second axis) is a rival of tube n, in parts of the frames of n; no tube is its own."""
+    together = (clip.present[None] & clip.present[:, None]) / np.maximum(clip.present.sum(1), 1)[:, None, None]
+    by_frame = np.moveaxis(clip.box, 1, 0)
+    same = np.moveaxis(iou_matrix(by_frame, by_frame), 0, -1)
+    other = ~np.eye(len(kind), dtype=bool)
+    return other[..., None] * together * kind[None, :, None] * (1 - same)
+
+
+def _further(end: str, clip: Clip, rivals: Float[np.ndarray, "N N T"]) -> Float[np.ndarray, "N N"]:
+    """Probability that tube m is a rival of n and lies further towards the end."""
+    axis, sign = _AXES[end]
+    value = sign * _values(axis, clip)
+    step = _PLACE_STEP if axis in ("x", "y") else _SIZE_STEP
+    return (rivals * _sigmoid((value[None] - value[:, None]) / step)).sum(2)
+
+
+def _mean(value: Float[np.ndarray, "N T"], clip: Clip) -> Float[np.ndarray, " N"]:
+    """Mean over the frames that each tube is in."""
+    return (value * clip.present).sum(1) / np.maximum(clip.present.sum(1), 1)
 
 
 def _values(axis: str, clip: Clip) -> Float[np.ndarray, "N T"]:

@@ -8,8 +8,9 @@ from vcma.parsing import lexicon as lx
 from vcma.parsing.chunks import Chunk
 from vcma.parsing.noun_groups import noun_group, postposed_end
 from vcma.parsing.word_classes import Words, form_of
+from vcma.records.demand import is_rank
 
-_UNDRESSED = (lx.OBJECTS | lx.SCENES | lx.POSITIONS | lx.BODY | lx.CLOTHES) - lx.PERSONS - {"toy"}
+_UNDRESSED = (lx.OBJECTS | lx.THINGS | lx.SCENES | lx.POSITIONS | lx.BODY | lx.CLOTHES) - lx.PERSONS - {"toy"}
 _UNDRESSED |= lx.ANIMALS - lx.DRESSED_ANIMALS
 _COLOURLESS = (lx.SCENES | lx.POSITIONS | lx.BODY) - lx.PERSONS
 
@@ -69,11 +70,19 @@ def worn_at(words: Words, i: int) -> Attribute | None:
     and clothes behind what cannot wear them ("rides a bike with a helmet").
     """
     if words.lower_at(i) == "in":
-        return _dressed(words, i) if _is_surely_worn(words, i + 1) else None
+        return _dressed(words, i) if _is_surely_worn(words, i + 1) and not _is_where(words, i) else None
     if words.lower_at(i) in ("with", "without") and i and words[i - 1].lower in _UNDRESSED:
         return _dressed(words, i) if _is_surely_worn(words, i + 1) else None
     finite = words.lower_at(i) in ("wears", "wear") and i > 0 and words[i - 1].word_class in ("wh", "noun", "adj")
     return _worn(words, i, finite)
+
+
+def _is_where(words: Words, i: int) -> bool:
+    """Whether "in the coat" is where something goes or is, or where somebody looks."""
+    verb = next((j for j in reversed(range(i)) if words[j].word_class == "verb"), None)
+    lemma = "" if verb is None else lx.VERB_FORMS.get(words[verb].lower, (words[verb].lemma.lower(),))[0]
+    is_thing = i > 1 and words[i - 1].word_class == "be" and words[i - 2].lower in _UNDRESSED - lx.POSITIONS
+    return lemma in lx.PUTTING or (lemma in lx.SEARCHING and verb == i - 1) or is_thing
 
 
 def _is_surely_worn(words: Words, i: int) -> bool:
@@ -117,9 +126,12 @@ def _position(words: Words, i: int) -> Attribute | None:
 
 
 def place_at(words: Words, i: int) -> Attribute | None:
-    """Where a thing is that need not stand before word i: "who is second from the left"."""
-    at_noun = i > 0 and words[i - 1].word_class in ("be", "adj")
-    return _position(words, i) if at_noun else None
+    """Where a thing is that need not stand before word i: "who is second from the left", "sits on the right"."""
+    if not i:
+        return None
+    before = words[i - 1]
+    stays = before.word_class == "verb" and lx.VERB_FORMS.get(before.lower, ("",))[0] in lx.STAYING
+    return _position(words, i) if stays or before.word_class in ("be", "adj") else None
 
 
 def _camera_end(words: Words, i: int) -> int:
@@ -194,7 +206,8 @@ def _garments_end(words: Words, i: int, colours: bool = False, bodies: bool = Fa
     group = noun_group(words, i)
     if group is None or group.pronoun or not _is_garment(words, group, colours, bodies):
         return 0
-    end = postposed_end(words, group.end)
+    # "in the red tie closest to the camera": the tie is not.
+    end = group.end if is_rank(words.lower_at(group.end)) else postposed_end(words, group.end)
     if end == group.end and _is_posed(words, end):
         end += 1
     if words.class_at(end) == "cc":

@@ -10,8 +10,8 @@ class Chunk:
     """Words [begin, end).
 
     Types: np (noun phrase), verb (with its auxiliaries), be and do (an auxiliary alone), prep, part (a verb's
-    particle), rel (relative pronoun), worn (clothes apart from
-    their wearer, the head their text); and of single words the word classes cc, stop, there, inf, adv, gen, join.
+    particle), rel (relative pronoun), worn (clothes or a place apart from whom they describe, the head their text);
+    and of single words the word classes cc, stop, there, inf, adv, gen, join.
     """
 
     type: str

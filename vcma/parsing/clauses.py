@@ -69,8 +69,10 @@ def _read_noun_phrase(state: WalkState, chunk: Chunk) -> None:
     elif event is not None and takes_object(state, event):
         attach_object(state, event)
     else:
-        state.after_copula = False
+        state.after_copula, denied, state.negation = False, state.negation, False
         state.begin_clause(read_list(state))
+        for referent in state.subject if denied else ():  # "neither the man nor the woman", "not the man"
+            state.referents[referent].chunk.negated = True
 
 
 def _describe(state: WalkState, referent: int, attribute: str) -> None:
@@ -154,6 +156,9 @@ def _read_particle(state: WalkState, chunk: Chunk) -> None:
 def _read_preposition(state: WalkState, chunk: Chunk) -> None:
     if at_stranded_preposition(state):
         fill_gap_at_preposition(state, chunk.head)
+    elif chunk.head == "without" and state.chunk_type(1) == "verb":
+        state.position += 1
+        state.negation = True  # "without looking at the camera"
     elif chunk.head in lx.SUBORDINATORS and state.chunk_type(2) in ("verb", "be"):
         _read_conjunction(state, chunk)  # "before he leaves"
     elif state.chunk_type(1) != "np":

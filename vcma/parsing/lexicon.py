@@ -47,7 +47,10 @@ SCENES = _words(
     bank coast side library studio factory garage cellar attic campus shade crowd"""
 )
 ENTIRELY = _words("all entirely completely fully mostly wholly")  # "dressed all in black"
-POSITIONS = _words("left right middle center centre front back rear far side top bottom leftmost rightmost")
+POSITIONS = _words(
+    """left right middle center centre front back rear far side top bottom leftmost rightmost foreground
+    background"""
+)
 
 MALE = _words("man boy male guy gentleman father dad grandfather uncle brother son groom husband king waiter actor")
 FEMALE = _words(
@@ -71,7 +74,9 @@ ANIMALS = _words(
     """animal dog puppy cat kitten horse pony cow cattle bull calf sheep goat pig elephant lion tiger
     leopard bear panda monkey rabbit bird duck chicken hen goose penguin parrot fish shark turtle snake
     lizard crocodile camel kangaroo deer fox wolf squirrel hamster mouse rat frog insect bee butterfly
-    stingray crab antelope"""
+    stingray crab antelope giraffe zebra hippo hippopotamus rhino rhinoceros gorilla ape donkey mule ox bison
+    buffalo lamb swan eagle owl pigeon gull seagull ostrich peacock dolphin whale otter beaver hedgehog squid
+    octopus spider ant lobster"""
 )
 DRESSED_ANIMALS = _words("animal dog puppy cat kitten monkey bear panda rabbit")  # people dress these
 OBJECTS = _words(
@@ -81,6 +86,20 @@ OBJECTS = _words(
     piano picture plate refrigerator rope scooter screen seat ski skateboard snowboard sofa stool
     suitcase surfboard swing table toilet toy train tree truck umbrella vase vegetable wall watercraft
     wheelchair window stroller pram trolley kite statue suitcase motorbike van ladder shelf mirror pillar"""
+)
+# More things, for their spelling, and because nobody is dressed in front of one. OBJECTS are also never verbs.
+THINGS = _words(
+    """airplane aircraft alarm apple arrow awning balloon banana barrel bathtub beer blackboard blanket blender
+    board bowl branch bridge broom brush bucket burger bush cabinet candle candy cane cannon canoe carpet carriage
+    carrot ceiling chain chalk cigarette clock coin column container cookie cooler corn couch counter cradle crate
+    crib cupboard curtain cushion dishwasher donut drawer dresser drink drum duvet envelope escalator fence
+    fireplace fork freezer fridge fryer garbage gate glider goal grill hamburger hammer handle hammock harp
+    helicopter hose hydrant jar jeep jug kayak kettle lantern leash lid luggage mailbox mat mattress mic minivan
+    necktie notebook oar orange ornament package pan parachute pen pencil pillar pillow pipe pizza plane plant
+    platform pole porch post poster pot pumpkin purse puzzle racket radio raft rail railing ramp remote rifle rock
+    roof rug sandwich saxophone scissors sculpture shed shield ship shovel sign sink slide snowball soap spoon spray
+    staircase stair stairs stick stone stove straw sword television tent tire toaster tool toothbrush torch
+    towel tractor entrance tray tripod trophy trumpet tub tunnel tv violin wagon wheel whip wine xylophone yacht"""
 )
 PARTITIVES = _words("group pair couple piece kind number lot bunch slice set crowd bit")
 
@@ -102,16 +121,16 @@ ORDINALS = _words("first second third fourth fifth sixth last")
 EXTREMES = _words("leftmost rightmost topmost uppermost bottommost foremost rearmost")
 WH_WORDS = _words("who what which whom whose")
 SUBORDINATORS = _words("while as when before after until because if once since whilst")
-CONJUNCTIONS = _words("and or but then so & meanwhile") | (SUBORDINATORS - {"before", "after", "since", "once"})
+CONJUNCTIONS = _words("and or nor but then so & meanwhile") | (SUBORDINATORS - {"before", "after", "since", "once"})
 SEQUENCERS = _words("then finally afterwards afterward next")
 ADVERBS = _words(
     """please not never again still also just slowly quickly suddenly immediately together very too carefully
     gently directly happily outdoors indoors upstairs downstairs back forward forwards backward
     backwards twice once apart aside already first later continuously constantly where how why asleep
-    awake alone aloud"""
+    awake alone aloud neither"""
 )
-NEGATIONS = _words("not n't never nor")
-NOBODY = _words("nobody nothing none neither")
+NEGATIONS = _words("not n't never nor neither")
+NOBODY = _words("nobody nothing none")
 BE = _words("be is are was were been being 's am isn't aren't wasn't")
 DO = _words("do does did don't doesn't didn't")
 HAVE = _words("has have had having")
@@ -192,6 +211,13 @@ PLURALIA = _words(
 )
 FOLLOWED = _words("to at for with against")  # after an object, these still belong to the verb: "throws it to her"
 CONTACT = _words("slip sit lie stand kneel step jump hop lean crawl land climb crouch squat lay")
+# Behind these "in the coat" is where something goes, or where somebody looks.
+PUTTING = _words("put place hide stick insert drop wrap tuck throw pack stuff")
+SEARCHING = _words("look search reach fumble dig rummage peep peek")
+# Behind these "on the left" is where somebody is, not where something goes.
+STAYING = _words(
+    "stand sit lie kneel squat crouch wait sleep rest lean stay hang dance sing remain stop hover float"
+)
 GIVING = _words("give hand throw pass show offer toss bring send feed teach tell")
 PARTICLES = _words(
     """up down off on out around back over away in forward forwards backward backwards along apart aside

@@ -7,7 +7,7 @@ from vcma.parsing.attributes import can_wear, is_dressed
 from vcma.parsing.chunks import Chunk
 from vcma.parsing.state import Referent, Referents, WalkState
 
-_NOT_PERSONS = (lx.OBJECTS | lx.CLOTHES | lx.BODY | lx.SCENES | lx.ANIMALS | lx.COLOURS) - lx.PERSONS
+_NOT_PERSONS = (lx.OBJECTS | lx.THINGS | lx.CLOTHES | lx.BODY | lx.SCENES | lx.ANIMALS | lx.COLOURS) - lx.PERSONS
 
 
 def read_list(state: WalkState, excluded: Referents = ()) -> Referents:
@@ -23,7 +23,7 @@ def read_list(state: WalkState, excluded: Referents = ()) -> Referents:
 
 def _list_goes_on(state: WalkState) -> bool:
     """Whether the noun phrase behind this conjunction belongs to the list, rather than opening a clause."""
-    if state.chunks[state.position].head not in ("and", "or", ",", "&"):
+    if state.chunks[state.position].head not in ("and", "or", "nor", ",", "&"):
         return False
     if state.chunk_type(-2) in ("", "cc", "stop", "there") or state.chunk_type(2) not in ("verb", "be", "do"):
         return True
@@ -64,9 +64,11 @@ def wearer_of(state: WalkState, worn: Chunk) -> int | None:
     newest = state.newest if state.chunk_type(-2) == "np" else ()
     owners = tuple(i for e in state.events if e.predicate == "of" and e.subjects == newest for i in e.objects)
     subjects = state.event.subjects if state.event is not None else state.subject
-    candidates = (*newest, *owners, *subjects, *reversed(range(len(state.referents))))
+    others = (i for i in reversed(range(len(state.referents))) if is_animate(state.referents[i].chunk))
+    candidates = (*newest, *owners, *subjects, *others)
     chunks = {i: state.referents[i].chunk for i in candidates}
-    also = worn.head.startswith("with")  # whoever is dressed may have a hat as well, or none
+    # Whoever is dressed may have a hat as well, or none, and be somewhere.
+    also = not worn.form or worn.head.startswith("with")
     fit = [i for i in candidates if can_wear(chunks[i], worn.form) and (also or not is_dressed(chunks[i]))]
     return next(iter([*fit, *candidates]), None)
 

@@ -7,6 +7,7 @@ from vcma.parsing.attributes import take_attributes
 from vcma.parsing.chunks import Chunk
 from vcma.parsing.noun_groups import noun_group
 from vcma.parsing.word_classes import Words
+from vcma.records.demand import is_rank
 
 
 def noun_phrase(words: Words, begin: int) -> Chunk | None:
@@ -45,11 +46,17 @@ def _owned(words: Words, phrase: Chunk) -> Chunk:
 
 
 def _partitive(words: Words, phrase: Chunk) -> Chunk:
-    """ "a group of people" is about people."""
+    """ "a group of people" is about people, "the smaller of the two dogs" about a dog."""
     if phrase.head in lx.PARTITIVES and words.lower_at(phrase.end) == "of":
         inner = noun_group(words, phrase.end + 1)
         if inner is not None and not inner.pronoun:
             inner.begin = phrase.begin
             inner.plural = inner.plural or phrase.head == "group"
             return inner
+    if is_rank(phrase.head) and words.lower_at(phrase.end) == "of":
+        among = noun_group(words, phrase.end + 1)
+        if among is not None and among.plural and not among.pronoun:
+            among.begin, among.plural, among.form = phrase.begin, False, ""
+            among.attributes = [*phrase.attributes, phrase.head, *among.attributes]
+            return among
     return phrase

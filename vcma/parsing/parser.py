@@ -91,14 +91,15 @@ def _query(text: str, doc: Doc, speller: Speller) -> Query:
     words = Words(Word(t.text, t.lemma_, t.tag_, t.idx, t.idx + len(t)) for t in doc if not t.is_space)
     flags = ["truncated"] if len(text) > MAX_CHARACTERS or len(words) > MAX_WORDS else []
     words = Words(words[:MAX_WORDS])
-    words = Words(words[opening_length([w.lower for w in words]) :])
+    opening = opening_length([w.lower for w in words])
+    words = Words(words[opening:])
     flags += _respell(words, speller)
     classify(words)
     whole = read_clauses(words, read_chunks(words))
     reading, denied = split_negated(whole)
     denied += _unmeasured(words, reading)
     flags += ["not_judged:" + "_".join(text.split()) for text in denied]
-    sentence_type = "interrogative" if _is_question(words) else "declarative"
+    sentence_type = "interrogative" if _is_question(words, requested=opening > 0) else "declarative"
     if not reading.referents:
         return _fallback(text, words, sentence_type, flags)
     events = [e for e in reading.events if not e.setting] or reading.events
@@ -133,10 +134,10 @@ def _unmeasured(words: Words, reading: Reading) -> list[str]:
     return found + [w for w in named if not demands_of((w,))[0]]
 
 
-def _is_question(words: Words) -> bool:
-    """ "who ...", "to whom ...", or anything that ends in a question mark."""
+def _is_question(words: Words, requested: bool) -> bool:
+    """ "who ...", "to whom ...", or anything but a request ("can you find ...?") that ends in a question mark."""
     opening = words.class_at(0) == "wh" or (words.class_at(0) == "prep" and words.class_at(1) == "wh")
-    return opening or any(w.text == "?" for w in words[-2:])
+    return opening or (not requested and any(w.text == "?" for w in words[-2:]))
 
 
 def _fallback(text: str, words: Words, sentence_type: str, flags: list[str]) -> Query:

@@ -7,7 +7,9 @@ from functools import lru_cache
 
 from vcma.parsing import lexicon as lx
 
-_EXPECTED = (lx.PERSONS | lx.ANIMALS | lx.OBJECTS | lx.CLOTHES | lx.BODY | lx.SCENES | lx.COLOURS) - lx.MISSPELLINGS
+_EXPECTED = (
+    lx.PERSONS | lx.ANIMALS | lx.OBJECTS | lx.THINGS | lx.CLOTHES | lx.BODY | lx.SCENES | lx.COLOURS
+) - lx.MISSPELLINGS
 _LONG = 7  # letters from which two slips are forgiven
 _LONGEST = 24
 

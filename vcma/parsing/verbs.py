@@ -28,7 +28,9 @@ def _is_let_go(state: WalkState, verb: Chunk, event: Event) -> bool:
 
 def _begin_event(state: WalkState, verb: Chunk) -> Event:
     subjects = _subjects(state, verb)
-    negated = verb.negated or state.negation
+    alternative = state.chunk_type(-1) == "cc" and state.chunks[state.position - 1].head in ("or", "nor")
+    carried_on = alternative and state.event is not None and state.event.negated  # "is not walking or running"
+    negated = verb.negated or state.negation or carried_on
     event = state.add_event(subjects, verb.head)
     event.negated = negated
     event.verb, event.open = verb.head, True
@@ -50,7 +52,8 @@ def _subjects(state: WalkState, verb: Chunk) -> Referents:
     behind_noun = state.chunk_type(-1) == "np" and bool(state.newest)
     if verb.form in ("ing", "en", "passive"):
         animate = behind_noun and is_animate(state.referents[state.newest[0]].chunk)
-        return state.newest if animate else state.subject
+        undergoing = behind_noun and verb.form == "passive" and verb.end - verb.begin == 1
+        return state.newest if animate or undergoing else state.subject  # "the tire thrown by the man"
     if verb.form == "base" and behind_noun and not state.question.gap:
         return state.newest
     return state.main_subject or state.subject

@@ -16,6 +16,8 @@ _PLACES = {
     "middle": "middle",
     "center": "middle",
     "centre": "middle",
+    "foreground": "near",
+    "background": "far",
 }
 _SUPERLATIVES = {
     **dict.fromkeys(("leftmost",), "left"),
@@ -35,13 +37,18 @@ _IDLE = frozenset(("on", "in", "at", "from", "the", "of", "side", "hand", "most"
 
 @dataclass(frozen=True)
 class Demand:
-    """A tube is to be at an end of an axis: rank 0, on that side of the picture; k, the k-th counted from that end.
+    """A tube is to be at an end of an axis: rank 0, on that side; k, the k-th counted from that end.
 
     end: left, right, top, bottom or middle of the picture; large or small, tall or short, near or far.
     """
 
     end: str
     rank: int = 0
+
+
+def is_rank(word: str) -> bool:
+    """Whether a word picks one of several: "second", "tallest", "smaller"."""
+    return word in ORDINALS or word in _SUPERLATIVES
 
 
 @lru_cache(maxsize=4096)

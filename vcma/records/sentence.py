@@ -52,6 +52,10 @@ class Sentence:
         """The words that carry an entity's meaning: attributes, then head."""
         return " ".join([*self.attributes[entity], self.heads[entity]]).lower().split()
 
+    def names(self, entity: int) -> tuple[str, ...]:
+        """The words that may name its class, the head last: 'toy', 'bear'; what it wears or is beside does not."""
+        return *(a for a in self.attributes[entity] if " " not in a), self.heads[entity]
+
     def traits(self, entity: int) -> tuple[str, ...]:
         """What a detector's attributes might say of an entity: its attributes, and its head ('woman', 'boy')."""
         return *self.attributes[entity], self.heads[entity]
