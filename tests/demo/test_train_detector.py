@@ -12,7 +12,7 @@ def test_committed_detector():
     assert weights.stat().st_size <= 8_000_000
     block = {"backend": "detectron2", "config": "envs/detectors/demo.yaml", "weights": "demo/detector.pth"}
     detector = load_detector(block, ROOT)
-    assert sum(p.numel() for p in detector._model.parameters()) <= 4_000_000
+    assert sum(p.numel() for p in detector._way._model.parameters()) <= 4_000_000
     result = evaluate_detector(detector, world_pictures(99, 12))
     assert result["recall"] >= 0.95 and result["class_accuracy"] >= 0.92 and result["ap"] >= 0.6
 

@@ -26,6 +26,13 @@ def test_of_each_set_what_torchvision_keeps(rows, threshold, data):
         assert found.nonzero()[:, 0].tolist() == expected.tolist()
 
 
+def test_an_iou_of_a_third_exceeds_the_threshold_one_third_as_it_does_in_torchvision():
+    """float32(1 / 3) is above the 1 / 3 of float64."""
+    box = torch.tensor([[[0.0, 6, 1, 18], [0, 3, 1, 11]]])
+    kept = greedy(box, torch.ones(1, 2, dtype=torch.bool), 1 / 3)
+    assert kept[0].tolist() == [True, False] and nms(box[0], torch.tensor([2.0, 1.0]), 1 / 3).tolist() == [0]
+
+
 def test_a_chain_longer_than_the_updates_between_two_looks():
     """Each box suppresses the next alone, so every second one remains."""
     left = torch.arange(101) * 4.0

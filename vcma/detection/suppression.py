@@ -48,7 +48,7 @@ def _overlapping(box: Tensor, threshold: float) -> Tensor:
 def _rounded_down(threshold: float) -> float:
     """The largest float32 not above the threshold: a float32 exceeds the one exactly where it exceeds the other."""
     nearest = np.float32(threshold)
-    return float(nearest if nearest <= threshold else np.nextafter(nearest, np.float32(-np.inf)))
+    return float(nearest if float(nearest) <= threshold else np.nextafter(nearest, np.float32(-np.inf)))
 
 
 def first(mask: Tensor, count: int) -> tuple[Tensor, Tensor]:
