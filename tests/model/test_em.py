@@ -319,7 +319,8 @@ def test_training_learns_whom_a_verb_speaks_of():
     words = vocabulary([s for g in groups for s in g], ["adult", "dog", "ball"], ["red", "blue"], 6, WORDLLAMA)
     encoder = Encoder(words)
     encoder.prepare([s for g in groups for s in g])
-    model = build(words, static_vectors, replace(SETTINGS, rounds=25, patience=99))
+    kappa = 6 / 24 * (24 + 10)  # frames count as 6 would in a large corpus
+    model = build(words, static_vectors, replace(SETTINGS, kappa=kappa, rounds=25, patience=99))
     batches = [encoder.batch(clips[i : i + 5], groups[i : i + 5]) for i in range(0, 20, 5)]
     fit(Trainer(model), lambda number: batches, lambda model: (float("nan"),) * 2, lambda rows: None, [], "cpu")
     # The last four sentences name no colour: only what was learnt of "run" can tell the tubes apart.
@@ -387,7 +388,9 @@ def test_of_two_starts_the_one_with_the_higher_objective_at_one_offset_is_kept()
 
 def test_a_small_corpus_trusts_what_it_learns_less():
     model, batch, _ = setting(time="span")
-    assert model.theta.trust == model.vocabulary.clips / (model.vocabulary.clips + 100) < 0.1
+    clips = model.vocabulary.clips
+    assert model.theta.trust == clips / (clips + 100) < 0.1
+    assert model.theta.independence == clips / (clips + 10) < 0.5
     loud = torch.full_like(model.theta.similarity(batch), 0.0)
     loud[:, :, 0] = 1.0
     quiet = model.theta.log_prior(batch, torch.zeros_like(loud))

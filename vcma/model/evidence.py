@@ -117,7 +117,8 @@ def forward(model: Model, batch: Batch) -> ThetaOutput:
     log_prior = theta.log_prior(batch, similarity)
     ratios = _log_ratio(*pair), _log_ratio(*action)
     # Learnt evidence narrows spans as far as it is trusted: a small corpus stays near the presence it starts from.
-    settings = replace(model.settings, margin=theta.trust * model.settings.margin)
+    given = model.settings
+    settings = replace(given, margin=theta.trust * given.margin, kappa=theta.independence * given.kappa)
     evidence = _evidence(settings, batch, log_prior, *ratios, theta.runs, has_relation(batch))
     return ThetaOutput(similarity, features, evidence)
 

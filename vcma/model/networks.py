@@ -20,6 +20,7 @@ from vcma.model.vocabulary import Vocabulary
 
 PSI_FLOOR = -4.0  # lower bound of psi (nat); an absent tube or a tube in relation to itself has it
 
+FEW_CLIPS = 10  # training clips at which a frame counts half
 TRUSTED_CLIPS = 100  # training clips at which what is learnt has half its weight
 
 SINGLE, PAIR = len(SINGLE_FEATURES), len(PAIR_FEATURES)
@@ -130,6 +131,8 @@ class Theta(nn.Module):
         # What a small corpus teaches it has learnt from its own guesses: learnt appearance and the margin that
         # narrows spans count as far as the corpus is large.
         self.trust = vocabulary.clips / (vocabulary.clips + TRUSTED_CLIPS)
+        # A few clips hardly tell a relation from what else their frames share: their frames count as fewer.
+        self.independence = vocabulary.clips / (vocabulary.clips + FEW_CLIPS)
         # log p(b, e) in tenths of the segment: a buffer, because its M-step is closed. Saved models call it `runs`.
         self.runs: Tensor
         self.register_buffer("runs", torch.zeros(CELLS, CELLS))
