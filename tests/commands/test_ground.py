@@ -1,6 +1,8 @@
 """Your own videos, whatever they are and are called: odd files under strange names, all stages, `vcma ground`."""
 
 import json
+import subprocess
+import sys
 from importlib import import_module
 from itertools import cycle
 from pathlib import Path
@@ -191,6 +193,12 @@ def test_a_truncated_clip_is_searched_as_far_as_it_goes_and_said_to_be(project, 
     assert "of the 8.0 s that its header declares; what there is of it is searched" in told
     begin, end = json.loads((tmp_path / "out" / "predictions.json").read_text())["a dog"]["span"]
     assert 0 <= begin < end <= len(read_timeline(video)) < 150
+
+
+def test_the_command_starts_without_the_heavy_libraries():
+    heavy = "{'torch', 'spacy', 'detectron2', 'scipy'}"
+    code = f"import sys, vcma.commands.ground; assert not {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 def test_interpolated_boxes_are_drawn_dashed(tmp_path):

@@ -13,6 +13,8 @@ from vcma.model.batch import Batch
 from vcma.model.clip import Clip
 from vcma.records.sentence import Sentence, grouped
 
+UNTRAINED_CLIPS = 8  # clips of a batch without a model, whose size changes no answer
+
 
 def batches(
     clips: ClipStore,

@@ -13,21 +13,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vcma.batching.encoder import Encoder
-from vcma.model.clip import Clip
 from vcma.records.answer import Prediction
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
+from vcma.text.label_matching import log_agreement
+
+if TYPE_CHECKING:
+    from vcma.batching.encoder import Encoder  # with torch, which --help need not wait for
+    from vcma.model.clip import Clip
 
 # log-odds that the target is there, by how far the best tube's class agrees and its mean score. A logistic fit of
 # real clips with their own sentences against those of clips whose things are of other classes; three clips joined
 # into one gave the same within 0.2. Colours told nothing in either.
 _PRESENT, _BY_FIT = 2.4, 1.3
 _LEAST_SCORE = 0.01
-_FAINT = np.log(0.03 + 0.2)  # agreement below which a tube is hardly of a class
+_FAINT = log_agreement(np.array(0.2))  # share of its class distribution below which a tube is hardly of a class
 
 
 def absence(encoder: Encoder, sentence: Sentence, clip: Clip) -> float:

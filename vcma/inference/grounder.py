@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vcma.batching.batches import batches
+from vcma.batching.batches import UNTRAINED_CLIPS, batches
 from vcma.batching.clip_store import ClipStore
 from vcma.batching.encoder import Encoder
 from vcma.inference.doubts import doubted
@@ -22,8 +22,6 @@ from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
 from vcma.text.features import text_features
 from vcma.training.model_files import decoding_of, load_model
-
-_BATCH_CLIPS = 8  # clips of a batch without a model, whose size changes no answer
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class Grounder:
         return cls(
             encoder,
             lambda batch: untrained_posteriors(settings, batch, device),
-            _BATCH_CLIPS,
+            UNTRAINED_CLIPS,
             max_frames,
         )
 
@@ -93,8 +91,9 @@ class Grounder:
         self.encoder.prepare(sentences)
         found: dict[str, Prediction] = {}
         for owners, batch_sentences, batch in batches(clips, self.encoder, sentences, self.batch_clips, None):
+            tubes = {video: clips.tubes_or_empty(video) for video in {s.video for s in batch_sentences}}
             for clip, sentence, q in zip(owners, batch_sentences, self.posteriors(batch), strict=True):
-                found[sentence.sample] = self._predict(sentence, clip, q, clips.tubes_or_empty(sentence.video))
+                found[sentence.sample] = self._predict(sentence, clip, q, tubes[sentence.video])
             tick(len(batch.tube))
         return [found.get(s.sample) or _without_tube(s, clips) for s in sentences]
 

@@ -88,9 +88,8 @@ class Tubes:
         """Whether no detection confirms one tube's box at native frames [n]: bool, by the nearest point."""
         mine = rows(self.point_offset, tube)
         at = self.frame[self.position[mine]]
-        later = np.clip(np.searchsorted(at, frame), 1, max(len(at) - 1, 1))
-        nearest = later - (2 * np.asarray(frame) < at[later - 1] + at[np.minimum(later, len(at) - 1)])
-        return self.interpolated[mine][np.minimum(nearest, len(at) - 1)]
+        nearest = np.searchsorted(frame_borders(at, np.inf)[1:-1], frame, side="right")
+        return self.interpolated[mine][nearest]
 
     def interpolated_share(self, tube: int, begin: int, end: int) -> float:
         """Share of a tube's points in native frames [begin, end) that no detection confirms; 0 without any."""

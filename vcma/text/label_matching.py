@@ -213,7 +213,12 @@ def _met(demand: Demand, names: list[Demand]) -> list[bool]:
 
 def class_agreement(class_weight: np.ndarray, class_prob: np.ndarray) -> np.ndarray:
     """Log-agreement of one phrase's head with the class distributions [N, C] of tubes, float [N], at most 0.03."""
-    return np.log(0.03 + np.clip(class_prob @ class_weight, 0, 1))
+    return log_agreement(np.clip(class_prob @ class_weight, 0, 1))
+
+
+def log_agreement(share: np.ndarray) -> np.ndarray:
+    """The log-agreement of a share of the class distribution; the floor keeps a wrong label from ruling out."""
+    return np.log(0.03 + share)
 
 
 def label_prior(

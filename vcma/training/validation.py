@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vcma.batching.batches import batches
+from vcma.batching.batches import UNTRAINED_CLIPS, batches
 from vcma.batching.clip_store import ClipStore
 from vcma.batching.encoder import Encoder
 from vcma.batching.staging import ahead
@@ -24,8 +24,6 @@ from vcma.records.columns import Columns
 from vcma.records.predicted_tubes import PredictedTubes
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
-
-_BATCH_CLIPS = 8  # clips of a batch without a model, whose size changes no answer
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class Validation:
     def judged_untrained(self, settings: UntrainedSettings) -> list[Judged]:
         """The same by labels and cues alone; q is p."""
         return self._judged(
-            _BATCH_CLIPS, lambda batch: ((p, p) for p in untrained_posteriors(settings, batch, self.device))
+            UNTRAINED_CLIPS, lambda batch: ((p, p) for p in untrained_posteriors(settings, batch, self.device))
         )
 
     def _judged(
