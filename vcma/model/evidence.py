@@ -169,16 +169,19 @@ def presence_prior(batch: Batch, log_z: Float[Tensor, "M N"]) -> Float[Tensor, "
 
 def has_cue(batch: Batch) -> Bool[Tensor, " S"]:
     """Which sentences state a relation or an action of whose words a cue is known."""
-    found = torch.zeros_like(batch.sentence_clip, dtype=torch.bool)
-    found[batch.pair_sentence[batch.pair_cue.any(1)]] = True
-    found[batch.action_sentence[batch.action_cue.any(1)]] = True
-    return found
+    return _stating(batch, batch.pair_cue.any(1), batch.action_cue.any(1))
 
 
 def has_relation(batch: Batch) -> Bool[Tensor, " S"]:
     """Which sentences state a relation or an action."""
+    every = slice(None)
+    return _stating(batch, every, every)
+
+
+def _stating(batch: Batch, pair: Tensor | slice, action: Tensor | slice) -> Bool[Tensor, " S"]:
+    """Which sentences state one of the chosen relations and actions."""
     found = torch.zeros_like(batch.sentence_clip, dtype=torch.bool)
-    found[batch.pair_sentence] = found[batch.action_sentence] = True
+    found[batch.pair_sentence[pair]] = found[batch.action_sentence[action]] = True
     return found
 
 
