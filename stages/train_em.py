@@ -1,4 +1,4 @@
-"""samples, tubes, queries, truth_val -> model/, em_history.json: variational EM from sentences and videos alone."""
+"""samples, tubes, embeddings, queries, truth_val -> model/, em_history.json: EM from sentences and videos alone."""
 
 import click
 
@@ -13,6 +13,8 @@ from vcma.pipeline.stage_run import StageRun, result_key
 @click.option("--label-prior", type=click.FloatRange(0), help="Weight of the detector's labels; 0 is the paper.")
 @click.option("--score-prior", type=click.FloatRange(0), help="Weight of the detector's doubt; 0 is the paper.")
 @click.option("--relation-prior", type=click.FloatRange(0), help="Weight of the words' cues; 0 is the paper.")
+@click.option("--region-text-prior", type=click.FloatRange(0), help="Weight of a region-text encoder.")
+@click.option("--prompts", help="What that encoder reads a phrase in: {} is the phrase, | separates several.")
 @click.option(
     "--time", type=click.Choice(["span", "frames", "whole"]), help="When a sentence shows; frames: the paper."
 )
@@ -42,6 +44,7 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     # torch takes seconds to import, which --help need not wait for.
     from vcma.model.evidence import build
     from vcma.model.settings import Settings
+    from vcma.text.dual_encoder import needed_encoder
     from vcma.text.features import text_features
     from vcma.training.model_files import describe_decoding, save_model, save_nothing
     from vcma.training.resume import Rounds
@@ -53,14 +56,16 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
         return run.done("nothing learned: ground_queries is untrained", save_nothing(run.project.artifacts))
     settings = Settings.of(parameters)
     texts = text_features(settings.text, run.project.root)
-    train = TrainingSet.load(run.project.artifacts, run.artifact("tubes"), max_frames, texts)
+    seeing = needed_encoder(run.project.encoder, settings.region_text_prior)
+    folders = run.project.artifacts, run.artifact("tubes")
+    train = TrainingSet.load(*folders, max_frames, texts, seeing, settings.prompts)
     model, contrast = (build(train.vocabulary, texts.embed, settings).to(run.device) for _ in range(2))
     truth = artifact.read(schemas.TRUTH, run.artifact("truth_val.h5"))
     validation, epoch = train.validation("val", truth, run.device), train.epochs(settings)
     sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *train.clips.files()]
     trainer = Trainer(model, train.steps(settings))
     ledger = run.project.artifacts / ".ledger" / "train_em.safetensors"
-    rounds = Rounds(ledger, result_key(run, sources, texts.name), trainer)
+    rounds = Rounds(ledger, result_key(run, sources, f"{texts.name} {train.vocabulary.region_text}"), trainer)
     history = [] if run.force else rounds.resume()
     with progress(None, settings.warm_up + settings.rounds, run.stage) as bar:
         bar.update(len(history))

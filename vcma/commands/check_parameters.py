@@ -52,5 +52,19 @@ def _spacy_model(project: Project) -> None:
     load_model(None if name == "auto" else name)
 
 
+def _region_text_encoder(project: Project) -> None:
+    from vcma.text.dual_encoder import DualEncoder
+    from vcma.text.region_text import prompt_list
+
+    for section in ("train_em", "untrained"):
+        prompt_list(str(project.section(section).get("prompts", "{}")))
+    if project.encoder is not None:
+        DualEncoder(project.encoder)
+
+
 # What a stage's options alone do not show: files and packages that a value names.
-_DEEPER: dict[str, Callable[[Project], None]] = {"parse_queries": _spacy_model, "train_em": _text_encoder}
+_DEEPER: dict[str, Callable[[Project], None]] = {
+    "embed_tubes": _region_text_encoder,
+    "parse_queries": _spacy_model,
+    "train_em": _text_encoder,
+}

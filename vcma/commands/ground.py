@@ -20,6 +20,7 @@ from vcma.pipeline.paths import is_file
 from vcma.pipeline.project import Project
 from vcma.pipeline.storage import text_lines, write_bytes
 from vcma.records.answer import Prediction, exported, told_doubts
+from vcma.records.embeddings import Embeddings, fingerprint, made_by
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
 from vcma.video.annotated_film import Film, write_films
@@ -66,13 +67,15 @@ def ground_command(
     # All that can be wrong is found before the minutes that detection takes.
     precision = project.section("detect_proposals")["precision"]
     detector = load_detector(project.detector, project.root, device, precision)
-    grounder_for = _untrained(project, device) if untrained else _trained(folder, project.root, detector, device)
+    grounder_for = _untrained(project, device) if untrained else _trained(project, folder, detector, device)
     timeline = read_timeline(video)
     frames = _frames(video, timeline, project)
     begin, end = _searched(frames["frame"], timeline, project)
     tubes = _tubes(frames, project, detector, threads=0 if device == "cpu" else os.cpu_count() or 1)
     sentences = [_sentence(text, i) for i, text in enumerate(texts)]
-    predictions = _predictions(grounder_for(tubes), sentences, tubes, begin, end)
+    grounder = grounder_for(tubes)
+    seen = _embeddings(frames, tubes, project, grounder, device)
+    predictions = _predictions(grounder, sentences, tubes, seen, begin, end)
     fps = timeline.fps or ASSUMED_FPS
     films: list[Film] = []
     members, lines = [], []
@@ -192,6 +195,20 @@ def _tubes(frames: dict[str, Any], project: Project, detector: Detector, threads
     return Tubes.of(link(found, **project.section("link_tubes")))
 
 
+def _embeddings(
+    frames: dict[str, Any], tubes: Tubes, project: Project, grounder: Grounder, device: str
+) -> Embeddings | None:
+    """What the data set's region-text encoder sees in the tubes, where the grounder asks for it."""
+    if project.encoder is None or grounder.encoder.region_text is None:
+        return None
+    from vcma.embedding.tube_embeddings import embed
+    from vcma.text.dual_encoder import cached_encoder
+
+    return Embeddings.of(
+        embed(cached_encoder(project.encoder, device), frames, tubes, **project.section("embed_tubes"))
+    )
+
+
 def _sentence(text: str, number: int) -> Sentence:
     """Parse one text; it is searched in the whole video."""
     from vcma.parsing.parser import parse
@@ -202,29 +219,46 @@ def _sentence(text: str, number: int) -> Sentence:
 def _untrained(project: Project, device: str) -> Callable[[Tubes], Grounder]:
     from vcma.inference.grounder import Grounder
     from vcma.inference.untrained import label_encoder, settings_of
+    from vcma.text.dual_encoder import needed_encoder
+    from vcma.text.region_text import RegionText
 
     settings, max_frames = settings_of(project.section("untrained"))
+    seeing = needed_encoder(project.encoder, settings.region_text_prior)
 
     def grounder_for(tubes: Tubes) -> Grounder:
-        encoder = label_encoder(tubes.class_name, tubes.attribute_name, tubes.feature.shape[1])
-        return Grounder.untrained(settings, max_frames, encoder, device)
+        region_text = RegionText(seeing, settings.prompts, tuple(tubes.class_name)) if seeing else None
+        labels = tubes.class_name, tubes.attribute_name, tubes.feature.shape[1]
+        return Grounder.untrained(settings, max_frames, label_encoder(*labels, region_text), device)
 
     return grounder_for
 
 
-def _trained(folder: Path, root: Path, detector: Detector, device: str) -> Callable[[Tubes], Grounder]:
+def _trained(project: Project, folder: Path, detector: Detector, device: str) -> Callable[[Tubes], Grounder]:
     from vcma.inference.grounder import Grounder
 
-    grounder = Grounder.trained(folder, root, detector.fingerprint, device)
+    how = project.root, detector.fingerprint, device
+    grounder = Grounder.trained(folder, *how, seeing=project.encoder)
+    context = project.section("embed_tubes")["context"]
+    trained_with = grounder.encoder.vocabulary.region_text
+    if trained_with and trained_with != fingerprint(made_by(trained_with), context):
+        what = (
+            f"the model was trained on regions with {trained_with.rpartition(' ')[2]} of context, not {context:g}"
+        )
+        raise InputError(what, folder, "set embed_tubes.context to what it was")
     return lambda tubes: grounder
 
 
 def _predictions(
-    grounder: Grounder, sentences: Sequence[Sentence], tubes: Tubes, begin: int, end: int
+    grounder: Grounder,
+    sentences: Sequence[Sentence],
+    tubes: Tubes,
+    seen: Embeddings | None,
+    begin: int,
+    end: int,
 ) -> list[Prediction]:
     from vcma.model.clip import crop
 
-    clip = crop(tubes, begin, end, grounder.max_frames)
+    clip = crop(tubes, begin, end, grounder.max_frames, seen)
     if not len(clip.tube):
         raise InputError("nothing was detected in the video", None, "lower detect_proposals.score_threshold")
     return grounder.in_clip(tubes, clip, sentences)

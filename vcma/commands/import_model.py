@@ -17,7 +17,7 @@ from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.cli import with_project
 from vcma.pipeline.project import Project
 from vcma.text.features import text_features
-from vcma.training.model_files import load_model
+from vcma.training.model_files import load_model, trained_region_text
 
 
 @click.command("import")
@@ -29,6 +29,7 @@ def import_command(project: Project, folder: Path, force: bool) -> None:
     manifest = read_manifest(folder)
     model, _ = load_model(folder, _detector_fingerprint(project))
     _check_encoder(model, project.root)
+    trained_region_text(model.vocabulary, model.settings.prompts, project.encoder, folder)
     place = project.artifacts / "model"
     if place.exists() and not force:
         raise InputError("a model is there already", place, "--force replaces it")

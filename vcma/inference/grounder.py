@@ -21,7 +21,7 @@ from vcma.records.answer import Prediction
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
 from vcma.text.features import text_features
-from vcma.training.model_files import decoding_of, load_model
+from vcma.training.model_files import decoding_of, load_model, trained_region_text
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,24 @@ class Grounder:
     weights: str = ""
 
     @classmethod
-    def trained(cls, folder: Path, root: Path, detector: str, device: str, posterior: str = "p") -> Grounder:
-        """By the model in a folder, from its p or q. root: what the path of its text encoder is below.
+    def trained(
+        cls,
+        folder: Path,
+        root: Path,
+        detector: str,
+        device: str,
+        posterior: str = "p",
+        seeing: Path | None = None,
+    ) -> Grounder:
+        """By the model in a folder, from its p or q. root: what the path of its text encoder is below; seeing: the
+        folder of the data set's region-text encoder.
 
-        Raises InputError if the model is missing, damaged, or of another detector or text encoder.
+        Raises InputError if the model is missing, damaged, or of another detector or encoder.
         """
         model, description = load_model(folder, detector)
-        encoder = Encoder(model.vocabulary, text_features(model.settings.text, root, model.vocabulary.text))
+        words = model.vocabulary
+        region_text = trained_region_text(words, model.settings.prompts, seeing, folder)
+        encoder = Encoder(words, text_features(model.settings.text, root, words.text), region_text)
         model = model.to(device)
 
         def of_model(batch: Batch) -> Iterable[SentencePosterior]:
