@@ -6,7 +6,7 @@ phrase fits a region than other words do,
     p(e | n) = exp(s cos(e, n)) / (exp(s cos(e, n)) + sum_b exp(s cos(b, n))),
 
 with s the scale that the encoder was trained with and b the names of the detector's classes, or some common nouns
-where the detector names none. The agreement is log(0.03 + p(e | n)): as with labels, a floor keeps a wrong look
+where the detector names none. The agreement is log(0.01 + p(e | n)): as with labels, a floor keeps a wrong look
 from ruling a tube out. "Who" and "what" are the classes that are people, and those that are not.
 """
 
@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from vcma.errors import InputError
-from vcma.text.label_matching import class_weights, log_agreement
+from vcma.text.label_matching import class_weights
 
 _COMMON = (
     "person", "man", "woman", "child", "animal", "dog", "cat", "bird", "horse", "vehicle", "car", "bicycle", "ball",
@@ -26,6 +26,8 @@ _COMMON = (
 )  # fmt: skip
 _ASKING = ("who", "what")  # heads that stand for any person, or for any other thing
 _SEPARATOR = "|"
+_FLOOR = 0.01
+_FAINT = np.log(0.25)  # log-odds against the best other word below which a region is hardly what is meant
 
 
 class TextTower(Protocol):
@@ -60,30 +62,40 @@ class RegionText:
             self._vector |= dict(zip(new, self._embedded(new), strict=True))
 
     def log_agreement(self, phrase: str, seen: np.ndarray) -> np.ndarray:
-        """log(0.03 + p(e | n)) of a prepared phrase and regions [n, W]: float32 [n].
+        """log(0.01 + p(e | n)) of a prepared phrase and regions [n, W]: float32 [n].
 
         seen: mean vectors of the regions' crops; a region without any, a row of zeros, agrees as the others do on
         average.
         """
         if not len(seen):
             return np.zeros(0, np.float32)
-        found = log_agreement(self._probability(phrase, seen))
+        found = np.log(_FLOOR + self._probability(phrase, seen))
         known = seen.any(axis=1)
         return np.where(known, found, found[known].mean() if known.any() else 0).astype(np.float32)
+
+    def is_unlike(self, phrase: str, seen: np.ndarray) -> bool:
+        """Whether another word fits each of the regions far better than a prepared phrase does."""
+        if phrase in self._answering:
+            return False
+        own, others = self._logits(phrase, seen)
+        return bool((own - others.max(axis=1) < _FAINT)[seen.any(axis=1)].all())
 
     def cuts(self, phrase: str) -> bool:
         """Whether the encoder does not read a phrase to its end."""
         return any(self._encoder.cuts(prompt.replace("{}", phrase)) for prompt in self._prompts)
 
     def _probability(self, phrase: str, seen: np.ndarray) -> np.ndarray:
-        others = self._encoder.scale * seen @ self._others.T
+        own, others = self._logits(phrase, seen)
+        highest = np.maximum(own, others.max(axis=1))
+        weight, rest = np.exp(own - highest), np.exp(others - highest[:, None])
         if phrase in self._answering:
-            weight = np.exp(others - others.max(axis=1, keepdims=True))
-            return np.clip(weight @ self._answering[phrase] / weight.sum(1), 0, 1)
-        own = self._encoder.scale * seen @ self._vector[phrase][:, None]
-        highest = np.maximum(own, others.max(axis=1, keepdims=True))
-        weight = np.exp(own - highest)[:, 0]
-        return weight / (weight + np.exp(others - highest).sum(1))
+            return np.clip(rest @ self._answering[phrase] / rest.sum(1), 0, 1)
+        return weight / (weight + rest.sum(1))
+
+    def _logits(self, phrase: str, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scaled cosines of regions [n, W] with a phrase [n] and with the other words [n, B]."""
+        scaled = self._encoder.scale * seen
+        return scaled @ self._vector[phrase], scaled @ self._others.T
 
     def _embedded(self, phrases: Sequence[str]) -> np.ndarray:
         """The vectors of phrases, averaged over the prompts: [n, W], unit length."""
