@@ -30,7 +30,7 @@ _COMMANDS = {
     "show": (
         "vcma.commands.show",
         "show_command",
-        "Explain an artifact: schema, columns, parameters, inputs and first rows; or draw it.",
+        "Explain an artifact or a JSON file: what it holds, and its first rows; or draw it.",
     ),
     "summary": (
         "vcma.commands.summary",
