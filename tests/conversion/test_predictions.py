@@ -230,6 +230,12 @@ def test_what_is_no_box_or_of_no_frame_is_left_out_and_counted(project):
     assert "left out: 1 second boxes of one frame" in told and "1 samples without a usable span" in told
 
 
+def test_what_only_our_format_holds_is_told(project):
+    write(project / "ours.json", {CAPTION: {"span": [1, 2], "doubts": [], "absent": 0.5}})
+    told = convert(project, project / "ours.json", project / "theirs.json", "--to", "stcat")
+    assert "left out: 2 members of each prediction beside span and boxes, e.g. absent, doubts" in told
+
+
 def test_clips_have_no_numbers(tmp_path):
     configure(
         tmp_path, lay_out_clips(tmp_path / "data" / "clips", "clips.csv", "video,sentence\na.mp4,a dog\n"), "clips"

@@ -55,6 +55,7 @@ class Conversion:
     def read(self, path: Path, form: str, conventions: Conventions, beside: Companions) -> PredictedTubes:
         """The predictions of a file of one of FORMATS; raises InputError."""
         if form == OURS and conventions == CONVENTIONS[OURS]:
+            self._tell_extras(path)
             return exchange.named_for(exchange.read_predictions(path), self.samples, self.table.split)
         readers: dict[str, Callable[[], Any]] = {
             OURS: lambda: self._ours(path),
@@ -66,6 +67,12 @@ class Conversion:
             "mot": lambda: mot_spans.read(path, beside.spans, self.samples, self.dropped),
         }
         return predicted_tubes(readers[form](), conventions, self.video_of, self.dropped, path)
+
+    def _tell_extras(self, path: Path) -> None:
+        """Note what else our own predictions hold, such as doubts; judged by the first."""
+        first = next(exchange.members(path), ("", None))[1]
+        extras = sorted(set(first) - {"span", "boxes"}) if isinstance(first, dict) else []
+        self.dropped.add("members of each prediction beside span and boxes", ", ".join(extras), len(extras))
 
     def _ours(self, path: Path) -> list[StatedAnswer]:
         """Predictions by sample ids, whose boxes and times are written in other conventions."""
