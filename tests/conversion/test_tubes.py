@@ -229,6 +229,38 @@ def test_masks_of_a_smaller_picture_are_scaled_and_those_of_another_shape_refuse
     assert "its pictures are 32 x 32, the video 64 x 48: another shape" in convert(project, *source, code=1)
 
 
+def test_pictures_that_are_no_masks_are_one_line(project):
+    folder = project / "masks" / "100"
+    folder.mkdir(parents=True)
+    source = [project / "masks", "--from", "masks", "--class-name", "person"]
+    whole = folder / "00000.png"
+    Image.fromarray(picture([(1, 10, 20, 30, 20)])).save(whole)
+    for name, content, message in (
+        ("00001.png", whole.read_bytes()[:-30], "not readable as a picture"),
+        ("mask.png", whole.read_bytes(), "its name has no frame number"),
+    ):
+        (folder / name).write_bytes(content)
+        told = convert(project, *source, code=1)
+        assert message in told and told.count("\n") == 1
+        (folder / name).unlink()
+    Image.new("RGB", (WIDTH, HEIGHT)).save(folder / "00001.png")
+    assert "is a picture in colours (RGB), no mask" in convert(project, *source, code=1)
+    Image.fromarray(np.full((HEIGHT, WIDTH), 70_000, np.int32)).save(folder / "00001.png")
+    assert "has the value 70,000: no number of an object" in convert(project, *source, code=1)
+    Image.new("L", (8, 6)).save(folder / "00001.png")
+    assert "has another size than the masks before" in convert(project, *source, code=1)
+
+
+def test_255_is_left_open_beside_other_objects(project):
+    folder = project / "masks" / "100"
+    folder.mkdir(parents=True)
+    mask = picture([(1, 10, 20, 30, 20), (255, 0, 0, 5, 5)])
+    Image.fromarray(mask).save(folder / "00000.png")
+    told = convert(project, project / "masks", "--from", "masks", "--class-name", "person")
+    assert "left out: 1 masks of the value 255, which leaves pixels open, e.g. 100" in told
+    assert tubes(project)["box"].tolist() == [[10, 20, 40, 40]]
+
+
 def test_every_nth_frame_of_seconds_and_of_a_stride(project):
     rows = [(n, 7, 10 + n, 20, 30, 20, 1) for n in (1, 2, 4)]
     source = [mot(project, rows), "--from", "mot", "--class-name", "person"]

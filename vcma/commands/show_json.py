@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,16 @@ def describe_json(path: Path, rows: int, wanted: str | None = None) -> str:
         if fits(value):
             if wanted is not None and describe is not _predictions:
                 raise InputError(_NO_PREDICTIONS, path, "--sentence belongs to those")
-            return f"{path}: {describe(value, path, rows, wanted)}"
+            with suppress(KeyError, TypeError, ValueError, AttributeError):  # like that kind, but not throughout
+                return _printable(f"{path}: {describe(value, path, rows, wanted)}")
     if wanted is not None:
         raise InputError(_NO_PREDICTIONS, path, "--sentence belongs to those")
-    return f"{path}: JSON\n" + "\n".join(_outline(value, rows))
+    return _printable(f"{path}: JSON\n" + "\n".join(_outline(value, rows)))
+
+
+def _printable(text: str) -> str:
+    """The text without lone surrogates, which broken JSON may hold and no terminal takes."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def json_ids(path: Path) -> str:
@@ -49,7 +56,7 @@ def json_ids(path: Path) -> str:
     if not _are_predictions(value):
         raise InputError(_NO_PREDICTIONS, path, "name one, or samples.h5")
     sentences = sentences_for(path, list(value))
-    return "\n".join(f"{name}\t{sentences.get(name, '')}" for name in value)
+    return _printable("\n".join(f"{name}\t{sentences.get(name, '')}" for name in value))
 
 
 def _load(path: Path) -> Any:

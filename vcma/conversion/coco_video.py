@@ -69,7 +69,7 @@ def read(path: Path, videos: Path | None, dropped: Dropped) -> tuple[list[CocoVi
         lines = list(_lines(value, infos))
         names = {int(c["id"]): str(c["name"]) for c in value.get("categories") or ()}
         return list(_by_video(infos, lines, dropped)), names
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         what = f"lacks {error}" if isinstance(error, KeyError) else f"is laid out otherwise ({error})"
         raise InputError(what, path, _REMEDY) from error
 

@@ -21,6 +21,7 @@ from vcma.errors import InputError
 
 CONVENTIONS = Conventions()
 _VOID = 255
+_MAX_OBJECTS = 65_535
 _REMEDY = "write the object's number as each pixel's value, or its index into the palette"
 
 
@@ -52,7 +53,7 @@ def _files(folder: Path) -> Iterator[tuple[int | None, Path]]:
     if own:
         yield from ((None, path) for path in own)
     else:
-        yield from ((int(p.parent.name), p) for p in sorted(folder.glob("*/*.png")) if p.parent.name.isdigit())
+        yield from ((int(p.parent.name), p) for p in sorted(folder.glob("*/*.png")) if p.parent.name.isdecimal())
 
 
 def _frame(path: Path) -> int:
@@ -69,10 +70,12 @@ def _mask(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as picture:
             mode, mask = picture.mode, np.asarray(picture)
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
         raise InputError(f"not readable as a picture ({error})", path, "write it again") from error
     if mask.ndim != 2:
         raise InputError(f"is a picture in colours ({mode}), no mask", path, _REMEDY)
+    if mask.max(initial=0) > _MAX_OBJECTS:
+        raise InputError(f"has the value {mask.max():,}: no number of an object", path, _REMEDY)
     return mask.astype(np.int64)
 
 

@@ -116,7 +116,7 @@ def checked_numbers(
     remedy = "choose the --split, --dataset and --from that it was made with"
     found: dict[str, Sample] = {}
     for number in numbers:
-        if not number.isdigit() or int(number) >= len(order):
+        if not is_number(number) or int(number) >= len(order):
             what = f"number {number} is none of the {len(order):,} sentences of the split"
             raise InputError(what, where, remedy)
         found[number] = order[int(number)]
@@ -127,6 +127,11 @@ def checked_numbers(
             what = f"{wrong:,} of {len(compared):,} numbers have other {_FACTS[name]} in the annotations"
             raise InputError(what, where, remedy)
     return found
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a whole number from 0, in plain digits."""
+    return text.isascii() and text.isdigit()
 
 
 def words(sentence: str) -> str:

@@ -20,7 +20,7 @@ from vcma.conversion.answers import StatedAnswer
 from vcma.conversion.conventions import Conventions
 from vcma.conversion.dropped import Dropped
 from vcma.conversion.results import only_box, results_block, span_of
-from vcma.conversion.samples import Sample, SampleTable, checked_numbers, words
+from vcma.conversion.samples import Sample, SampleTable, checked_numbers, is_number, words
 from vcma.errors import InputError
 from vcma.pipeline.storage import read_json
 
@@ -68,7 +68,7 @@ def _named(names: Any) -> dict[str, str]:
 
 
 def _tube(boxes: Any, number: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    if not isinstance(boxes, dict) or not all(str(frame).isdigit() for frame in boxes):
+    if not isinstance(boxes, dict) or not all(is_number(str(frame)) for frame in boxes):
         raise InputError(f"predictions of {number} is no {{frame: [[x1, y1, x2, y2]]}}", path, _REMEDY)
     found = [only_box(box, f"frame {frame} of {number}", path) for frame, box in boxes.items()]
     return np.array(list(map(int, boxes)), np.float64), np.array(found, np.float64).reshape(-1, 4)

@@ -19,7 +19,7 @@ from vcma.conversion.answers import StatedAnswer
 from vcma.conversion.conventions import Conventions
 from vcma.conversion.dropped import Dropped
 from vcma.conversion.results import only_box, results_block, span_of
-from vcma.conversion.samples import Sample, SampleTable, checked_numbers
+from vcma.conversion.samples import Sample, SampleTable, checked_numbers, is_number
 from vcma.errors import InputError
 from vcma.evaluation.protocols import sampled_frames
 from vcma.pipeline.storage import read_json
@@ -51,9 +51,9 @@ def _by_number(predictions: Mapping[str, Any], path: Path) -> dict[str, tuple[li
     found: dict[str, tuple[list[int], list[Any]]] = {}
     for key, value in predictions.items():
         number, _, frame = key.rpartition("_")
-        if not (number.isdigit() and frame.isdigit() and isinstance(value, dict) and "boxes" in value):
+        if not (is_number(number) and is_number(frame) and isinstance(value, dict) and "boxes" in value):
             what = f'predictions has "{key}", not "<number>_<frame>": {{"boxes": ...}}'
-            raise InputError(what, path, "try --from stcat" if key.isdigit() else _REMEDY)
+            raise InputError(what, path, "try --from stcat" if is_number(key) else _REMEDY)
         frames, boxes = found.setdefault(number, ([], []))
         frames.append(int(frame))
         boxes.append(only_box(value["boxes"], key, path))
