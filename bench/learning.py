@@ -92,9 +92,8 @@ def main() -> None:
     torch.set_num_threads(1)
     data, true = args.data.resolve(), args.boxes == "true"
     config = prepare(data, "fastestdet" if true else args.boxes)
-    project = linked(
-        config, "street_true" if true else "street", data / "street" / "true_boxes.py" if true else None
-    )
+    script = data / "street" / "true_boxes.py"
+    project = linked(config, "street_true", script) if true else linked(config, "street", None)
     section = project.section("train_em") | {"stop": "rounds", "rounds": args.rounds}
     a = project.artifacts
     train = TrainingSet.load(a, a / "tubes", int(section["max_frames"]))

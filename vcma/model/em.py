@@ -124,7 +124,7 @@ def objective(e: Evidence, batch: Batch, q: Posterior) -> Float[Tensor, " S"]:
 
 
 def objective_parts(e: Evidence, batch: Batch, q: Posterior) -> Float[Tensor, "S 3"]:
-    """The terms of F, in nats: of the alignment, E[log p(z)] + H[q(z)]; of time, likewise of y; of the relations."""
+    """The terms of F, in nats: of the alignment, E[log p(z)] + H[q(z)]; of time, likewise of y; of relations."""
     z = q.z
     of_entity = (z * (e.log_prior - q.log_z)).masked_fill(~batch.candidates, 0).sum(1)
     alignment = torch.zeros(len(e.frame), device=z.device).index_add(0, batch.entity_sentence, of_entity)

@@ -26,7 +26,7 @@ Histories = Sequence[Sequence[Mapping[str, Any]]]  # of each seed, the rows of t
 
 
 def rounds_table(histories: Histories) -> str:
-    """Every measure by query type and round as Markdown, means over the seeds; round 0 is the end of the warm-up."""
+    """Every measure by query type and round as Markdown, means over seeds; round 0 is the end of the warm-up."""
     return "\n".join(_rows(histories)) + "\n"
 
 

@@ -44,8 +44,8 @@ def error_of_calibration(validation: Validation, judged: Sequence[Judged], tempe
 def choices(
     validation: Validation, judged: Sequence[Judged]
 ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray, np.ndarray]:
-    """Of every sentence with true boxes: its place in `judged`, the target's log-posterior [N], the chosen tube, and
-    whether that is right.
+    """Of every sentence with true boxes: its place in `judged`, the target's log-posterior [N], the chosen
+    tube, and whether that is right.
     """
     rows = {sample: i for i, sample in enumerate(validation.truth["sample"])}
     which, log_z, chosen, right = [], [], [], []
