@@ -2,8 +2,8 @@
 
 Of every query type: `m_vIoU` and `m_tIoU` of p's answers; `tube`, the share of sentences whose tube is right;
 `moved`, the KL divergence of the target's posterior from what labels and the detector's doubt alone say, in nats;
-`H_z` and `H_y`, the entropy of the target's q(z) and of q(y) over intervals; and the terms of F, `alignment`, `time`
-and `relations`.
+`H_z` and `H_y`, the entropy of the target's q(z) and of q(y) over intervals; and the terms of F, `alignment`,
+`time` and `relations`.
 """
 
 from __future__ import annotations
