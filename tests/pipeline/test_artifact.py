@@ -69,7 +69,13 @@ def test_a_first_line_that_is_no_seal_is_told_though_its_checksum_fits(tmp_path,
 
 
 @pytest.mark.parametrize(
-    ("harm", "told"), [("kill", "HDF5 crashes"), ("loop", "HDF5 crashes"), ("wait", "come to an end"), ("fill", "Unable to allocate")]
+    ("harm", "told"),
+    [
+        ("kill", "HDF5 crashes"),
+        ("loop", "HDF5 crashes"),
+        ("wait", "come to an end"),
+        ("fill", "Unable to allocate"),
+    ],
 )
 def test_a_foreign_file_that_hdf5_does_not_survive_is_told_in_one_line(tmp_path, harm, told, monkeypatch):
     path = tmp_path / "a.h5"
