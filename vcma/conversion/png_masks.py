@@ -21,7 +21,6 @@ from vcma.errors import InputError
 
 CONVENTIONS = Conventions()
 _VOID = 255
-_MAX_OBJECTS = 65_535
 _REMEDY = "write the object's number as each pixel's value, or its index into the palette"
 
 
@@ -68,14 +67,12 @@ def _mask(path: Path) -> np.ndarray:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=["PNG"]) as picture:
             mode, mask = picture.mode, np.asarray(picture)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
         raise InputError(f"not readable as a picture ({error})", path, "write it again") from error
     if mask.ndim != 2:
         raise InputError(f"is a picture in colours ({mode}), no mask", path, _REMEDY)
-    if mask.max(initial=0) > _MAX_OBJECTS:
-        raise InputError(f"has the value {mask.max():,}: no number of an object", path, _REMEDY)
     return mask.astype(np.int64)
 
 
