@@ -309,6 +309,13 @@ def test_bad_use_is_told(project):
     single = [project / "mot" / "100.txt", *named[1:]]
     assert "is of which of the 2 videos?; name it with --video" in convert(project, *single, code=1)
     assert "no video '300' in the data set" in convert(project, *single, "--video", "300", code=1)
+    assert "name the folder of the masks" in convert(
+        project, single[0], "--from", "masks", "--class-name", "x", "--video", "100", code=1
+    )
+    twice = {"videos": [{"id": i, "name": "100"} for i in (1, 2)], "annotations": []}
+    (project / "twice.json").write_text(json.dumps(twice))
+    given = [project / "twice.json", "--from", "coco", "--class-name", "x"]
+    assert "has the video '100' twice" in convert(project, *given, code=1)
     np.save(project / "few.npy", np.zeros((2, 3)))
     assert "has 2 rows for 4 boxes" in convert(project, *named, "--features", project / "few.npy", code=1)
     np.save(project / "odd.npy", np.array([{}], object))

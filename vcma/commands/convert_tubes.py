@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from vcma.datasets.entries import Video
 from vcma.errors import InputError
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.cli import progress, with_project
-from vcma.pipeline.project import Project
+from vcma.pipeline.project import CONFIG, Project
 from vcma.pipeline.storage import text_lines
 from vcma.pipeline.video_artifacts import video_file
 
@@ -68,40 +69,60 @@ def convert_tubes(project: Project, source: Path, form: str, name: str, **option
     The data set must be indexed (python stages/index_dataset.py). `link_tubes` would replace the tubes: go on with
     the stages behind it.
     """
-    dropped = Dropped()
-    videos = _videos(project)
-    listed = [video.id for video, _ in videos.values()]
-    sources = track_sources(form, source, listed, options["video"], options["videos"], dropped)
-    settings = TubeSettings(
-        _conventions(form, options),
-        _class_names(sources.class_names, options),
-        name,
-        options["max_tubes"] or int(project.section("link_tubes")["max_tubes"]),
-    )
+    dropped, videos = Dropped(), _videos(project)
+    sources = track_sources(form, source, list(videos), options["video"], options["videos"], dropped)
     out = options["out"] or project.artifacts / "tubes"
     _spare_linked((video_file(out, video) for video in sources.readers), options["force"])
-    lookup, names, counts = VideoLookup(project), unique_names(listed), Counter[str]()
+    max_tubes = options["max_tubes"] or project.section("link_tubes").get("max_tubes")
+    if not isinstance(max_tubes, int):
+        raise InputError("section 'link_tubes' has no usable 'max_tubes'", project.root / CONFIG)
+    settings = TubeSettings(
+        _conventions(form, options), _class_names(sources.class_names, options), name, max_tubes
+    )
+    params = {_CONVERTED: form, "source": source.name, "max_tubes": settings.max_tubes}
+    write = _Writer(VideoLookup(project), videos, settings, options["features"], out, params, dropped)
+    counts = Counter[str]()
     for video, reader in progress(sources.readers.items(), len(sources.readers), "convert"):
         try:
-            rows = reader()
-            features = options["features"] and read_rows(options["features"], names[video], rows.total)
-            columns = tube_columns(rows, features, lookup.facts(*videos[video]), settings, dropped)
-            params = {_CONVERTED: form, "source": source.name, "max_tubes": settings.max_tubes}
-            artifact.write(schemas.TUBES, video_file(out, video), columns, params, _digests(rows, features))
+            tubes = write(video, reader())
+            counts.update(videos=1, tubes=tubes, empty=not tubes)
         except InputError as error:
             if options["strict"] or len(sources.readers) == 1:
                 raise
-            counts["skipped"] += 1
+            counts.update(skipped=1)
             click.echo(f"skipped: {video}: {error}", err=True)
-            continue
-        counts.update(videos=1, tubes=len(columns["tube_score"]), empty=not len(columns["tube_score"]))
-    without = [video for video in listed if video not in sources.readers]
+    without = [video for video in videos if video not in sources.readers]
     dropped.add("videos of the data set without tracks", (without or [""])[0], len(without))
     tell(dropped)
     if not counts["videos"]:
         raise InputError("no video could be converted", source, "see the lines above")
     told = ", ".join(f"{counts[key]:,} {key}" for key in ("videos", "tubes", "empty", "skipped"))
     click.echo(f"convert: {told} -> {out}", err=True)
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Writes the tubes of videos. features: where those of their boxes are; params: of the artifacts."""
+
+    lookup: VideoLookup
+    videos: Mapping[str, tuple[Video, str]]
+    settings: TubeSettings
+    features: Path | None
+    out: Path
+    params: Mapping[str, Any]
+    dropped: Dropped
+
+    @cached_property
+    def _names(self) -> dict[str, tuple[str, ...]]:
+        return unique_names(self.videos)
+
+    def __call__(self, video: str, rows: TrackRows) -> int:
+        """Write a video's tubes and return how many there are; raises InputError."""
+        features = read_rows(self.features, self._names[video], rows.total) if self.features else None
+        facts = self.lookup.facts(*self.videos[video])
+        columns = tube_columns(rows, features, facts, self.settings, self.dropped)
+        artifact.write(schemas.TUBES, video_file(self.out, video), columns, self.params, _digests(rows, features))
+        return len(columns["tube_score"])
 
 
 def _videos(project: Project) -> dict[str, tuple[Video, str]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from vcma.conversion import coco_video, mot_text, png_masks, ultralytics_text
@@ -46,16 +47,15 @@ def track_sources(
     if not path.exists():
         raise InputError("no such file or folder", path)
     listed = list(videos)
+    class_names: dict[int, str] = {}
     if form == "coco":
-        found, names = coco_video.read(path, beside, dropped)
-        named: dict[str, Reader] = {v.name: (lambda rows=v.rows: rows) for v in found}  # type: ignore[misc]
-        sources = TrackSources(_by_id(named, listed, dropped), names)
+        found, class_names = coco_video.read(path, beside, dropped)
+        named = [(v.name, partial(_same, v.rows)) for v in found]
+        sources = TrackSources(_by_id(named, listed, wanted, path, dropped), class_names)
     elif form == "ultralytics":
         files = ultralytics_text.files_by_video(path)
-        named = {n: (lambda f=f: ultralytics_text.read(f, dropped)) for n, f in files.items()}  # type: ignore[misc]
-        if wanted is not None and len(named) == 1:
-            named = {one_video(listed, wanted, path): reader for reader in named.values()}
-        sources = TrackSources(_by_id(named, listed, dropped))
+        named = [(name, partial(ultralytics_text.read, f, dropped)) for name, f in files.items()]
+        sources = TrackSources(_by_id(named, listed, wanted, path, dropped))
     else:
         sources = TrackSources(dict(_places(form, path, listed, wanted, dropped)))
     if wanted is not None:
@@ -69,15 +69,23 @@ def track_sources(
     return sources
 
 
-def _by_id(named: Mapping[str, Reader], videos: list[str], dropped: Dropped) -> dict[str, Reader]:
-    """Readers by video id instead of by the name in a file."""
+def _same(rows: TrackRows) -> TrackRows:
+    return rows
+
+
+def _by_id(
+    named: Sequence[tuple[str, Reader]], videos: Sequence[str], wanted: str | None, path: Path, dropped: Dropped
+) -> dict[str, Reader]:
+    """Readers by video id instead of by the name in a file; a single one is of the video that is wanted, if any."""
+    if wanted is not None and len(named) == 1:
+        return {one_video(videos, wanted, path): named[0][1]}
     video_of = videos_by_name(videos)
-    found = {}
-    for name, reader in named.items():
-        if name in video_of:
-            found[video_of[name]] = reader
-        else:
+    found: dict[str, Reader] = {}
+    for name, reader in named:
+        if name not in video_of:
             dropped.add("videos that the data set does not have", name)
+        elif found.setdefault(video_of[name], reader) is not reader:
+            raise InputError(f"has the video '{video_of[name]}' twice", path, "keep one of the two")
     return found
 
 
@@ -86,17 +94,19 @@ def _places(
 ) -> Iterator[tuple[str, Reader]]:
     """(video, reader) of the files of MOT text or the folders of masks."""
     read, suffixes = {"mot": (mot_text.read, mot_text.SUFFIXES), "masks": (png_masks.read, ("",))}[form]
+    if path.is_file() and form == "masks":
+        raise InputError("is a file", path, "name the folder of the masks")
     names_of = unique_names(videos)
-    alone = path.is_file() or (form == "masks" and any(path.glob("*.png")))
+    alone = (form == "mot" and path.is_file()) or (form == "masks" and any(path.glob("*.png")))
     if alone or (form == "masks" and wanted in names_of and source_of(path, names_of[wanted], suffixes) is None):
-        yield one_video(videos, wanted, path), lambda: read(path, dropped)
+        yield one_video(videos, wanted, path), partial(read, path, dropped)
         return
     used = set()
     for video, names in names_of.items():
         place = source_of(path, names, suffixes)
         if place is not None and place != path:
             used.add(place.relative_to(path).parts[0])
-            yield video, (lambda place=place: read(place, dropped))  # type: ignore[misc]
+            yield video, partial(read, place, dropped)
     others = [
         p.name for p in sorted(path.iterdir()) if p.name not in used and (form == "masks" or p.suffix == ".txt")
     ]
