@@ -30,6 +30,8 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
         ),
         "time": "frames",
     },
+    # No truth of validation either: neither the round nor how spans are decoded is chosen by it.
+    "unvalidated": {"stop": "elbo"},
     "supervised": {},
 }
 # With the data set's region-text encoder, which no other variant reads: instead of labels and colours, or beside.
