@@ -46,8 +46,6 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     # torch takes seconds to import, which --help need not wait for.
     from vcma.model.evidence import build
     from vcma.model.settings import Settings
-    from vcma.text.dual_encoder import needed_encoder
-    from vcma.text.features import text_features
     from vcma.training.instruments import round_row
     from vcma.training.model_files import describe_decoding, save_model, save_nothing
     from vcma.training.resume import Rounds
@@ -58,17 +56,15 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     if run.project.untrained:
         return run.done("nothing learned: ground_queries is untrained", save_nothing(run.project.artifacts))
     settings = Settings.of(parameters)
-    texts = text_features(settings.text, run.project.root)
-    seeing = needed_encoder(run.project.encoder, settings.region_text_prior)
-    folders = run.project.artifacts, run.artifact("tubes")
-    train = TrainingSet.load(*folders, max_frames, texts, seeing, settings.prompts)
+    train = TrainingSet.of(run.project, settings, max_frames)
+    texts = train.encoder.texts
     model, contrast = (build(train.vocabulary, texts.embed, settings).to(run.device) for _ in range(2))
     truth = artifact.read(schemas.TRUTH, run.artifact("truth_val.h5"))
     validation, epoch = train.validation("val", truth, run.device), train.epochs(settings)
-    sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *train.clips.files()]
+    sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *train.clips.sources()]
     trainer = Trainer(model, train.steps(settings))
     ledger = run.project.artifacts / ".ledger" / "train_em.safetensors"
-    rounds = Rounds(ledger, result_key(run, sources, f"{texts.name} {train.vocabulary.region_text}"), trainer)
+    rounds = Rounds(ledger, result_key(run, sources, texts.name), trainer)
     history = [] if run.force else rounds.resume()
     with progress(None, settings.warm_up + settings.rounds, run.stage) as bar:
         bar.update(len(history))

@@ -123,6 +123,12 @@ class ClipStore:
         """The files of those of the videos that have tubes, sorted."""
         return sorted(path for video in self.videos if (path := video_file(self.folder, video)).exists())
 
+    def sources(self) -> list[Path]:
+        """Every file that clips are made of: tubes and, if clips have what an encoder sees, embeddings."""
+        tubes = self.files()
+        seen = [self._embeddings[0] / path.name for path in tubes] if self._embeddings else []
+        return [*tubes, *seen]
+
     def describe(self) -> Columns:
         """class_name, attribute_name, detector and a feature column of the first of the videos that has tubes."""
         for path in self.files():

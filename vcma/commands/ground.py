@@ -241,9 +241,8 @@ def _trained(project: Project, folder: Path, detector: Detector, device: str) ->
     context = project.section("embed_tubes")["context"]
     trained_with = grounder.encoder.vocabulary.region_text
     if trained_with and trained_with != fingerprint(made_by(trained_with), context):
-        what = (
-            f"the model was trained on regions with {trained_with.rpartition(' ')[2]} of context, not {context:g}"
-        )
+        share = trained_with.rpartition(" ")[2]
+        what = f"the model was trained on crops with {share} of context, not {context:g}"
         raise InputError(what, folder, "set embed_tubes.context to what it was")
     return lambda tubes: grounder
 

@@ -14,11 +14,12 @@ from vcma.model.batch import Batch
 from vcma.model.settings import Settings
 from vcma.model.vocabulary import Vocabulary, vocabulary
 from vcma.pipeline import artifact, schemas
+from vcma.pipeline.project import Project
 from vcma.pipeline.video_artifacts import tell_strays
 from vcma.records.columns import Columns
 from vcma.records.sentence import Sentence, grouped, sentences
-from vcma.text.dual_encoder import DualEncoder
-from vcma.text.features import WORDLLAMA, TextFeatures
+from vcma.text.dual_encoder import DualEncoder, needed_encoder
+from vcma.text.features import WORDLLAMA, TextFeatures, text_features
 from vcma.text.region_text import RegionText
 from vcma.training.validation import Validation
 
@@ -36,6 +37,13 @@ class TrainingSet:
     encoder: Encoder
     vocabulary: Vocabulary
     detector: str
+
+    @classmethod
+    def of(cls, project: Project, settings: Settings, max_frames: int) -> TrainingSet:
+        """Those of a project's data set, with the encoders that the settings ask for; raises as `load` does."""
+        artifacts, texts = project.artifacts, text_features(settings.text, project.root)
+        seeing = needed_encoder(project.encoder, settings.region_text_prior)
+        return cls.load(artifacts, artifacts / "tubes", max_frames, texts, seeing, settings.prompts)
 
     @classmethod
     def load(
