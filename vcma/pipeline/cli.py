@@ -46,7 +46,19 @@ _SHARED_OPTIONS = {
     "strict": _Mode(["--strict"], is_flag=True, help="Stop at the first bad item instead of skipping it."),
     "force": _Mode(["--force"], is_flag=True, help="Make everything again, skip nothing."),
     "device": _Mode(["--device"], default="cpu", show_default=True, help="Torch device, e.g. cuda:0."),
-    "scheduler": _Mode(["--scheduler"], help="Dask scheduler tcp://host:port whose workers do it instead."),
+    "scheduler": _Mode(
+        ["--scheduler"],
+        envvar="VCMA_SCHEDULER",
+        show_envvar=True,
+        help="Dask scheduler tcp://host:port whose workers do it instead.",
+    ),
+    "wait": _Mode(
+        ["--wait"],
+        type=click.FloatRange(0, 604_800),
+        default=600,
+        show_default=True,
+        help="Seconds until the scheduler must have a first worker.",
+    ),
 }
 _CONFIG_OPTION = _Mode(
     ["--config"], type=click.Path(path_type=Path), help=f"Another {CONFIG}; its folder is the project."
@@ -167,8 +179,8 @@ def _check_values(section: Mapping, name: str, project: Project) -> None:
 def stage(*shared: str) -> Callable[[Callable], StageCommand]:
     """Make a function `f(run, **parameters)` the stage of its own name.
 
-    shared: which of the shared options (jobs, strict, force, device, scheduler) the stage has. Other modes declared
-    with `mode` reach the function through `run.modes`.
+    shared: which of the shared options (jobs, strict, force, device, scheduler, wait) the stage has. Other modes
+    declared with `mode` reach the function through `run.modes`.
     """
 
     def decorate(function: Callable) -> StageCommand:
@@ -215,6 +227,13 @@ def check_device(device: str) -> None:
         count = 0
     if not count or (wanted.index or 0) >= count:
         raise click.BadParameter(f"torch finds no {device} here", param_hint="--device")
+
+
+def tell(text: str) -> None:
+    """Print a line on stderr, above a progress bar if one is live."""
+    from tqdm import tqdm
+
+    tqdm.write(text, file=sys.stderr)
 
 
 def progress(items: Any, total: int, what: str) -> Any:
