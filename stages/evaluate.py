@@ -1,4 +1,4 @@
-"""predictions, truth -> metrics.json, reference_points.json: the metrics and what they must be read against."""
+"""predictions, truth -> metrics.json, scores.json, reference_points.json: metrics, and what to read them by."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -42,7 +42,7 @@ def evaluate(run: StageRun, split: str, protocol: str, seed: int) -> None:
     truth = artifact.read(schemas.TRUTH, run.artifact(f"truth_{split}.h5"))
     if not len(truth["sample"]):
         # Your own clips have no truth: there is nothing to score, and the report is drawn all the same.
-        for name in ("metrics.json", "reference_points.json"):
+        for name in ("metrics.json", "scores.json", "reference_points.json"):
             storage.write_json(run.artifact(name), {})
         return run.done(f"no truth for the split {split}, nothing scored", run.artifact("metrics.json"))
     scorer = Scorer.of(truth, split, protocol, seed)
@@ -52,10 +52,11 @@ def evaluate(run: StageRun, split: str, protocol: str, seed: int) -> None:
         click.echo(scorer.comparison(predictions, metrics, "VCMA", other) + "\n")
     baselines = {name: scorer.metrics(found) for name, found in _baselines(run, truth, seed)}
     storage.write_json(run.artifact("reference_points.json"), baselines)
-    storage.write_json(run.artifact("metrics.json"), metrics)
+    storage.write_json(run.artifact("scores.json"), metrics)
+    storage.write_json(run.artifact("metrics.json"), scorer.headline(predictions))
     name = whose(artifact.attributes(run.artifact("references.h5"))["inputs"])
     click.echo(scorer.summary(predictions, metrics, baselines, name))
-    return run.done(scorer.scope, run.artifact("metrics.json"))
+    return run.done(scorer.scope, run.artifact("scores.json"))
 
 
 def _baselines(run: StageRun, truth: Columns, seed: int) -> Iterator[tuple[str, PredictedTubes]]:

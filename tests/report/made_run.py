@@ -160,7 +160,7 @@ def write_results(folder: Path) -> None:
     truth = artifact.read(schemas.TRUTH, folder / "truth_test.h5")
     ours = evaluate(truth, read_answers(folder)[1], "stcat")
     ours["declarative"]["vIoU@0.5"] = {"value": None, "low": None, "high": None}
-    storage.write_json(folder / "metrics.json", {"stcat": ours})
+    storage.write_json(folder / "scores.json", {"stcat": ours})
     storage.write_json(folder / "reference_points.json", {"chance": {"stcat": ours}})
     rounds = [
         {
@@ -176,7 +176,7 @@ def write_results(folder: Path) -> None:
         for k in (0, 1, 2)
     ]
     storage.write_json(folder / "model" / "model.json", {"settings": {"beta": 1.0}})
-    storage.write_json(folder / "em_history.json", {"score": "m_vIoU", "rounds": rounds})
+    storage.write_json(folder / "em_history.json", {"score": "m_vIoU", "sentences": 4, "rounds": rounds})
 
 
 def make_run(root: Path, tube: int = 1) -> Path:

@@ -96,7 +96,7 @@ def test_answers_without_a_model_are_named_so_and_what_nobody_annotated_has_no_s
         row["score_p"] = row["score_q"] = float("nan")
     storage.write_json(folder / "em_history.json", history)
     (folder / "truth_test.h5").unlink()
-    for name in ("metrics", "reference_points"):
+    for name in ("scores", "reference_points"):
         storage.write_json(folder / f"{name}.json", {})
     render(tmp_path)
     text = (folder / "report" / "index.html").read_text()

@@ -33,7 +33,7 @@ def load_report(artifacts: Path) -> Report:
     attributes = artifact.attributes(artifacts / "predictions.h5", schemas.PREDICTIONS)
     params = attributes["params"]
     split = str(params.get("split", "test"))
-    metrics = _read_if_there(artifacts / "metrics.json")
+    metrics = _read_if_there(artifacts / "scores.json")
     truth = read_truth(artifacts, split)
     protocol = ""
     if truth is not None:
