@@ -23,6 +23,7 @@ from vcma.records.answer import Prediction, exported, told_doubts
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
 from vcma.video.annotated_film import Film, write_films
+from vcma.video.fonts import lacking
 from vcma.video.timeline import ASSUMED_FPS, Timeline, read_timeline
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def ground_command(
         lines.append(_line(text, value, path))
     write_bytes(out / "predictions.json", ("{\n" + ",\n".join(members) + "\n}\n").encode())
     write_films(video, films, tubes, timeline)
-    for note in _notes(predictions):
+    for note in (*_notes(predictions), *filter(None, [lacking(texts)])):
         click.echo(f"note: {note}", err=True)
     click.echo("\n".join(lines))
 

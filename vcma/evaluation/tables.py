@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from vcma.evaluation.coverage import Coverage
 from vcma.evaluation.metrics import METRICS
@@ -28,8 +28,8 @@ def metrics_table(
     annotation_format and coverage: what was scored, which decides what published results belong here; name: whose
     metrics they are. Several protocols stand below one another, each row saying which is its.
     """
-    described = [baseline for baseline in BASELINES if baseline in baselines]
-    scored = {name: metrics, **{b: baselines[b] for b in described}, **baselines}
+    explained = described(baselines)
+    scored = {name: metrics, **{b: baselines[b] for b in explained}}
     several = len(metrics) > 1
     blocks = []
     for query_type, by_protocol in _by_query_type(metrics).items():
@@ -44,9 +44,18 @@ def metrics_table(
                 label = f"{result.label}, {protocol}" if several and result.protocol else result.label
                 rows[label] = [_digits(result.values.get(m)) for m in METRICS]
         blocks.append(_block(_title(query_type, by_protocol, coverage), rows))
-    if blocks and described:
-        blocks.append("\n".join(f"  {baseline}: {BASELINES[baseline]}" for baseline in described))
+    if blocks and explained:
+        blocks.append("\n".join(f"  {baseline}: {text}" for baseline, text in explained.items() if text))
     return "\n\n".join(blocks)
+
+
+def described(baselines: Iterable[str]) -> dict[str, str]:
+    """What each baseline is, in the order in which they are shown; empty of one that is not known."""
+    return {name: BASELINES.get(name, "") for name in sorted(baselines, key=_place)}
+
+
+def _place(baseline: str) -> tuple[int, str]:
+    return (list(BASELINES).index(baseline) if baseline in BASELINES else len(BASELINES)), baseline
 
 
 def _title(query_type: str, by_protocol: dict[str, dict], coverage: Coverage) -> str:
