@@ -13,7 +13,7 @@ from vcma.evaluation.scoring import Scorer, score_file
 from vcma.evaluation.tables import whose
 from vcma.evaluation.truth import read_truth
 from vcma.pipeline import artifact, schemas, storage
-from vcma.pipeline.cli import mode, stage
+from vcma.pipeline.cli import mode, progress, stage
 from vcma.pipeline.stage_run import StageRun
 from vcma.pipeline.video_artifacts import read_regions, tubes_reader
 from vcma.records.answer import answers_of, boxes_of
@@ -21,7 +21,7 @@ from vcma.records.columns import Columns
 from vcma.records.predicted_tubes import PredictedTubes
 
 
-@stage()
+@stage(example="--protocol all --compare other/predictions.json")
 @click.option("--split", type=click.Choice(["val", "test"]), help="Which truth.")
 @click.option("--protocol", type=click.Choice(["default", "all", *PROTOCOLS]), help="By which protocol.")
 @click.option("--seed", type=click.IntRange(0), help="Of the bootstrap and of the answers by chance.")
@@ -50,7 +50,8 @@ def evaluate(run: StageRun, split: str, protocol: str, seed: int) -> None:
     metrics = scorer.metrics(predictions)
     if other:
         click.echo(scorer.comparison(predictions, metrics, "VCMA", other) + "\n")
-    baselines = {name: scorer.metrics(found) for name, found in _baselines(run, truth, seed)}
+    answers = progress(_baselines(run, truth, seed), None, run.stage)
+    baselines = {name: scorer.metrics(found) for name, found in answers}
     storage.write_json(run.artifact("reference_points.json"), baselines)
     storage.write_json(run.artifact("scores.json"), metrics)
     storage.write_json(run.artifact("metrics.json"), scorer.headline(predictions))

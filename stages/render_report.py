@@ -23,7 +23,7 @@ from vcma.report.sample_pages import ReportFiles
 from vcma.video.fonts import lacking
 
 
-@stage("jobs")
+@stage("jobs", example="--figure 2373450082/5/captions/0 --out strip.pdf")
 @click.option("--examples", type=click.IntRange(0), help="Grounded examples on the page.")
 @mode("--figure", metavar="SAMPLE", help="Only draw this sample as a film strip, as in the paper's figure 2.")
 @mode("--against", type=click.Path(path_type=Path), help="Another run's artifacts: samples gained and lost.")

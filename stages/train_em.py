@@ -8,7 +8,7 @@ from vcma.pipeline.stage_run import StageRun, result_key
 from vcma.records.sentence import few_sentences
 
 
-@stage("force", "device")
+@stage("force", "device", example="--beta 0.5 --seed 1")
 @click.option("--beta", type=click.FloatRange(0), help="Weight of the relation evidence; 0 reads no relation.")
 @click.option("--kappa", type=click.FloatRange(0, min_open=True), help="Independent frames of a clip.")
 @click.option("--label-prior", type=click.FloatRange(0), help="Weight of the detector's labels; 0 is the paper.")

@@ -21,7 +21,7 @@ from typing import Any
 import click
 
 from vcma.errors import InputError
-from vcma.pipeline.exit_codes import exit_on_error
+from vcma.pipeline.exit_codes import EXIT_CODES, exit_on_error
 from vcma.pipeline.project import CONFIG, Project, find_config, load_project
 from vcma.pipeline.stage_run import StageRun, stage_lock
 
@@ -92,6 +92,11 @@ def _argument(args: list[str], name: str) -> str | None:
         if word.startswith(f"{name}="):
             return word.removeprefix(f"{name}=")
     return None
+
+
+def epilog(example: str = "") -> str:
+    """What ends the help of every command: an example of a call, and the exit codes."""
+    return (f"\b\nExample:\n  {example}\n\n" if example else "") + EXIT_CODES
 
 
 class StageCommand(click.Command):
@@ -176,11 +181,11 @@ def _check_values(section: Mapping, name: str, project: Project) -> None:
             raise InputError(f"section '{name}' has no usable value for '{key}': {value}", project.root / CONFIG)
 
 
-def stage(*shared: str) -> Callable[[Callable], StageCommand]:
+def stage(*shared: str, example: str) -> Callable[[Callable], StageCommand]:
     """Make a function `f(run, **parameters)` the stage of its own name.
 
     shared: which of the shared options (jobs, strict, force, device, scheduler, wait) the stage has. Other modes
-    declared with `mode` reach the function through `run.modes`.
+    declared with `mode` reach the function through `run.modes`. example: the words of a call, for --help.
     """
 
     def decorate(function: Callable) -> StageCommand:
@@ -192,6 +197,7 @@ def stage(*shared: str) -> Callable[[Callable], StageCommand]:
             callback=lambda **values: _run_stage(function, file, own, shared, values),
             params=[*own, *(_SHARED_OPTIONS[name] for name in shared), _DATASET_OPTION, _CONFIG_OPTION],
             help=inspect.getdoc(function),
+            epilog=epilog(f"python stages/{file.name} {example}"),
         )
 
     return decorate
@@ -236,8 +242,11 @@ def tell(text: str) -> None:
     tqdm.write(text, file=sys.stderr)
 
 
-def progress(items: Any, total: int, what: str) -> Any:
-    """Wrap an iterable with progress on stderr: live on a terminal, a line every 15 s in a log."""
+def progress(items: Any, total: int | None, what: str) -> Any:
+    """Wrap an iterable with progress on stderr: live on a terminal, a line every 15 s in a log.
+
+    total: how many items there are, None where that is not known.
+    """
     from tqdm import tqdm
 
     live = sys.stderr.isatty()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -57,10 +57,16 @@ class Film:
     sentence: str
 
 
-def write_films(video: Path, films: Sequence[Film], tubes: Tubes, timeline: Timeline) -> None:
+def write_films(
+    video: Path,
+    films: Sequence[Film],
+    tubes: Tubes,
+    timeline: Timeline,
+    watch: Callable[[Iterable, int], Iterable] = lambda frames, total: frames,
+) -> None:
     """Write each answer's span and some seconds around it as a small mp4, with its box and its sentence drawn in.
 
-    timeline: the video's, which is decoded once for all of its films.
+    timeline: the video's, which is decoded once for all of its films. watch: as of `sampling.extract`.
     """
     fps = timeline.fps or ASSUMED_FPS
     margin = round(_AROUND * fps)
@@ -73,7 +79,8 @@ def write_films(video: Path, films: Sequence[Film], tubes: Tubes, timeline: Time
             first = max(answer.begin % step, answer.begin - margin // step * step)
             for frame in range(first, min(answer.end + margin, len(timeline)), step):
                 shown[frame].append(add)
-        for frame, time, picture in FrameReader(video, timeline).read(np.array(sorted(shown), np.int64)):
+        pictures = FrameReader(video, timeline).read(np.array(sorted(shown), np.int64))
+        for frame, time, picture in watch(pictures, len(shown)):
             small = scaled(picture, _LONGEST, even=True)
             for add in shown[frame]:
                 add(frame, time, small)
