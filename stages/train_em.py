@@ -80,12 +80,13 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     extra, folder = {"max_frames": max_frames}, run.artifact("model")
     decoding = tuned(validation, validation.judged(model))
     save_model(folder, model, train.detector, extra | describe_decoding(decoding))
-    window = tuned_window(validation, contrast)
-    save_model(folder / "contrast", contrast, train.detector, extra | {"window": window})
+    save_model(
+        folder / "contrast", contrast, train.detector, extra | {"window": tuned_window(validation, contrast)}
+    )
     told = {"score": validation.metric, "sentences": len(train.sentences), "rounds": history}
     storage.write_json(run.artifact("em_history.json"), told)
-    few = few_sentences(len(train.sentences))
-    return run.done(f"{len(train.sentences):,} sentences, {len(history)} epochs{few and f'; {few}'}", folder)
+    counted = f"{len(train.sentences):,} sentences, {len(history)} epochs", few_sentences(len(train.sentences))
+    return run.done("; ".join(filter(None, counted)), folder)
 
 
 if __name__ == "__main__":
