@@ -78,11 +78,11 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     rounds.finish()
     fit_contrast(contrast, epoch, run.device)
     extra, folder = {"max_frames": max_frames}, run.artifact("model")
-    decoding = tuned(validation, validation.judged(model))
-    save_model(folder, model, train.detector, extra | describe_decoding(decoding))
     save_model(
-        folder / "contrast", contrast, train.detector, extra | {"window": tuned_window(validation, contrast)}
+        folder, model, train.detector, extra | describe_decoding(tuned(validation, validation.judged(model)))
     )
+    window = tuned_window(validation, contrast)
+    save_model(folder / "contrast", contrast, train.detector, extra | {"window": window})
     told = {"score": validation.metric, "sentences": len(train.sentences), "rounds": history}
     storage.write_json(run.artifact("em_history.json"), told)
     counted = f"{len(train.sentences):,} sentences, {len(history)} epochs", few_sentences(len(train.sentences))
