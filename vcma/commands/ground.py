@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from vcma.records.answer import Prediction, exported, told_doubts
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
 from vcma.video.annotated_film import Film, write_films
+from vcma.video.fonts import lacking
 from vcma.video.timeline import ASSUMED_FPS, Timeline, read_timeline
 
 if TYPE_CHECKING:
@@ -83,10 +85,15 @@ def ground_command(
         members.append(f"{_json(text)}: {_json(value)}")
         lines.append(_line(text, value, path))
     write_bytes(out / "predictions.json", ("{\n" + ",\n".join(members) + "\n}\n").encode())
-    write_films(video, films, tubes, timeline)
-    for note in _notes(predictions):
+    write_films(video, films, tubes, timeline, _watch("draw"))
+    for note in (*_notes(predictions), *filter(None, [lacking(texts)])):
         click.echo(f"note: {note}", err=True)
     click.echo("\n".join(lines))
+
+
+def _watch(what: str) -> Callable[[Iterable, int], Iterable]:
+    """Progress of one of the parts of the work."""
+    return partial(progress, what=what)
 
 
 def _texts(queries: Sequence[str], file: Path | None) -> list[str]:
@@ -160,7 +167,8 @@ def _frames(video: Path, timeline: Timeline, project: Project) -> dict[str, Any]
 
     notes = [timeline.missing] if timeline.missing else []
     whole = [(0, len(timeline))]
-    frames = extract(video, whole, timeline=timeline, tell=notes.append, **project.section("extract_frames"))
+    how = project.section("extract_frames")
+    frames = extract(video, whole, timeline=timeline, tell=notes.append, watch=_watch("decode"), **how)
     if notes:
         what = "; ".join(notes)
         click.echo(f"note: {click.format_filename(video)} {what}; what there is of it is searched", err=True)
@@ -187,7 +195,7 @@ def _tubes(frames: dict[str, Any], project: Project, detector: Detector, threads
 
     how = {key: value for key, value in project.section("detect_proposals").items() if key != "precision"}
     found = propose(
-        detector, frames, threads=threads, watch=lambda passes: progress(passes, len(passes), "detect"), **how
+        detector, frames, threads=threads, watch=lambda passes: _watch("detect")(passes, len(passes)), **how
     )
     return Tubes.of(link(found, **project.section("link_tubes")))
 

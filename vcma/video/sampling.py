@@ -49,11 +49,13 @@ def extract(
     quality: int,
     timeline: Timeline | None = None,
     tell: Callable[[str], object] = lambda note: None,
+    watch: Callable[[Iterable, int], Iterable] = lambda frames, total: frames,
 ) -> dict[str, Any]:
     """The FRAMES columns of one video: its time grid's frames as JPEG, no side longer than max_side.
 
     rate is in frames a second, quality is JPEG's 1..100. timeline: the video's, read if not given. tell: called
-    with what the user should know of the video, in words. Raises InputError if fewer than half of the wanted frames
+    with what the user should know of the video, in words. watch: iterates over the frames, of which there are at
+    most so many, and may show how far it is. Raises InputError if fewer than half of the wanted frames
     can be decoded, or if the file is cut off before the last one.
     """
     reader = FrameReader(path, timeline)
@@ -62,7 +64,7 @@ def extract(
         raise InputError(timeline.missing, path, "fetch the video again; `vcma check` finds all of its kind")
     grid = time_grid(segments, timeline.elapsed, rate, max_frames)
     frames, times, files, colours = [], [], [], []
-    for index, time, picture in reader.read(grid):
+    for index, time, picture in watch(reader.read(grid), len(grid)):
         if (file := _jpeg(picture, max_side, quality)) is not None:
             frames.append(index)
             times.append(time)
