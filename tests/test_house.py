@@ -29,6 +29,7 @@ FLOORS = (
     ("evaluation", "detector_training"),
     ("training",),
     ("inference", "report"),
+    ("api",),
     ("commands",),
     ("__main__",),
 )

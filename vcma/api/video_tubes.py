@@ -1,0 +1,116 @@
+"""A video with the tubes that were found in it: what sentences are grounded in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vcma.detection.base import Detector
+from vcma.errors import InputError
+from vcma.pipeline.paths import is_file
+from vcma.pipeline.project import Project
+from vcma.records.columns import Columns
+from vcma.records.tubes import Tubes
+from vcma.video.decoding import FrameReader
+from vcma.video.picture_array import PictureArray, Pictures
+from vcma.video.sampling import sample, time_grid
+from vcma.video.timeline import ASSUMED_FPS, Timeline
+
+
+@dataclass(frozen=True, eq=False)
+class VideoTubes:
+    """One video and its tubes; answers lie in native frames [begin, end), where something could be decoded.
+
+    pictures reads its frames; notes: what is odd of the video, in words.
+    """
+
+    pictures: Pictures
+    tubes: Tubes
+    begin: int
+    end: int
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, pictures: Pictures, tubes: Tubes, sampling: Mapping[str, Any], notes: Iterable[str] = ()
+    ) -> VideoTubes:
+        """From the tubes of sampled frames; sampling: the section `extract_frames` they were sampled by."""
+        begin, end = _searched(tubes.frame, pictures.timeline, sampling)
+        return cls(pictures, tubes, begin, end, tuple(notes))
+
+    def __repr__(self) -> str:
+        return f"VideoTubes({str(self.pictures.path)!r}: {len(self.tubes)} tubes, {len(self.timeline):,} frames)"
+
+    @property
+    def timeline(self) -> Timeline:
+        return self.pictures.timeline
+
+    @property
+    def fps(self) -> float:
+        """Frames a second; an assumption where nothing tells them."""
+        return self.timeline.fps or ASSUMED_FPS
+
+    def read(self, frames: Iterable[int]) -> list[np.ndarray]:
+        """Pictures of native frames, uint8 [height, width, 3] RGB; those that cannot be decoded are left out."""
+        wanted = np.unique(np.fromiter(frames, np.int64))
+        return [np.ascontiguousarray(picture[..., ::-1]) for *_, picture in self.pictures.read(wanted)]
+
+
+def open_video(video: str | Path | np.ndarray, fps: float | None = None) -> Pictures:
+    """The frames of a video file, or of an array uint8 [n, height, width, 3] RGB shown `fps` a second.
+
+    Raises InputError where there is no such video.
+    """
+    if not isinstance(video, str | Path):
+        if fps is None:
+            raise InputError("nothing says how many are shown a second", "frames", "give fps")
+        return PictureArray(video, fps)
+    if fps is not None:
+        raise InputError("has times of its own", video, "leave fps out: it belongs to frames in an array")
+    if not is_file(Path(video)):
+        raise InputError("no such video", video, "check its path")
+    return FrameReader(Path(video))
+
+
+def tube_sections(project: Project) -> dict[str, dict[str, Any]]:
+    """The sections of pipeline.yaml that decide the tubes of a video."""
+    return {name: project.section(name) for name in ("extract_frames", "detect_proposals", "link_tubes")}
+
+
+def find_tubes(
+    pictures: Pictures,
+    detector: Detector,
+    sections: Mapping[str, Mapping[str, Any]],
+    *,
+    threads: int = 0,
+    tell: Callable[[str], object] = lambda note: None,
+    watch: Callable[[range], Iterable[int]] = iter,
+) -> Columns:
+    """The TUBES columns of a whole video: its frames sampled, regions found, and linked over time.
+
+    sections: those of `tube_sections`. tell: called with what is amiss
+    with the video, in words; what there is of it is searched. threads and watch as in `propose`.
+    """
+    from vcma.detection.proposals import propose
+    from vcma.linking.linker import link
+
+    if pictures.timeline.missing:
+        tell(pictures.timeline.missing)
+    frames = sample(pictures, [(0, len(pictures.timeline))], tell=tell, **sections["extract_frames"])
+    how = {key: value for key, value in sections["detect_proposals"].items() if key != "precision"}
+    found = propose(detector, frames, threads=threads, watch=watch, **how)
+    return link(found, **sections["link_tubes"])
+
+
+def _searched(sampled: np.ndarray, timeline: Timeline, sampling: Mapping[str, Any]) -> tuple[int, int]:
+    """The native frames [begin, end) that answers may lie in: without what could not be decoded at either end.
+
+    sampled [n]: the sampled frames there are.
+    """
+    grid = time_grid([(0, -1)], timeline.elapsed, sampling["rate"], sampling["max_frames"])
+    unseen = np.append(grid[grid > sampled[-1]], len(timeline))
+    return int(sampled[0]) if grid[0] < sampled[0] else 0, int(unseen[0])
