@@ -16,6 +16,7 @@ from vcma.api.video_tubes import VideoTubes, find_tubes, open_video, tube_sectio
 from vcma.detection.base import Detector
 from vcma.detection.registry import load_detector
 from vcma.errors import InputError, did_you_mean
+from vcma.pipeline import artifact, schemas
 from vcma.pipeline.devices import device_error
 from vcma.pipeline.paths import is_file
 from vcma.pipeline.project import CONFIG, Project, find_config, load_project
@@ -133,11 +134,34 @@ class Pipeline:
         video: a file, or frames uint8 [n, height, width, 3] RGB of which `fps` are shown a second. threads and
         watch as in `propose`. Raises InputError where the video cannot be used.
         """
-        pictures, notes = open_video(video, fps), list[str]()
-        tubes = find_tubes(
-            pictures, self.detector, tube_sections(self.project), threads=threads, tell=notes.append, watch=watch
-        )
-        return VideoTubes.of(pictures, Tubes.of(tubes), self.project.section("extract_frames"), notes)
+        pictures, sections, notes = open_video(video, fps), tube_sections(self.project), list[str]()
+        tubes = find_tubes(pictures, self.detector, sections, threads=threads, tell=notes.append, watch=watch)
+        return VideoTubes.of(pictures, Tubes.of(tubes), sections, notes)
+
+    def read_tubes(self, video: str | Path | np.ndarray, path: str | Path, fps: float | None = None) -> VideoTubes:
+        """A video with its tubes from an artifact: saved ones, a stage's, or another tracker's.
+
+        Raises InputError where they do not fit the video, or the model.
+        """
+        tubes = Tubes.of(artifact.read(schemas.TUBES, Path(path)))
+        if self.model is not None:
+            tubes = self._fitting_model(tubes, Path(path))
+        return VideoTubes.of(open_video(video, fps), tubes, tube_sections(self.project))
+
+    def _fitting_model(self, tubes: Tubes, path: Path) -> Tubes:
+        """The tubes with their labels in the model's order; raises InputError where its features are others."""
+        remedy = "ground them without a model, or train one on such tubes"
+        if tubes.detector != self.detector.fingerprint:
+            what = f"are tubes of detector {tubes.detector}, the model reads those of {self.detector.fingerprint}"
+            raise InputError(what, path, remedy)
+        vocabulary = self._grounder_for(tubes).encoder.vocabulary
+        if tubes.feature.shape[1] != vocabulary.feature:
+            what = f"has features of width {tubes.feature.shape[1]}, the model reads {vocabulary.feature}"
+            raise InputError(what, path, remedy)
+        try:
+            return tubes.with_labels(vocabulary.class_names, vocabulary.attribute_names)
+        except ValueError as error:
+            raise InputError(str(error), path, remedy) from error
 
     def ground(self, video: Video, sentences: str | Sequence[str], fps: float | None = None) -> list[Grounding]:
         """The answer to each sentence. video: as in `find_tubes`, or what that returned.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from vcma.detection.base import Detector
 from vcma.errors import InputError
+from vcma.pipeline import artifact, schemas
 from vcma.pipeline.paths import is_file
 from vcma.pipeline.project import Project
 from vcma.records.columns import Columns
@@ -25,7 +26,7 @@ from vcma.video.timeline import ASSUMED_FPS, Timeline
 class VideoTubes:
     """One video and its tubes; answers lie in native frames [begin, end), where something could be decoded.
 
-    pictures reads its frames; notes: what is odd of the video, in words.
+    pictures reads its frames; notes: what is odd of the video, in words; parameters: what the tubes were made with.
     """
 
     pictures: Pictures
@@ -33,14 +34,27 @@ class VideoTubes:
     begin: int
     end: int
     notes: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, pictures: Pictures, tubes: Tubes, sampling: Mapping[str, Any], notes: Iterable[str] = ()
+        cls,
+        pictures: Pictures,
+        tubes: Tubes,
+        sections: Mapping[str, Mapping[str, Any]],
+        notes: Iterable[str] = (),
     ) -> VideoTubes:
-        """From the tubes of sampled frames; sampling: the section `extract_frames` they were sampled by."""
-        begin, end = _searched(tubes.frame, pictures.timeline, sampling)
-        return cls(pictures, tubes, begin, end, tuple(notes))
+        """From the tubes of sampled frames; sections: those of `tube_sections` they were made with.
+
+        Raises InputError where they are another video's.
+        """
+        length = len(pictures.timeline)
+        if not len(tubes.frame) or tubes.frame[-1] >= length:
+            last = f"up to frame {tubes.frame[-1]:,}" if len(tubes.frame) else "of no frame"
+            remedy = "name the video that they were found in"
+            raise InputError(f"has {length:,} frames, the tubes are {last}", str(pictures.path), remedy)
+        begin, end = _searched(tubes.frame, pictures.timeline, sections["extract_frames"])
+        return cls(pictures, tubes, begin, end, tuple(notes), sections)
 
     def __repr__(self) -> str:
         return f"VideoTubes({str(self.pictures.path)!r}: {len(self.tubes)} tubes, {len(self.timeline):,} frames)"
@@ -53,6 +67,10 @@ class VideoTubes:
     def fps(self) -> float:
         """Frames a second; an assumption where nothing tells them."""
         return self.timeline.fps or ASSUMED_FPS
+
+    def save(self, path: str | Path) -> None:
+        """Write the tubes as an artifact, which `Pipeline.read_tubes` and `read_artifact` read."""
+        artifact.write(schemas.TUBES, Path(path), self.tubes.columns(), self.parameters, {})
 
     def read(self, frames: Iterable[int]) -> list[np.ndarray]:
         """Pictures of native frames, uint8 [height, width, 3] RGB; those that cannot be decoded are left out."""

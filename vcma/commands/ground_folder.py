@@ -26,7 +26,7 @@ from vcma.api import pipeline as pipeline_module
 from vcma.api import video_tubes
 from vcma.api.grounding import Grounding
 from vcma.api.pipeline import Pipeline, pipeline_of
-from vcma.api.video_tubes import VideoTubes, find_tubes, tube_sections
+from vcma.api.video_tubes import find_tubes, tube_sections
 from vcma.datasets.clips import read_entries
 from vcma.datasets.entries import UnusableEntry, UnusableError
 from vcma.datasets.video_files import VideoFolder, size_and_mtime
@@ -183,7 +183,7 @@ def _answer_all(run: StageRun, root: Path, work: _Work, pipeline: Pipeline, out:
             answers[video] = earlier.answers
             continue
         try:
-            found = _ground(pipeline, root / video, tubes, list(sentences.values()))
+            found = pipeline.ground(pipeline.read_tubes(root / video, tubes), list(sentences.values()))
         except InputError as error:
             work.skip(video, error)
             continue
@@ -219,12 +219,6 @@ def _told(video: str, samples: Sequence[str], found: Sequence[Grounding]) -> dic
         }
         for i, (sample, answer) in enumerate(zip(samples, found, strict=True))
     }
-
-
-def _ground(pipeline: Pipeline, video: Path, tubes: Path, texts: Sequence[str]) -> list[Grounding]:
-    columns = artifact.read(schemas.TUBES, tubes)
-    sampling = pipeline.project.section("extract_frames")
-    return pipeline.ground(VideoTubes.of(FrameReader(video), Tubes.of(columns), sampling), texts)
 
 
 def _write_video(
