@@ -22,7 +22,8 @@ def project(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     config = yaml.safe_load((ROOT / "pipeline.yaml").read_text())
     block = {"format": "clips", "videos": "data/clips", "splits": {"test": "clips.csv"}}
-    config |= {"dataset": "clips", "datasets": {"clips": block | {"detector": tiny_network(folder)}}}
+    block["detector"] = tiny_network(folder)
+    config |= {"dataset": "clips", "datasets": {"clips": block, "clips_cpu": block}}
     (folder / "pipeline.yaml").write_text(yaml.safe_dump(config))
     draw_video(folder / "clip.mp4", 0)
     return folder

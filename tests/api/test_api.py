@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 
@@ -225,3 +226,20 @@ def test_sentences_are_read():
     [query] = vcma.parse("who follows the red ball?")
     assert query.kind == "interrogative" and [e.head for e in query.entities] == ["who", "ball"]
     assert [q.text for q in vcma.parse(SENTENCES)] == SENTENCES
+
+
+def test_the_documented_examples_run_and_every_name_is_documented(project, tmp_path, monkeypatch, capsys):
+    document = (ROOT / "docs" / "python.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", document, re.S)
+    assert len(blocks) == 3
+    for name in ("pipeline.yaml", "clip.mp4"):
+        (tmp_path / name).write_bytes((project / name).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    for block in blocks:
+        exec(block, names)
+    assert re.match(r"the person next to the dog \(0\.0, .*\) person 0\.\d+ \[\]\nwho", capsys.readouterr().out)
+    assert (tmp_path / "answer.mp4").exists() and len(names["scores"]) == len(names["video"].tubes)
+    table = "".join(line for line in document.splitlines() if line.startswith("| "))
+    for name in vcma.__all__:
+        assert f"`{name}" in table or name == "__version__", name

@@ -176,7 +176,7 @@ def _answer_all(run: StageRun, root: Path, work: _Work, pipeline: Pipeline, out:
     known = {path.stem: _read_notes(path) for path in sorted(notes.glob("*.json"))}
     jobs: list[tuple] = []
     answers: dict[str, dict[str, Any]] = {}  # by video
-    for video, sentences in progress(work.sentences.items(), len(work.sentences), "ground"):
+    for video, sentences in progress(work.sentences.items(), len(work.sentences), "answer"):
         tubes, stem = video_file(run.artifact("tubes"), video), file_stem(video)
         key = _key(pipeline, root / video, tubes, sentences)
         if (earlier := known.get(stem)) and earlier.is_current(key, out):
