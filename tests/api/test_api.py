@@ -222,7 +222,16 @@ def test_what_is_no_artifact_or_of_another_video_is_told(untrained, project, fou
         untrained.read_tubes(project / "clip.mp4", tmp_path / "long.h5")
 
 
-def test_sentences_are_read():
+def test_frames_that_are_not_there_are_told(found):
+    for frames in ([-1, 3], [3, 24]):
+        with pytest.raises(vcma.InputError, match="has 24 frames, from 0 on, but"):
+            found.read(frames)
+    assert found.read([]) == []
+
+
+def test_sentences_are_read(untrained, found):
+    with pytest.raises(vcma.InputError, match="sentence 1 is no text but int; give str"):
+        untrained.ground(found, ["a dog", 1])
     [query] = vcma.parse("who follows the red ball?")
     assert query.kind == "interrogative" and [e.head for e in query.entities] == ["who", "ball"]
     assert [q.text for q in vcma.parse(SENTENCES)] == SENTENCES

@@ -170,6 +170,11 @@ def test_a_sentence_without_a_table_is_looked_for_in_every_clip(project):
     told = ground(project, "--query", "a dog", "--query", "a ball", table="")
     assert "3 videos, 6 sentences" in told
     assert list(answers(project)) == [f"{v}/{i}" for v in ("a.mp4", "c.mp4", "inner/b.mp4") for i in (0, 1)]
+    # A name that is no text cannot be told in a table.
+    odd = os.path.join(os.fsencode(project / "my clips"), b"\xff.mp4")  # noqa: PTH118
+    shutil.copy(project / "my clips" / "a.mp4", odd)
+    assert "skipped ?.mp4: its name is no UTF-8 text" in ground(project, "--query", "a dog", table="")
+    os.remove(odd)  # noqa: PTH107
     # The films of this run are no clips of the next one, wherever they are.
     (project / "my clips" / "grounded").mkdir()
     words = [*arguments(project, "--query", "a dog", table=""), "--out", str(project / "my clips")]

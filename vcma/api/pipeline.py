@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -126,15 +127,15 @@ class Pipeline:
         video: str | Path | np.ndarray,
         fps: float | None = None,
         *,
-        threads: int = 0,
         watch: Callable[[range], Iterable[int]] = iter,
     ) -> VideoTubes:
         """The tubes of everything in a video that the detector knows: what takes long, and serves many sentences.
 
-        video: a file, or frames uint8 [n, height, width, 3] RGB of which `fps` are shown a second. threads and
-        watch as in `propose`. Raises InputError where the video cannot be used.
+        video: a file, or frames uint8 [n, height, width, 3] RGB of which `fps` are shown a second. watch:
+        wraps the detector's passes, to show progress, e.g. tqdm. Raises InputError where the video cannot be used.
         """
         pictures, sections, notes = open_video(video, fps), tube_sections(self.project), list[str]()
+        threads = 0 if self.device == "cpu" else os.cpu_count() or 1
         tubes = find_tubes(pictures, self.detector, sections, threads=threads, tell=notes.append, watch=watch)
         return VideoTubes.of(pictures, Tubes.of(tubes), sections, notes)
 
@@ -168,7 +169,7 @@ class Pipeline:
 
         Raises InputError where the video cannot be used, or nothing was detected in it.
         """
-        texts = [sentences] if isinstance(sentences, str) else list(sentences)
+        texts = _texts(sentences)
         found = video if isinstance(video, VideoTubes) else self.find_tubes(video, fps)
         if not texts:
             return []
@@ -217,8 +218,15 @@ def parse(sentences: str | Iterable[str], project: Project | None = None) -> lis
     from vcma.parsing.parser import parse as read
 
     model = project.section("parse_queries")["model"] if project else "auto"
-    texts = [sentences] if isinstance(sentences, str) else sentences
-    return list(read(texts, None if model == "auto" else model))
+    return list(read(_texts(sentences), None if model == "auto" else model))
+
+
+def _texts(sentences: str | Iterable[str]) -> list[str]:
+    texts = [sentences] if isinstance(sentences, str) else list(sentences)
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"sentence {i} is no text but {type(text).__name__}", None, "give str")
+    return texts
 
 
 def _check_setting(name: str, value: Any) -> None:

@@ -73,8 +73,16 @@ class VideoTubes:
         artifact.write(schemas.TUBES, Path(path), self.tubes.columns(), self.parameters, {})
 
     def read(self, frames: Iterable[int]) -> list[np.ndarray]:
-        """Pictures of native frames, uint8 [height, width, 3] RGB; those that cannot be decoded are left out."""
+        """Pictures of native frames, in ascending order, each once: uint8 [height, width, 3] RGB.
+
+        Those that cannot be decoded are left out. Raises InputError where the video has no such frame.
+        """
         wanted = np.unique(np.fromiter(frames, np.int64))
+        if len(wanted) and not 0 <= wanted[0] <= wanted[-1] < len(self.timeline):
+            what = (
+                f"has {len(self.timeline):,} frames, from 0 on, but {wanted[0]:,} to {wanted[-1]:,} are asked for"
+            )
+            raise InputError(what, str(self.pictures.path))
         return [np.ascontiguousarray(picture[..., ::-1]) for *_, picture in self.pictures.read(wanted)]
 
 

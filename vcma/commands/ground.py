@@ -84,17 +84,19 @@ def _ground_video(
 ) -> None:
     # All that can be wrong is found before the minutes that detection takes.
     pipeline = pipeline_of(project, model, device)
-    threads = 0 if device == "cpu" else os.cpu_count() or 1
-    tubes = pipeline.find_tubes(
-        video, threads=threads, watch=lambda passes: progress(passes, len(passes), "detect")
-    )
+    tubes = pipeline.find_tubes(video, watch=lambda passes: progress(passes, len(passes), "detect"))
     if tubes.notes:
         what = "; ".join(tubes.notes)
         click.echo(f"note: {click.format_filename(video)} {what}; what there is of it is searched", err=True)
     found = pipeline.ground(tubes, texts)
     films = [out / f"{i:02d}.mp4" for i in range(len(found))]
     values = [
-        {"video": str(video), "film": film.name, "fps": tubes.fps, **answer.to_json()}
+        {
+            "video": os.fsencode(video).decode("utf-8", "replace"),
+            "film": film.name,
+            "fps": tubes.fps,
+            **answer.to_json(),
+        }
         for answer, film in zip(found, films, strict=True)
     ]
     for older in _earlier_films(out) - set(films):

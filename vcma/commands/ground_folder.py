@@ -119,7 +119,11 @@ def _read_work(root: Path, texts: Sequence[str], table: Path | None, out: Path) 
     work, folder = _Work(), VideoFolder(root)
     made_here = (out / _FILMS).resolve()
     for video in folder.videos() if texts else ():
-        if made_here not in (root / video).resolve().parents:
+        if made_here in (root / video).resolve().parents:
+            continue
+        if (name := video.encode("utf-8", "replace").decode()) != video:
+            work.skip(name, "its name is no UTF-8 text; rename it")
+        else:
             work.sentences[video] = {f"{video}/{i}": text for i, text in enumerate(texts)}
     if table and not is_file(table):
         raise InputError("no such file", table, "name a CSV file that begins with the line video,sentence")
