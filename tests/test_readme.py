@@ -88,7 +88,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: p.name)
 def test_the_paths_it_names_exist(document):
-    folders = "bench|demo|docs|envs|results|stages|tests|vcma"
+    folders = "bench|demo|docs|envs|examples|results|stages|tests|vcma"
     text = document.read_text()
     named = set(re.findall(rf"(?<![\w/.>-])(?:{folders})/[\w./-]*\w", text))
     named -= set(re.findall(r"curl -Lo (\S+)", text))  # users fetch those

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,13 +11,14 @@ from vcma.commands.exported_model import FORMAT, MANIFEST, SECTIONS, copy_files
 from vcma.commands.summary import read_coverage
 from vcma.errors import InputError
 from vcma.evaluation.tables import metrics_table
-from vcma.model.evidence import Model
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.cli import with_project
 from vcma.pipeline.project import Project
 from vcma.pipeline.storage import read_json, write_bytes, write_json
 from vcma.text.features import LEARNED, WORDLLAMA
-from vcma.training.model_files import load_model
+
+if TYPE_CHECKING:
+    from vcma.model.evidence import Model
 
 
 @click.command("export")
@@ -25,6 +26,8 @@ from vcma.training.model_files import load_model
 @click.argument("out", type=click.Path(path_type=Path))
 def export_command(project: Project, out: Path) -> None:
     """Put the trained model of the chosen data set into the new folder OUT, to be used elsewhere."""
+    from vcma.training.model_files import load_model  # with torch, which --help need not wait for
+
     folder = project.artifacts / "model"
     model, description = load_model(folder)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -40,12 +42,21 @@ class Grounder:
     weights: str = ""
 
     @classmethod
-    def trained(cls, folder: Path, root: Path, detector: str, device: str, posterior: str = "p") -> Grounder:
-        """By the model in a folder, from its p or q. root: what the path of its text encoder is below.
+    def trained(
+        cls,
+        folder: Path,
+        root: Path,
+        detector: str,
+        device: str,
+        posterior: str = "p",
+        changes: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Grounder:
+        """By the model in a folder, from its p or q. root: what the path of its text encoder is below; changes:
+        settings of the E-step that replace the model's.
 
         Raises InputError if the model is missing, damaged, or of another detector or text encoder.
         """
-        model, description = load_model(folder, detector)
+        model, description = load_model(folder, detector, changes)
         encoder = Encoder(model.vocabulary, text_features(model.settings.text, root, model.vocabulary.text))
         model = model.to(device)
 
