@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from vcma.detection.base import Detector
+from vcma.detection.prompts import prompt
 from vcma.detection.registry import load_detector
 from vcma.errors import InputError
 from vcma.inference.doubts import explained
@@ -68,10 +69,12 @@ def ground_command(
     detector = load_detector(project.detector, project.root, device, precision)
     grounder_for = _untrained(project, device) if untrained else _trained(folder, project.root, detector, device)
     timeline = read_timeline(video)
+    sentences = [_sentence(text, i) for i, text in enumerate(texts)]
+    if detector.reads_sentences:
+        detector = _prompted(detector, sentences)
     frames = _frames(video, timeline, project)
     begin, end = _searched(frames["frame"], timeline, project)
     tubes = _tubes(frames, project, detector, threads=0 if device == "cpu" else os.cpu_count() or 1)
-    sentences = [_sentence(text, i) for i, text in enumerate(texts)]
     predictions = _predictions(grounder_for(tubes), sentences, tubes, begin, end)
     fps = timeline.fps or ASSUMED_FPS
     films: list[Film] = []
@@ -154,6 +157,17 @@ def _notes(predictions: Sequence[Prediction]) -> dict[str, None]:
     return dict.fromkeys(note for p in predictions for note in explained(p.flags))
 
 
+def _prompted(detector: Detector, sentences: Sequence[Sentence]) -> Detector:
+    """The detector for these sentences together; says that others would have it look for other things."""
+    detector = detector.prompted(prompt(sentences))
+    asked, common = ", ".join(detector.prompts) or "nothing else", len(detector.class_names) - len(detector.prompts)
+    click.echo(
+        f"note: detected anew for these sentences: {asked}, beside {common:,} names that every video is searched for",
+        err=True,
+    )
+    return detector
+
+
 def _frames(video: Path, timeline: Timeline, project: Project) -> dict[str, Any]:
     """The sampled frames of one video file, by pipeline.yaml's parameters; what is amiss with it is said."""
     from vcma.video.sampling import extract
@@ -206,7 +220,7 @@ def _untrained(project: Project, device: str) -> Callable[[Tubes], Grounder]:
     settings, max_frames = settings_of(project.section("untrained"))
 
     def grounder_for(tubes: Tubes) -> Grounder:
-        encoder = label_encoder(tubes.class_name, tubes.attribute_name, tubes.feature.shape[1])
+        encoder = label_encoder(tubes.common_classes, tubes.attribute_name, tubes.feature.shape[1])
         return Grounder.untrained(settings, max_frames, encoder, device)
 
     return grounder_for
