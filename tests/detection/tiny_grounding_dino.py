@@ -11,7 +11,7 @@ FIXED = ("person", "dog", "table")  # what the block prompts in every video
 LONGEST = 32  # tokens of one pass
 
 
-def tiny_grounding_dino(folder, seed=0, spread=1.5):
+def tiny_grounding_dino(folder, seed=0, spread=1.0):
     """Write a model with its processor; the block is `tiny_block()`."""
     from transformers import GroundingDinoForObjectDetection, GroundingDinoImageProcessor, GroundingDinoProcessor
 
@@ -22,6 +22,8 @@ def tiny_grounding_dino(folder, seed=0, spread=1.5):
         for name, value in model.named_parameters():
             if value.ndim > 1 and "norm" not in name:  # opinionated, as trained ones are
                 value.normal_(0, spread * value[0].numel() ** -0.5)
+        for layer in model.bbox_embed:
+            layer.layers[-1].bias[2:] = 0.9  # boxes larger than the places they begin at
     model.save_pretrained(folder)
     pictures = GroundingDinoImageProcessor(size={"shortest_edge": 64, "longest_edge": 160})
     GroundingDinoProcessor(pictures, _tokenizer(folder)).save_pretrained(folder)

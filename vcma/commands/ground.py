@@ -162,7 +162,7 @@ def _prompted(detector: Detector, sentences: Sequence[Sentence]) -> Detector:
     detector = detector.prompted(prompt(sentences))
     asked, common = ", ".join(detector.prompts) or "nothing else", len(detector.class_names) - len(detector.prompts)
     click.echo(
-        f"note: detected anew for these sentences: {asked}, beside {common:,} names that every video is searched for",
+        f"note: detected anew for these sentences: {asked}, beside {common:,} names looked for in every video",
         err=True,
     )
     return detector

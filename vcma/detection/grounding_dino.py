@@ -79,22 +79,23 @@ class GroundingDino:
     def _text(self, tokens: list[int], owner: list[int]) -> Text:
         ids, of = torch.tensor([self._begin, *tokens, self._end]), torch.tensor([-1, *owner, -1])
         phrase = sorted({row for row in owner if row >= 0})
-        member = (of == torch.tensor(phrase)[:, None]).float()
+        member = (of == torch.tensor(phrase)[:, None]).double()
         return Text(ids, phrase, member / member.sum(1, keepdim=True))
 
     def __call__(self, pixels: Tensor, text: Text) -> Answer:
         """Boxes and scores of one pass over pixels [B, 3, H, W], which further passes may follow."""
         ids = text.ids.to(pixels.device).expand(len(pixels), -1)
         output = self._model(pixel_values=pixels, input_ids=ids, attention_mask=torch.ones_like(ids))
-        score = output.logits[..., : len(text.ids)].float().sigmoid()
-        return Answer(output.pred_boxes.float(), score @ text.share.T.to(pixels.device))
+        # In float64, which autocast leaves alone: scores are exact whatever the network computes in.
+        score = output.logits[..., : len(text.ids)].double().sigmoid() @ text.share.T.to(pixels.device)
+        return Answer(output.pred_boxes.float(), score.float())
 
     def features(self, pixels: Tensor, box: list[Tensor]) -> list[Tensor]:
         """What the backbone, which has read no text, saw in boxes [k, 4] of each picture, xyxy in pixels: [k, D].
 
         The mean over the box of each of its maps, as the network projects them.
         """
-        maps, _ = self._backbone(pixels, None)
+        maps, _ = self._backbone(pixels, torch.ones_like(pixels[:, 0], dtype=torch.long))
         pooled = []
         for level, (seen, _) in enumerate(maps):
             scale = seen.shape[-1] / pixels.shape[-1]
@@ -121,7 +122,7 @@ class _KeptBackbone(nn.Module):
     def position_embedding(self) -> Any:
         return self.maps.position_embedding
 
-    def forward(self, pixels: Tensor, mask: Tensor | None) -> tuple[list, list]:
+    def forward(self, pixels: Tensor, mask: Tensor) -> tuple[list, list]:
         if self.kept is None or self.kept[0] is not pixels:
             self.kept = pixels, self.maps(pixels, mask)
         maps, positions = self.kept[1]
