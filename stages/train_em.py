@@ -1,5 +1,7 @@
 """samples, tubes, queries, truth_val -> model/, em_history.json: variational EM from sentences and videos alone."""
 
+from functools import partial
+
 import click
 
 from vcma.pipeline import artifact, schemas, storage
@@ -43,6 +45,7 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     from vcma.model.evidence import build
     from vcma.model.settings import Settings
     from vcma.text.features import text_features
+    from vcma.training.instruments import round_row
     from vcma.training.model_files import describe_decoding, save_model, save_nothing
     from vcma.training.resume import Rounds
     from vcma.training.trainer import Trainer, fit, fit_contrast
@@ -70,7 +73,7 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
             bar.set_postfix(p=f"{done[-1]['score_p']:.3f}", q=f"{done[-1]['score_q']:.3f}")
             bar.update()
 
-        history = fit(trainer, epoch, validation.score, keep, history, run.device)
+        history = fit(trainer, epoch, partial(round_row, validation), keep, history, run.device)
     rounds.finish()
     fit_contrast(contrast, epoch, run.device)
     extra, folder = {"max_frames": max_frames}, run.artifact("model")

@@ -26,6 +26,7 @@ from vcma.pipeline.project import Project
 def ablate_command(project: Project, seeds: int, only: tuple[str, ...], jobs: int, out: Path | None) -> None:
     """Sweep alpha and beta and run every ablation; draw the figure, print the table with intervals."""
     from vcma.report.ablation import ablation_figure
+    from vcma.report.rounds import rounds_figure, rounds_table
 
     _check_inputs(project)
     alpha, train_em = float(project.section("link_tubes")["alpha"]), project.section("train_em")
@@ -40,6 +41,9 @@ def ablate_command(project: Project, seeds: int, only: tuple[str, ...], jobs: in
     ablation = Ablation(results, truths["test"], alpha, float(train_em["beta"]))
     if ablation.configured:
         ablation_figure(folder / "ablation.csv", results, folder)
+        histories = [run["extra"]["history"] for run in ablation.configured]
+        storage.write_bytes(folder / "rounds.md", rounds_table(histories).encode())
+        rounds_figure(histories, folder / "rounds.png")
     text = markdown(ablation)
     storage.write_bytes(folder / "ablation.md", (text + "\n").encode())
     click.echo(text)

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +124,7 @@ def _windowed(data: _Data, model: Model | None) -> AnswersBySplit:
 
 def _fit(model: Model, data: _Data, alignments: Mapping[str, Label] | None) -> History:
     """Train a model by EM up to its best round on validation, which it is left in; returns the history."""
+    from vcma.training.instruments import round_row
     from vcma.training.trainer import Trainer, fit
 
     trainer = Trainer(model, data.training.steps(model.settings))
@@ -134,7 +135,7 @@ def _fit(model: Model, data: _Data, alignments: Mapping[str, Label] | None) -> H
             best.update(trainer.parameters())
 
     epochs = data.training.epochs(model.settings, alignments)
-    history = fit(trainer, epochs, data.validation["val"].score, keep_best, [], "cpu")
+    history = fit(trainer, epochs, partial(round_row, data.validation["val"]), keep_best, [], "cpu")
     trainer.restore(best)
     return history
 
@@ -148,7 +149,7 @@ def _answers_of_em(
     from vcma.training.tuning import error_of_calibration, tuned
 
     judged = {split: data.validation[split].judged(model) for split in SPLITS}
-    decoding = tuned(data.validation["val"], judged["val"])
+    decoding = Decoding() if model.settings.stop == "elbo" else tuned(data.validation["val"], judged["val"])
     untempered = Decoding(length_penalty=decoding.length_penalty)
 
     def answers(posterior: str) -> AnswersBySplit:

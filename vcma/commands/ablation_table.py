@@ -20,6 +20,7 @@ COLUMNS = ("variant", "alpha", "beta", "seed", "split", "query_type", *_MEASURES
 DESCRIPTIONS = {
     "em": "EM, as configured",
     "q": "the same, decoded from q_phi in one pass",
+    "unvalidated": "no validation truth: the round by the ELBO, spans decoded as they are",
     "no_none": "no `none` class (its weight 0)",
     "no_relations": "no relations (beta 0)",
     "no_time": "no temporal latent (the whole segment)",

@@ -30,6 +30,8 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
         ),
         "time": "frames",
     },
+    # No truth of validation either: neither the round nor how spans are decoded is chosen by it.
+    "unvalidated": {"stop": "elbo"},
     "supervised": {},
 }
 SEEDLESS = ("untrained", "label_prior", "oracle", "chance")  # nothing is trained, so one run each

@@ -120,11 +120,16 @@ def objective(e: Evidence, batch: Batch, q: Posterior) -> Float[Tensor, " S"]:
 
     Its values compare only at equal beta, kappa, margin, priors and family. Exact ELBO at gamma = beta = 1.
     """
+    return objective_parts(e, batch, q).sum(1)
+
+
+def objective_parts(e: Evidence, batch: Batch, q: Posterior) -> Float[Tensor, "S 3"]:
+    """The terms of F, in nats: of the alignment, E[log p(z)] + H[q(z)]; of time, likewise of y; of relations."""
     z = q.z
     of_entity = (z * (e.log_prior - q.log_z)).masked_fill(~batch.candidates, 0).sum(1)
     alignment = torch.zeros(len(e.frame), device=z.device).index_add(0, batch.entity_sentence, of_entity)
     relations = e.gamma * e.beta * (q.y * expected(e, batch, z) * e.frame).sum(1)
-    return alignment + q.time.bound + relations
+    return torch.stack([alignment, q.time.bound, relations], 1)
 
 
 def infer(model: Model, batch: Batch, output: ThetaOutput) -> tuple[Posterior, Posterior]:

@@ -10,21 +10,23 @@ import torch
 from jaxtyping import Float
 
 from vcma.model.batch import Batch
-from vcma.model.em import Posterior, by_relation, infer, refined
+from vcma.model.em import Posterior, by_relation, infer, objective_parts, refined
 from vcma.model.evidence import Evidence, Model, forward, untrained_evidence
 from vcma.model.settings import UntrainedSettings
 
 
 @dataclass(frozen=True, eq=False)
 class SentencePosterior:
-    """The posteriors of one sentence: log q(z_i = n); q(y_t = 1); log q(b, e) of the intervals of frames; and psi
-    under q(z) of each relation, in the order pairs then actions. float32, without padding.
+    """The posteriors of one sentence: log q(z_i = n); q(y_t = 1); log q(b, e) of the intervals of frames; psi under
+    q(z) of each relation, in the order pairs then actions; and the terms of F (`objective_parts`). float32, without
+    padding.
     """
 
     log_z: Float[np.ndarray, "M N"]
     y: Float[np.ndarray, " T"]
     log_intervals: Float[np.ndarray, "B B"]
     evidence: Float[np.ndarray, "R T"]
+    objective: Float[np.ndarray, " 3"]
 
 
 def posteriors(model: Model, batch: Batch, device: str) -> Iterator[tuple[SentencePosterior, SentencePosterior]]:
@@ -60,6 +62,7 @@ def log_priors(model: Model, batch: Batch, device: str) -> list[Float[np.ndarray
 def _by_sentence(batch: Batch, e: Evidence, q: Posterior) -> list[SentencePosterior]:
     pair, action = (evidence.cpu().numpy() for evidence in by_relation(e, batch, q.z))
     log_z, y, log_intervals = (x.cpu().numpy() for x in (q.log_z, q.y, q.time.intervals))
+    terms = objective_parts(e, batch, q).cpu().numpy()
     owner = batch.entity_sentence.cpu().numpy()
     pair_owner, action_owner = batch.pair_sentence.cpu().numpy(), batch.action_sentence.cpu().numpy()
     tubes, frames = batch.tube.sum(1).tolist(), batch.frame.sum(1).tolist()
@@ -68,5 +71,5 @@ def _by_sentence(batch: Batch, e: Evidence, q: Posterior) -> list[SentencePoster
         n, t = tubes[clip], frames[clip]
         evidence = np.concatenate([pair[pair_owner == s], action[action_owner == s]])[:, :t]
         intervals = log_intervals[s, : t + 1, : t + 1]
-        found.append(SentencePosterior(log_z[owner == s][:, :n], y[s, :t], intervals, evidence))
+        found.append(SentencePosterior(log_z[owner == s][:, :n], y[s, :t], intervals, evidence, terms[s]))
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -160,36 +160,38 @@ def _part(flat: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 def fit(
     trainer: Trainer,
     batches: Callable[[int], Iterable[Batch]],
-    score: Callable[[Model], tuple[float, float]],
+    score: Callable[[Model], Mapping[str, float]],
     keep: Callable[[History], None],
     history: History,
     device: str,
 ) -> History:
     """Train until the rounds are done or the score has not risen for `patience` rounds; returns the history.
 
-    batches(number) are the batches of one pass; score(model) is the validation score of p and of q, NaN where
-    nothing is known; keep(history) is called after every pass and stores what a resumed or finished run needs, the
-    pass to keep having `best` set. What must rise is p's score, or the ELBO (settings.stop `elbo`), or the round
-    itself (`rounds`). history: the passes that a killed run has done.
+    batches(number) are the batches of one pass; score(model) has at least the validation score of p and of q,
+    `score_p` and `score_q`, NaN where nothing is known; keep(history) is called after every pass and stores what a
+    resumed or finished run needs, the pass to keep having `best` set. What must rise is p's score, or the ELBO
+    (settings.stop `elbo`), or the round itself (`rounds`). By score, the state after the warm-up is kept where no
+    round of EM is better. history: the passes that a killed run has done.
     """
     settings = trainer.model.settings
     history = list(history)
     while len(history) < settings.warm_up + settings.rounds and not _at_rest(history, settings):
         number = len(history)
         terms = trainer.epoch(batches(number), number, device)
-        p, q = score(trainer.ema)
-        row = {"round": number - settings.warm_up + 1, "score_p": p, "score_q": q, **terms}
-        rising = {"val": p, "elbo": terms.get("elbo", np.nan), "rounds": float(number)}[settings.stop]
+        row = {"round": number - settings.warm_up + 1, **score(trainer.ema), **terms}
+        rising = {"val": row["score_p"], "elbo": row["elbo"], "rounds": float(number)}[settings.stop]
         row["rising"] = float(number) if np.isnan(rising) else rising
-        before = [h["rising"] for h in history if h["round"] > 0]
-        row["best"] = number >= settings.warm_up and row["rising"] > max(before, default=-np.inf)
+        # The ELBO after the warm-up is of another q, and compares with no round's.
+        first = 0 if settings.stop == "val" else 1
+        before = [h["rising"] for h in history if h["round"] >= first]
+        row["best"] = row["round"] >= first and row["rising"] > max(before, default=-np.inf)
         history.append(row)
         keep(history)
     return history
 
 
 def _at_rest(history: History, settings: Settings) -> bool:
-    rounds = [h for h in history if h["round"] > 0]
+    rounds = [h for h in history if h["round"] >= 0]
     since = next((i for i, h in enumerate(reversed(rounds)) if h["best"]), 0)
     return since >= settings.patience
 

@@ -24,7 +24,7 @@ def tuned(validation: Validation, judged: Sequence[Judged]) -> Decoding:
         for penalty in LENGTH_PENALTIES
     ]
     penalty = LENGTH_PENALTIES[int(np.nanargmax(scores))] if not np.isnan(scores).all() else 0.0
-    return Decoding(fitted_temperature(*_choices(validation, judged)), penalty)
+    return Decoding(fitted_temperature(*choices(validation, judged)[1:]), penalty)
 
 
 def tuned_window(validation: Validation, model: Model | None) -> tuple[float, float]:
@@ -36,22 +36,27 @@ def tuned_window(validation: Validation, model: Model | None) -> tuple[float, fl
 
 def error_of_calibration(validation: Validation, judged: Sequence[Judged], temperature: float) -> float:
     """Expected calibration error of p's probability of the chosen tube, NaN without true boxes."""
-    log_z, chosen, right = _choices(validation, judged)
+    _, log_z, chosen, right = choices(validation, judged)
     stated = [tempered(z[None], temperature)[0][c] for z, c in zip(log_z, chosen, strict=True)]
     return calibration_error(np.array(stated), right)
 
 
-def _choices(validation: Validation, judged: Sequence[Judged]) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-    """Of every sentence with true boxes: the target's log-posterior [N], the chosen tube, whether it is right."""
+def choices(
+    validation: Validation, judged: Sequence[Judged]
+) -> tuple[np.ndarray, list[np.ndarray], np.ndarray, np.ndarray]:
+    """Of every sentence with true boxes: its place in `judged`, the target's log-posterior [N], the chosen
+    tube, and whether that is right.
+    """
     rows = {sample: i for i, sample in enumerate(validation.truth["sample"])}
-    log_z, chosen, right = [], [], []
-    for j in judged:
+    which, log_z, chosen, right = [], [], [], []
+    for i, j in enumerate(judged):
         slot = int(assign(j.p.log_z)[j.sentence.target])
         tubes = validation.tubes(j.sentence.video)
         assert tubes is not None  # its clip has some
         iou = mean_iou(validation.truth, rows[j.sentence.sample], tubes, int(j.clip.tube[slot]))
         if np.isfinite(iou):
+            which.append(i)
             log_z.append(j.p.log_z[j.sentence.target])
             chosen.append(slot)
             right.append(iou > RIGHT)
-    return log_z, np.array(chosen, int), np.array(right, bool)
+    return np.array(which, int), log_z, np.array(chosen, int), np.array(right, bool)

@@ -1,0 +1,115 @@
+"""Whether EM climbs on real footage: rounds of EM on street windows, beside the answers without a model.
+
+    python bench/learning.py --data FOLDER [--boxes true|fastestdet|yolox] [--seeds 3] [--rounds 12] [--out FOLDER]
+
+FOLDER is that of bench/real_pixels.py, whose frames and regions are shared. `--boxes true` takes the true boxes,
+jittered and thinned by the data's own script, in place of a detector's. Training reads sentences alone, no box and
+no span; the last round is scored, and nothing is chosen by validation. Prints m_vIoU by query type for every seed,
+and the paired difference to the answers without a model with its 95 % interval over videos; with `--out` the table
+and the figure of the rounds go to rounds.md and rounds.png there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from real_pixels import DETECTORS, ROOT, prepare
+
+from vcma.evaluation.bootstrap import mean_with_interval
+from vcma.inference.untrained import settings_of
+from vcma.model.evidence import build
+from vcma.model.settings import Settings
+from vcma.pipeline import artifact, schemas
+from vcma.pipeline.project import Project, load_project
+from vcma.report.rounds import rounds_figure, rounds_table
+from vcma.training.instruments import round_row
+from vcma.training.trainer import History, Trainer, fit
+from vcma.training.training_set import TrainingSet
+from vcma.training.validation import Validation
+
+
+def linked(config: Path, name: str, true_boxes: Path | None) -> Project:
+    """The project whose tubes of set `name` are made; true_boxes: the script that stands in for the detector."""
+    if true_boxes:
+        values = yaml.safe_load(config.read_text())
+        values["datasets"][name] = values["datasets"]["street"]
+        config.write_text(yaml.safe_dump(values, sort_keys=False))
+        annotations = config.parent / "data" / name
+        if not annotations.exists():
+            annotations.symlink_to(config.parent / "data" / "street")
+    made = ("index_dataset", "extract_frames", "parse_queries") if true_boxes else ()
+    for stage in (*made, "link_tubes"):
+        if stage == "link_tubes" and true_boxes:
+            a = config.parent / "artifacts" / name
+            subprocess.run([sys.executable, true_boxes, a / "proposals", a / "frames"], check=True)
+        command = [sys.executable, ROOT / "stages" / f"{stage}.py", "--config", config, "--dataset", name]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return load_project(config, name)
+
+
+def trained(train: TrainingSet, validation: Validation, settings: Settings) -> tuple[History, np.ndarray]:
+    """The rounds of one training, and the vIoU of each sample after the last."""
+    trainer = Trainer(build(train.vocabulary, train.encoder.texts.embed, settings), train.steps(settings))
+    history = fit(trainer, train.epochs(settings), partial(round_row, validation), lambda _: None, [], "cpu")
+    answers = [j.answer("p") for j in validation.judged(trainer.ema)]
+    return history, validation.scores(answers).viou
+
+
+def by_type(scores: np.ndarray, kinds: np.ndarray) -> str:
+    return "  ".join(f"{kind} {scores[kinds == kind].mean():.3f}" for kind in np.unique(kinds))
+
+
+def report(untrained: np.ndarray, scores: Sequence[np.ndarray], truth: Any) -> None:
+    """Print scores by seed, and the paired differences by query type."""
+    kinds = np.asarray(truth["query_type"], str)
+    print(f"without a model   {by_type(untrained, kinds)}")
+    for seed, found in enumerate(scores):
+        print(f"EM, seed {seed}        {by_type(found, kinds)}")
+    difference = np.mean(scores, axis=0) - untrained
+    for kind in np.unique(kinds):
+        mine = kinds == kind
+        value = mean_with_interval(difference[mine], np.asarray(truth["video"])[mine])
+        print(f"EM minus it, {kind}: {value.value:+.3f} [{value.low:+.3f}, {value.high:+.3f}]")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="the folder with the sets and the weights")
+    parser.add_argument("--boxes", choices=["true", *DETECTORS], default="true", help="whose regions")
+    parser.add_argument("--seeds", type=int, default=3, help="training seeds")
+    parser.add_argument("--rounds", type=int, default=12, help="rounds of EM")
+    parser.add_argument("--out", type=Path, help="write rounds.md and rounds.png into this folder")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    data, true = args.data.resolve(), args.boxes == "true"
+    config = prepare(data, "fastestdet" if true else args.boxes)
+    script = data / "street" / "true_boxes.py"
+    project = linked(config, "street_true", script) if true else linked(config, "street", None)
+    section = project.section("train_em") | {"stop": "rounds", "rounds": args.rounds}
+    a = project.artifacts
+    train = TrainingSet.load(a, a / "tubes", int(section["max_frames"]))
+    truth = artifact.read(schemas.TRUTH, a / "truth_val.h5")
+    validation = train.validation("val", truth, "cpu")
+    plain = validation.judged_untrained(settings_of(project.section("untrained"))[0])
+    untrained = validation.scores([j.answer() for j in plain]).viou
+    runs = [trained(train, validation, Settings.of({**section, "seed": seed})) for seed in range(args.seeds)]
+    report(untrained, [scores for _, scores in runs], truth)
+    histories = [history for history, _ in runs]
+    print("\n" + rounds_table(histories))
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        (args.out / "rounds.md").write_text(rounds_table(histories))
+        rounds_figure(histories, args.out / "rounds.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A dual encoder of crops and phrases for the drawn world: phrases, crops, training, files, scores."""
