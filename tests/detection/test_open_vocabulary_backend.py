@@ -1,13 +1,18 @@
 """Grounding DINO as a detector: what it is asked, how its answer is read, several passes, and folders that lack."""
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+from tests.conftest import ROOT
 from tests.detection.networks import LIMITS, check_regions, random_picture
 from tests.detection.tiny_grounding_dino import FIXED, LONGEST, tiny_block, tiny_grounding_dino
 from vcma.boxes import pairwise_iou
@@ -75,9 +80,9 @@ def test_boxes_and_phrases_scores_are_those_of_transformers_output(detector, the
         np.testing.assert_allclose(classes, odds / odds.sum(), atol=2e-3)
 
 
-def test_every_backend_without_prompts_is_itself(detector):
+def test_what_every_video_is_searched_for_is_asked_once_and_nothing_not_at_all(detector):
     assert detector.prompts == () and detector.class_names == FIXED
-    asked = detector.prompted(("Person", "zebra", "zebra"))
+    asked = detector.prompted(("Person", "zebra", "...", "zebra", " "))
     assert asked.class_names == (*FIXED, "zebra") and asked.prompts == ("zebra",)
     assert asked.prompted(()).class_names == FIXED
     assert asked.fingerprint == detector.fingerprint and asked.feature_dim == detector.feature_dim
@@ -172,7 +177,7 @@ def test_too_little_memory_halves_the_pass(folder, monkeypatch, capsys):
     pictures = [random_picture(i) for i in range(5)]
     wanted = detector.detect(pictures, **LIMITS)
     forward = detector._pass
-    monkeypatch.setattr(detector._in_passes, "_largest", 8)  # as on a GPU
+    monkeypatch.setattr(detector._shared.in_passes, "_largest", 8)  # as on a GPU
     monkeypatch.setattr(torch.accelerator, "empty_cache", lambda: None)
 
     def short(given, limits, rows):
@@ -197,6 +202,33 @@ def test_nothing_of_transformers_is_heard(folder, capfd):
     load_detector(tiny_block(), folder).detect([random_picture()], **LIMITS)
     told = capfd.readouterr()
     assert told.out == told.err == ""
+
+
+def rewritten(folder, drop=(), add=None):
+    """Other tensors in a folder's weights."""
+    path = folder / "model.safetensors"
+    tensors = load_file(path) | (add or {})
+    save_file({name: value for name, value in tensors.items() if not name.endswith(drop)}, path, {"format": "pt"})
+
+
+def test_public_weights_lack_what_the_network_never_reads_and_have_what_it_computes(folder, detector, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "model")
+    index = (
+        "model.backbone.conv_encoder.model.swin.encoder.layers.0.blocks.0.attention.self.relative_position_index"
+    )
+    norm = ("swin.layernorm.weight", "swin.layernorm.bias")
+    rewritten(copy, norm, {index: torch.zeros(16, 16, dtype=torch.long)})
+    found, wanted = (d.detect([random_picture()], **LIMITS) for d in (load_detector(tiny_block(), copy), detector))
+    np.testing.assert_array_equal(found[0].score, wanted[0].score)
+
+
+def test_the_manuals_conversion_of_other_weights(folder, theirs, detector, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "model", ignore=shutil.ignore_patterns("*.safetensors"))
+    torch.save(theirs[1].state_dict(), copy / "pytorch_model.bin")
+    code = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "detectors.md").read_text(), re.S)[1]
+    subprocess.run([sys.executable, "-c", code], cwd=copy, check=True)
+    found, wanted = (d.detect([random_picture()], **LIMITS) for d in (load_detector(tiny_block(), copy), detector))
+    np.testing.assert_array_equal(found[0].score, wanted[0].score)
 
 
 def changed(name, **values):
@@ -233,12 +265,7 @@ def cut(folder):
 
 
 def without_a_tensor(folder):
-    from safetensors.torch import load_file, save_file
-
-    path = folder / "model.safetensors"
-    tensors = load_file(path)
-    del tensors["model.encoder.layers.0.fusion_layer.vision_param"]
-    save_file(tensors, path, {"format": "pt"})
+    rewritten(folder, ("encoder.layers.0.fusion_layer.vision_param",))
 
 
 def other_family(folder):

@@ -18,8 +18,6 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
-from vcma.errors import InputError
-
 _SAMPLES = 8  # points along each side of a box whose mean is its feature
 
 
@@ -52,15 +50,12 @@ class GroundingDino:
         self._room = min(model.config.max_text_len, model.config.text_config.max_position_embeddings) - 2
 
     def texts(self, phrases: Sequence[str]) -> list[Text]:
-        """The phrases in as few passes as have room for them, in order; of an overlong phrase the first tokens.
-
-        Raises InputError for a phrase without a token.
-        """
+        """The phrases, each of which has a token, in as few passes as have room for them, in order."""
         found: list[Text] = []
         tokens: list[int] = []
         owner: list[int] = []
         for row, phrase in enumerate(phrases):
-            own = self._tokens(phrase)
+            own = self.tokens(phrase)
             if len(tokens) + len(own) + 1 > self._room:
                 found.append(self._text(tokens, owner))
                 tokens, owner = [], []
@@ -68,13 +63,11 @@ class GroundingDino:
             owner += [*[row] * len(own), -1]
         return [*found, self._text(tokens, owner)] if tokens else found
 
-    def _tokens(self, phrase: str) -> list[int]:
+    def tokens(self, phrase: str) -> list[int]:
+        """The tokens of a phrase, as many as there is room for; none where it is of full stops alone."""
         delimiters = set(self._model.model.special_tokens.tolist())
         ids = self._tokenizer(phrase.lower(), add_special_tokens=False)["input_ids"]
-        own = [i for i in ids if i not in delimiters][: self._room - 1]
-        if not own:
-            raise InputError(f"'{phrase}' is nothing to look for", "detector", "take it out of the class names")
-        return own
+        return [i for i in ids if i not in delimiters][: self._room - 1]
 
     def _text(self, tokens: list[int], owner: list[int]) -> Text:
         ids, of = torch.tensor([self._begin, *tokens, self._end]), torch.tensor([-1, *owner, -1])

@@ -43,8 +43,13 @@ def load(settings: Mapping[str, Any], root: Path, device: str, precision: str = 
     files = model_files(folder)
     classes = read_names(existing_file(settings["classes"], root, "class names"))
     network, pictures = _loaded(folder, device)
+    if empty := [name for name in classes if not network.tokens(name)]:
+        raise InputError(f"'{empty[0]}' is nothing to look for", settings["classes"], "take it out of the names")
     description = repr((_VERSION, classes, [path.name for path in files]))
-    shared = _Shared(network, pictures, device, precision, fingerprint("open_vocabulary", description, *files))
+    identity = fingerprint("open_vocabulary", description, *files)
+    # A CPU gains nothing from several frames at once, and they cost memory.
+    in_passes = Passes(device, 1 if device == "cpu" else 1 << 30)
+    shared = _Shared(network, pictures, device, precision, identity, in_passes, Lock())
     return OpenVocabularyDetector(shared, classes)
 
 
@@ -69,12 +74,14 @@ def _loaded(folder: Path, device: str) -> tuple[GroundingDino, Any]:
             )
         if missing := sorted(report["missing_keys"]):
             raise ValueError(f"its weights lack {len(missing):,} of the network's, e.g. {missing[0]}")
-        return GroundingDino(model.eval().to(device), processor.tokenizer), processor.image_processor
+        network = GroundingDino(model.eval(), processor.tokenizer)
     except InputError:
         raise
     except Exception as error:  # whatever its files make of transformers, they are the user's
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"not a usable model: {reason}", folder, "fetch its files again") from error
+    model.to(device)
+    return network, processor.image_processor
 
 
 class _Shared(NamedTuple):
@@ -85,7 +92,8 @@ class _Shared(NamedTuple):
     device: str
     precision: str
     fingerprint: str
-    lock: Any = None
+    in_passes: Passes
+    lock: Lock
 
 
 class _Input(NamedTuple):
@@ -110,17 +118,16 @@ class OpenVocabularyDetector(Detector):
     attribute_names = COLOUR_ATTRIBUTES
 
     def __init__(self, shared: _Shared, classes: tuple[str, ...], phrases: Sequence[str] = ()):
-        """classes: looked for in every video; phrases: in this one, those among the classes are left out."""
+        """classes: looked for in every video; phrases: in this one; those of no word or of a class are left out."""
         common = {name.lower() for name in classes}
-        self.prompts = tuple(dict.fromkeys(p for p in phrases if p.lower() not in common))
+        asked = dict.fromkeys(p for p in phrases if p.lower() not in common)
+        self.prompts = tuple(p for p in asked if shared.network.tokens(p))
         self.class_names = (*classes, *self.prompts)
         self.feature_dim = shared.network.feature_dim
         self.fingerprint = shared.fingerprint
         self._classes = classes
-        self._shared = shared if shared.lock else shared._replace(lock=Lock())
+        self._shared = shared
         self._texts = shared.network.texts(self.class_names)
-        # A CPU gains nothing from several frames at once, and they cost memory.
-        self._in_passes = Passes(shared.device, 1 if shared.device == "cpu" else 1 << 30)
 
     def prompted(self, phrases: Sequence[str]) -> OpenVocabularyDetector:
         """The detector for a video whose sentences name these phrases; it shares the network."""
@@ -152,7 +159,7 @@ class OpenVocabularyDetector(Detector):
             computing_in(self._shared.precision, self._shared.device),
         ):
             for given in prepared:
-                for part in self._in_passes(len(given.pictures), partial(self._pass, given, limits)):
+                for part in self._shared.in_passes(len(given.pictures), partial(self._pass, given, limits)):
                     found += part
         return found
 
