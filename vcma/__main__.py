@@ -13,6 +13,11 @@ from vcma.pipeline.exit_codes import exit_on_error
 _COMMANDS = {
     "ablate": ("vcma.commands.ablate", "ablate_command", "Sweep alpha and beta and run every ablation."),
     "check": ("vcma.commands.check", "check_command", "Examine a data set and its detector before hours of work."),
+    "convert": (
+        "vcma.commands.convert",
+        "convert_command",
+        "Read other programs' predictions and tubes, or write predictions as theirs.",
+    ),
     "export": ("vcma.commands.export", "export_command", "Put the trained model into one folder that travels."),
     "ground": ("vcma.commands.ground", "ground_command", "Ground sentences in one video of your own."),
     "import": (
@@ -25,7 +30,7 @@ _COMMANDS = {
     "show": (
         "vcma.commands.show",
         "show_command",
-        "Explain an artifact: schema, columns, parameters, inputs and first rows; or draw it.",
+        "Explain an artifact or a JSON file: what it holds, and its first rows; or draw it.",
     ),
     "summary": (
         "vcma.commands.summary",
