@@ -91,6 +91,6 @@ def test_the_paths_it_names_exist(document):
     folders = "bench|demo|docs|envs|examples|results|stages|tests|vcma"
     text = document.read_text()
     named = set(re.findall(rf"(?<![\w/.>-])(?:{folders})/[\w./-]*\w", text))
-    named -= set(re.findall(r"curl -Lo (\S+)", text))  # users fetch those
+    named -= set(re.findall(r"(?:curl -Lo|--local-dir) (\S+)", text))  # users fetch those
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
     assert named or document.parent != ROOT  # the pattern still finds what it looks for

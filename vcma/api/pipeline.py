@@ -15,6 +15,7 @@ import numpy as np
 from vcma.api.grounding import Grounding, grounding_of
 from vcma.api.video_tubes import VideoTubes, Watch, find_tubes, open_video, tube_sections, unwatched
 from vcma.detection.base import Detector
+from vcma.detection.prompts import prompt
 from vcma.detection.registry import load_detector
 from vcma.errors import InputError, did_you_mean
 from vcma.pipeline import artifact, schemas
@@ -127,17 +128,27 @@ class Pipeline:
         video: str | Path | np.ndarray,
         fps: float | None = None,
         *,
+        sentences: str | Sequence[str] = (),
         watch: Watch = unwatched,
     ) -> VideoTubes:
         """The tubes of everything in a video that the detector knows: what takes long, and serves many sentences.
 
-        video: a file, or frames uint8 [n, height, width, 3] RGB of which `fps` are shown a second. watch:
-        shows progress, e.g. `lambda items, total, what: tqdm(items, what, total)`. Raises InputError where the video cannot be used.
+        video: a file, or frames uint8 [n, height, width, 3] RGB of which `fps` are shown a second.
+        sentences: what a detector that is prompted with words looks for; any other reads none of them. watch: shows
+        progress, e.g. `lambda items, total, what: tqdm(items, what, total)`. Raises InputError where the video
+        cannot be used.
         """
         pictures, sections, notes = open_video(video, fps), tube_sections(self.project), list[str]()
         threads = 0 if self.device == "cpu" else os.cpu_count() or 1
-        tubes = find_tubes(pictures, self.detector, sections, threads=threads, tell=notes.append, watch=watch)
+        detector = self.detector.prompted(self.prompt_of(sentences))
+        tubes = find_tubes(pictures, detector, sections, threads=threads, tell=notes.append, watch=watch)
         return VideoTubes.of(pictures, Tubes.of(tubes), sections, notes)
+
+    def prompt_of(self, sentences: str | Sequence[str]) -> tuple[str, ...]:
+        """What a detector that is prompted with words looks for in a video of these sentences; else nothing."""
+        if not self.detector.reads_sentences:
+            return ()
+        return prompt(_parsed(parse(sentences, self.project)))
 
     def read_tubes(self, video: str | Path | np.ndarray, path: str | Path, fps: float | None = None) -> VideoTubes:
         """A video with its tubes from an artifact: saved ones, a stage's, or another tracker's.
@@ -170,7 +181,7 @@ class Pipeline:
         Raises InputError where the video cannot be used, or nothing was detected in it.
         """
         texts = _texts(sentences)
-        found = video if isinstance(video, VideoTubes) else self.find_tubes(video, fps)
+        found = video if isinstance(video, VideoTubes) else self.find_tubes(video, fps, sentences=texts)
         if not texts:
             return []
         queries = parse(texts, self.project)
@@ -186,8 +197,7 @@ class Pipeline:
             raise InputError(
                 "nothing was detected", str(video.pictures.path), "lower detect_proposals.score_threshold"
             )
-        sentences = [Sentence.of(query, str(i), "", 0, -1) for i, query in enumerate(queries)]
-        return grounder.in_clip(video.tubes, clip, sentences)
+        return grounder.in_clip(video.tubes, clip, _parsed(queries))
 
     @cached_property
     def _grounder_for(self) -> Callable[[Tubes], Grounder]:
@@ -204,7 +214,7 @@ class Pipeline:
         changed = replace(settings, **self.changes)
 
         def untrained(tubes: Tubes) -> Grounder:
-            encoder = label_encoder(tubes.class_name, tubes.attribute_name, tubes.feature.shape[1])
+            encoder = label_encoder(tubes.common_classes, tubes.attribute_name, tubes.feature.shape[1])
             return Grounder.untrained(changed, max_frames, encoder, self.device)
 
         return untrained
@@ -219,6 +229,11 @@ def parse(sentences: str | Iterable[str], project: Project | None = None) -> lis
 
     model = project.section("parse_queries")["model"] if project else "auto"
     return list(read(_texts(sentences), None if model == "auto" else model))
+
+
+def _parsed(queries: Iterable[Query]) -> list[Sentence]:
+    """Sentences that are searched in the whole of one video."""
+    return [Sentence.of(query, str(i), "", 0, -1) for i, query in enumerate(queries)]
 
 
 def _texts(sentences: str | Iterable[str]) -> list[str]:

@@ -30,6 +30,7 @@ from vcma.api.video_tubes import find_tubes, tube_sections
 from vcma.datasets.clips import read_entries
 from vcma.datasets.entries import UnusableEntry, UnusableError
 from vcma.datasets.video_files import VideoFolder, size_and_mtime
+from vcma.detection.prompts import prompt_digest
 from vcma.detection.registry import cached_detector
 from vcma.errors import InputError, RefusedError
 from vcma.inference.doubts import explained
@@ -106,7 +107,7 @@ def ground_folder(
         device=device,
     )
     with stage_lock(run):
-        _find_all_tubes(run, root, work, pipeline.detector.fingerprint)
+        _find_all_tubes(run, root, work, pipeline)
         found = _answer_all(run, root, work, pipeline, out)
         _write_results(out, root, work, found)
     videos = len({answer["video"] for answer in found.values()})
@@ -145,8 +146,9 @@ def _read_work(root: Path, texts: Sequence[str], table: Path | None, out: Path) 
     return work
 
 
-def _find_all_tubes(run: StageRun, root: Path, work: _Work, fingerprint: str) -> None:
+def _find_all_tubes(run: StageRun, root: Path, work: _Work, pipeline: Pipeline) -> None:
     """Make the tubes of every video that has none of these parameters; those of failed ones leave the work."""
+    prompts = {video: pipeline.prompt_of([*sentences.values()]) for video, sentences in work.sentences.items()}
     project = run.project
     how = (project.detector, project.root, run.device, run.params["detect_proposals"]["precision"])
 
@@ -155,9 +157,11 @@ def _find_all_tubes(run: StageRun, root: Path, work: _Work, fingerprint: str) ->
             size, modified = size_and_mtime(root / video)
         except UnusableError as error:
             raise InputError(str(error), root / video) from error
-        return {"video": f"{video}, {size} bytes, modified {modified}", "detector": fingerprint}
+        asked = {"prompt": prompt_digest(prompts[video])} if pipeline.detector.reads_sentences else {}
+        detector = pipeline.detector.fingerprint
+        return {"video": f"{video}, {size} bytes, modified {modified}", "detector": detector, **asked}
 
-    items = {video: (root / video,) for video in work.sentences}
+    items = {video: (root / video, prompts[video]) for video in work.sentences}
     make = partial(_make_tubes, how, dict(run.params))
     done = per_video(run, schemas.TUBES, items, make, inputs, _count, isolated=True)
     for video, why in done.failed.items():
@@ -165,9 +169,12 @@ def _find_all_tubes(run: StageRun, root: Path, work: _Work, fingerprint: str) ->
         work.skipped[video] = why
 
 
-def _make_tubes(how: tuple, sections: Mapping[str, Mapping[str, Any]], path: Path) -> WithNotes:
+def _make_tubes(
+    how: tuple, sections: Mapping[str, Mapping[str, Any]], path: Path, asked: Sequence[str]
+) -> WithNotes:
     notes: list[str] = []
-    return WithNotes(find_tubes(FrameReader(path), cached_detector(*how), sections, tell=notes.append), notes)
+    detector = cached_detector(*how).prompted(asked)
+    return WithNotes(find_tubes(FrameReader(path), detector, sections, tell=notes.append), notes)
 
 
 def _count(columns: Mapping[str, Any]) -> dict[str, int]:

@@ -58,7 +58,7 @@ def _of_entities(encoder: Encoder, sentence: Sentence, clip: Clip) -> Iterator[s
         return
     for entity, head in enumerate(sentence.heads):
         name = head.replace(" ", "-")
-        if not encoder.knows_class(sentence, entity):
+        if not encoder.knows_class(sentence, entity, clip):
             yield f"no_class:{name}"
         elif (encoder.class_agreement(sentence, entity, clip) < _FAINT).all():
             yield f"unlike:{name}"

@@ -22,7 +22,7 @@ class Clip:
     frame: native indices; time: s; end: the native frame where the segment ends (exclusive); tube: rows among the
     video's tubes; box: xyxy in native pixels, held where absent; feature: mean over time, of unit length; score:
     mean detection score over the frames where the tube is, interpolated ones counting 0; size: width and height of
-    the native picture in px.
+    the native picture in px; prompts: names of the last of the classes, which are this video's alone.
     """
 
     frame: Int[np.ndarray, " T"]
@@ -36,6 +36,7 @@ class Clip:
     attribute_prob: Float[np.ndarray, "N A"]
     score: Float[np.ndarray, " N"]
     size: tuple[float, float]
+    prompts: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -45,8 +46,9 @@ class Clip:
 
     @cached_property
     def appearance(self) -> Float[np.ndarray, "N W"]:
-        """Feature and labels of each tube, side by side."""
-        return np.concatenate([self.feature, self.class_prob, self.attribute_prob], axis=1)
+        """Feature and labels of each tube, side by side; of its classes those that every video has."""
+        common = self.class_prob[:, : self.class_prob.shape[1] - len(self.prompts)]
+        return np.concatenate([self.feature, common, self.attribute_prob], axis=1)
 
     @cached_property
     def single(self) -> Float[np.ndarray, "N T c"]:
@@ -96,10 +98,11 @@ def crop(tubes: Tubes, begin: int, end: int, max_frames: int) -> Clip:
         box=_hold(box, present),
         present=present,
         feature=feature,
-        class_prob=_finite(tubes.class_prob[tube]),
+        class_prob=_finite(tubes.class_prob[tube][:, np.argsort(tubes.prompted, kind="stable")]),
         attribute_prob=_finite(tubes.attribute_prob[tube]),
         score=score.astype(np.float32),
         size=(tubes.width, tubes.height),
+        prompts=tuple(map(str, tubes.class_name[tubes.prompted])),
     )
 
 

@@ -66,8 +66,9 @@ def sample(
     """The FRAMES columns of one video: its time grid's frames as JPEG, no side longer than max_side.
 
     rate is in frames a second, quality is JPEG's 1..100. tell: called with what the user should know of the video,
-    in words. watch: iterates over the frames, of which there are at most so many, and may show how far it is. Raises
-    InputError if fewer than half of the wanted frames can be decoded, or if a file is cut off before the last one.
+    in words. watch: iterates over the frames, of which there are at most so many, and may show how far it is.
+    Raises InputError if fewer than half of the wanted frames can be decoded, or if a file is cut off before the
+    last one.
     """
     path = str(reader.path)
     timeline, segments = reader.timeline, list(segments)
