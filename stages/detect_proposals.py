@@ -18,7 +18,7 @@ from vcma.pipeline.video_artifacts import video_file
 from vcma.records.columns import Columns
 
 
-@stage("jobs", "scheduler", "strict", "force", "device")
+@stage("jobs", "scheduler", "wait", "strict", "force", "device", example="--device cuda:0 --batch 32 --jobs 16")
 @click.option("--top-k", type=click.IntRange(1), help="Most regions of one frame.")
 @click.option("--score-threshold", type=click.FloatRange(0, 1), help="Least detection score.")
 @click.option("--nms-threshold", type=click.FloatRange(0, 1), help="IoU beyond which the weaker region goes.")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vcma.api.video_tubes import VideoTubes
+from vcma.api.video_tubes import VideoTubes, Watch, unwatched
 from vcma.errors import InputError
 from vcma.inference.doubts import explained
 from vcma.records.answer import Prediction, told_doubts
@@ -133,12 +134,13 @@ def grounding_of(sentence: str, query: Query, prediction: Prediction, video: Vid
     )
 
 
-def write_groundings(films: Sequence[tuple[Grounding, Path]]) -> None:
-    """Write a film of each answer in one video, which is read once for all of them."""
+def write_groundings(films: Sequence[tuple[Grounding, Path]], watch: Watch = unwatched) -> None:
+    """Write a film of each answer in one video, which is read once for all of them; watch: as of `find_tubes`."""
     if films:
         video = films[0][0].video
         write_films(
             video.pictures,
             [Film(path, found.prediction.answer, found.sentence) for found, path in films],
             video.tubes,
+            partial(watch, what="draw"),
         )

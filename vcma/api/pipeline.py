@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vcma.api.grounding import Grounding, grounding_of
-from vcma.api.video_tubes import VideoTubes, find_tubes, open_video, tube_sections
+from vcma.api.video_tubes import VideoTubes, Watch, find_tubes, open_video, tube_sections, unwatched
 from vcma.detection.base import Detector
 from vcma.detection.registry import load_detector
 from vcma.errors import InputError, did_you_mean
@@ -127,12 +127,13 @@ class Pipeline:
         video: str | Path | np.ndarray,
         fps: float | None = None,
         *,
-        watch: Callable[[range], Iterable[int]] = iter,
+        watch: Watch = unwatched,
     ) -> VideoTubes:
         """The tubes of everything in a video that the detector knows: what takes long, and serves many sentences.
 
-        video: a file, or frames uint8 [n, height, width, 3] RGB of which `fps` are shown a second. watch:
-        wraps the detector's passes, to show progress, e.g. tqdm. Raises InputError where the video cannot be used.
+        video: a file, or frames uint8 [n, height, width, 3] RGB of which `fps` are shown a second.
+        watch(items, total, what) iterates over frames and passes of the detector, and may show how far it is.
+        Raises InputError where the video cannot be used.
         """
         pictures, sections, notes = open_video(video, fps), tube_sections(self.project), list[str]()
         threads = 0 if self.device == "cpu" else os.cpu_count() or 1

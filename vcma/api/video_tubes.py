@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,6 +21,17 @@ from vcma.video.decoding import FrameReader
 from vcma.video.picture_array import PictureArray, Pictures
 from vcma.video.sampling import sample, time_grid
 from vcma.video.timeline import ASSUMED_FPS, Timeline
+
+
+class Watch(Protocol):
+    """Iterates over items, of which there are at most `total`, and may show how far `what` is."""
+
+    def __call__(self, items: Iterable, total: int, what: str) -> Iterable: ...
+
+
+def unwatched(items: Iterable, total: int, what: str) -> Iterable:
+    """A `Watch` that shows nothing."""
+    return items
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,21 +126,24 @@ def find_tubes(
     *,
     threads: int = 0,
     tell: Callable[[str], object] = lambda note: None,
-    watch: Callable[[range], Iterable[int]] = iter,
+    watch: Watch = unwatched,
 ) -> Columns:
     """The TUBES columns of a whole video: its frames sampled, regions found, and linked over time.
 
     sections: those of `tube_sections`. tell: called with what is amiss
-    with the video, in words; what there is of it is searched. threads and watch as in `propose`.
+    with the video, in words; what there is of it is searched. threads as in `propose`.
     """
     from vcma.detection.proposals import propose
     from vcma.linking.linker import link
 
     if pictures.timeline.missing:
         tell(pictures.timeline.missing)
-    frames = sample(pictures, [(0, len(pictures.timeline))], tell=tell, **sections["extract_frames"])
+    whole, decode = [(0, len(pictures.timeline))], partial(watch, what="decode")
+    frames = sample(pictures, whole, tell=tell, watch=decode, **sections["extract_frames"])
     how = {key: value for key, value in sections["detect_proposals"].items() if key != "precision"}
-    found = propose(detector, frames, threads=threads, watch=watch, **how)
+    found = propose(
+        detector, frames, threads=threads, watch=lambda passes: watch(passes, len(passes), "detect"), **how
+    )
     return link(found, **sections["link_tubes"])
 
 

@@ -19,6 +19,7 @@ from vcma.pipeline.cli import check_device, progress, with_project
 from vcma.pipeline.paths import is_file, is_folder
 from vcma.pipeline.project import Project
 from vcma.pipeline.storage import read_json, text_lines, write_bytes
+from vcma.video.fonts import lacking
 
 
 @click.command("ground")
@@ -84,7 +85,7 @@ def _ground_video(
 ) -> None:
     # All that can be wrong is found before the minutes that detection takes.
     pipeline = pipeline_of(project, model, device)
-    tubes = pipeline.find_tubes(video, watch=lambda passes: progress(passes, len(passes), "detect"))
+    tubes = pipeline.find_tubes(video, watch=progress)
     if tubes.notes:
         what = "; ".join(tubes.notes)
         click.echo(f"note: {click.format_filename(video)} {what}; what there is of it is searched", err=True)
@@ -103,8 +104,9 @@ def _ground_video(
         older.unlink(missing_ok=True)
     members = [f"{_json(text)}: {_json(value)}" for text, value in zip(texts, values, strict=True)]
     write_bytes(out / "predictions.json", ("{\n" + ",\n".join(members) + "\n}\n").encode())
-    write_groundings(list(zip(found, films, strict=True)))
-    for note in dict.fromkeys(note for answer in found for note in answer.doubts):
+    write_groundings(list(zip(found, films, strict=True)), progress)
+    doubts = dict.fromkeys(note for answer in found for note in answer.doubts)
+    for note in (*doubts, *filter(None, [lacking(texts)])):
         click.echo(f"note: {note}", err=True)
     click.echo("\n".join(_line(*each) for each in zip(found, films, strict=True)))
 

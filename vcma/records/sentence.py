@@ -61,6 +61,14 @@ class Sentence:
         return *self.attributes[entity], self.heads[entity]
 
 
+_FEW = 100  # sentences; a model of fewer is learned in seconds and says nothing of the method
+
+
+def few_sentences(count: int) -> str:
+    """What to say of training on so many sentences; empty where they are enough, or none was trained on."""
+    return "so few sentences only check the plumbing" if 0 < count < _FEW else ""
+
+
 def sentences(samples: Columns, queries: Columns, split: str) -> list[Sentence]:
     """The parsed sentences of one split, from the SAMPLES and QUERIES columns, in the order of samples."""
     parsed = {sample: row for row, sample in enumerate(queries["sample"])}

@@ -61,12 +61,14 @@ def sample(
     max_side: int,
     quality: int,
     tell: Callable[[str], object] = lambda note: None,
+    watch: Callable[[Iterable, int], Iterable] = lambda frames, total: frames,
 ) -> dict[str, Any]:
     """The FRAMES columns of one video: its time grid's frames as JPEG, no side longer than max_side.
 
     rate is in frames a second, quality is JPEG's 1..100. tell: called with what the user should know of the video,
-    in words. Raises InputError if fewer than half of the wanted frames can be decoded, or if a file is cut off
-    before the last one.
+    in words. watch: iterates over the frames, of which there are at most so many, and may show how far it is.
+    Raises InputError if fewer than half of the wanted frames can be decoded, or if a file is cut off before the
+    last one.
     """
     path = str(reader.path)
     timeline, segments = reader.timeline, list(segments)
@@ -74,7 +76,7 @@ def sample(
         raise InputError(timeline.missing, path, "fetch the video again; `vcma check` finds all of its kind")
     grid = time_grid(segments, timeline.elapsed, rate, max_frames)
     frames, times, files, colours = [], [], [], []
-    for index, time, picture in reader.read(grid):
+    for index, time, picture in watch(reader.read(grid), len(grid)):
         if (file := _jpeg(picture, max_side, quality)) is not None:
             frames.append(index)
             times.append(time)
