@@ -7,7 +7,7 @@ import click
 from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.cli import progress, stage
 from vcma.pipeline.stage_run import StageRun, result_key
-from vcma.records.sentence import few_sentences
+from vcma.records.sentence import counted_sentences
 
 
 @stage("force", "device", example="--beta 0.5 --seed 1")
@@ -84,8 +84,7 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     save_model(folder / "contrast", contrast, train.detector, extra | {"window": window})
     told = {"score": validation.metric, "sentences": len(train.sentences), "rounds": history}
     storage.write_json(run.artifact("em_history.json"), told)
-    few = few_sentences(len(train.sentences))
-    return run.done(f"{len(train.sentences):,} sentences, {len(history)} epochs{few and f'; {few}'}", folder)
+    return run.done(f"{counted_sentences(len(train.sentences))}, {len(history)} epochs", folder)
 
 
 if __name__ == "__main__":

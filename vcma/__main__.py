@@ -34,6 +34,12 @@ _COMMANDS = {
         "Examine a data set and its detector before hours of work.",
         "--dataset vidstg --fix-index",
     ),
+    "convert": _Command(
+        "vcma.commands.convert",
+        "convert_command",
+        "Read other programs' predictions and tubes, or write predictions as theirs.",
+        "predictions log_stats.json theirs.json --from tubedetr --dataset vidstg",
+    ),
     "export": _Command(
         "vcma.commands.export",
         "export_command",
@@ -67,7 +73,7 @@ _COMMANDS = {
     "show": _Command(
         "vcma.commands.show",
         "show_command",
-        "Explain an artifact: schema, columns, parameters, inputs and first rows; or draw it.",
+        "Explain an artifact or a JSON file: what it holds, and its first rows; or draw it.",
         "artifacts/demo/tubes/1.h5 --png tubes.png",
     ),
     "summary": _Command(

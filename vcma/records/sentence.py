@@ -69,6 +69,12 @@ def few_sentences(count: int) -> str:
     return "so few sentences only check the plumbing" if 0 < count < _FEW else ""
 
 
+def counted_sentences(count: int) -> str:
+    """How many sentences were trained on, and whether they are few."""
+    few = few_sentences(count)
+    return f"{count:,} sentences{few and f' ({few})'}"
+
+
 def sentences(samples: Columns, queries: Columns, split: str) -> list[Sentence]:
     """The parsed sentences of one split, from the SAMPLES and QUERIES columns, in the order of samples."""
     parsed = {sample: row for row, sample in enumerate(queries["sample"])}

@@ -118,11 +118,12 @@ def _frame_panel(axes: Any, case: Case, frames: Columns, row: int, tubes: Tubes)
         if role == "other":
             continue
         colour = "white" if role == "true" else tube_colour(tube)
-        width_pt = 1.8 if role == "answer" else 1.0
+        width_pt = 1.4 if role == "answer" else 1.0
         shape = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour)
         shape.set(linewidth=width_pt, linestyle=_DASHES if interpolated else "-")
-        if role == "true":  # white is seen on dark and, by its border, on bright pictures
-            shape.set_path_effects([withStroke(linewidth=width_pt + 1, foreground=BLACK)])
+        if role == "true":  # white with a border, seen on any picture, and wide enough to be seen below an answer
+            shape.set(linewidth=2.8, zorder=0.9)
+            shape.set_path_effects([withStroke(linewidth=3.6, foreground=BLACK)])
         axes.add_patch(shape)
     axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     inside = case.span[0] <= frames["frame"][row] < case.span[1]
