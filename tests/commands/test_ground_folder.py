@@ -91,8 +91,8 @@ def test_every_row_is_answered_in_a_table_and_on_a_page(project):
         assert float(row["probability"]) == answer["tube_probability"]
         assert (project / "out" / row["film"]).is_file()
     links = Links(project / "out" / "index.html").found
-    assert {answer["film"] for answer in found.values()} < {link.replace("%25", "%") for link in links}
-    assert all((project / "out" / link.replace("%25", "%")).exists() for link in links)
+    assert {answer["film"] for answer in found.values()} < set(links)
+    assert all((project / "out" / link).exists() for link in links)
     page = (project / "out" / "index.html").read_text()
     assert "who follows the &lt;b&gt;red&lt;/b&gt; ball?" in page and "<b>red" not in page
     assert not list((project / "my clips").rglob("*.h5")) and not (project / "artifacts").exists()

@@ -46,6 +46,7 @@ from vcma.pipeline.video_artifacts import video_file
 from vcma.pipeline.workers import results
 from vcma.records.answer import Answer
 from vcma.records.tubes import Tubes
+from vcma.report.names import readable_names
 from vcma.video.annotated_film import Film, write_films
 from vcma.video.decoding import FrameReader
 
@@ -187,9 +188,10 @@ def _answer_all(run: StageRun, root: Path, work: _Work, pipeline: Pipeline, out:
     known = {path.stem: _read_notes(path) for path in sorted(notes.glob("*.json"))}
     jobs: list[tuple] = []
     answers: dict[str, dict[str, Any]] = {}  # by video
+    names = readable_names(work.sentences)
     for video, sentences in progress(work.sentences.items(), len(work.sentences), "answer"):
         tubes, stem = video_file(run.artifact("tubes"), video), file_stem(video)
-        key = _key(pipeline, root / video, tubes, sentences)
+        key = _key(pipeline, root / video, tubes, sentences, names[video])
         if (earlier := known.get(stem)) and earlier.is_current(key, out):
             answers[video] = earlier.answers
             continue
@@ -199,13 +201,14 @@ def _answer_all(run: StageRun, root: Path, work: _Work, pipeline: Pipeline, out:
             work.skip(video, error)
             continue
         place = notes / f"{stem}.json"
-        place.unlink(missing_ok=True)  # its films are about to change
-        told = _told(video, list(sentences), found)
+        told = _told(video, names[video], list(sentences), found)
         films = [
             ((out / told[sample]["film"]).absolute(), answer.prediction.answer, answer.sentence)
             for sample, answer in zip(sentences, found, strict=True)
         ]
         jobs.append((video, root / video, tubes, films, place, {"key": key, "answers": told}))
+    for stem in known.keys() - set(map(file_stem, answers)):
+        (notes / f"{stem}.json").unlink(missing_ok=True)  # its films are about to change, or to go
     for video, outcome in progress(results(run, _write_video, jobs, isolated=True), len(jobs), "draw"):
         if isinstance(outcome, RefusedError):
             raise outcome
@@ -214,17 +217,19 @@ def _answer_all(run: StageRun, root: Path, work: _Work, pipeline: Pipeline, out:
         else:
             answers[video] = outcome
     told = {sample: answer for video in work.sentences for sample, answer in answers.get(video, {}).items()}
-    _remove_earlier(known, notes, {file_stem(video) for video in answers}, out, told)
+    drawn = {answer["film"] for answer in told.values()}
+    for film in {film for earlier in known.values() if earlier for film in earlier.films} - drawn:
+        (out / film).unlink(missing_ok=True)
     return told
 
 
-def _told(video: str, samples: Sequence[str], found: Sequence[Grounding]) -> dict[str, dict[str, Any]]:
-    """The answers in one video by sample id, as predictions.json has them."""
+def _told(video: str, name: str, samples: Sequence[str], found: Sequence[Grounding]) -> dict[str, dict[str, Any]]:
+    """The answers in one video by sample id, as predictions.json has them; name: how those of its films begin."""
     return {
         sample: {
             "video": video,
             "sentence": answer.sentence,
-            "film": f"{_FILMS}/{file_stem(video)}-{i:02d}.mp4",
+            "film": f"{_FILMS}/{name}-{i:02d}.mp4",
             "fps": answer.video.fps,
             **answer.to_json(),
         }
@@ -270,8 +275,8 @@ def _read_notes(path: Path) -> _Notes | None:
     return None
 
 
-def _key(pipeline: Pipeline, video: Path, tubes: Path, sentences: Mapping[str, str]) -> str:
-    """Digest of all that a video's answers follow from."""
+def _key(pipeline: Pipeline, video: Path, tubes: Path, sentences: Mapping[str, str], name: str) -> str:
+    """Digest of all that a video's answers, and the names of its films, follow from."""
     project = pipeline.project
     model = (
         read_json(pipeline.model / "model.json", "train again") if pipeline.model else project.section("untrained")
@@ -279,20 +284,8 @@ def _key(pipeline: Pipeline, video: Path, tubes: Path, sentences: Mapping[str, s
     content = artifact.attributes(tubes, schemas.TUBES)["content"]
     code = code_digest(Path(pipeline_module.__file__))
     parameters = project.section("extract_frames"), project.section("parse_queries")
-    text = json.dumps([str(video), content, dict(sentences), model, parameters, code], sort_keys=True)
+    text = json.dumps([str(video), name, content, dict(sentences), model, parameters, code], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _remove_earlier(
-    known: Mapping[str, _Notes | None], notes: Path, wanted: set[str], out: Path, found: Mapping[str, Any]
-) -> None:
-    """Remove the films and notes of earlier runs that are none of this one's."""
-    drawn = {answer["film"] for answer in found.values()}
-    for stem, earlier in known.items():
-        for film in (earlier.films if earlier else set()) - drawn:
-            (out / film).unlink(missing_ok=True)
-        if stem not in wanted:
-            (notes / f"{stem}.json").unlink(missing_ok=True)
 
 
 def _write_results(out: Path, root: Path, work: _Work, found: Mapping[str, dict[str, Any]]) -> None:
