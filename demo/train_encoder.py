@@ -26,7 +26,7 @@ from vcma.pipeline.exit_codes import exit_on_error
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder to write.")
 @click.option("--stills", type=click.IntRange(1), default=6000, show_default=True, help="Pictures to train on.")
 @click.option("--held-out", type=click.IntRange(1), default=400, show_default=True, help="Pictures to evaluate on.")
-@click.option("--epochs", type=float, default=6.0, show_default=True, help="Passes over the pictures.")
+@click.option("--epochs", type=float, default=5.0, show_default=True, help="Passes over the pictures.")
 @click.option("--batch", type=click.IntRange(1), default=20, show_default=True, help="Pictures of one step.")
 @click.option("--learning-rate", type=float, default=1e-3, show_default=True, help="Peak, of AdamW.")
 @click.option("--seed", type=click.IntRange(0), default=11, show_default=True, help="Of every random choice.")

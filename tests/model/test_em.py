@@ -391,6 +391,16 @@ def test_of_two_starts_the_one_with_the_higher_objective_at_one_offset_is_kept()
         assert torch.allclose(kept[clear], torch.maximum(*reached)[clear], atol=1e-4)
 
 
+def test_building_a_model_leaves_the_threads_of_the_process_alone():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        setting()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_small_corpus_trusts_what_it_learns_less():
     model, batch, _ = setting(time="span")
     clips = model.vocabulary.clips

@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import time
 import zlib
 
 import h5py
@@ -68,7 +69,13 @@ def test_a_first_line_that_is_no_seal_is_told_though_its_checksum_fits(tmp_path,
 
 
 @pytest.mark.parametrize(
-    ("harm", "told"), [("kill", "HDF5 crashes"), ("loop", "HDF5 crashes"), ("fill", "Unable to allocate")]
+    ("harm", "told"),
+    [
+        ("kill", "HDF5 crashes"),
+        ("loop", "HDF5 crashes"),
+        ("wait", "come to an end"),
+        ("fill", "Unable to allocate"),
+    ],
 )
 def test_a_foreign_file_that_hdf5_does_not_survive_is_told_in_one_line(tmp_path, harm, told, monkeypatch):
     path = tmp_path / "a.h5"
@@ -80,10 +87,11 @@ def test_a_foreign_file_that_hdf5_does_not_survive_is_told_in_one_line(tmp_path,
         if harm == "fill":
             np.ones(3 << 28)
         while True:
-            pass
+            time.sleep(60 if harm == "wait" else 0)  # a lock that a thread held, which the child does not have
 
     monkeypatch.setattr(artifact, "_read_column", read)
     monkeypatch.setattr(child_process, "CPU_SECONDS", 1)
+    monkeypatch.setattr(child_process, "WAIT", 2)
     monkeypatch.chdir(tmp_path)
     limit = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (limit[1], limit[1]))

@@ -34,8 +34,6 @@ class Model:
 
 def build(vocabulary: Vocabulary, static: Callable[[tuple[str, ...]], np.ndarray], settings: Settings) -> Model:
     """A model with fresh parameters, which follow from settings.seed. static(texts) are their text features."""
-    # Two threads on contended cores are far slower than one, and one gives the same bytes everywhere.
-    torch.set_num_threads(1)
     torch.manual_seed(settings.seed)
     theta = Theta(
         vocabulary,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from vcma.errors import InputError, RefusedError
 
 CPU_SECONDS = 3  # for a small file
+WAIT = 20  # times as long by the clock: a child that waits for a lock which no thread of its own holds never ends
 _MEMORY = 1 << 30  # bytes, beside what this process uses already
 
 
@@ -48,9 +50,12 @@ def try_in_child(path: Path, remedy: str, action: Callable[[], object]) -> None:
 
 
 def _limit_resources(size: int) -> None:
-    """Bound this process by what reading a file of `size` bytes may take."""
+    """Bound this process by the memory and time that reading a file of `size` bytes may take."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is an expected outcome
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS + (size >> 24),) * 2)
+    seconds = CPU_SECONDS + (size >> 24)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds,) * 2)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(WAIT * seconds)
     with suppress(OSError, ValueError):  # no /proc, or less is allowed already
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + _MEMORY + 16 * size,) * 2)

@@ -187,6 +187,9 @@ def stage(*shared: str) -> Callable[[Callable], StageCommand]:
 
 def _run_stage(function: Callable, file: Path, own: list, shared: Iterable[str], values: Mapping[str, Any]) -> Any:
     """Call a stage's function under the stage's lock; values: those of its own and of the shared options."""
+    # A stage works in parallel by --jobs. Torch, imported later, then uses one thread: several on contended cores
+    # are slower, and one gives the same bytes everywhere.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     params = {p.name: values[p.name] for p in own if not isinstance(p, _Mode)}
     for key, value in params.items():
         if isinstance(value, float) and not math.isfinite(value):
