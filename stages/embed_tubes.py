@@ -15,7 +15,7 @@ from vcma.records.columns import Columns
 from vcma.records.tubes import Tubes
 
 
-@stage("jobs", "scheduler", "strict", "force", "device")
+@stage("jobs", "scheduler", "wait", "strict", "force", "device", example="--device cuda:0 --points 16")
 @click.option("--points", type=click.IntRange(1), help="Most regions of one tube that are embedded.")
 @click.option("--context", type=click.FloatRange(0, 4), help="Share of a box's sides that is seen around it.")
 @click.option("--batch", type=click.IntRange(1), help="Regions in one forward pass.")
@@ -41,11 +41,12 @@ def embed_tubes(run: StageRun, **parameters: Any) -> None:
 
 
 def _work(folder: Path, device: str, parameters: dict, frames: Path, tubes: Path) -> Columns:
-    from vcma.embedding.tube_embeddings import embed
+    from vcma.embedding.tube_embeddings import embed, reader_of
     from vcma.text.dual_encoder import cached_encoder
 
-    read = Tubes.of(artifact.read(schemas.TUBES, tubes))
-    return embed(cached_encoder(folder, device), artifact.read(schemas.FRAMES, frames), read, **parameters)
+    stored, linked = artifact.read(schemas.FRAMES, frames), Tubes.of(artifact.read(schemas.TUBES, tubes))
+    encoder = cached_encoder(folder, device)
+    return embed(encoder, stored["frame"], reader_of(stored), linked, **parameters)
 
 
 def _count(columns: Columns) -> dict[str, int]:

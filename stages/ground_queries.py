@@ -12,7 +12,7 @@ from vcma.records.answer import prediction_columns, reference_columns
 from vcma.records.sentence import grouped, sentences
 
 
-@stage("device")
+@stage("device", example="--split val --untrained")
 @click.option("--split", type=click.Choice(["train", "val", "test"]), help="Which sentences.")
 @click.option("--posterior", type=click.Choice(["p", "q"]), help="p_theta(Z | E, R, V) or q_phi(Z | E, V).")
 @click.option(

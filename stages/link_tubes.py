@@ -13,7 +13,7 @@ from vcma.pipeline.video_artifacts import video_file
 from vcma.records.columns import Columns
 
 
-@stage("jobs", "scheduler", "strict", "force")
+@stage("jobs", "scheduler", "wait", "strict", "force", example="--alpha 0.3 --scheduler tcp://host:8786")
 @click.option("--alpha", type=click.FloatRange(0, 1), help="Link score: alpha * cosine + (1 - alpha) * IoU.")
 @click.option("--max-tubes", type=click.IntRange(1), help="Most tubes of one video, the best by score and cover.")
 @click.option("--min-score", type=click.FloatRange(0, 1), help="Least link score.")

@@ -7,9 +7,10 @@ import click
 from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.cli import progress, stage
 from vcma.pipeline.stage_run import StageRun, result_key
+from vcma.records.sentence import counted_sentences
 
 
-@stage("force", "device")
+@stage("force", "device", example="--beta 0.5 --seed 1")
 @click.option("--beta", type=click.FloatRange(0), help="Weight of the relation evidence; 0 reads no relation.")
 @click.option("--kappa", type=click.FloatRange(0, min_open=True), help="Independent frames of a clip.")
 @click.option("--label-prior", type=click.FloatRange(0), help="Weight of the detector's labels; 0 is the paper.")
@@ -82,9 +83,9 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     save_model(folder, model, train.detector, extra | describe_decoding(decoding))
     window = tuned_window(validation, contrast)
     save_model(folder / "contrast", contrast, train.detector, extra | {"window": window})
-    storage.write_json(run.artifact("em_history.json"), {"score": validation.metric, "rounds": history})
-    few = "; so few sentences only check the plumbing" if len(train.sentences) < 100 else ""
-    return run.done(f"{len(train.sentences):,} sentences, {len(history)} epochs{few}", folder)
+    told = {"score": validation.metric, "sentences": len(train.sentences), "rounds": history}
+    storage.write_json(run.artifact("em_history.json"), told)
+    return run.done(f"{counted_sentences(len(train.sentences))}, {len(history)} epochs", folder)
 
 
 if __name__ == "__main__":

@@ -48,14 +48,14 @@ def test_an_exported_model_is_the_same_after_its_journey(tmp_path):
     metrics = {"n": 3, "missing": 0, "missing_boxes": 0}
     value = {"value": 0.5, "low": 0.25, "high": 0.75}
     metrics |= dict.fromkeys(("m_tIoU", "m_vIoU", "vIoU@0.3", "vIoU@0.5"), value)
-    storage.write_json(home / "artifacts/demo/metrics.json", {"stcat": {"declarative": metrics}})
+    storage.write_json(home / "artifacts/demo/scores.json", {"stcat": {"declarative": metrics}})
     call(export_command, home, tmp_path / "unscored")  # those are nobody's scores
     assert "Not evaluated." in (tmp_path / "unscored" / "README.md").read_text()
     _, description = load_model(home / "artifacts/demo/model")
     answers = home / "artifacts/demo/predictions.h5"
     for weights, told in (("another", "Not evaluated."), (description["weights"], "50.0 [25.0, 75.0]")):
         artifact.write(schemas.PREDICTIONS, answers, schemas.empty(schemas.PREDICTIONS), {}, {"model": weights})
-        storage.write_json(home / "artifacts/demo/metrics.json", {"stcat": {"declarative": metrics}})
+        storage.write_json(home / "artifacts/demo/scores.json", {"stcat": {"declarative": metrics}})
         call(export_command, home, tmp_path / weights)
         assert told in (tmp_path / weights / "README.md").read_text()
     call(export_command, home, tmp_path / "out")

@@ -24,7 +24,8 @@ class ClipStore:
 
     videos: those of the data set; files of others in the folder are none of its tubes. A clip without a tube is
     None: its sentences get a flagged fallback. Classes and attributes of every video stand in one order, that of
-    the first video or of `read_as`, whatever the order in its file.
+    the first video or of `read_as`, whatever the order in its file; classes that one video alone was prompted with
+    stand behind them.
     """
 
     def __init__(self, folder: Path, max_frames: int, videos: Iterable[str], cache_bytes: int = 2 << 30):
@@ -84,7 +85,7 @@ class ClipStore:
     def _labelled(self, tubes: Tubes, video: str) -> Tubes:
         width = tubes.feature.shape[1]
         if self._labels is None:
-            self.read_as(tubes.class_name, tubes.attribute_name, width)
+            self.read_as(tubes.common_classes, tubes.attribute_name, width)
         assert self._labels is not None
         class_names, attribute_names, expected = self._labels
         if width != expected and len(tubes):
@@ -130,7 +131,11 @@ class ClipStore:
         return [*tubes, *seen]
 
     def describe(self) -> Columns:
-        """class_name, attribute_name, detector and a feature column of the first of the videos that has tubes."""
+        """class_name, attribute_name, detector and a feature column of the first of the videos that has tubes; of
+        its classes those that every video has.
+        """
+        names = ("class_name", "prompted", "attribute_name", "detector", "feature")
         for path in self.files():
-            return artifact.read(schemas.TUBES, path, ("class_name", "attribute_name", "detector", "feature"))
+            found = artifact.read(schemas.TUBES, path, names)
+            return found | {"class_name": found["class_name"][~found["prompted"]]}
         raise InputError("holds no tubes of a video of this data set", self.folder, _LINK)

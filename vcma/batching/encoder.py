@@ -16,6 +16,7 @@ from vcma.model.prominence import prominence, reliability
 from vcma.model.relation_cues import PAIR_CUES, SINGLE_CUES, cues
 from vcma.model.vocabulary import Vocabulary
 from vcma.records.demand import demands_of
+from vcma.records.noun_phrases import noun_phrase
 from vcma.records.sentence import Sentence
 from vcma.text.features import WORDLLAMA, TextFeatures
 from vcma.text.label_matching import attribute_weights, class_agreement, class_weights, label_prior
@@ -40,6 +41,7 @@ class Encoder:
         self._action = {p: i for i, p in enumerate(vocabulary.actions)}
         self._static: dict[str, np.ndarray] = {}
         self._class: dict[tuple[str, ...], np.ndarray] = {}
+        self._prompted: dict[tuple, np.ndarray] = {}
         self._attribute: dict[tuple[str, ...], np.ndarray] = {}
 
     def prepare(self, sentences: Iterable[Sentence]) -> None:
@@ -61,7 +63,7 @@ class Encoder:
         """label(e_i, n) of all entities: agreement with the labels, and with demands of place and rank."""
         rows = [
             label_prior(
-                self._class[sentence.names(e)],
+                self._class_weight(sentence, e, clip),
                 self._attribute[sentence.traits(e)],
                 clip.class_prob,
                 clip.attribute_prob,
@@ -81,11 +83,23 @@ class Encoder:
 
     def class_agreement(self, sentence: Sentence, entity: int, clip: Clip) -> Float[np.ndarray, " N"]:
         """How far the class of each tube agrees with the head of one entity."""
-        return class_agreement(self._class[sentence.names(entity)], clip.class_prob)
+        return class_agreement(self._class_weight(sentence, entity, clip), clip.class_prob)
 
-    def knows_class(self, sentence: Sentence, entity: int) -> bool:
-        """Whether a class of the detector answers to an entity by name or kind, not by likeness alone."""
-        return bool((self._class[sentence.names(entity)] >= 1).any())
+    def knows_class(self, sentence: Sentence, entity: int, clip: Clip) -> bool:
+        """Whether a class of the clip answers to an entity by name or kind, not by likeness alone."""
+        return bool((self._class_weight(sentence, entity, clip) >= 1).any())
+
+    def _class_weight(self, sentence: Sentence, entity: int, clip: Clip) -> Float[np.ndarray, " C"]:
+        """How far each class of the clip answers to one entity."""
+        names = sentence.names(entity)
+        if not clip.prompts:
+            return self._class[names]
+        whole = noun_phrase(sentence.heads[entity], sentence.attributes[entity])
+        key = (names, whole, clip.prompts)
+        if key not in self._prompted:
+            weights = class_weights([names], self.vocabulary.class_names, clip.prompts, [whole])
+            self._prompted[key] = weights[0]
+        return self._prompted[key]
 
     def batch(
         self,

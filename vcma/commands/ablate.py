@@ -25,7 +25,7 @@ from vcma.pipeline.project import Project
 @click.option("--out", type=click.Path(path_type=Path), help="Where the table and figures go: results/<dataset>.")
 def ablate_command(project: Project, seeds: int, only: tuple[str, ...], jobs: int, out: Path | None) -> None:
     """Sweep alpha and beta and run every ablation; draw the figure, print the table with intervals."""
-    from vcma.report.ablation import ablation_figure
+    from vcma.report.ablation import ablation_figure, write_sweeps
     from vcma.report.rounds import rounds_figure, rounds_table
 
     _check_inputs(project)
@@ -39,6 +39,7 @@ def ablate_command(project: Project, seeds: int, only: tuple[str, ...], jobs: in
     folder = out or project.root / "results" / project.dataset
     truths = {split: artifact.read(schemas.TRUTH, project.artifacts / f"truth_{split}.h5") for split in SPLITS}
     write_csv(folder / "ablation.csv", results, truths)
+    write_sweeps(folder / "ablation.csv", folder)
     ablation = Ablation(results, truths["test"], alpha, float(train_em["beta"]))
     if ablation.configured:
         ablation_figure(folder / "ablation.csv", results, folder)

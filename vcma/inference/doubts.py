@@ -41,7 +41,7 @@ def absence(encoder: Encoder, sentence: Sentence, clip: Clip) -> float:
     A class that is the target by name or kind tells, else a region-text encoder, else the likeness of classes.
     """
     target = sentence.target
-    if encoder.region_text is not None and not encoder.knows_class(sentence, target):
+    if encoder.region_text is not None and not encoder.knows_class(sentence, target, clip):
         agreement = encoder.region_text_agreement(sentence, clip)[target]
     elif encoder.vocabulary.class_names:
         agreement = encoder.class_agreement(sentence, target, clip)
@@ -63,11 +63,11 @@ def doubted(prediction: Prediction, encoder: Encoder, sentence: Sentence, clip: 
 
 def _of_entities(encoder: Encoder, sentence: Sentence, clip: Clip) -> Iterator[str]:
     for entity, head in enumerate(sentence.heads):
-        name, known = head.replace(" ", "-"), encoder.knows_class(sentence, entity)
+        name, known = head.replace(" ", "-"), encoder.knows_class(sentence, entity, clip)
         region_text, text = encoder.region_text, sentence.text(entity)
         seen = region_text is not None and not region_text.is_unlike(text, clip.seen)
         labelled = known and not (encoder.class_agreement(sentence, entity, clip) < _FAINT).all()
-        if region_text is None and not known and encoder.vocabulary.class_names:
+        if region_text is None and not known and clip.class_prob.shape[1]:
             yield f"no_class:{name}"
         elif (region_text is not None or known) and not (seen or labelled):
             yield f"unlike:{name}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -47,14 +49,17 @@ class Grounder:
         detector: str,
         device: str,
         posterior: str = "p",
+        changes: Mapping[str, Any] = MappingProxyType({}),
         seeing: Path | None = None,
     ) -> Grounder:
-        """By the model in a folder, from its p or q. root: what the path of its text encoder is below; seeing: the
-        folder of the data set's region-text encoder.
+        """By the model in a folder, from its p or q.
+
+        root: what the path of its text encoder is below; changes: settings of the E-step that replace the model's;
+        seeing: the folder of the data set's region-text encoder.
 
         Raises InputError if the model is missing, damaged, or of another detector or encoder.
         """
-        model, description = load_model(folder, detector)
+        model, description = load_model(folder, detector, changes)
         words = model.vocabulary
         region_text = trained_region_text(words, model.settings.prompts, seeing, folder)
         encoder = Encoder(words, text_features(model.settings.text, root, words.text), region_text)

@@ -24,7 +24,7 @@ class Clip:
     video's tubes; box: xyxy in native pixels, held where absent; feature: mean over time, of unit length; score:
     mean detection score over the frames where the tube is, interpolated ones counting 0; seen: mean vector of each
     tube's crops by a region-text encoder, 0 where there is none, of width 0 without an encoder; size: width and
-    height of the native picture in px.
+    height of the native picture in px; prompts: names of the last of the classes, which are this video's alone.
     """
 
     frame: Int[np.ndarray, " T"]
@@ -39,6 +39,7 @@ class Clip:
     score: Float[np.ndarray, " N"]
     seen: Float[np.ndarray, "N W"]
     size: tuple[float, float]
+    prompts: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -49,8 +50,9 @@ class Clip:
 
     @cached_property
     def appearance(self) -> Float[np.ndarray, "N W"]:
-        """Feature and labels of each tube, side by side."""
-        return np.concatenate([self.feature, self.class_prob, self.attribute_prob], axis=1)
+        """Feature and labels of each tube, side by side; of its classes those that every video has."""
+        common = self.class_prob[:, : self.class_prob.shape[1] - len(self.prompts)]
+        return np.concatenate([self.feature, common, self.attribute_prob], axis=1)
 
     @cached_property
     def single(self) -> Float[np.ndarray, "N T c"]:
@@ -101,11 +103,12 @@ def crop(tubes: Tubes, begin: int, end: int, max_frames: int, embeddings: Embedd
         box=_hold(box, present),
         present=present,
         feature=feature,
-        class_prob=_finite(tubes.class_prob[tube]),
+        class_prob=_finite(tubes.class_prob[tube][:, np.argsort(tubes.prompted, kind="stable")]),
         attribute_prob=_finite(tubes.attribute_prob[tube]),
         score=score.astype(np.float32),
         seen=_seen(embeddings or Embeddings.none(), tube, begin, end),
         size=(tubes.width, tubes.height),
+        prompts=tuple(map(str, tubes.class_name[tubes.prompted])),
     )
 
 

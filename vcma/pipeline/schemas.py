@@ -100,6 +100,9 @@ _PICTURE = {
 
 _DETECTOR = {
     "class_name": Column("str", ("class",), "", "names of the detector's classes"),
+    "prompted": Column(
+        "bool", ("class",), "", "the video's sentences name the class: other videos may lack it", default=False
+    ),
     "attribute_name": Column(
         "str", ("attribute",), "", "names of the attributes, 'upper:red' for a named colour", default=""
     ),

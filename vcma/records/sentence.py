@@ -65,6 +65,20 @@ class Sentence:
         return *self.attributes[entity], self.heads[entity]
 
 
+_FEW = 100  # sentences; a model of fewer is learned in seconds and says nothing of the method
+
+
+def few_sentences(count: int) -> str:
+    """What to say of training on so many sentences; empty where they are enough, or none was trained on."""
+    return "so few sentences only check the plumbing" if 0 < count < _FEW else ""
+
+
+def counted_sentences(count: int) -> str:
+    """How many sentences were trained on, and whether they are few."""
+    few = few_sentences(count)
+    return f"{count:,} sentences{few and f' ({few})'}"
+
+
 def sentences(samples: Columns, queries: Columns, split: str) -> list[Sentence]:
     """The parsed sentences of one split, from the SAMPLES and QUERIES columns, in the order of samples."""
     parsed = {sample: row for row, sample in enumerate(queries["sample"])}

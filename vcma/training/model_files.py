@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from vcma.errors import InputError
@@ -51,15 +53,20 @@ def save_nothing(artifacts: Path) -> Path:
     return folder
 
 
-def load_model(folder: Path, detector: str | None = None) -> tuple[Model, dict[str, Any]]:
-    """Read a model and its description; raises InputError if it is missing, damaged, or of another detector."""
+def load_model(
+    folder: Path, detector: str | None = None, changes: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[Model, dict[str, Any]]:
+    """Read a model and its description; raises InputError if it is missing, damaged, or of another detector.
+
+    changes: settings of the E-step that replace those it was trained with.
+    """
     import numpy as np
 
     description = read_json(folder / "model.json", _REMEDY)
     try:
         if description["format"] != _FORMAT:
             raise InputError(f"holds {description['format']}, not {_FORMAT}", folder / "model.json", _REMEDY)
-        settings = Settings.of(description["settings"])
+        settings = Settings.of(description["settings"] | dict(changes))
         if not 0 < settings.width <= _WIDEST:
             raise ValueError(f"width {settings.width}")
         if not isinstance(settings.text, str):
