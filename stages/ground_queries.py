@@ -46,8 +46,8 @@ def ground_queries(run: StageRun, split: str, posterior: str, untrained: bool) -
         encoder = corpus_encoder(clips, run.artifact("embeddings"), run.project.encoder, settings)
         grounder = Grounder.untrained(settings, max_frames, encoder, run.device)
     else:
-        how = run.project.root, detector, run.device, posterior, run.project.encoder
-        grounder = Grounder.trained(model, *how)
+        how = run.project.root, detector, run.device, posterior
+        grounder = Grounder.trained(model, *how, seeing=run.project.encoder)
         inputs["model"] = grounder.weights
     vocabulary = grounder.encoder.vocabulary
     clips.read_as(vocabulary.class_names, vocabulary.attribute_names, vocabulary.feature)

@@ -81,6 +81,7 @@ def test_no_tube_that_looks_like_a_phrase_is_a_doubt_and_a_word_without_a_class_
 
 
 def test_without_class_names_the_encoder_alone_tells_of_absence(tubes):
-    bare = replace(tubes, class_name=np.zeros(0, object), class_prob=np.zeros((4, 0), np.float16))
+    nothing = {"class_name": np.zeros(0, object), "prompted": np.zeros(0, bool)}
+    bare = replace(tubes, **nothing, class_prob=np.zeros((4, 0), np.float16))
     there, gone = predicted(bare, seen("dog", "ball", "ball", "ball"), asked("dog"), asked("adult"))
     assert 0 <= there.absent < gone.absent and len(AXES) == 6
