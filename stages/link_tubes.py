@@ -14,7 +14,9 @@ from vcma.records.columns import Columns
 
 
 @stage("jobs", "scheduler", "wait", "strict", "force", example="--alpha 0.3 --scheduler tcp://host:8786")
-@click.option("--alpha", type=click.FloatRange(0, 1), help="Weight of appearance against overlap in the link score.")
+@click.option(
+    "--alpha", type=click.FloatRange(0, 1), help="Weight of appearance against overlap in the link score."
+)
 @click.option("--max-tubes", type=click.IntRange(1), help="Maximum number of tubes per video.")
 @click.option("--min-score", type=click.FloatRange(0, 1), help="Minimum link score.")
 @click.option("--max-gap", type=click.FloatRange(0), help="Longest gap that is bridged, seconds.")

@@ -1,4 +1,4 @@
-"""samples, tubes, queries, truth_val -> model/, em_history.json: variational EM from sentences and videos alone."""
+"""samples, tubes, embeddings, queries, truth_val -> model/, em_history.json: EM from sentences and videos alone."""
 
 from functools import partial
 
@@ -16,6 +16,8 @@ from vcma.records.sentence import counted_sentences
 @click.option("--label-prior", type=click.FloatRange(0), help="Weight of the detector's labels; 0: the paper.")
 @click.option("--score-prior", type=click.FloatRange(0), help="Weight of score, coverage and size; 0: the paper.")
 @click.option("--relation-prior", type=click.FloatRange(0), help="Weight of predicate cues; 0: the paper.")
+@click.option("--region-text-prior", type=click.FloatRange(0), help="Weight of the encoder; 0: the paper.")
+@click.option("--prompts", help="Encoder prompts for a phrase {}, separated by |.")
 @click.option("--time", type=click.Choice(["span", "frames", "whole"]), help="Family of q(y); frames: the paper.")
 @click.option("--margin", type=click.FloatRange(0), help="Evidence threshold per frame, nats; 0: the paper.")
 @click.option(
@@ -47,7 +49,6 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     # torch takes seconds to import, which --help need not wait for.
     from vcma.model.evidence import build
     from vcma.model.settings import Settings
-    from vcma.text.features import text_features
     from vcma.training.instruments import round_row
     from vcma.training.model_files import describe_decoding, save_model, save_nothing
     from vcma.training.resume import Rounds
@@ -58,12 +59,12 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     if run.project.untrained:
         return run.done("nothing learned: ground_queries is untrained", save_nothing(run.project.artifacts))
     settings = Settings.of(parameters)
-    texts = text_features(settings.text, run.project.root)
-    train = TrainingSet.load(run.project.artifacts, run.artifact("tubes"), max_frames, texts)
+    train = TrainingSet.of(run.project, settings, max_frames)
+    texts = train.encoder.texts
     model, contrast = (build(train.vocabulary, texts.embed, settings).to(run.device) for _ in range(2))
     truth = artifact.read(schemas.TRUTH, run.artifact("truth_val.h5"))
     validation, epoch = train.validation("val", truth, run.device), train.epochs(settings)
-    sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *train.clips.files()]
+    sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *train.clips.sources()]
     trainer = Trainer(model, train.steps(settings))
     ledger = run.project.artifacts / ".ledger" / "train_em.safetensors"
     rounds = Rounds(ledger, result_key(run, sources, texts.name), trainer)

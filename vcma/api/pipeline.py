@@ -23,6 +23,7 @@ from vcma.pipeline.devices import device_error
 from vcma.pipeline.paths import is_file
 from vcma.pipeline.project import CONFIG, Project, find_config, load_project
 from vcma.pipeline.source import PACKAGE
+from vcma.records.embeddings import Embeddings, fingerprint, made_by
 from vcma.records.query import Query
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
@@ -192,12 +193,20 @@ class Pipeline:
         from vcma.model.clip import crop
 
         grounder = self._grounder_for(video.tubes)
-        clip = crop(video.tubes, video.begin, video.end, grounder.max_frames)
+        clip = crop(video.tubes, video.begin, video.end, grounder.max_frames, self._seen(video, grounder))
         if not len(clip.tube):
             raise InputError(
                 "nothing was detected", str(video.pictures.path), "lower detect_proposals.score_threshold"
             )
         return grounder.in_clip(video.tubes, clip, _parsed(queries))
+
+    def _seen(self, video: VideoTubes, grounder: Grounder) -> Embeddings | None:
+        """What the data set's region-text encoder sees in the tubes, where the grounder asks for it."""
+        if self.project.encoder is None or grounder.encoder.region_text is None:
+            return None
+        from vcma.text.dual_encoder import cached_encoder
+
+        return video.seen_by(cached_encoder(self.project.encoder, self.device), self.project)
 
     @cached_property
     def _grounder_for(self) -> Callable[[Tubes], Grounder]:
@@ -205,19 +214,38 @@ class Pipeline:
 
         if self.model is not None:
             trained = Grounder.trained(
-                self.model, self.project.root, self.detector.fingerprint, self.device, changes=self.changes
+                self.model,
+                self.project.root,
+                self.detector.fingerprint,
+                self.device,
+                changes=self.changes,
+                seeing=self.project.encoder,
             )
+            self._check_context(trained.encoder.vocabulary.region_text)
             return lambda tubes: trained
         from vcma.inference.untrained import label_encoder, settings_of
+        from vcma.text.dual_encoder import needed_encoder
+        from vcma.text.region_text import RegionText
 
         settings, max_frames = settings_of(self.project.section("untrained"))
         changed = replace(settings, **self.changes)
+        seeing = needed_encoder(self.project.encoder, changed.region_text_prior)
 
         def untrained(tubes: Tubes) -> Grounder:
-            encoder = label_encoder(tubes.common_classes, tubes.attribute_name, tubes.feature.shape[1])
+            region_text = RegionText(seeing, changed.prompts, tuple(tubes.common_classes)) if seeing else None
+            labels = tubes.common_classes, tubes.attribute_name, tubes.feature.shape[1]
+            encoder = label_encoder(*labels, region_text)
             return Grounder.untrained(changed, max_frames, encoder, self.device)
 
         return untrained
+
+    def _check_context(self, trained_with: str) -> None:
+        """Raise InputError where a model's embeddings were of crops with another context; empty: it has none."""
+        context = self.project.section("embed_tubes")["context"]
+        if trained_with and trained_with != fingerprint(made_by(trained_with), context):
+            share = trained_with.rpartition(" ")[2]
+            what = f"the model was trained on crops with {share} of context, not {context:g}"
+            raise InputError(what, self.model, "set embed_tubes.context to what it was")
 
 
 def parse(sentences: str | Iterable[str], project: Project | None = None) -> list[Query]:
