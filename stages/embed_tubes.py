@@ -41,12 +41,11 @@ def embed_tubes(run: StageRun, **parameters: Any) -> None:
 
 
 def _work(folder: Path, device: str, parameters: dict, frames: Path, tubes: Path) -> Columns:
-    from vcma.embedding.tube_embeddings import embed, reader_of
+    from vcma.embedding.tube_embeddings import embed
     from vcma.text.dual_encoder import cached_encoder
 
-    stored, linked = artifact.read(schemas.FRAMES, frames), Tubes.of(artifact.read(schemas.TUBES, tubes))
-    encoder = cached_encoder(folder, device)
-    return embed(encoder, stored["frame"], reader_of(stored), linked, **parameters)
+    read = Tubes.of(artifact.read(schemas.TUBES, tubes))
+    return embed(cached_encoder(folder, device), artifact.read(schemas.FRAMES, frames), read, **parameters)
 
 
 def _count(columns: Columns) -> dict[str, int]:

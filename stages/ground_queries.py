@@ -13,14 +13,18 @@ from vcma.records.sentence import grouped, sentences
 
 
 @stage("device", example="--split val --untrained")
-@click.option("--split", type=click.Choice(["train", "val", "test"]), help="Which sentences.")
-@click.option("--posterior", type=click.Choice(["p", "q"]), help="p_theta(Z | E, R, V) or q_phi(Z | E, V).")
+@click.option("--split", type=click.Choice(["train", "val", "test"]), help="Split to ground.")
+@click.option(
+    "--posterior",
+    type=click.Choice(["p", "q"]),
+    help="Posterior to decode: p_theta(Z | E, R, V) or q_phi(Z | E, V).",
+)
 @click.option(
     "--untrained",
     type=bool,
     is_flag=False,
     flag_value="true",
-    help="Without a model: by the detector's labels and what predicates' words say.",
+    help="Use no model: detector labels and scores, and cues of predicates.",
 )
 def ground_queries(run: StageRun, split: str, posterior: str, untrained: bool) -> None:
     """Ground every sentence of a split: which tube, over which span of native frames."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vcma.api.grounding import Grounding, grounding_of
-from vcma.api.seen import check_context, seen_in
 from vcma.api.video_tubes import VideoTubes, Watch, find_tubes, open_video, tube_sections, unwatched
 from vcma.detection.base import Detector
 from vcma.detection.prompts import prompt
@@ -24,7 +23,7 @@ from vcma.pipeline.devices import device_error
 from vcma.pipeline.paths import is_file
 from vcma.pipeline.project import CONFIG, Project, find_config, load_project
 from vcma.pipeline.source import PACKAGE
-from vcma.records.embeddings import Embeddings
+from vcma.records.embeddings import Embeddings, fingerprint, made_by
 from vcma.records.query import Query
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
@@ -207,7 +206,7 @@ class Pipeline:
             return None
         from vcma.text.dual_encoder import cached_encoder
 
-        return seen_in(video, cached_encoder(self.project.encoder, self.device), self.project)
+        return video.seen_by(cached_encoder(self.project.encoder, self.device), self.project)
 
     @cached_property
     def _grounder_for(self) -> Callable[[Tubes], Grounder]:
@@ -222,7 +221,7 @@ class Pipeline:
                 changes=self.changes,
                 seeing=self.project.encoder,
             )
-            check_context(trained.encoder.vocabulary.region_text, self.project, self.model)
+            self._check_context(trained.encoder.vocabulary.region_text)
             return lambda tubes: trained
         from vcma.inference.untrained import label_encoder, settings_of
         from vcma.text.dual_encoder import needed_encoder
@@ -233,12 +232,20 @@ class Pipeline:
         seeing = needed_encoder(self.project.encoder, changed.region_text_prior)
 
         def untrained(tubes: Tubes) -> Grounder:
-            names = tuple(map(str, tubes.common_classes))
-            region_text = RegionText(seeing, changed.prompts, names) if seeing else None
-            encoder = label_encoder(names, tubes.attribute_name, tubes.feature.shape[1], region_text)
+            region_text = RegionText(seeing, changed.prompts, tuple(tubes.common_classes)) if seeing else None
+            labels = tubes.common_classes, tubes.attribute_name, tubes.feature.shape[1]
+            encoder = label_encoder(*labels, region_text)
             return Grounder.untrained(changed, max_frames, encoder, self.device)
 
         return untrained
+
+    def _check_context(self, trained_with: str) -> None:
+        """Raise InputError where a model's embeddings were of crops with another context; empty: it has none."""
+        context = self.project.section("embed_tubes")["context"]
+        if trained_with and trained_with != fingerprint(made_by(trained_with), context):
+            share = trained_with.rpartition(" ")[2]
+            what = f"the model was trained on crops with {share} of context, not {context:g}"
+            raise InputError(what, self.model, "set embed_tubes.context to what it was")
 
 
 def parse(sentences: str | Iterable[str], project: Project | None = None) -> list[Query]:

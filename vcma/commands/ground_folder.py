@@ -47,6 +47,7 @@ from vcma.pipeline.workers import results
 from vcma.records.answer import Answer
 from vcma.records.tubes import Tubes
 from vcma.report.names import readable_names
+from vcma.text.dual_encoder import cached_encoder
 from vcma.video.annotated_film import Film, write_films
 from vcma.video.decoding import FrameReader
 
@@ -283,7 +284,8 @@ def _key(pipeline: Pipeline, video: Path, tubes: Path, sentences: Mapping[str, s
     )
     content = artifact.attributes(tubes, schemas.TUBES)["content"]
     code = code_digest(Path(pipeline_module.__file__))
-    parameters = project.section("extract_frames"), project.section("parse_queries")
+    parameters = [project.section(name) for name in ("extract_frames", "parse_queries", "embed_tubes")]
+    parameters.append({"encoder": cached_encoder(project.encoder).name if project.encoder else ""})
     text = json.dumps([str(video), name, content, dict(sentences), model, parameters, code], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from vcma.records.columns import rows
+from vcma.records.columns import Columns, rows
 from vcma.records.tubes import Tubes
 
 
-def chosen_points(tubes: Tubes, frame: np.ndarray, points: int) -> list[np.ndarray]:
+def chosen_points(tubes: Tubes, frames: Columns, points: int) -> list[np.ndarray]:
     """Rows of at most `points` points of each tube, rising: the best scored of as many parts of its detections.
 
-    Interpolated points are chosen only where a tube has no others, those in none of the native frames `frame`
-    never.
+    Interpolated points are chosen only where a tube has no others, those whose frame is not among the FRAMES
+    columns never.
     """
-    usable = np.isin(tubes.frame, frame)[tubes.position] & np.isfinite(tubes.box).all(1)
+    usable = np.isin(tubes.frame, frames["frame"])[tubes.position] & np.isfinite(tubes.box).all(1)
     found = []
     for tube in range(len(tubes)):
         mine = np.arange(len(tubes.position))[rows(tubes.point_offset, tube)]

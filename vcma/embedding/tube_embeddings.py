@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
 
 import numpy as np
 
@@ -14,31 +14,19 @@ from vcma.records.tubes import Tubes
 from vcma.text.dual_encoder import DualEncoder
 from vcma.video.pictures import still
 
-Read = Callable[[np.ndarray], Iterable[tuple[int, np.ndarray]]]
-
 
 def embed(
-    encoder: DualEncoder,
-    frame: np.ndarray,
-    read: Read,
-    tubes: Tubes,
-    *,
-    points: int,
-    context: float,
-    batch: int,
+    encoder: DualEncoder, frames: Columns, tubes: Tubes, *, points: int, context: float, batch: int
 ) -> Columns:
-    """The EMBEDDINGS columns of the tubes of one video.
-
-    frame: native frames that can be read; read(some of them, ascending): each with its picture (H, W, 3) BGR, of
-    any size; what is left out has embeddings of 0.
+    """The EMBEDDINGS columns from the FRAMES columns and the tubes of one video.
 
     points: most crops of one tube; context: share of a box's sides that is seen around it; batch: crops of one
     forward pass.
     """
-    chosen = chosen_points(tubes, frame, points)
+    chosen = chosen_points(tubes, frames, points)
     point = np.concatenate([np.zeros(0, np.int64), *chosen])
     embedding = np.zeros((len(point), encoder.width), np.float16)
-    crops = _crops(read, tubes, point, context)
+    crops = _crops(frames, tubes, point, context)
     while some := list(islice(crops, batch)):
         embedding[[row for row, _ in some]] = encoder.embed_pictures([picture for _, picture in some])
     return {
@@ -50,17 +38,13 @@ def embed(
     }
 
 
-def _crops(read: Read, tubes: Tubes, point: np.ndarray, context: float) -> Iterator[tuple[int, np.ndarray]]:
+def _crops(frames: Columns, tubes: Tubes, point: np.ndarray, context: float) -> Iterator[tuple[int, np.ndarray]]:
     """(row in `point`, picture in RGB) of each chosen point, frame by frame."""
     native = tubes.frame[tubes.position[point]]
-    for frame, picture in read(np.unique(native)):
+    order: Iterable[int] = np.argsort(native, kind="stable").tolist()
+    for frame, rows in groupby(order, key=native.__getitem__):
+        picture = still(frames, int(np.searchsorted(frames["frame"], frame)))
         height, width = picture.shape[:2]
         scale = np.array([width / max(tubes.width, 1), height / max(tubes.height, 1)] * 2)
-        for row in np.flatnonzero(native == frame).tolist():
+        for row in rows:
             yield row, np.ascontiguousarray(crop(picture, tubes.box[point[row]] * scale, context)[..., ::-1])
-
-
-def reader_of(frames: Columns) -> Read:
-    """What reads the FRAMES columns of one video."""
-    row = {int(frame): i for i, frame in enumerate(frames["frame"])}
-    return lambda wanted: ((frame, still(frames, row[frame])) for frame in wanted.tolist())

@@ -52,10 +52,8 @@ class Grounder:
         changes: Mapping[str, Any] = MappingProxyType({}),
         seeing: Path | None = None,
     ) -> Grounder:
-        """By the model in a folder, from its p or q.
-
-        root: what the path of its text encoder is below; changes: settings of the E-step that replace the model's;
-        seeing: the folder of the data set's region-text encoder.
+        """By the model in a folder, from its p or q. root: what the path of its text encoder is below; changes:
+        settings of the E-step that replace the model's; seeing: the folder of the data set's region-text encoder.
 
         Raises InputError if the model is missing, damaged, or of another detector or encoder.
         """

@@ -78,6 +78,10 @@ class Evidence:
             self, log_prior=self.log_prior.detach(), pair=self.pair.detach(), action=self.action.detach()
         )
 
+    def tempered(self, factor: Float[Tensor, " S"]) -> Evidence:
+        """With frames that count by a further factor: boxes that the detector doubts say little of relations."""
+        return replace(self, time=replace(self.time, gamma=self.time.gamma * factor))
+
     def given_labels(self, batch: Batch) -> Evidence:
         """With the truth that the batch is told as a prior that rules the rest out; it is told none but for the
         supervised ceiling.
@@ -118,7 +122,8 @@ def forward(model: Model, batch: Batch) -> ThetaOutput:
     given = model.settings
     settings = replace(given, margin=theta.trust * given.margin, kappa=theta.independence * given.kappa)
     evidence = _evidence(settings, batch, log_prior, *ratios, theta.runs, has_relation(batch))
-    return ThetaOutput(similarity, features, evidence)
+    # Less so than without a model: the emission has learnt from such boxes, too.
+    return ThetaOutput(similarity, features, evidence.tempered(batch.reliability[clip].sqrt()))
 
 
 def untrained_evidence(settings: UntrainedSettings, batch: Batch) -> Evidence:
@@ -134,7 +139,7 @@ def untrained_evidence(settings: UntrainedSettings, batch: Batch) -> Evidence:
     log_prior = batch.over_candidates(score)
     no_table = batch.single.new_zeros(CELLS, CELLS)
     e = _evidence(settings, batch, log_prior, nothing, nothing, no_table, has_cue(batch), _UNTRAINED_FLOOR)
-    return replace(e, time=replace(e.time, gamma=e.time.gamma * batch.reliability[batch.sentence_clip]))
+    return e.tempered(batch.reliability[batch.sentence_clip])
 
 
 def _time_prior(
