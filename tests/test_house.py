@@ -27,7 +27,7 @@ FLOORS = (
     ("video", "linking", "parsing", "batching"),
     ("datasets", "detection"),
     ("evaluation", "detector_training"),
-    ("training",),
+    ("training", "conversion"),
     ("inference", "report"),
     ("commands",),
     ("__main__",),

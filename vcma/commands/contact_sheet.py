@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from vcma.commands.drawing import JPEG_SUFFIXES, DrawnBox, annotated_frame, captioned, tiled, write_picture
-from vcma.errors import InputError, did_you_mean
+from vcma.commands.sample_choice import sample_row, sentences_beside, sentences_for
+from vcma.errors import InputError
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.schemas import Schema
 from vcma.pipeline.video_artifacts import video_file
@@ -97,7 +98,7 @@ def _draw_prediction(path: Path, png: Path, sample: str | None) -> str:
     data = artifact.read(schemas.PREDICTIONS, path)
     if not len(data["sample"]):
         raise InputError("no prediction", path, "ground again: python stages/ground_queries.py")
-    row = _sample_row(sample, data["sample"], _sentences_beside(path)) if sample else 0
+    row = sample_row(sample, data["sample"], sentences_beside(path)) if sample else 0
     video = data["video"][row]
     frames = _read_frames(path.parent, video)
     tubes = Tubes.of(artifact.read(schemas.TUBES, video_file(path.parent / "tubes", video)))
@@ -109,8 +110,11 @@ def _draw_prediction(path: Path, png: Path, sample: str | None) -> str:
         for frame, box in zip(*tubes.points(tube), strict=True):
             if begin <= frame < end:
                 boxes[int(frame)] = [DrawnBox(box, f"tube {tube}", PALETTE[tube % len(PALETTE)])]
-    write_picture(tiled(_evenly_spaced(frames, boxes, 12), _COLUMNS), png)
-    return f"{data['sample'][row]}: frames {begin} to {end}, tube {tube}"
+    name = data["sample"][row]
+    sentence = sentences_for(path, [name]).get(name, "")
+    caption = f"{sentence}   [{name}, frames {begin} to {end}, tube {tube}]"
+    write_picture(captioned(tiled(_evenly_spaced(frames, boxes, 12), _COLUMNS), caption), png)
+    return f'{name}: frames {begin} to {end}, tube {tube}: "{sentence}"'
 
 
 def _draw_truth(path: Path, png: Path, sample: str | None, count: int) -> str:
@@ -118,10 +122,10 @@ def _draw_truth(path: Path, png: Path, sample: str | None, count: int) -> str:
     truth = artifact.read(schemas.TRUTH, path)
     if not len(truth["sample"]):
         raise InputError("nothing is annotated in this split", path, "draw predictions")
-    sentences = _sentences_beside(path)
+    sentences = sentences_beside(path)
     shown = np.random.default_rng(0).permutation(len(truth["sample"]))[: max(count, 1)].tolist()
     if sample:
-        shown = [_sample_row(sample, truth["sample"], sentences)]
+        shown = [sample_row(sample, truth["sample"], sentences)]
     strips = [_truth_strip(truth, row, sentences, path.parent) for row in shown]
     write_picture(tiled(strips, columns=1), png)
     return f"{len(shown)} of {len(truth['sample'])} samples"
@@ -143,23 +147,3 @@ def _truth_strip(truth: Columns, row: int, sentences: dict[str, str], artifacts:
             pictures.append(annotated_frame(frames, i, drawn, 200) if low < high else blank)
     caption = f"{sentences.get(name, '')}   [{name}, frames {begin} to {end}]"
     return captioned(tiled(pictures, len(pictures)), caption)
-
-
-def _sentences_beside(path: Path) -> dict[str, str]:
-    """The sentence of each sample, from the samples.h5 beside an artifact."""
-    samples = artifact.read(schemas.SAMPLES, path.with_name("samples.h5"), ("sample", "sentence"))
-    return dict(zip(samples["sample"], samples["sentence"], strict=True))
-
-
-def _sample_row(wanted: str, samples: np.ndarray, sentences: dict[str, str]) -> int:
-    """Which sample is meant: by its id, its sentence, or a part that no other sentence has; or InputError."""
-    texts, part = [sentences.get(sample, "").casefold() for sample in samples], wanted.strip().casefold()
-    for fits in (samples == wanted, [text == part for text in texts], [part in text for text in texts]):
-        found = np.flatnonzero(fits)
-        if len(found) == 1:
-            return int(found[0])
-        if len(found):
-            some = ", ".join(f"'{sample}'" for sample in samples[found[:3]])
-            raise InputError(f"{len(found)} samples have '{wanted}'", remedy=f"choose one by its id: {some} …")
-    remedy = did_you_mean(wanted, samples) or f"ids are like '{samples[0]}'; "
-    raise InputError(f"no sample '{wanted}'", remedy=f"{remedy}name an id or words of a sentence")

@@ -13,14 +13,14 @@ from vcma.errors import InputError
 from vcma.evaluation.tables import metrics_table
 from vcma.model.evidence import Model
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.cli import with_project
+from vcma.pipeline.cli import examples, with_project
 from vcma.pipeline.project import Project
 from vcma.pipeline.storage import read_json, write_bytes, write_json
 from vcma.text.features import LEARNED, WORDLLAMA
 from vcma.training.model_files import load_model
 
 
-@click.command("export")
+@click.command("export", epilog=examples("vcma export my-model --dataset demo"))
 @with_project
 @click.argument("out", type=click.Path(path_type=Path))
 def export_command(project: Project, out: Path) -> None:

@@ -16,7 +16,7 @@ from vcma.detection.base import Detector
 from vcma.detection.registry import load_detector
 from vcma.errors import InputError
 from vcma.inference.doubts import explained
-from vcma.pipeline.cli import check_device, progress, with_project
+from vcma.pipeline.cli import check_device, examples, progress, with_project
 from vcma.pipeline.paths import is_file
 from vcma.pipeline.project import Project
 from vcma.pipeline.storage import text_lines, write_bytes
@@ -31,7 +31,13 @@ if TYPE_CHECKING:
     from vcma.inference.grounder import Grounder
 
 
-@click.command("ground")
+@click.command(
+    "ground",
+    epilog=examples(
+        'vcma ground clip.mp4 --query "who follows the brown dog?"',
+        "vcma ground clip.mp4 --dataset clips_cpu --untrained --queries sentences.txt --out answers",
+    ),
+)
 @with_project
 @click.argument("video", type=click.Path(path_type=Path))
 @click.option("--query", "queries", multiple=True, help="A sentence; give it again for more.")

@@ -14,13 +14,13 @@ from vcma.detection.registry import load_detector
 from vcma.errors import InputError
 from vcma.model.evidence import Model
 from vcma.pipeline import artifact, schemas, storage
-from vcma.pipeline.cli import with_project
+from vcma.pipeline.cli import examples, with_project
 from vcma.pipeline.project import Project
 from vcma.text.features import text_features
 from vcma.training.model_files import load_model
 
 
-@click.command("import")
+@click.command("import", epilog=examples("vcma import my-model --dataset demo_full --force"))
 @with_project
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace the model that is there.")

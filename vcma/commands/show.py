@@ -10,12 +10,23 @@ import click
 import numpy as np
 
 from vcma.commands.contact_sheet import draw_contact_sheet
+from vcma.commands.sample_choice import sentences_for
+from vcma.commands.show_json import describe_json, is_json, json_ids
+from vcma.commands.show_samples import answered, ids, one_prediction
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.schemas import Schema
 from vcma.records.columns import Columns
 
 
-@click.command("show")
+@click.command(
+    "show",
+    epilog="""\b
+Examples:
+  vcma show artifacts/demo/samples.h5 --ids | grep dog
+  vcma show artifacts/demo/predictions.h5 --sentence "the white dog"
+  vcma show artifacts/demo/predictions.h5 --sentence "the white dog" --png dog.png
+  vcma show theirs.json --rows 10""",
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--rows",
@@ -25,20 +36,28 @@ from vcma.records.columns import Columns
     help="First rows to print; with --png, of truth: random samples to draw.",
 )
 @click.option("--png", type=click.Path(path_type=Path), help="Draw the artifact as a contact sheet (.png or .jpg).")
+@click.option("--ids", "only_ids", is_flag=True, help="Print the samples alone: id, split and sentence, by tabs.")
 @click.option(
     "--sentence",
     "sample",
     metavar="ID|TEXT",
-    help="With --png, of predictions or truth: the sample to draw, by its id or words that only its sentence has.",
+    help="Show one prediction (with --png: or truth), by its id or words that only its sentence has.",
 )
-def show_command(file: Path, rows: int, png: Path | None, sample: str | None) -> None:
-    """Explain an artifact: schema, columns, parameters, inputs and first rows; or draw it."""
-    if png is None:
-        if sample:
-            raise click.UsageError("--sentence belongs to --png")
-        click.echo(describe(file, rows))
-    else:
+def show_command(file: Path, rows: int, png: Path | None, only_ids: bool, sample: str | None) -> None:
+    """Explain an artifact or a JSON file: what it holds, and its first rows; or draw an artifact."""
+    if only_ids and (png or sample):
+        raise click.UsageError("--ids goes with neither --png nor --sentence")
+    if is_json(file):
+        if png:
+            raise click.UsageError("--png draws artifacts (.h5), no JSON")
+        click.echo(json_ids(file) if only_ids else describe_json(file, rows, sample))
+    elif only_ids:
+        for line in ids(file):
+            click.echo(line)
+    elif png:
         click.echo(f"{draw_contact_sheet(file, png, sample, rows)} -> {png}", err=True)
+    else:
+        click.echo(one_prediction(file, sample) if sample else describe(file, rows))
 
 
 def describe(path: Path, rows: int) -> str:
@@ -54,6 +73,8 @@ def describe(path: Path, rows: int) -> str:
     for name in schema.columns:
         note = f" (absent: {schema.absence(name)})" if name in absent else ""
         lines.append(f"  {name:<{width}}  {_column(schema, name, np.asarray(data[name]))}{note}")
+    if schema is schemas.PREDICTIONS:
+        lines += _first_predictions(path, data, rows)
     return "\n".join([*lines, *_first_rows(schema, data, rows)])
 
 
@@ -79,6 +100,13 @@ def _first_rows(schema: Schema, data: Columns, count: int) -> list[str]:
         lines += [f"    {i}: " + ", ".join(f"{n}={_brief(data[n][i])}" for n in names) for i in range(shown)]
     scalars = [n for n, c in schema.columns.items() if not c.axes]
     return lines + [f"  {n} = {_brief(data[n])}" for n in scalars]
+
+
+def _first_predictions(path: Path, data: Columns, count: int) -> list[str]:
+    """The first predictions with their sentences, as far as those are known."""
+    names = data["sample"][:count]
+    sentences = sentences_for(path, names)
+    return [f'  {name}: "{sentences.get(name, "")}" -> {answered(data, i)}' for i, name in enumerate(names)]
 
 
 def _first_queries(data: Columns, count: int) -> list[str]:

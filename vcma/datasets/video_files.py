@@ -11,7 +11,7 @@ from vcma.errors import InputError
 from vcma.pipeline.paths import is_file
 
 _COUNTING, _LENGTH_TOLERANCE = 2, 0.1  # frames, and share of the annotated ones, by which counts may differ
-_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v", ".mpg", ".flv", ".wmv", ".ts")
+SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v", ".mpg", ".flv", ".wmv", ".ts")
 
 
 class VideoFolder:
@@ -26,7 +26,7 @@ class VideoFolder:
             raise InputError(f"cannot be listed ({error.strerror})", root, "mend its permissions") from error
         for path in paths:
             names = {path, path.rpartition("/")[2]}
-            if path.lower().endswith(_SUFFIXES):
+            if path.lower().endswith(SUFFIXES):
                 names |= {name.rpartition(".")[0] for name in names}
             for name in names:
                 self._paths_by_name.setdefault(name, []).append(path)

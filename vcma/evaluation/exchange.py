@@ -23,20 +23,24 @@ from vcma.pipeline import strict_json
 from vcma.records.columns import offsets, rows
 from vcma.records.predicted_tubes import FRAME_LIMIT, PredictedTubes
 
-_REMEDY = 'write {sample id: {"span": [begin, end], "boxes": {frame: [x1, y1, x2, y2]}}}'
+REMEDY = 'write {sample id: {"span": [begin, end], "boxes": {frame: [x1, y1, x2, y2]}}}'
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 
 def read_predictions(path: Path) -> PredictedTubes:
     """Read a predictions file; raises InputError naming the sample that is wrong."""
+    return _packed(members(path), path)
+
+
+def members(path: Path) -> Iterator[tuple[str, Any]]:
+    """(sample id, value) of each prediction of a file, unchecked; raises InputError where it is no such file."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError("no such file", path, "name a predictions file") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"not readable as JSON ({error})", path, _REMEDY) from error
-    members = _line_members if strict_json.is_lines(path) else _members
-    return _packed(members(text, path), path)
+        raise InputError(f"not readable as JSON ({error})", path, REMEDY) from error
+    return (_line_members if strict_json.is_lines(path) else _members)(text, path)
 
 
 def pack(plain: Mapping[str, Any], where: Path | str = "predictions") -> PredictedTubes:
@@ -95,7 +99,7 @@ def _members(text: str, path: Path) -> Iterator[tuple[str, Any]]:
             line = text.count("\n", 0, end) + 1
             raise ValueError(f"something follows the object, in line {line}: keep one object a file")
     except (ValueError, RecursionError) as error:
-        raise InputError(f"not readable as a JSON object ({error})", path, _REMEDY) from error
+        raise InputError(f"not readable as a JSON object ({error})", path, REMEDY) from error
 
 
 def _line_members(text: str, path: Path) -> Iterator[tuple[str, Any]]:
@@ -109,7 +113,7 @@ def _line_members(text: str, path: Path) -> Iterator[tuple[str, Any]]:
             else:
                 yield from value.items()
     except ValueError as error:
-        raise InputError(f"not readable as JSON Lines ({error})", path, _REMEDY) from error
+        raise InputError(f"not readable as JSON Lines ({error})", path, REMEDY) from error
 
 
 def _packed(members: Iterator[tuple[str, Any]], where: Path | str) -> PredictedTubes:
@@ -121,7 +125,7 @@ def _packed(members: Iterator[tuple[str, Any]], where: Path | str) -> PredictedT
         try:
             span, frame, box = _unpacked(value)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise InputError(f"sample '{name}': {error}", where, _REMEDY) from error
+            raise InputError(f"sample '{name}': {error}", where, REMEDY) from error
         names[name] = None
         spans.append(span)
         frames.append(frame)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,8 @@ from vcma.records.columns import Columns, offsets, rows
 
 __all__ = [
     "FRAMES", "PREDICTIONS", "PROPOSALS", "QUERIES", "REFERENCES", "SAMPLES", "SCHEMAS", "TRUTH", "TUBES", "Column",
-    "Columns", "Schema", "absent_columns", "attributes", "content_digest", "lengths", "offsets", "read", "reseal",
-    "rows", "schema_of", "write",
+    "Columns", "Schema", "absent_columns", "attributes", "content_digest", "lengths", "offsets", "read",
+    "read_foreign", "reseal", "rows", "schema_of", "write",
 ]  # fmt: skip
 
 _FORMAT = {"libver": ("v110", "v110")}
@@ -152,6 +152,32 @@ def read(schema: Schema, path: Path, columns: Iterable[str] | None = None) -> Co
         if not sealed:
             check_values(schema, data, path)
     return {name: data[name] for name in names}
+
+
+def read_foreign(path: Path, names: Sequence[str]) -> np.ndarray:
+    """A data set of an HDF5 file that is no artifact: the one that has one of the names, else the only one.
+
+    Raises InputError where there is none, or the file cannot be read.
+    """
+    remedy = f"store an array under the name '{names[0]}', or only one"
+
+    def read_it() -> np.ndarray:
+        import h5py
+
+        with _opened(path, remedy) as file:
+            found: dict[str, Any] = {}
+            file.visititems(lambda name, item: found.update({name: item} if isinstance(item, h5py.Dataset) else {}))
+            name = next((n for n in names if n in found), next(iter(found)) if len(found) == 1 else None)
+            if name is None:
+                raise InputError(f"has {len(found)} arrays, none of them '{names[0]}'", path, remedy)
+            if found[name].external or found[name].is_virtual:
+                raise InputError(f"'{name}' is stored in other files", path, remedy)
+            return np.asarray(found[name][()])
+
+    if not path.is_file():
+        raise InputError("no such file", path, remedy)
+    try_in_child(path, remedy, read_it)
+    return read_it()
 
 
 def attributes(path: Path, schema: Schema | None = None) -> dict[str, Any]:

@@ -77,6 +77,11 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
 
 
+def compact_json(value: Any) -> bytes:
+    """JSON as small as it gets, for files that programs read."""
+    return (json.dumps(value, separators=(",", ":"), ensure_ascii=False) + "\n").encode()
+
+
 def read_json(path: Path, remedy: str) -> Any:
     """Read a JSON file; raises InputError naming the file and the remedy if it is missing or not JSON."""
     try:

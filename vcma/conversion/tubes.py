@@ -1,0 +1,182 @@
+"""Tracks of another program as the tubes of a video."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from vcma import boxes
+from vcma.conversion.conventions import Conventions
+from vcma.conversion.dropped import Dropped
+from vcma.conversion.track_rows import TrackRows
+from vcma.conversion.video_facts import VideoFacts
+from vcma.errors import InputError
+from vcma.records.columns import Columns, offsets
+
+_COUNTING, _SHARE = 2, 0.01  # frames, and share of a video's, by which two programs may count differently
+_STRETCH = 0.02  # by which the picture's shape may differ: sizes are rounded to multiples of some number
+
+
+@dataclass(frozen=True)
+class TubeSettings:
+    """How tracks are read.
+
+    class_names: {number in the file: name}; a single class stands under None. detector: what the tubes are said to
+    be of. max_tubes: of one video at most.
+    """
+
+    conventions: Conventions
+    class_names: Mapping[int | None, str]
+    detector: str
+    max_tubes: int
+
+
+class _Points(NamedTuple):
+    """Rows that are used: native frame int64 [n], xyxy box float64 [n, 4] px, and the rows of the file."""
+
+    frame: np.ndarray
+    box: np.ndarray
+    rows: TrackRows
+
+    def at(self, chosen: np.ndarray) -> _Points:
+        return _Points(self.frame[chosen], self.box[chosen], self.rows.at(chosen))
+
+
+def tube_columns(
+    rows: TrackRows, features: np.ndarray | None, facts: VideoFacts, settings: TubeSettings, dropped: Dropped
+) -> Columns:
+    """The TUBES columns of one video: its best tracks, the one with the highest sum of scores first.
+
+    features: float32 [rows.total, d], or None. Raises InputError where frames, boxes or classes cannot be those of
+    the video.
+    """
+    video = facts.video
+    points = _usable(_native(rows, facts, settings.conventions), facts, dropped)
+    grid = _grid(points.frame, video.frames, settings.conventions.stride)
+    tracks = _best_tracks(points, settings.max_tubes)
+    left = set(points.rows.track.tolist()) - set(tracks)
+    dropped.add(f"tracks beyond the best {settings.max_tubes} of a video (--max-tubes)", video.id, len(left))
+    rank = np.full(len(points.frame), len(tracks))
+    for place, track in enumerate(tracks):
+        rank[points.rows.track == track] = place
+    points = points.at(np.lexsort((points.frame, rank))[: int((rank < len(tracks)).sum())])
+    counts = np.bincount(rank, minlength=len(tracks))[: len(tracks)]
+    columns = {
+        "frame": grid,
+        "time": facts.seconds(grid),
+        "point_offset": offsets(counts),
+        "position": np.searchsorted(grid, points.frame),
+        "box": points.box.astype(np.float32),
+        "score": points.rows.score.astype(np.float32),
+        "tube_score": (_sums(points.rows.score, counts) / max(len(grid), 1)).astype(np.float32),
+        "detector": settings.detector,
+        "width": np.int64(video.width),
+        "height": np.int64(video.height),
+        **_classes(points.rows.category, counts, settings.class_names),
+    }
+    return columns if features is None else columns | {"feature": features[points.rows.row]}
+
+
+def _native(rows: TrackRows, facts: VideoFacts, conventions: Conventions) -> _Points:
+    """The rows in native frames and pixels; raises InputError where they cannot be those of the video."""
+    video = facts.video
+    try:
+        frame = conventions.to_frames(rows.time, video.fps)
+    except ValueError as error:
+        raise InputError(str(error), video.id, "say --times seconds where times are seconds") from None
+    if len(frame) and frame.min() < 0:
+        what = f"a frame has a number below {conventions.first}: numbers count from 0"
+        raise InputError(what, video.id, "say --first-frame 0")
+    if len(frame) and video.frames and frame.max() >= video.frames + max(_COUNTING, _SHARE * video.frames):
+        what = f"frame {frame.max():,} of a video of {video.frames:,} frames: another frame rate, or another video"
+        raise InputError(what, video.id, "track the very file, all its frames; --stride N if every N-th")
+    box = conventions.to_corners(rows.box, video.width, video.height)
+    return _Points(frame, box if conventions.normalised else box * _scale(rows, facts), rows)
+
+
+def _scale(rows: TrackRows, facts: VideoFacts) -> np.ndarray:
+    """What boxes are multiplied by, where they are measured in a picture of another size."""
+    if not (rows.width and rows.height):
+        return np.ones(4)
+    x, y = facts.video.width / rows.width, facts.video.height / rows.height
+    if abs(x / y - 1) > _STRETCH:
+        size = f"{rows.width} x {rows.height}, the video {facts.video.width} x {facts.video.height}"
+        raise InputError(f"its pictures are {size}: another shape", facts.video.id, "use the very video's pictures")
+    return np.array([x, y, x, y])
+
+
+def _usable(points: _Points, facts: VideoFacts, dropped: Dropped) -> _Points:
+    """The points that can be used; of two of one track and frame the one with the higher score."""
+    video = facts.video
+    finite = (np.abs(points.box) < boxes.FAR).all(axis=1) & np.isfinite(points.rows.score)
+    cut = boxes.clip(np.where(finite[:, None], points.box, 0), video.width, video.height)
+    problems = {
+        "boxes or scores that are not finite": ~finite,
+        "boxes without an area in the picture": finite & (boxes.area(cut) == 0),
+        "boxes of frames behind the video's end": points.frame >= (video.frames or np.inf),
+    }
+    kept = np.ones(len(points.frame), bool)
+    for reason, wrong in problems.items():
+        dropped.add(reason, video.id, int((kept & wrong).sum()))
+        kept &= ~wrong
+    points = points.at(kept)
+    score = points.rows.score
+    dropped.add("parts of scores beyond 0 to 1", video.id, int(((score < 0) | (score > 1)).sum()))
+    points = points._replace(rows=replace(points.rows, score=score.clip(0, 1)))
+    points = points.at(np.lexsort((-points.rows.score, points.frame, points.rows.track)))
+    first = np.ones(len(points.frame), bool)
+    first[1:] = (np.diff(points.frame) != 0) | (np.diff(points.rows.track) != 0)
+    dropped.add("second boxes of a track in one frame", video.id, int((~first).sum()))
+    return points.at(first)
+
+
+def _grid(frame: np.ndarray, frames: int, stride: int) -> np.ndarray:
+    """The frames that were looked at, rising: those with boxes, and others at their spacing, to the video's end."""
+    used = np.unique(frame)
+    if not len(used):
+        return np.arange(0, frames, stride)
+    step = int(np.gcd.reduce(np.diff(used))) if len(used) > 1 else stride
+    return np.arange(used[0] % step, max(frames, int(used[-1]) + 1), step)
+
+
+def _best_tracks(points: _Points, count: int) -> list[int]:
+    """The ids of at most `count` tracks, by falling sum of scores.
+
+    As `link_tubes` does, the next one chosen has the highest sum of its scores, each by 1 + the number of tracks
+    chosen before in its frame: a short one where nothing else is outranks a long one in a crowd.
+    """
+    tracks, owner = np.unique(points.rows.track, return_inverse=True)
+    score, frame = points.rows.score, np.unique(points.frame, return_inverse=True)[1]
+    cover, left = np.zeros(frame.max(initial=-1) + 1, np.int64), np.ones(len(tracks), bool)
+    for _ in range(min(count, len(tracks))):
+        value = np.bincount(owner, score / (1 + cover[frame]), len(tracks))
+        best = int(np.where(left, value, -1).argmax())
+        left[best] = False
+        cover[frame[owner == best]] += 1
+    total = np.bincount(owner, score, len(tracks))
+    return tracks[sorted(np.flatnonzero(~left), key=lambda i: (-total[i], i))].tolist()
+
+
+def _sums(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    return np.bincount(np.repeat(np.arange(len(counts)), counts), values, len(counts))
+
+
+def _classes(category: np.ndarray, counts: np.ndarray, names: Mapping[int | None, str]) -> Columns:
+    """class_name and, of each tube, the share of its points in each class; InputError for a class without name."""
+    numbers = list(names)
+    if numbers == [None]:
+        place = np.zeros(len(category), np.int64)
+    else:
+        unknown = sorted(set(category.tolist()) - set(numbers))  # type: ignore[arg-type]
+        if unknown:
+            raise InputError(f"class {unknown[0]} has no name", remedy="name every class in --classes FILE")
+        at = {number: i for i, number in enumerate(numbers)}
+        place = np.array([at[c] for c in category.tolist()], np.int64)
+    owner = np.repeat(np.arange(len(counts)), counts)
+    share = np.zeros((len(counts), len(numbers)))
+    np.add.at(share, (owner, place), 1)
+    share /= np.maximum(counts, 1)[:, None]
+    return {"class_name": np.array(list(names.values()), dtype=object), "class_prob": share.astype(np.float16)}
