@@ -21,6 +21,7 @@ from typing import Any
 import click
 
 from vcma.errors import InputError
+from vcma.pipeline.devices import device_error
 from vcma.pipeline.exit_codes import EXIT_CODES, exit_on_error
 from vcma.pipeline.project import CONFIG, Project, find_config, load_project
 from vcma.pipeline.stage_run import StageRun, stage_lock
@@ -236,17 +237,8 @@ def _run_stage(function: Callable, file: Path, own: list, shared: Iterable[str],
 
 def check_device(device: str) -> None:
     """Raise click.BadParameter where torch has no such device on this machine."""
-    if device == "cpu":
-        return
-    import torch
-
-    try:
-        wanted = torch.device(device)
-        count = torch.get_device_module(wanted).device_count()
-    except (RuntimeError, AttributeError):
-        count = 0
-    if not count or (wanted.index or 0) >= count:
-        raise click.BadParameter(f"torch finds no {device} here", param_hint="--device")
+    if error := device_error(device):
+        raise click.BadParameter(error, param_hint="--device")
 
 
 def tell(text: str) -> None:

@@ -172,12 +172,10 @@ def _frame_rate(samples: Columns, i: int, tubes: Tubes) -> float:
 
 
 def _evidence(predicted: Columns, i: int, parsed: Query) -> dict[int, np.ndarray]:
-    """Relation of the query -> its evidence; em lists pairs before actions and leaves out a thing with itself."""
-    kept = [k for k, r in enumerate(parsed.relations) if r.subject != r.object]
-    order = sorted(kept, key=lambda k: parsed.relations[k].object is None)
+    """Relation of the query -> its evidence."""
     given = range(*predicted["relation_offset"][i : i + 2])
     values = [predicted["evidence"][rows(predicted["evidence_offset"], r)] for r in given]
-    return {k: v for k, v in zip(order, values, strict=False) if len(v)}
+    return {k: v for k, v in zip(parsed.evidence_order(), values, strict=False) if len(v)}
 
 
 def _scored(truth: Columns | None, predictions: PredictedTubes, protocol: str) -> dict[str, _Scored]:

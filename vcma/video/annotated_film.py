@@ -17,10 +17,10 @@ from vcma.pipeline.storage import replacing
 from vcma.records.answer import Answer
 from vcma.records.tubes import Tubes
 from vcma.video.conversion import Picture
-from vcma.video.decoding import FrameReader
 from vcma.video.fonts import pillow_font
+from vcma.video.picture_array import Pictures
 from vcma.video.pictures import scaled
-from vcma.video.timeline import ASSUMED_FPS, Timeline
+from vcma.video.timeline import ASSUMED_FPS
 
 _AMBER = (0, 160, 244)  # BGR, as the pictures are
 
@@ -58,16 +58,16 @@ class Film:
 
 
 def write_films(
-    video: Path,
+    pictures: Pictures,
     films: Sequence[Film],
     tubes: Tubes,
-    timeline: Timeline,
     watch: Callable[[Iterable, int], Iterable] = lambda frames, total: frames,
 ) -> None:
     """Write each answer's span and some seconds around it as a small mp4, with its box and its sentence drawn in.
 
-    timeline: the video's, which is decoded once for all of its films. watch: as of `sampling.extract`.
+    pictures: the video's, read once for all of its films. watch: as of `sampling.sampled`.
     """
+    timeline = pictures.timeline
     fps = timeline.fps or ASSUMED_FPS
     margin = round(_AROUND * fps)
     with ExitStack() as stack:
@@ -79,8 +79,8 @@ def write_films(
             first = max(answer.begin % step, answer.begin - margin // step * step)
             for frame in range(first, min(answer.end + margin, len(timeline)), step):
                 shown[frame].append(add)
-        pictures = FrameReader(video, timeline).read(np.array(sorted(shown), np.int64))
-        for frame, time, picture in watch(pictures, len(shown)):
+        read = pictures.read(np.array(sorted(shown), np.int64))
+        for frame, time, picture in watch(read, len(shown)):
             small = scaled(picture, _LONGEST, even=True)
             for add in shown[frame]:
                 add(frame, time, small)
@@ -111,7 +111,7 @@ def _opened(film: Film, rate: float, tubes: Tubes) -> Iterator[Callable]:
             inside = max(answer.begin, first) <= frame < min(answer.end, gone)
             box = boxes[frame - answer.begin] * (picture.shape[1] / native) if inside else None
             dashed = inside and bool(guessed[frame - answer.begin])
-            drawn = _drawn(picture, box, dashed, caption, f"{time:.1f} s")
+            drawn = annotated(picture, box, dashed, f"{time:.1f} s", caption)
             shown = av.VideoFrame.from_ndarray(drawn, format="bgr24")
             shown.pts, shown.time_base = round((time - start) / _TICK), _TICK
             container.mux(stream.encode(shown))
@@ -120,10 +120,14 @@ def _opened(film: Film, rate: float, tubes: Tubes) -> Iterator[Callable]:
         container.mux(stream.encode())
 
 
-def _drawn(
-    picture: Picture, box: np.ndarray | None, dashed: bool, caption: tuple[Picture, np.ndarray], time: str
+def annotated(
+    picture: Picture,
+    box: np.ndarray | None,
+    dashed: bool,
+    time: str,
+    caption: tuple[Picture, np.ndarray] | None = None,
 ) -> Picture:
-    """A copy of the picture with a box (xyxy px), a caption (colours and their opacity) and the time drawn in.
+    """A copy of the picture with a box (xyxy px), the time and a caption (colours and their opacity) drawn in.
 
     dashed: the box is interpolated, no detection confirms it.
     """
@@ -136,9 +140,10 @@ def _drawn(
             _draw_dashed(drawn, x1, y1, x2, y2)
         else:
             cv2.rectangle(drawn, (x1, y1), (x2, y2), _AMBER, 2, cv2.LINE_AA)
-    colour, opacity = (part[: len(drawn)] for part in caption)
-    band = drawn[: len(colour)]
-    band[:] = band + (colour.astype(np.float32) - band) * opacity
+    if caption is not None:
+        colour, opacity = (part[: len(drawn)] for part in caption)
+        band = drawn[: len(colour)]
+        band[:] = band + (colour.astype(np.float32) - band) * opacity
     for shade, width in ((0, 3), (255, 1)):
         place = 5, len(drawn) - 6
         cv2.putText(drawn, time, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (shade,) * 3, width, cv2.LINE_AA)
