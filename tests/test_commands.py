@@ -13,34 +13,42 @@ from tests.faults import workshop
 from vcma.__main__ import main
 from vcma.pipeline.exit_codes import EXIT_CODES
 
+
+def below(call: str, command: click.Command) -> dict[str, click.Command]:
+    """A command by its call or, of a group, those below it."""
+    parts = getattr(command, "commands", None)
+    if parts is None:
+        return {call: command}
+    return {
+        name: part
+        for below_it in parts.values()
+        for name, part in below(f"{call} {below_it.name}", below_it).items()
+    }
+
+
 NAMES = main.list_commands(click.Context(main))
-COMMANDS = {f"vcma {name}": name for name in NAMES} | {f"python stages/{name}.py": name for name in STAGES}
+GROUPS = {f"vcma {name}": main.get_command(click.Context(main), name) for name in NAMES}
+COMMANDS = {name: part for call, command in GROUPS.items() for name, part in below(call, command).items()}
+COMMANDS |= {f"python stages/{name}.py": getattr(import_module(f"stages.{name}"), name) for name in STAGES}
 everywhere = pytest.mark.parametrize("call", COMMANDS)
 
 
-def command_of(call: str) -> click.Command:
-    name = COMMANDS[call]
-    if call.startswith("vcma"):
-        return main.get_command(click.Context(main), name)
-    return getattr(import_module(f"stages.{name}"), name)
-
-
 def invoke(call: str, *words: str) -> click.testing.Result:
-    name = COMMANDS[call]
-    command, first = (main, [name]) if call.startswith("vcma") else (command_of(call), [])
-    return CliRunner().invoke(command, [*first, *words])
+    first = call.split()[1:] if call.startswith("vcma") else []
+    return CliRunner().invoke(main if first else COMMANDS[call], [*first, *words])
 
 
-def example_of(call: str) -> str:
-    return re.search(r"Example:\n  (.*)\n", command_of(call).epilog)[1]
+def examples_of(call: str) -> list[str]:
+    lines = COMMANDS[call].epilog.partition("Examples:\n")[2].splitlines()
+    return [line.strip() for line in lines if line.strip().startswith(f"{call} ")]
 
 
 def table() -> str:
     """The table of docs/commands.md."""
     rows = ["| command | what it does | for example |", "|---|---|---|"]
     for call in COMMANDS:
-        text = command_of(call).help.split("\n\n")[0].replace("\n", " ")
-        rows.append(f"| `{call}` | {text} | `{example_of(call)}` |")
+        text = COMMANDS[call].help.split("\n\n")[0].replace("\n", " ")
+        rows.append(f"| `{call}` | {text} | `{examples_of(call)[0]}` |")
     return "\n".join(rows)
 
 
@@ -56,22 +64,24 @@ def test_the_page_of_commands_lists_them_all_with_their_examples_and_exit_codes(
 def test_help_has_an_example_and_the_exit_codes_and_asks_nothing(call):
     shown = invoke(call, "--help")
     assert shown.exit_code == 0
-    assert f"Example:\n    {call} " in shown.output
+    assert "Examples:\n" in shown.output and f"\n    {call} " in shown.output
     assert EXIT_CODES in " ".join(shown.output.split())
-    for param in command_of(call).params:
+    for param in COMMANDS[call].params:
         assert getattr(param, "prompt", None) is None, param.name
         assert isinstance(param, click.Argument) or param.help, param.name
 
 
 @everywhere
-def test_its_example_is_one_that_it_takes(call, monkeypatch):
+def test_its_examples_are_ones_that_it_takes(call, monkeypatch):
     """The words are those of its options, with values of their types; files of it need not be there."""
     monkeypatch.chdir(ROOT)
-    words = shlex.split(example_of(call).removeprefix(call))
-    try:
-        command_of(call).make_context(COMMANDS[call], words)
-    except click.BadParameter as error:
-        assert "does not exist" in error.message
+    assert examples_of(call)
+    for example in examples_of(call):
+        words = shlex.split(example.removeprefix(call).partition(" | ")[0])
+        try:
+            COMMANDS[call].make_context(COMMANDS[call].name, words)
+        except click.BadParameter as error:
+            assert "does not exist" in error.message
 
 
 @everywhere
@@ -79,11 +89,12 @@ def test_wrong_usage_is_2_and_what_is_not_there_is_1_in_one_line(call, tmp_path,
     monkeypatch.chdir(tmp_path)
     wrong = invoke(call, "--nonsense")
     assert wrong.exit_code == 2 and "No such option" in wrong.output
-    command = command_of(call)
-    if any(param.name == "config" for param in command.params) and call != "vcma train-detector":
-        # Where a command needs arguments they are given; that there is no project is found first.
-        needed = ["x" for param in command.params if isinstance(param, click.Argument)]
-        missing = invoke(call, *needed, "--config", "none.yaml")
+    command = COMMANDS[call]
+    if (
+        any(param.name == "config" for param in command.params) and call != "vcma train-detector"
+    ):  # its own --config
+        words = shlex.split(examples_of(call)[0].removeprefix(call))
+        missing = invoke(call, *words, "--config", "none.yaml")
         assert missing.exit_code == 1 and missing.output.startswith("error: none.yaml: no such file"), (
             missing.output
         )
@@ -104,7 +115,7 @@ def test_every_stage_and_the_longer_commands_show_progress_and_need_no_terminal(
     monkeypatch.chdir(project)
 
     def said(call: str, *words: str) -> str:
-        jobs = ["--jobs", "1"] if any(param.name == "jobs" for param in command_of(call).params) else []
+        jobs = ["--jobs", "1"] if any(param.name == "jobs" for param in COMMANDS[call].params) else []
         done = invoke(call, *words, *jobs)
         assert done.exit_code == 0, (call, done.output, done.exception)
         return done.stderr

@@ -13,11 +13,15 @@ from vcma.commands.ablation_table import Ablation, markdown, write_csv
 from vcma.commands.ablation_variants import run_specs
 from vcma.errors import InputError
 from vcma.pipeline import artifact, schemas, storage
-from vcma.pipeline.cli import with_project
+from vcma.pipeline.cli import examples, with_project
 from vcma.pipeline.project import Project
 
 
-@click.command("ablate", context_settings={"default_map": {"dataset": "demo_full"}, "show_default": True})
+@click.command(
+    "ablate",
+    epilog=examples("vcma ablate --dataset demo --only em --seeds 1"),
+    context_settings={"default_map": {"dataset": "demo_full"}, "show_default": True},
+)
 @with_project
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Training seeds of each run.")
 @click.option("--only", multiple=True, help="Only these variants (em with all of its sweep).")

@@ -24,12 +24,12 @@ from vcma.datasets.skip_list import SKIP_FILE, read_skip_list, remaining
 from vcma.detection.registry import load_detector
 from vcma.errors import InputError
 from vcma.pipeline import storage
-from vcma.pipeline.cli import progress, with_project
+from vcma.pipeline.cli import examples, progress, with_project
 from vcma.pipeline.project import Project
 from vcma.pipeline.workers import can_have_workers
 
 
-@click.command("check")
+@click.command("check", epilog=examples("vcma check --dataset vidstg --fix-index", "vcma check --estimate"))
 @with_project
 @click.option(
     "--jobs",

@@ -12,7 +12,7 @@ from vcma.commands.summary import read_coverage
 from vcma.errors import InputError
 from vcma.evaluation.tables import metrics_table
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.cli import with_project
+from vcma.pipeline.cli import examples, with_project
 from vcma.pipeline.project import Project
 from vcma.pipeline.storage import read_json, write_bytes, write_json
 from vcma.records.embeddings import made_by
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vcma.model.evidence import Model
 
 
-@click.command("export")
+@click.command("export", epilog=examples("vcma export my-model --dataset demo"))
 @with_project
 @click.argument("out", type=click.Path(path_type=Path))
 def export_command(project: Project, out: Path) -> None:

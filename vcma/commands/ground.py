@@ -15,14 +15,20 @@ from vcma.api.grounding import Grounding, write_groundings
 from vcma.api.pipeline import model_folder, pipeline_of
 from vcma.commands.ground_folder import ground_folder
 from vcma.errors import InputError
-from vcma.pipeline.cli import check_device, progress, with_project
+from vcma.pipeline.cli import check_device, examples, progress, with_project
 from vcma.pipeline.paths import is_file, is_folder
 from vcma.pipeline.project import Project
 from vcma.pipeline.storage import read_json, text_lines, write_bytes
 from vcma.video.fonts import lacking
 
 
-@click.command("ground")
+@click.command(
+    "ground",
+    epilog=examples(
+        'vcma ground clip.mp4 --query "who follows the brown dog?"',
+        "vcma ground clip.mp4 --dataset clips_cpu --untrained --queries sentences.txt --out answers",
+    ),
+)
 @with_project
 @click.argument("video", type=click.Path(path_type=Path))
 @click.option("--query", "queries", multiple=True, help="A sentence; give it again for more.")

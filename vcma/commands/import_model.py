@@ -13,7 +13,7 @@ from vcma.commands.exported_model import SECTIONS, copy_files, read_manifest
 from vcma.detection.registry import load_detector
 from vcma.errors import InputError
 from vcma.pipeline import artifact, schemas, storage
-from vcma.pipeline.cli import with_project
+from vcma.pipeline.cli import examples, with_project
 from vcma.pipeline.project import Project
 from vcma.text.features import text_features
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vcma.model.evidence import Model
 
 
-@click.command("import")
+@click.command("import", epilog=examples("vcma import my-model --dataset demo_full --force"))
 @with_project
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace the model that is there.")

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from vcma.pipeline import artifact
+from vcma.pipeline.cli import examples
 from vcma.pipeline.exit_codes import exit_on_error
 
 
-@click.command("reseal")
+@click.command("reseal", epilog=examples("vcma reseal artifacts/clips/tubes/1.h5"))
 @click.argument("file", type=click.Path(path_type=Path))
 def reseal_command(file: Path) -> None:
     """Make an artifact valid again that was edited by hand, with h5py, say.

@@ -11,13 +11,18 @@ from vcma.errors import InputError
 from vcma.evaluation.protocols import PROTOCOLS
 from vcma.evaluation.scoring import Scorer, score_file
 from vcma.evaluation.truth import read_truth
-from vcma.pipeline.cli import with_project
+from vcma.pipeline.cli import examples, with_project
 from vcma.pipeline.project import CONFIG, Project
 
 _SECTION = "evaluate"  # of pipeline.yaml; the stage scores VCMA's own predictions by the same values
 
 
-@click.command("score")
+@click.command(
+    "score",
+    epilog=examples(
+        "vcma score theirs.json --dataset hcstvg --protocol all", "vcma score ours.json --compare theirs.json"
+    ),
+)
 @with_project
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--split", type=click.Choice(["val", "test"]), help=f"Ground-truth split.  [default: {_SECTION}'s]")

@@ -7,12 +7,12 @@ import click
 from vcma.evaluation.coverage import Coverage
 from vcma.evaluation.tables import metrics_table, whose
 from vcma.pipeline import artifact, schemas, storage
-from vcma.pipeline.cli import with_project
+from vcma.pipeline.cli import examples, with_project
 from vcma.pipeline.project import Project
 from vcma.records.sentence import few_sentences
 
 
-@click.command("summary")
+@click.command("summary", epilog=examples("vcma summary --dataset demo_full"))
 @with_project
 def summary_command(project: Project) -> None:
     """Print the metrics beside their reference points, what is not scored, and where the report is."""

@@ -18,6 +18,7 @@ from vcma.detector_training.detection_metrics import evaluate_detector
 from vcma.detector_training.pictures import AnnotatedPicture
 from vcma.detector_training.trainer import save, train
 from vcma.errors import InputError
+from vcma.pipeline.cli import examples
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -46,7 +47,12 @@ def training_options(command: Callable) -> Callable:
     return command
 
 
-@click.command("train-detector")
+@click.command(
+    "train-detector",
+    epilog=examples(
+        "vcma train-detector --coco boxes.json --pictures folder --config envs/detectors/demo.yaml --output my.pth"
+    ),
+)
 @click.option("--coco", type=_FILE, help="COCO annotation file to train on; with --pictures.")
 @click.option("--pictures", type=_FOLDER, help="Folder of the COCO file's pictures.")
 @click.option("--vidor", type=_FOLDER, help="Folder of VidOR annotation files to train on; with --videos.")

@@ -95,9 +95,18 @@ def _argument(args: list[str], name: str) -> str | None:
     return None
 
 
-def epilog(example: str = "") -> str:
-    """What ends the help of every command: an example of a call, and the exit codes."""
-    return (f"\b\nExample:\n  {example}\n\n" if example else "") + EXIT_CODES
+def examples(*calls: str) -> str:
+    """How a command is called, as the end of its help."""
+    return "\b\n" + "\n".join(["Examples:", *(f"  {call}" for call in calls)])
+
+
+def with_exit_codes(command: click.Command) -> click.Command:
+    """The command, whose help, and that of those below it, ends in the exit codes."""
+    if EXIT_CODES not in (command.epilog or ""):
+        command.epilog = f"{command.epilog}\n\n{EXIT_CODES}" if command.epilog else EXIT_CODES
+    for below in getattr(command, "commands", {}).values():
+        with_exit_codes(below)
+    return command
 
 
 class StageCommand(click.Command):
@@ -192,14 +201,16 @@ def stage(*shared: str, example: str) -> Callable[[Callable], StageCommand]:
     def decorate(function: Callable) -> StageCommand:
         file = Path(inspect.getsourcefile(function) or "").resolve()
         own = list(reversed(getattr(function, "__click_params__", [])))
-        return StageCommand(
+        command = StageCommand(
             file,
             name=function.__name__,
             callback=lambda **values: _run_stage(function, file, own, shared, values),
             params=[*own, *(_SHARED_OPTIONS[name] for name in shared), _DATASET_OPTION, _CONFIG_OPTION],
             help=inspect.getdoc(function),
-            epilog=epilog(f"python stages/{file.name} {example}"),
+            epilog=examples(f"python stages/{file.name} {example}"),
         )
+        with_exit_codes(command)
+        return command
 
     return decorate
 
