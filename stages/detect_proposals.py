@@ -1,4 +1,7 @@
-"""frames -> proposals/<video>.h5: the detector's regions in every sampled frame."""
+"""frames, queries -> proposals/<video>.h5: the detector's regions in every sampled frame.
+
+A detector that is prompted with words looks for what the sentences of a video name; any other reads none of them.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -8,6 +11,7 @@ import click
 import numpy as np
 
 from vcma.detection.precision import PRECISIONS
+from vcma.detection.prompts import Prompt, described, prompt_digest, video_prompts
 from vcma.detection.proposals import propose
 from vcma.detection.registry import cached_detector, load_detector
 from vcma.pipeline import artifact, schemas
@@ -19,33 +23,44 @@ from vcma.records.columns import Columns
 
 
 @stage("jobs", "scheduler", "wait", "strict", "force", "device", example="--device cuda:0 --batch 32 --jobs 16")
-@click.option("--top-k", type=click.IntRange(1), help="Most regions of one frame.")
-@click.option("--score-threshold", type=click.FloatRange(0, 1), help="Least detection score.")
-@click.option("--nms-threshold", type=click.FloatRange(0, 1), help="IoU beyond which the weaker region goes.")
-@click.option("--min-size", type=click.FloatRange(0), help="Least side of a region in stored pixels.")
-@click.option("--batch", type=click.IntRange(1), help="Frames in one forward pass.")
-@click.option("--precision", type=click.Choice(PRECISIONS), help="Arithmetic of the network.")
+@click.option("--top-k", type=click.IntRange(1), help="Maximum number of regions per frame.")
+@click.option("--score-threshold", type=click.FloatRange(0, 1), help="Minimum detection score.")
+@click.option(
+    "--nms-threshold", type=click.FloatRange(0, 1), help="NMS: IoU above which the lower-scored region is dropped."
+)
+@click.option("--min-size", type=click.FloatRange(0), help="Minimum side of a region, pixels of the stored frame.")
+@click.option("--batch", type=click.IntRange(1), help="Frames per forward pass.")
+@click.option("--precision", type=click.Choice(PRECISIONS), help="Floating-point precision of the network.")
 def detect_proposals(run: StageRun, precision: str, **parameters: Any) -> None:
     """Find regions in every sampled frame with the data set's detector."""
     how = (run.project.detector, run.project.root, run.device, precision)
-    fingerprint = load_detector(*how).fingerprint
+    detector = load_detector(*how)
     frames = run.artifact("frames")
     videos = available_videos(run.artifact("samples.h5"), frames)
     path = {video: video_file(frames, video) for video in videos}
+    prompts = _prompts(run) if detector.reads_sentences else {}
 
     def inputs(video: str) -> dict[str, str]:
         content = artifact.attributes(path[video], schemas.FRAMES)["content"]
-        return {"frames": content, "detector": fingerprint}
+        asked = {"prompt": prompt_digest(prompts[video])} if prompts else {}
+        return {"frames": content, "detector": detector.fingerprint, **asked}
 
     threads = 0 if run.device == "cpu" else run.jobs
     work = partial(_work, how, parameters | {"threads": threads})
-    items = {video: (path[video],) for video in videos}
-    done = per_video(run, schemas.PROPOSALS, items, work, inputs, _count)
-    run.done(done.text(), run.artifact("proposals"))
+    items = {video: (path[video], prompts.get(video, ())) for video in videos}
+    done = per_video(run, schemas.PROPOSALS, items, work, inputs, _count).text()
+    if prompts:
+        done += f", {described([prompts[video] for video in videos])}"
+    run.done(done, run.artifact("proposals"))
 
 
-def _work(how: tuple, parameters: dict, frames: Path) -> Columns:
-    return propose(cached_detector(*how), artifact.read(schemas.FRAMES, frames), **parameters)
+def _prompts(run: StageRun) -> dict[str, Prompt]:
+    samples = artifact.read(schemas.SAMPLES, run.artifact("samples.h5"))
+    return video_prompts(samples, artifact.read(schemas.QUERIES, run.artifact("queries.h5")))
+
+
+def _work(how: tuple, parameters: dict, frames: Path, phrases: Prompt) -> Columns:
+    return propose(cached_detector(*how).prompted(phrases), artifact.read(schemas.FRAMES, frames), **parameters)
 
 
 def _count(columns: Columns) -> dict[str, int]:

@@ -22,9 +22,9 @@ from vcma.records.predicted_tubes import PredictedTubes
 
 
 @stage(example="--protocol all --compare other/predictions.json")
-@click.option("--split", type=click.Choice(["val", "test"]), help="Which truth.")
-@click.option("--protocol", type=click.Choice(["default", "all", *PROTOCOLS]), help="By which protocol.")
-@click.option("--seed", type=click.IntRange(0), help="Of the bootstrap and of the answers by chance.")
+@click.option("--split", type=click.Choice(["val", "test"]), help="Ground-truth split.")
+@click.option("--protocol", type=click.Choice(["default", "all", *PROTOCOLS]), help="Evaluation protocol.")
+@click.option("--seed", type=click.IntRange(0), help="Random seed of bootstrap and chance.")
 @mode("--predictions", "foreign", type=click.Path(path_type=Path), help="Score this JSON file instead of ours.")
 @mode("--json", "out", type=click.Path(path_type=Path), help="With --predictions: where the metrics go.")
 @mode("--compare", "other", type=click.Path(path_type=Path), help="Print paired differences to this JSON file.")

@@ -24,7 +24,7 @@ from vcma.video.fonts import lacking
 
 
 @stage("jobs", example="--figure 2373450082/5/captions/0 --out strip.pdf")
-@click.option("--examples", type=click.IntRange(0), help="Grounded examples on the page.")
+@click.option("--examples", type=click.IntRange(0), help="Number of examples in the report.")
 @mode("--figure", metavar="SAMPLE", help="Only draw this sample as a film strip, as in the paper's figure 2.")
 @mode("--against", type=click.Path(path_type=Path), help="Another run's artifacts: samples gained and lost.")
 @mode("--out", type=click.Path(path_type=Path), help="Another folder or, with --figure, a .png, .svg or .pdf.")

@@ -25,7 +25,7 @@ FLOORS = (
     ("records",),
     ("pipeline", "text", "model"),
     ("video", "linking", "parsing", "batching"),
-    ("datasets", "detection"),
+    ("datasets", "detection", "embedding"),
     ("evaluation", "detector_training"),
     ("training", "conversion"),
     ("inference", "report"),

@@ -55,7 +55,7 @@ def stage(project: Path, name: str, *options: str, code: int = 0) -> str:
 
 
 def make_project(folder: Path) -> Path:
-    for name in ("stages", "vcma", "envs/detectors", "demo"):
+    for name in ("stages", "vcma", "envs/detectors", "envs/encoders", "demo"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "dvc.*"))
     for name in ("pipeline.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, folder / name)

@@ -12,7 +12,7 @@ docs/python.md introduces the names; `examples/grounding.ipynb` uses them.
 
 from importlib import import_module
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 # Public name -> module, imported when asked for: `import vcma` needs no other library, and a stage that imports a
 # part of the package depends on that part alone. vcma/__init__.pyi tells type checkers the same.
 _PUBLIC = {

@@ -9,10 +9,12 @@ from vcma.batching.clip_store import ClipStore
 from vcma.errors import InputError
 from vcma.inference.grounder import Grounder
 from vcma.inference.untrained import label_encoder, settings_of
+from vcma.model.clip import crop
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.video_artifacts import tell_strays
 from vcma.records.query import Entity, Query
 from vcma.records.sentence import Sentence
+from vcma.records.tubes import Tubes
 
 DOG = Query("the dog", "declarative", (Entity("the dog", "dog", (), "singular", (0, 7)),), (), 0)
 
@@ -87,6 +89,55 @@ def test_classes_of_one_name_keep_their_order(tmp_path):
     write(tmp_path, a=tubes, b=reordered(tubes, (1, 0, 2)))
     clips = ClipStore(tmp_path, 12, ["a", "b"])
     assert np.array_equal(clips.tubes("a").class_prob, clips.tubes("b").class_prob)
+
+
+def prompted(tubes, names, order):
+    """The same tubes of a detector that was asked for more names, whose classes stand in an order."""
+    more = len(tubes["tube_score"]), len(names)
+    rest = np.full(more, 0.5, np.float16)
+    rest[1] = 0.9
+    wider = {
+        "class_name": np.array([*tubes["class_name"], *names], object)[order],
+        "class_prob": np.concatenate([tubes["class_prob"], rest], axis=1)[:, order],
+        "prompted": (np.arange(3 + len(names)) >= 3)[order],
+    }
+    return tubes | wider
+
+
+def test_classes_that_one_video_was_prompted_with_stand_behind_those_of_all(tmp_path):
+    tubes = sure_of_its_classes()
+    a, b = prompted(tubes, ("zebra",), [0, 1, 2, 3]), prompted(tubes, ("lion", "red lion"), [4, 2, 0, 3, 1])
+    write(tmp_path, a=a, b=b, c=tubes)
+    clips = ClipStore(tmp_path, 12, ["a", "b", "c"])
+    assert clips.describe()["class_name"].tolist() == ["adult", "dog", "ball"]
+    names = {video: clips.tubes(video).class_name.tolist() for video in "abc"}
+    assert names == {
+        "a": ["adult", "dog", "ball", "zebra"],
+        "b": ["adult", "dog", "ball", "red lion", "lion"],
+        "c": ["adult", "dog", "ball"],
+    }
+    kept = [clips((video, 0, -1)) for video in "abc"]
+    assert [clip.prompts for clip in kept] == [("zebra",), ("red lion", "lion"), ()]
+    # What a model reads is of one width, and a crop of tubes in any order is the same.
+    for clip in kept:
+        np.testing.assert_array_equal(clip.appearance, kept[2].appearance)
+    alone = crop(Tubes.of(b), 0, -1, 12)
+    assert alone.prompts == kept[1].prompts
+    np.testing.assert_array_equal(alone.class_prob[:, 3:], kept[1].class_prob[:, 3:])
+
+
+def test_a_sentence_is_matched_with_the_classes_of_its_own_video(tmp_path):
+    tubes = sure_of_its_classes()
+    write(tmp_path, a=prompted(tubes, ("zebra",), [0, 1, 2, 3]), b=prompted(tubes, ("lion",), [0, 1, 2, 3]))
+    zebra = Query("a zebra", "declarative", (Entity("a zebra", "zebra", (), "singular", (0, 7)),), (), 0)
+    settings, _ = settings_of(yaml.safe_load((ROOT / "pipeline.yaml").read_text())["untrained"])
+    encoder = label_encoder(tubes["class_name"], tubes["attribute_name"], 6)
+    grounder = Grounder.untrained(settings, 12, encoder, "cpu")
+    found = grounder.in_corpus(
+        ClipStore(tmp_path, 12, ["a", "b"]), [Sentence.of(zebra, video, video, 0, -1) for video in "ab"]
+    )
+    assert found[0].answer.tube == 1
+    assert [any(flag == "no_class:zebra" for flag in p.flags) for p in found] == [False, True]
 
 
 def test_a_stray_file_is_ignored_and_told(tmp_path, capsys):

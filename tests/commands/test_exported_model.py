@@ -108,6 +108,19 @@ def test_a_text_encoder_that_does_not_travel_is_told_on_both_sides(tmp_path, tex
     assert (away / "artifacts/demo/model/model.json").read_bytes() == before
 
 
+def test_a_model_says_that_it_needs_its_region_text_encoder(tmp_path):
+    home, away = make_project(tmp_path / "home"), make_project(tmp_path / "away")
+    folder = home / "artifacts" / "demo" / "model"
+    model, description = load_model(folder)
+    words = replace(model.vocabulary, region_text="clip:1234.1 context 0.15")
+    save_model(folder, replace(model, vocabulary=words), "test", {"max_frames": description["max_frames"]})
+    told = call(export_command, home, tmp_path / "out")
+    what = "its region-text encoder (clip:1234.1), which is not exported"
+    assert what in told and what in (tmp_path / "out" / "README.md").read_text()
+    told = call(import_command, away, tmp_path / "out", "--force", code=1)
+    assert "the model was trained with the region-text encoder clip:1234.1; name its folder in 'encoder:'" in told
+
+
 def test_other_parameters_are_told(tmp_path):
     home, away = make_project(tmp_path / "home"), make_project(tmp_path / "away")
     call(export_command, home, tmp_path / "out")

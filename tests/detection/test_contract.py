@@ -10,11 +10,12 @@ import pytest
 from tests.detection.answers import ANSWERS, SIDE, answer_of, some_things
 from tests.detection.narrow_models import C4, FPN, narrow_block, narrow_model, zoo_pickle
 from tests.detection.networks import LIMITS, check_regions, constant_network, random_picture
+from tests.detection.tiny_grounding_dino import tiny_block, tiny_grounding_dino
 from vcma.boxes import pairwise_iou
 from vcma.detection.layouts import LAYOUTS
 from vcma.detection.registry import BACKENDS, load_detector
 
-CASES = (*LAYOUTS, "detectron2 fpn", "detectron2 c4")
+CASES = (*LAYOUTS, "detectron2 fpn", "detectron2 c4", "open vocabulary")
 
 
 def make_block(case, folder, seed=0):
@@ -27,6 +28,9 @@ def make_block(case, folder, seed=0):
         (folder / "names").write_text("person\ndog\nball")
         files = {"weights": "net.onnx", "classes": "names"}
         return {"backend": "opencv_dnn", "layout": case, "input_size": SIDE} | files
+    if case == "open vocabulary":
+        tiny_grounding_dino(folder, seed)
+        return tiny_block()
     text, attributes = (FPN, 0) if case == "detectron2 fpn" else (C4, 7)
     zoo_pickle(narrow_model(folder, text, 20, attributes, seed=seed), folder / "model.pkl")
     return narrow_block(**({"attributes": "attributes"} if attributes else {}))
@@ -58,7 +62,7 @@ def columns(regions):
 
 def test_every_backend_and_layout_is_among_the_cases():
     assert set(ANSWERS) == set(LAYOUTS)
-    assert set(BACKENDS) == {"opencv_dnn", "detectron2"}
+    assert set(BACKENDS) == {"opencv_dnn", "detectron2", "open_vocabulary"}
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 300), (301, 3), (97, 61), (64, 64), (480, 853)], ids=str)
@@ -136,6 +140,10 @@ def test_the_fingerprint_tells_detectors_apart(case, detector, block, folder, tm
         found |= {load_detector(block | {"scale": 0.5}, folder).fingerprint}
         found |= {load_detector(block | {"swap_rb": not LAYOUTS[case].swap_rb}, folder).fingerprint}
         assert len(found) == 5
+    elif case == "open vocabulary":
+        (moved / "vocab.txt").write_text("another")
+        found.add(load_detector(block | {"classes": "names"}, moved).fingerprint)
+        assert len(found) == 4
     else:
         config = (folder / "model.yaml").read_text().replace("MIN_SIZE_TEST: 64", "MIN_SIZE_TEST: 72")
         (folder / "other.yaml").write_text(config)

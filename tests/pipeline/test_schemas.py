@@ -20,8 +20,9 @@ PINNED = {
     "samples/1": "bfb4dc066dfd6069",
     "truth/2": "a35af986da9c96b9",
     "frames/1": "83e3b3ad6f7e2734",
-    "proposals/1": "ddecd08f86a6c9d0",
-    "tubes/1": "23cdb2b6b26a2717",
+    "proposals/1": "cfe981422d79fbcf",
+    "tubes/1": "863d88a66d9d1d17",
+    "embeddings/1": "0059968b4cc3fc0c",
     "queries/1": "a43ca1d1c15cda34",
     "predictions/1": "bd5962295961a17c",
     "references/1": "82c85a4a98575afe",
@@ -120,6 +121,7 @@ TUBE_DEFAULTS = {
     "interpolated": lambda tubes: np.zeros(len(tubes["position"]), bool),
     "feature": lambda tubes: np.zeros((len(tubes["position"]), 0), np.float16),
     "attribute_prob": lambda tubes: np.zeros((len(tubes["tube_score"]), 0), np.float16),
+    "prompted": lambda tubes: np.zeros(len(tubes["class_name"]), bool),
     "attribute_name": lambda tubes: np.zeros(0, object),
 }
 

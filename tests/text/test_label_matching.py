@@ -46,3 +46,34 @@ def test_things_of_several_names_and_people_by_what_they_do_answer_by_name():
     found = class_weights([(word,) for word in asked], names)
     assert [names[i] for i in found.argmax(1)[:6]] == ["motorbike", "surfboard", "diningtable", *["person"] * 3]
     assert (found[:6].max(1) == 1).all() and (found[6] < 1).all()
+
+
+NAMES, PROMPTS = ("person", "table"), ("ball", "man", "man in blue coat", "man in red coat", "toy bear", "zebra")
+
+
+@pytest.mark.parametrize(
+    ("words", "whole", "answering"),
+    [
+        # The phrase itself most, its noun and what the noun is half, the other man's phrase not at all.
+        (("man",), "man in red coat", {"man in red coat": 1, "man": 0.5, "person": 0.5}),
+        (("man",), "man", {"man in red coat": 1, "man in blue coat": 1, "man": 1, "person": 1}),
+        (("who",), "person", {"man in red coat": 1, "man in blue coat": 1, "man": 1, "person": 1}),
+        (("toy", "bear"), "toy bear", {"toy bear": 1}),
+        (("bear",), "bear", {"toy bear": 1}),
+        (("zebra",), "zebra", {"zebra": 1}),
+        # A phrase that was not asked for: by its noun.
+        (("small", "ball"), "small ball", {"ball": 1}),
+        (("table",), "table", {"table": 1}),
+    ],
+)
+def test_prompts_answer_to_their_phrases_and_nouns(words, whole, answering):
+    (found,) = class_weights([words], NAMES, PROMPTS, [whole])
+    names = (*NAMES, *PROMPTS)
+    assert {name: weight for name, weight in zip(names, found.tolist(), strict=True) if weight} == answering
+
+
+def test_without_prompts_phrases_are_as_before():
+    phrases = [("toy", "bear"), ("man",), ("unheard-of",)]
+    wholes = ["toy bear", "man in red coat", "unheard-of"]
+    names = ("person", "bear", "teddy bear")
+    assert (class_weights(phrases, names) == class_weights(phrases, names, (), wholes)).all()

@@ -135,7 +135,7 @@ def grounding_of(sentence: str, query: Query, prediction: Prediction, video: Vid
 
 
 def write_groundings(films: Sequence[tuple[Grounding, Path]], watch: Watch = unwatched) -> None:
-    """Write a film of each answer in one video, which is read once for all of them; watch: as of `find_tubes`."""
+    """Write a film of each answer in one video, which is read once for all of them."""
     if films:
         video = films[0][0].video
         write_films(

@@ -15,6 +15,7 @@ import numpy as np
 from vcma.api.grounding import Grounding, grounding_of
 from vcma.api.video_tubes import VideoTubes, Watch, find_tubes, open_video, tube_sections, unwatched
 from vcma.detection.base import Detector
+from vcma.detection.prompts import prompt
 from vcma.detection.registry import load_detector
 from vcma.errors import InputError, did_you_mean
 from vcma.pipeline import artifact, schemas
@@ -22,6 +23,7 @@ from vcma.pipeline.devices import device_error
 from vcma.pipeline.paths import is_file
 from vcma.pipeline.project import CONFIG, Project, find_config, load_project
 from vcma.pipeline.source import PACKAGE
+from vcma.records.embeddings import Embeddings, fingerprint, made_by
 from vcma.records.query import Query
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
@@ -127,18 +129,27 @@ class Pipeline:
         video: str | Path | np.ndarray,
         fps: float | None = None,
         *,
+        sentences: str | Sequence[str] = (),
         watch: Watch = unwatched,
     ) -> VideoTubes:
         """The tubes of everything in a video that the detector knows: what takes long, and serves many sentences.
 
         video: a file, or frames uint8 [n, height, width, 3] RGB of which `fps` are shown a second.
-        watch(items, total, what) iterates over frames and passes of the detector, and may show how far it is.
-        Raises InputError where the video cannot be used.
+        sentences: what a detector that is prompted with words looks for; any other reads none of them. watch: shows
+        progress, e.g. `lambda items, total, what: tqdm(items, what, total)`. Raises InputError where the video
+        cannot be used.
         """
         pictures, sections, notes = open_video(video, fps), tube_sections(self.project), list[str]()
         threads = 0 if self.device == "cpu" else os.cpu_count() or 1
-        tubes = find_tubes(pictures, self.detector, sections, threads=threads, tell=notes.append, watch=watch)
+        detector = self.detector.prompted(self.prompt_of(sentences))
+        tubes = find_tubes(pictures, detector, sections, threads=threads, tell=notes.append, watch=watch)
         return VideoTubes.of(pictures, Tubes.of(tubes), sections, notes)
+
+    def prompt_of(self, sentences: str | Sequence[str]) -> tuple[str, ...]:
+        """What a detector that is prompted with words looks for in a video of these sentences; else nothing."""
+        if not self.detector.reads_sentences:
+            return ()
+        return prompt(_parsed(parse(sentences, self.project)))
 
     def read_tubes(self, video: str | Path | np.ndarray, path: str | Path, fps: float | None = None) -> VideoTubes:
         """A video with its tubes from an artifact: saved ones, a stage's, or another tracker's.
@@ -171,7 +182,7 @@ class Pipeline:
         Raises InputError where the video cannot be used, or nothing was detected in it.
         """
         texts = _texts(sentences)
-        found = video if isinstance(video, VideoTubes) else self.find_tubes(video, fps)
+        found = video if isinstance(video, VideoTubes) else self.find_tubes(video, fps, sentences=texts)
         if not texts:
             return []
         queries = parse(texts, self.project)
@@ -182,13 +193,20 @@ class Pipeline:
         from vcma.model.clip import crop
 
         grounder = self._grounder_for(video.tubes)
-        clip = crop(video.tubes, video.begin, video.end, grounder.max_frames)
+        clip = crop(video.tubes, video.begin, video.end, grounder.max_frames, self._seen(video, grounder))
         if not len(clip.tube):
             raise InputError(
                 "nothing was detected", str(video.pictures.path), "lower detect_proposals.score_threshold"
             )
-        sentences = [Sentence.of(query, str(i), "", 0, -1) for i, query in enumerate(queries)]
-        return grounder.in_clip(video.tubes, clip, sentences)
+        return grounder.in_clip(video.tubes, clip, _parsed(queries))
+
+    def _seen(self, video: VideoTubes, grounder: Grounder) -> Embeddings | None:
+        """What the data set's region-text encoder sees in the tubes, where the grounder asks for it."""
+        if self.project.encoder is None or grounder.encoder.region_text is None:
+            return None
+        from vcma.text.dual_encoder import cached_encoder
+
+        return video.seen_by(cached_encoder(self.project.encoder, self.device), self.project)
 
     @cached_property
     def _grounder_for(self) -> Callable[[Tubes], Grounder]:
@@ -196,19 +214,38 @@ class Pipeline:
 
         if self.model is not None:
             trained = Grounder.trained(
-                self.model, self.project.root, self.detector.fingerprint, self.device, changes=self.changes
+                self.model,
+                self.project.root,
+                self.detector.fingerprint,
+                self.device,
+                changes=self.changes,
+                seeing=self.project.encoder,
             )
+            self._check_context(trained.encoder.vocabulary.region_text)
             return lambda tubes: trained
         from vcma.inference.untrained import label_encoder, settings_of
+        from vcma.text.dual_encoder import needed_encoder
+        from vcma.text.region_text import RegionText
 
         settings, max_frames = settings_of(self.project.section("untrained"))
         changed = replace(settings, **self.changes)
+        seeing = needed_encoder(self.project.encoder, changed.region_text_prior)
 
         def untrained(tubes: Tubes) -> Grounder:
-            encoder = label_encoder(tubes.class_name, tubes.attribute_name, tubes.feature.shape[1])
+            region_text = RegionText(seeing, changed.prompts, tuple(tubes.common_classes)) if seeing else None
+            labels = tubes.common_classes, tubes.attribute_name, tubes.feature.shape[1]
+            encoder = label_encoder(*labels, region_text)
             return Grounder.untrained(changed, max_frames, encoder, self.device)
 
         return untrained
+
+    def _check_context(self, trained_with: str) -> None:
+        """Raise InputError where a model's embeddings were of crops with another context; empty: it has none."""
+        context = self.project.section("embed_tubes")["context"]
+        if trained_with and trained_with != fingerprint(made_by(trained_with), context):
+            share = trained_with.rpartition(" ")[2]
+            what = f"the model was trained on crops with {share} of context, not {context:g}"
+            raise InputError(what, self.model, "set embed_tubes.context to what it was")
 
 
 def parse(sentences: str | Iterable[str], project: Project | None = None) -> list[Query]:
@@ -220,6 +257,11 @@ def parse(sentences: str | Iterable[str], project: Project | None = None) -> lis
 
     model = project.section("parse_queries")["model"] if project else "auto"
     return list(read(_texts(sentences), None if model == "auto" else model))
+
+
+def _parsed(queries: Iterable[Query]) -> list[Sentence]:
+    """Sentences that are searched in the whole of one video."""
+    return [Sentence.of(query, str(i), "", 0, -1) for i, query in enumerate(queries)]
 
 
 def _texts(sentences: str | Iterable[str]) -> list[str]:

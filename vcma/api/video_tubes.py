@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -16,21 +16,25 @@ from vcma.pipeline import artifact, schemas
 from vcma.pipeline.paths import is_file
 from vcma.pipeline.project import Project
 from vcma.records.columns import Columns
+from vcma.records.embeddings import Embeddings, fingerprint
 from vcma.records.tubes import Tubes
 from vcma.video.decoding import FrameReader
 from vcma.video.picture_array import PictureArray, Pictures
 from vcma.video.sampling import sample, time_grid
 from vcma.video.timeline import ASSUMED_FPS, Timeline
 
+if TYPE_CHECKING:
+    from vcma.text.dual_encoder import DualEncoder
+
 
 class Watch(Protocol):
-    """Iterates over items, of which there are at most `total`, and may show how far `what` is."""
+    """Iterates over what long work goes through, of which there are at most `total`, and may show how far it is."""
 
     def __call__(self, items: Iterable, total: int, what: str) -> Iterable: ...
 
 
 def unwatched(items: Iterable, total: int, what: str) -> Iterable:
-    """A `Watch` that shows nothing."""
+    """Show nothing."""
     return items
 
 
@@ -47,6 +51,7 @@ class VideoTubes:
     end: int
     notes: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    _seen: dict[str, Embeddings] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -79,6 +84,18 @@ class VideoTubes:
     def fps(self) -> float:
         """Frames a second; an assumption where nothing tells them."""
         return self.timeline.fps or ASSUMED_FPS
+
+    def seen_by(self, encoder: DualEncoder, project: Project) -> Embeddings:
+        """What a region-text encoder sees in the tubes, once for each encoder; the video is decoded again."""
+        from vcma.embedding.tube_embeddings import embed
+
+        how = project.section("embed_tubes")
+        key = fingerprint(encoder.name, how["context"])
+        if key not in self._seen:
+            whole = [(0, len(self.timeline))]
+            frames = sample(self.pictures, whole, **project.section("extract_frames"))
+            self._seen[key] = Embeddings.of(embed(encoder, frames, self.tubes, **how))
+        return self._seen[key]
 
     def save(self, path: str | Path) -> None:
         """Write the tubes as an artifact, which `Pipeline.read_tubes` and `read_artifact` read."""
@@ -138,12 +155,15 @@ def find_tubes(
 
     if pictures.timeline.missing:
         tell(pictures.timeline.missing)
-    whole, decode = [(0, len(pictures.timeline))], partial(watch, what="decode")
-    frames = sample(pictures, whole, tell=tell, watch=decode, **sections["extract_frames"])
-    how = {key: value for key, value in sections["detect_proposals"].items() if key != "precision"}
-    found = propose(
-        detector, frames, threads=threads, watch=lambda passes: watch(passes, len(passes), "detect"), **how
+    frames = sample(
+        pictures,
+        [(0, len(pictures.timeline))],
+        tell=tell,
+        watch=partial(watch, what="decode"),
+        **sections["extract_frames"],
     )
+    how = {key: value for key, value in sections["detect_proposals"].items() if key != "precision"}
+    found = propose(detector, frames, threads=threads, watch=lambda r: watch(r, len(r), what="detect"), **how)
     return link(found, **sections["link_tubes"])
 
 

@@ -30,7 +30,8 @@ def ablate_command(project: Project, seeds: int, only: tuple[str, ...], jobs: in
 
     _check_inputs(project)
     alpha, train_em = float(project.section("link_tubes")["alpha"]), project.section("train_em")
-    specs = run_specs(train_em, project.section("untrained"), alpha, range(seeds))
+    has_encoder = project.encoder is not None
+    specs = run_specs(train_em, project.section("untrained"), alpha, range(seeds), has_encoder)
     variants = dict.fromkeys(spec.variant for spec in specs)
     if unknown := sorted(set(only) - set(variants)):
         raise click.UsageError(f"no variant {', '.join(unknown)}; there are {', '.join(variants)}")
@@ -53,7 +54,8 @@ def ablate_command(project: Project, seeds: int, only: tuple[str, ...], jobs: in
 
 def _check_inputs(project: Project) -> None:
     """Raise InputError where a stage has not yet made what the runs read."""
-    for name in ("samples.h5", "queries.h5", "tubes", "truth_train.h5"):
+    embeddings = ["embeddings"] if project.encoder else []
+    for name in ("samples.h5", "queries.h5", "tubes", *embeddings, "truth_train.h5"):
         if not (project.artifacts / name).exists():
             remedy = f"run the stages with --dataset {project.dataset}, or make ablation for demo_full"
             raise InputError("is not there yet", project.artifacts / name, remedy)

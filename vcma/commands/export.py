@@ -15,6 +15,7 @@ from vcma.pipeline import artifact, schemas
 from vcma.pipeline.cli import with_project
 from vcma.pipeline.project import Project
 from vcma.pipeline.storage import read_json, write_bytes, write_json
+from vcma.records.embeddings import made_by
 from vcma.text.features import LEARNED, WORDLLAMA
 
 if TYPE_CHECKING:
@@ -40,21 +41,24 @@ def export_command(project: Project, out: Path) -> None:
         "parameters": {name: project.section(name) for name in SECTIONS},
         "files": copy_files(folder, out, files),
     }
-    encoder = _encoder_needed(model)
-    write_bytes(out / "README.md", _model_card(project, description, encoder).encode())
+    needed = _encoders_needed(model)
+    write_bytes(out / "README.md", _model_card(project, description, needed).encode())
     write_json(out / MANIFEST, manifest)  # last: a folder without it is no export
-    if encoder:
-        click.echo(f"export: the model needs {encoder}", err=True)
+    if needed:
+        click.echo(f"export: the model needs {needed}", err=True)
     click.echo(f"export: the model trained on {project.dataset} -> {out}", err=True)
 
 
-def _encoder_needed(model: Model) -> str:
-    """Where a model's text encoder must be, which no export holds; empty if it needs no folder."""
-    text = model.settings.text
-    if text in (WORDLLAMA.name, LEARNED.name):
-        return ""
-    where = "at this very path" if Path(text).is_absolute() else "at this place below the project's folder"
-    return f"its text encoder, which is not exported: the folder {text} must be {where} where the model is used"
+def _encoders_needed(model: Model) -> str:
+    """Which encoders a model reads, and where they must be; no export holds them. Empty if it needs none."""
+    text, region_text, needed = model.settings.text, model.vocabulary.region_text, []
+    if text not in (WORDLLAMA.name, LEARNED.name):
+        where = "at this very path" if Path(text).is_absolute() else "at this place below the project's folder"
+        needed.append(f"its text encoder, which is not exported: the folder {text} must be {where}")
+    if region_text:
+        where = "any folder that 'encoder:' in the data set's block names"
+        needed.append(f"its region-text encoder ({made_by(region_text)}), which is not exported: in {where}")
+    return " where the model is used; and ".join([*needed, ""]).removesuffix("; and ")
 
 
 def _metrics(project: Project, weights: str) -> dict[str, Any]:

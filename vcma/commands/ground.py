@@ -85,7 +85,14 @@ def _ground_video(
 ) -> None:
     # All that can be wrong is found before the minutes that detection takes.
     pipeline = pipeline_of(project, model, device)
-    tubes = pipeline.find_tubes(video, watch=progress)
+    if pipeline.detector.reads_sentences:
+        asked = ", ".join(pipeline.prompt_of(texts)) or "nothing else"
+        common = len(pipeline.detector.class_names)
+        click.echo(
+            f"note: detected anew for these sentences: {asked}, beside {common:,} names looked for in every video",
+            err=True,
+        )
+    tubes = pipeline.find_tubes(video, sentences=texts, watch=progress)
     if tubes.notes:
         what = "; ".join(tubes.notes)
         click.echo(f"note: {click.format_filename(video)} {what}; what there is of it is searched", err=True)

@@ -30,6 +30,7 @@ from vcma.api.video_tubes import find_tubes, tube_sections
 from vcma.datasets.clips import read_entries
 from vcma.datasets.entries import UnusableEntry, UnusableError
 from vcma.datasets.video_files import VideoFolder, size_and_mtime
+from vcma.detection.prompts import prompt_digest
 from vcma.detection.registry import cached_detector
 from vcma.errors import InputError, RefusedError
 from vcma.inference.doubts import explained
@@ -46,6 +47,7 @@ from vcma.pipeline.workers import results
 from vcma.records.answer import Answer
 from vcma.records.tubes import Tubes
 from vcma.report.names import readable_names
+from vcma.text.dual_encoder import cached_encoder
 from vcma.video.annotated_film import Film, write_films
 from vcma.video.decoding import FrameReader
 
@@ -107,7 +109,7 @@ def ground_folder(
         device=device,
     )
     with stage_lock(run):
-        _find_all_tubes(run, root, work, pipeline.detector.fingerprint)
+        _find_all_tubes(run, root, work, pipeline)
         found = _answer_all(run, root, work, pipeline, out)
         _write_results(out, root, work, found)
     videos = len({answer["video"] for answer in found.values()})
@@ -146,8 +148,9 @@ def _read_work(root: Path, texts: Sequence[str], table: Path | None, out: Path) 
     return work
 
 
-def _find_all_tubes(run: StageRun, root: Path, work: _Work, fingerprint: str) -> None:
+def _find_all_tubes(run: StageRun, root: Path, work: _Work, pipeline: Pipeline) -> None:
     """Make the tubes of every video that has none of these parameters; those of failed ones leave the work."""
+    prompts = {video: pipeline.prompt_of([*sentences.values()]) for video, sentences in work.sentences.items()}
     project = run.project
     how = (project.detector, project.root, run.device, run.params["detect_proposals"]["precision"])
 
@@ -156,9 +159,11 @@ def _find_all_tubes(run: StageRun, root: Path, work: _Work, fingerprint: str) ->
             size, modified = size_and_mtime(root / video)
         except UnusableError as error:
             raise InputError(str(error), root / video) from error
-        return {"video": f"{video}, {size} bytes, modified {modified}", "detector": fingerprint}
+        asked = {"prompt": prompt_digest(prompts[video])} if pipeline.detector.reads_sentences else {}
+        detector = pipeline.detector.fingerprint
+        return {"video": f"{video}, {size} bytes, modified {modified}", "detector": detector, **asked}
 
-    items = {video: (root / video,) for video in work.sentences}
+    items = {video: (root / video, prompts[video]) for video in work.sentences}
     make = partial(_make_tubes, how, dict(run.params))
     done = per_video(run, schemas.TUBES, items, make, inputs, _count, isolated=True)
     for video, why in done.failed.items():
@@ -166,9 +171,12 @@ def _find_all_tubes(run: StageRun, root: Path, work: _Work, fingerprint: str) ->
         work.skipped[video] = why
 
 
-def _make_tubes(how: tuple, sections: Mapping[str, Mapping[str, Any]], path: Path) -> WithNotes:
+def _make_tubes(
+    how: tuple, sections: Mapping[str, Mapping[str, Any]], path: Path, asked: Sequence[str]
+) -> WithNotes:
     notes: list[str] = []
-    return WithNotes(find_tubes(FrameReader(path), cached_detector(*how), sections, tell=notes.append), notes)
+    detector = cached_detector(*how).prompted(asked)
+    return WithNotes(find_tubes(FrameReader(path), detector, sections, tell=notes.append), notes)
 
 
 def _count(columns: Mapping[str, Any]) -> dict[str, int]:
@@ -276,7 +284,8 @@ def _key(pipeline: Pipeline, video: Path, tubes: Path, sentences: Mapping[str, s
     )
     content = artifact.attributes(tubes, schemas.TUBES)["content"]
     code = code_digest(Path(pipeline_module.__file__))
-    parameters = project.section("extract_frames"), project.section("parse_queries")
+    parameters = [project.section(name) for name in ("extract_frames", "parse_queries", "embed_tubes")]
+    parameters.append({"encoder": cached_encoder(project.encoder).name if project.encoder else ""})
     text = json.dumps([str(video), name, content, dict(sentences), model, parameters, code], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

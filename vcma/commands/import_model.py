@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Replace the model that is there.")
 def import_command(project: Project, folder: Path, force: bool) -> None:
     """Make the exported model in FOLDER that of the chosen data set, if it fits the features made there."""
-    from vcma.training.model_files import load_model  # with torch, which --help need not wait for
+    # With torch, which --help need not wait for.
+    from vcma.training.model_files import load_model, trained_region_text
 
     manifest = read_manifest(folder)
     model, _ = load_model(folder, _detector_fingerprint(project))
     _check_encoder(model, project.root)
+    trained_region_text(model.vocabulary, model.settings.prompts, project.encoder, folder)
     place = project.artifacts / "model"
     if place.exists() and not force:
         raise InputError("a model is there already", place, "--force replaces it")

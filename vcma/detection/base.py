@@ -21,15 +21,23 @@ from vcma.records.regions import Regions
 class Detector(Protocol):
     """What a backend's `load` returns.
 
-    feature_dim is D of `Regions`; fingerprint tells detectors apart whose answers may differ. Detection has three
-    steps, so that what the processor does can overlap with what a device does: `prepare` and `finish` may run in
-    any thread, several at a time; `run` lets one thread in at a time, and may return before the device is done.
+    feature_dim is D of `Regions`; fingerprint tells detectors apart whose answers may differ. A detector that
+    reads_sentences finds what it is prompted with: the last of its classes, `prompts`, are those of one video,
+    the others of every video, and the fingerprint leaves prompts out. Detection has three steps, so that what the
+    processor does can overlap with what a device does: `prepare` and `finish` may run in any thread, several at a
+    time; `run` lets one thread in at a time, and may return before the device is done.
     """
 
     class_names: tuple[str, ...]
     attribute_names: tuple[str, ...]
     feature_dim: int
     fingerprint: str
+    reads_sentences: bool = False
+    prompts: tuple[str, ...] = ()
+
+    def prompted(self, phrases: Sequence[str]) -> Detector:
+        """The detector for a video whose sentences name these phrases; itself where it reads no sentence."""
+        return self
 
     def prepare(self, pictures: Sequence[np.ndarray]) -> Any:
         """What `run` reads of pictures (H, W, 3) uint8 BGR, which may differ in size."""
@@ -103,10 +111,11 @@ def read_names(path: Path) -> tuple[str, ...]:
     return names
 
 
-def fingerprint(backend: str, description: str, weights: Path) -> str:
-    """Digest of what decides a detector's answers: backend, configuration and the weights' content."""
+def fingerprint(backend: str, description: str, *files: Path) -> str:
+    """Digest of what decides a detector's answers: backend, configuration and the content of its files."""
     digest = hashlib.sha256(f"{backend}\0{description}\0".encode())
-    with weights.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    for path in files:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
     return f"{backend}:{digest.hexdigest()[:32]}"

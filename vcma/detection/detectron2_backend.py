@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
-import click
 import numpy as np
 
 from vcma.detection.base import Detector, existing_file, fingerprint, read_names
@@ -30,9 +28,10 @@ from vcma.detection.detectron2_config import (
     without_old_warnings,
 )
 from vcma.detection.detectron2_model import build_model, fill, fuse_norms
+from vcma.detection.passes import Passes, device_failures
 from vcma.detection.precision import computing_in
 from vcma.detection.weights import read_checkpoint
-from vcma.errors import InputError, RefusedError
+from vcma.errors import InputError
 from vcma.records.regions import Regions
 
 _VERSION = 1  # part of the fingerprint: raise it when the same weights would give other answers
@@ -115,7 +114,7 @@ class DetectronDetector(Detector):
         self._way = (WholeBatches if whole_batches else PictureByPicture)(model, cfg)
         self._precision, self._device = precision, str(model.device)
         self._lock = Lock()
-        self._largest_pass = 1 << 30  # pictures; less where more did not fit into the device's memory
+        self._in_passes = Passes(self._device)
 
     def prepare(self, pictures: Sequence[np.ndarray]) -> list[_Neighbours]:
         """Neighbours of one size, which share a forward pass, with the network's inputs."""
@@ -164,26 +163,12 @@ class DetectronDetector(Detector):
         )
 
     def _passes(self, neighbours: _Neighbours, limits: Limits) -> _Output:
-        """Forward passes of all neighbours, in halves where the device's memory is too small for them together."""
-        import torch
-
+        """Forward passes of all neighbours."""
         pictures, inputs = neighbours
-        while True:
-            size = min(self._largest_pass, len(pictures))
-            parts = [slice(first, first + size) for first in range(0, len(pictures), size)]
-            try:
-                return [
-                    (pictures[part], self._way.run(inputs[part], pictures[0].shape[:2], limits)) for part in parts
-                ]
-            except torch.OutOfMemoryError:
-                if size == 1:
-                    raise RefusedError(
-                        "one frame does not fit into its memory", self._device, "free memory there, or use the CPU"
-                    ) from None
-            # Outside of the handler, whose traceback holds the tensors.
-            torch.accelerator.empty_cache()
-            self._largest_pass = size // 2
-            click.echo(f"{self._device}: no memory for {size} frames at once; on with {size // 2}", err=True)
+        size = pictures[0].shape[:2]
+        return self._in_passes(
+            len(pictures), lambda part: (pictures[part], self._way.run(inputs[part], size, limits))
+        )
 
 
 class _Neighbours(NamedTuple):
@@ -194,16 +179,3 @@ class _Neighbours(NamedTuple):
 
 
 _Output = list[tuple[list[np.ndarray], Callable[[], list[Selected]]]]  # pictures, and what is kept of each
-
-
-@contextmanager
-def device_failures(device: str) -> Iterator[None]:
-    """Turn a failure of the device itself into an error that ends the run: no video is to blame."""
-    import torch
-
-    try:
-        yield
-    except torch.AcceleratorError as error:
-        reason = str(error).strip().splitlines()[0]
-        remedy = "run again: finished videos are kept"
-        raise RefusedError(f"the device failed: {reason}", device, remedy) from None

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vcma.boxes import pairwise_iou
-from vcma.detection.base import Detector, detection_mask, existing_file, fingerprint, read_names
+from vcma.detection.base import Detector, existing_file, fingerprint, read_names
 from vcma.detection.colours import COLOUR_ATTRIBUTES, HISTOGRAM_DIM, lab_histograms, named_colours
 from vcma.detection.layouts import LAYOUTS, Candidates, Layout, likely_layout
+from vcma.detection.selection import best_boxes
 from vcma.errors import InputError
 from vcma.records.regions import Regions
 
@@ -63,7 +63,7 @@ class DnnDetector(Detector):
         with self._lock:
             for given in prepared:
                 candidates = self._candidates(given)
-                kept = _select(candidates.box, candidates.score, top_k, score_threshold, nms_threshold, min_size)
+                kept = best_boxes(candidates.box, candidates.score, top_k, score_threshold, nms_threshold, min_size)
                 found.append((given.picture, Candidates(*(values[kept] for values in candidates))))
         return found
 
@@ -205,19 +205,6 @@ def _blob(picture: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
         square = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
     blob = cv2.dnn.blobFromImage(square, layout.scale, (size, size), layout.mean, swapRB=layout.swap_rb)
     return blob, extent
-
-
-def _select(
-    box: np.ndarray, score: np.ndarray, top_k: int, score_threshold: float, nms_threshold: float, min_size: float
-) -> np.ndarray:
-    """Rows kept by score, size and class-agnostic non-maximum suppression, best first."""
-    rows = np.flatnonzero(detection_mask(box, score, score_threshold, min_size))
-    rows = rows[np.argsort(-score[rows], kind="stable")]
-    kept: list[int] = []
-    while len(rows) and len(kept) < top_k:
-        kept.append(int(rows[0]))
-        rows = rows[1:][pairwise_iou(box[rows[0]], box[rows[1:]]) <= nms_threshold]
-    return np.array(kept, np.intp)
 
 
 def _scaled_rows(rows: np.ndarray, length: np.ndarray) -> np.ndarray:

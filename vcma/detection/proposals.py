@@ -57,6 +57,7 @@ def propose(
         **{name: frames[name] for name in ("frame", "time", "width", "height", "cut") if name in frames},
         "box_offset": offsets(map(len, found)),
         "class_name": np.array(detector.class_names, dtype=object),
+        "prompted": np.arange(len(detector.class_names)) >= len(detector.class_names) - len(detector.prompts),
         "attribute_name": np.array(detector.attribute_names, dtype=object),
         "detector": detector.fingerprint,
     }

@@ -4,6 +4,7 @@
                   classes: FILE, attributes: FILE}                       (the last three are optional)
     opencv_dnn   {backend: opencv_dnn, layout: fastestdet | yolox | yolov5 | yolov8 | end2end | ssd,
                   weights: FILE, classes: FILE, input_size: 416, ...}    (see vcma/detection/opencv_backend.py)
+    open_vocabulary  {backend: open_vocabulary, model: FOLDER, classes: FILE}  (what every video is searched for)
 
 Paths are relative to the root given to `load_detector`; `~` and environment variables in them are expanded.
 """
@@ -81,6 +82,12 @@ def _load_opencv_dnn(settings: Mapping[str, Any], root: Path, device: str, preci
     return load(settings, root)
 
 
+def _load_open_vocabulary(settings: Mapping[str, Any], root: Path, device: str, precision: str) -> Detector:
+    from vcma.detection.open_vocabulary_backend import load
+
+    return load(settings, root, device, precision)
+
+
 @dataclass(frozen=True)
 class Backend:
     """load(settings, root, device, precision), which imports the heavy library, and the settings it takes.
@@ -102,4 +109,5 @@ BACKENDS = {
         frozenset({"network", "source", "scale", "mean", "swap_rb", "first_class"}),
         on_devices=False,
     ),
+    "open_vocabulary": Backend(_load_open_vocabulary, frozenset({"model", "classes"}), frozenset()),
 }

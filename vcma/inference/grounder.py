@@ -23,7 +23,7 @@ from vcma.records.answer import Prediction
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
 from vcma.text.features import text_features
-from vcma.training.model_files import decoding_of, load_model
+from vcma.training.model_files import decoding_of, load_model, trained_region_text
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,17 @@ class Grounder:
         device: str,
         posterior: str = "p",
         changes: Mapping[str, Any] = MappingProxyType({}),
+        seeing: Path | None = None,
     ) -> Grounder:
         """By the model in a folder, from its p or q. root: what the path of its text encoder is below; changes:
-        settings of the E-step that replace the model's.
+        settings of the E-step that replace the model's; seeing: the folder of the data set's region-text encoder.
 
-        Raises InputError if the model is missing, damaged, or of another detector or text encoder.
+        Raises InputError if the model is missing, damaged, or of another detector or encoder.
         """
         model, description = load_model(folder, detector, changes)
-        encoder = Encoder(model.vocabulary, text_features(model.settings.text, root, model.vocabulary.text))
+        words = model.vocabulary
+        region_text = trained_region_text(words, model.settings.prompts, seeing, folder)
+        encoder = Encoder(words, text_features(model.settings.text, root, words.text), region_text)
         model = model.to(device)
 
         def of_model(batch: Batch) -> Iterable[SentencePosterior]:

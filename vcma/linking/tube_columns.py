@@ -10,7 +10,7 @@ from vcma.linking.smoothing import smooth
 from vcma.linking.tubes import LinkedTubes, TubePoints, tube_points
 from vcma.records.columns import Columns
 
-_COPIED_COLUMNS = ("frame", "time", "class_name", "attribute_name", "detector", "width", "height")
+_COPIED_COLUMNS = ("frame", "time", "class_name", "prompted", "attribute_name", "detector", "width", "height")
 
 
 def tube_columns(data: Columns, tubes: LinkedTubes, smoothing: float) -> Columns:
@@ -20,7 +20,7 @@ def tube_columns(data: Columns, tubes: LinkedTubes, smoothing: float) -> Columns
     """
     points = tube_points(tubes.position, tubes.offset, np.asarray(data["time"], np.float64))
     return {
-        **{name: data[name] for name in _COPIED_COLUMNS},
+        **{name: data[name] for name in _COPIED_COLUMNS if name in data},
         "point_offset": points.offset,
         "position": points.position.astype(np.int64),
         "box": _point_boxes(data, tubes, points, smoothing),

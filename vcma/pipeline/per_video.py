@@ -73,6 +73,14 @@ def available_videos(samples: Path, folder: Path) -> list[str]:
     return found
 
 
+def without_artifacts(run: StageRun, schema: schemas.Schema) -> Path:
+    """Leave no artifact of any video, and the folder that DVC expects; returns it."""
+    folder = run.artifact(schema.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    _prune(folder, set())
+    return folder
+
+
 def per_video(
     run: StageRun,
     schema: schemas.Schema,

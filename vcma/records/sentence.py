@@ -48,6 +48,10 @@ class Sentence:
     def clip(self) -> tuple[str, int, int]:
         return self.video, self.begin, self.end
 
+    def text(self, entity: int) -> str:
+        """What is said of an entity, as one reads it: its phrase in the sentence."""
+        return " ".join(self.phrases[entity].lower().split()).strip(" .,?!")
+
     def words(self, entity: int) -> list[str]:
         """The words that carry an entity's meaning: attributes, then head."""
         return " ".join([*self.attributes[entity], self.heads[entity]]).lower().split()

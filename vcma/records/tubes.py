@@ -21,8 +21,9 @@ class Tubes:
     frame int64 [T], native index of each sampled frame, and time float64 [T], s; point_offset int64 [N + 1], the
     points of each tube; of each point position int64 [P] (row of frame, rising within a tube), box float32 [P, 4],
     score float32 [P], interpolated bool [P] and feature float16 [P, D]; of each tube tube_score float32 [N],
-    class_prob float16 [N, C] and attribute_prob float16 [N, A]; class_name [C] and attribute_name [A]; detector,
-    its fingerprint; width and height of the native picture, px.
+    class_prob float16 [N, C] and attribute_prob float16 [N, A]; class_name [C] and attribute_name [A]; prompted
+    bool [C], the classes that an open-vocabulary detector was asked for in this video alone; detector, its
+    fingerprint; width and height of the native picture, px.
     """
 
     frame: np.ndarray
@@ -37,6 +38,7 @@ class Tubes:
     class_prob: np.ndarray
     attribute_prob: np.ndarray
     class_name: np.ndarray
+    prompted: np.ndarray
     attribute_name: np.ndarray
     detector: str
     width: float
@@ -44,9 +46,12 @@ class Tubes:
 
     @classmethod
     def of(cls, columns: Mapping[str, Any]) -> Tubes:
-        """From the TUBES columns; without `feature` the points have features of width 0."""
+        """From the TUBES columns; without `feature` the points have features of width 0, without `prompted` all
+        classes are of every video.
+        """
         given = {f.name: columns[f.name] for f in fields(cls) if f.name in columns}
         given.setdefault("feature", np.zeros((len(given["position"]), 0), np.float16))
+        given.setdefault("prompted", np.zeros(len(given["class_name"]), bool))
         scalars = {"detector": str(given["detector"])} | {side: float(given[side]) for side in ("width", "height")}
         return cls(**given | scalars)
 
@@ -59,21 +64,35 @@ class Tubes:
         return len(self.tube_score)
 
     def with_labels(self, class_names: Sequence[str], attribute_names: Sequence[str]) -> Tubes:
-        """The same tubes with their classes and attributes in the order of these names.
+        """The same tubes with their classes and attributes in the order of these names, prompted classes last.
 
-        Raises ValueError where they are not the same names.
+        Raises ValueError where they are not the same names, prompted classes aside.
         """
-        classes = _order("class_name", self.class_name, class_names)
+        classes = self._class_order(class_names)
         attributes = _order("attribute_name", self.attribute_name, attribute_names)
         if classes is None and attributes is None:
             return self
         changed: dict[str, Any] = {}
         if classes is not None:
-            changed |= {"class_name": self.class_name[classes], "class_prob": self.class_prob[:, classes]}
+            changed |= {name: getattr(self, name)[classes] for name in ("class_name", "prompted")}
+            changed |= {"class_prob": self.class_prob[:, classes]}
         if attributes is not None:
             named, strength = self.attribute_name[attributes], self.attribute_prob[:, attributes]
             changed |= {"attribute_name": named, "attribute_prob": strength}
         return replace(self, **changed)
+
+    @property
+    def common_classes(self) -> np.ndarray:
+        """The names of the classes that were looked for in every video."""
+        return self.class_name[~self.prompted]
+
+    def _class_order(self, wanted: Sequence[str]) -> np.ndarray | None:
+        """The classes that every video has, in the order of their names, then the others; None: as they are."""
+        common, rest = np.flatnonzero(~self.prompted), np.flatnonzero(self.prompted)
+        order = _order("class_name", self.class_name[common], wanted)
+        if order is None and (not len(rest) or len(common) <= rest[0]):
+            return None
+        return np.concatenate([common if order is None else common[order], rest])
 
     def points(self, tube: int) -> Points:
         """Native frames and boxes of the points of one tube."""

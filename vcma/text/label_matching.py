@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vcma.records.noun_phrases import head_of
 from vcma.text.static_vectors import static_vectors
 
 # Basic colour terms (Berlin and Kay) and the words people use for them; "navy" is seen as blue or as black.
@@ -106,13 +107,21 @@ _IDLE = frozenset(
 _SIMILAR = 0.15  # temperature of the softmax that turns cosines of static vectors into class weights
 
 
-def class_weights(phrases: Sequence[tuple[str, ...]], class_names: Sequence[str]) -> np.ndarray:
+def class_weights(
+    phrases: Sequence[tuple[str, ...]],
+    class_names: Sequence[str],
+    prompts: Sequence[str] = (),
+    wholes: Sequence[str] = (),
+) -> np.ndarray:
     """How far each detector class answers to each phrase: float32 [len(phrases), C] in [0, 1].
 
     A phrase is its words, the head last. By name or known kind of the head, else of another word ('toy bear'), else
-    by the likeness of static vectors, which guesses softly.
+    by the likeness of static vectors, which guesses softly. prompts are further classes, noun phrases that a
+    detector was asked for: they come last among the C and answer to their heads, too. wholes: the noun phrase that
+    each phrase is (`noun_phrase`), which a prompt of those words answers to more than any other class.
     """
     names = [_parts(name) for name in class_names]
+    names += [{prompt.lower(), head_of(prompt.lower())} for prompt in prompts]
     weights = np.zeros((len(phrases), len(names)), np.float32)
     unknown = []
     for row, words in enumerate(phrases):
@@ -130,7 +139,22 @@ def class_weights(phrases: Sequence[tuple[str, ...]], class_names: Sequence[str]
         cosine = heads @ static_vectors([" ".join(sorted(parts)) for parts in names]).T
         likely = np.exp((cosine - cosine.max(axis=1, keepdims=True)) / _SIMILAR)
         weights[unknown] = likely / likely.max(axis=1, keepdims=True) * 0.5
+    for row, whole in enumerate(wholes):
+        if whole in prompts and whole != head_of(whole):
+            _prefer(weights[row, len(class_names) :], prompts, whole)
+            weights[row, : len(class_names)] *= _BY_HEAD
     return weights
+
+
+_BY_HEAD = 0.5  # how far "man" answers to "man in red coat" where that is a class, too
+
+
+def _prefer(weights: np.ndarray, prompts: Sequence[str], whole: str) -> None:
+    """Make one of the prompts answer to its own phrase; others that say more than the noun are of somebody else."""
+    others = np.array([prompt != head_of(prompt) for prompt in prompts])
+    weights[others] = 0
+    weights *= _BY_HEAD
+    weights[list(prompts).index(whole)] = 1
 
 
 def _answering(word: str) -> set[str]:

@@ -65,7 +65,7 @@ def write_films(
 ) -> None:
     """Write each answer's span and some seconds around it as a small mp4, with its box and its sentence drawn in.
 
-    pictures: the video's, read once for all of its films. watch: as of `sampling.sample`.
+    pictures: the video's, read once for all of its films. watch: as of `sampling.sampled`.
     """
     timeline = pictures.timeline
     fps = timeline.fps or ASSUMED_FPS
@@ -79,8 +79,8 @@ def write_films(
             first = max(answer.begin % step, answer.begin - margin // step * step)
             for frame in range(first, min(answer.end + margin, len(timeline)), step):
                 shown[frame].append(add)
-        wanted = np.array(sorted(shown), np.int64)
-        for frame, time, picture in watch(pictures.read(wanted), len(wanted)):
+        read = pictures.read(np.array(sorted(shown), np.int64))
+        for frame, time, picture in watch(read, len(shown)):
             small = scaled(picture, _LONGEST, even=True)
             for add in shown[frame]:
                 add(frame, time, small)

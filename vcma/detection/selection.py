@@ -1,0 +1,21 @@
+"""Which candidates of one picture are its regions, in NumPy: for networks whose answers are on the CPU anyway."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vcma.boxes import pairwise_iou
+from vcma.detection.base import detection_mask
+
+
+def best_boxes(
+    box: np.ndarray, score: np.ndarray, top_k: int, score_threshold: float, nms_threshold: float, min_size: float
+) -> np.ndarray:
+    """Rows of the boxes [n, 4] kept by score [n], size and class-agnostic non-maximum suppression, best first."""
+    rows = np.flatnonzero(detection_mask(box, score, score_threshold, min_size))
+    rows = rows[np.argsort(-score[rows], kind="stable")]
+    kept: list[int] = []
+    while len(rows) and len(kept) < top_k:
+        kept.append(int(rows[0]))
+        rows = rows[1:][pairwise_iou(box[rows[0]], box[rows[1:]]) <= nms_threshold]
+    return np.array(kept, np.intp)
