@@ -39,7 +39,7 @@ from vcma.pipeline.video_artifacts import video_file
 
 LATER = (  # what the stages after the videos make
     *("queries.h5", "em_history.json", "model/model.json", "predictions.h5", "predictions.json", "references.h5"),
-    *("metrics.json", "reference_points.json", "report/index.html"),
+    *("metrics.json", "scores.json", "reference_points.json", "report/index.html"),
 )
 PER_VIDEO = {"extract_frames": "frames", "detect_proposals": "proposals", "link_tubes": "tubes"}
 SENTENCES = (

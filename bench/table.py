@@ -1,4 +1,4 @@
-"""Runs every benchmark and writes bench/results.md, whose table of comparisons the README shows.
+"""Runs every benchmark and writes bench/results.md.
 
     python bench/table.py [--only NAME ...]
 
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import turns
 
-RESULTS, README, KEPT = (turns.ROOT / name for name in ("bench/results.md", "README.md", ".bench"))
+RESULTS, KEPT = (turns.ROOT / name for name in ("bench/results.md", ".bench"))
 LONGEST = 900  # s, of one script
 BESIDE = (
     "torch",
@@ -35,7 +35,6 @@ BESIDE = (
     "SceneGraphParser",
     "dvc",
 )
-BEGIN, END = "<!-- speed -->", "<!-- /speed -->"
 
 
 def commands() -> dict[str, list[str]]:
@@ -135,12 +134,6 @@ def stage_table(found: dict[str, dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def between(text: str, table: str) -> str:
-    """`text` with `table` between its marks."""
-    head, rest = text.split(BEGIN)
-    return f"{head}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"
-
-
 def main() -> None:
     options = argparse.ArgumentParser(description="All benchmarks into one file.")
     options.add_argument("--only", nargs="+", choices=list(commands()), help="run just these again")
@@ -158,7 +151,7 @@ def main() -> None:
         "# Speed, by `make bench`",
         f"Measured on {machine()} One thread; the ways take turns within one process. Seconds are of CPU; those of"
         " artifacts, start-up and growth are of the clock, because waiting for the disk counts there.",
-        f"{BEGIN}\n{table}\n{END}",
+        table,
         "All ways store the same JPEGs; of linkers a turn is a generated video; the plain loop of training is"
         " the same mathematics, a sentence a step.",
         "## Start-up",
@@ -171,7 +164,6 @@ def main() -> None:
         growth_table({k: v for k, v in figures["scale"].items() if k != "failed"}),
     ]
     RESULTS.write_text("\n\n".join(parts) + "\n")
-    README.write_text(between(README.read_text(), table))
 
 
 if __name__ == "__main__":

@@ -22,13 +22,15 @@ from vcma.pipeline.video_artifacts import video_file
 from vcma.records.columns import Columns
 
 
-@stage("jobs", "scheduler", "strict", "force", "device")
-@click.option("--top-k", type=click.IntRange(1), help="Most regions of one frame.")
-@click.option("--score-threshold", type=click.FloatRange(0, 1), help="Least detection score.")
-@click.option("--nms-threshold", type=click.FloatRange(0, 1), help="IoU beyond which the weaker region goes.")
-@click.option("--min-size", type=click.FloatRange(0), help="Least side of a region in stored pixels.")
-@click.option("--batch", type=click.IntRange(1), help="Frames in one forward pass.")
-@click.option("--precision", type=click.Choice(PRECISIONS), help="Arithmetic of the network.")
+@stage("jobs", "scheduler", "wait", "strict", "force", "device", example="--device cuda:0 --batch 32 --jobs 16")
+@click.option("--top-k", type=click.IntRange(1), help="Maximum number of regions per frame.")
+@click.option("--score-threshold", type=click.FloatRange(0, 1), help="Minimum detection score.")
+@click.option(
+    "--nms-threshold", type=click.FloatRange(0, 1), help="NMS: IoU above which the lower-scored region is dropped."
+)
+@click.option("--min-size", type=click.FloatRange(0), help="Minimum side of a region, pixels of the stored frame.")
+@click.option("--batch", type=click.IntRange(1), help="Frames per forward pass.")
+@click.option("--precision", type=click.Choice(PRECISIONS), help="Floating-point precision of the network.")
 def detect_proposals(run: StageRun, precision: str, **parameters: Any) -> None:
     """Find regions in every sampled frame with the data set's detector."""
     how = (run.project.detector, run.project.root, run.device, precision)

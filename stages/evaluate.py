@@ -1,4 +1,4 @@
-"""predictions, truth -> metrics.json, reference_points.json: the metrics and what they must be read against."""
+"""predictions, truth -> metrics.json, scores.json, reference_points.json: metrics, and what to read them by."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -13,7 +13,7 @@ from vcma.evaluation.scoring import Scorer, score_file
 from vcma.evaluation.tables import whose
 from vcma.evaluation.truth import read_truth
 from vcma.pipeline import artifact, schemas, storage
-from vcma.pipeline.cli import mode, stage
+from vcma.pipeline.cli import mode, progress, stage
 from vcma.pipeline.stage_run import StageRun
 from vcma.pipeline.video_artifacts import read_regions, tubes_reader
 from vcma.records.answer import answers_of, boxes_of
@@ -21,10 +21,10 @@ from vcma.records.columns import Columns
 from vcma.records.predicted_tubes import PredictedTubes
 
 
-@stage()
-@click.option("--split", type=click.Choice(["val", "test"]), help="Which truth.")
-@click.option("--protocol", type=click.Choice(["default", "all", *PROTOCOLS]), help="By which protocol.")
-@click.option("--seed", type=click.IntRange(0), help="Of the bootstrap and of the answers by chance.")
+@stage(example="--protocol all --compare other/predictions.json")
+@click.option("--split", type=click.Choice(["val", "test"]), help="Ground-truth split.")
+@click.option("--protocol", type=click.Choice(["default", "all", *PROTOCOLS]), help="Evaluation protocol.")
+@click.option("--seed", type=click.IntRange(0), help="Random seed of bootstrap and chance.")
 @mode("--predictions", "foreign", type=click.Path(path_type=Path), help="Score this JSON file instead of ours.")
 @mode("--json", "out", type=click.Path(path_type=Path), help="With --predictions: where the metrics go.")
 @mode("--compare", "other", type=click.Path(path_type=Path), help="Print paired differences to this JSON file.")
@@ -42,7 +42,7 @@ def evaluate(run: StageRun, split: str, protocol: str, seed: int) -> None:
     truth = artifact.read(schemas.TRUTH, run.artifact(f"truth_{split}.h5"))
     if not len(truth["sample"]):
         # Your own clips have no truth: there is nothing to score, and the report is drawn all the same.
-        for name in ("metrics.json", "reference_points.json"):
+        for name in ("metrics.json", "scores.json", "reference_points.json"):
             storage.write_json(run.artifact(name), {})
         return run.done(f"no truth for the split {split}, nothing scored", run.artifact("metrics.json"))
     scorer = Scorer.of(truth, split, protocol, seed)
@@ -50,12 +50,14 @@ def evaluate(run: StageRun, split: str, protocol: str, seed: int) -> None:
     metrics = scorer.metrics(predictions)
     if other:
         click.echo(scorer.comparison(predictions, metrics, "VCMA", other) + "\n")
-    baselines = {name: scorer.metrics(found) for name, found in _baselines(run, truth, seed)}
+    answers = progress(_baselines(run, truth, seed), None, run.stage)
+    baselines = {name: scorer.metrics(found) for name, found in answers}
     storage.write_json(run.artifact("reference_points.json"), baselines)
-    storage.write_json(run.artifact("metrics.json"), metrics)
+    storage.write_json(run.artifact("scores.json"), metrics)
+    storage.write_json(run.artifact("metrics.json"), scorer.headline(predictions))
     name = whose(artifact.attributes(run.artifact("references.h5"))["inputs"])
     click.echo(scorer.summary(predictions, metrics, baselines, name))
-    return run.done(scorer.scope, run.artifact("metrics.json"))
+    return run.done(scorer.scope, run.artifact("scores.json"))
 
 
 def _baselines(run: StageRun, truth: Columns, seed: int) -> Iterator[tuple[str, PredictedTubes]]:

@@ -16,10 +16,10 @@ from vcma.records.columns import Columns
 from vcma.video.sampling import extract
 
 
-@stage("jobs", "scheduler", "strict", "force")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Sampled frames a second.")
-@click.option("--max-frames", type=click.IntRange(2), help="Most frames of one video; more are thinned evenly.")
-@click.option("--max-side", type=click.IntRange(16), help="Longest side of a stored frame in pixels.")
+@stage("jobs", "scheduler", "wait", "strict", "force", example="--rate 2 --jobs 8")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Sampled frames per second.")
+@click.option("--max-frames", type=click.IntRange(2), help="Maximum number of frames per video, thinned evenly.")
+@click.option("--max-side", type=click.IntRange(16), help="Longest side of a stored frame, pixels.")
 @click.option("--quality", type=click.IntRange(1, 100), help="JPEG quality.")
 def extract_frames(run: StageRun, **parameters: float) -> None:
     """Sample the frames of every video on one time grid and store them as JPEG."""

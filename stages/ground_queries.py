@@ -1,4 +1,4 @@
-"""samples, queries, tubes, model -> predictions.h5, predictions.json, references.h5: a tube and a span each."""
+"""samples, queries, tubes, embeddings, model -> predictions.h5, predictions.json, references.h5: tube and span."""
 
 from dataclasses import asdict
 
@@ -12,15 +12,19 @@ from vcma.records.answer import prediction_columns, reference_columns
 from vcma.records.sentence import grouped, sentences
 
 
-@stage("device")
-@click.option("--split", type=click.Choice(["train", "val", "test"]), help="Which sentences.")
-@click.option("--posterior", type=click.Choice(["p", "q"]), help="p_theta(Z | E, R, V) or q_phi(Z | E, V).")
+@stage("device", example="--split val --untrained")
+@click.option("--split", type=click.Choice(["train", "val", "test"]), help="Split to ground.")
+@click.option(
+    "--posterior",
+    type=click.Choice(["p", "q"]),
+    help="Posterior to decode: p_theta(Z | E, R, V) or q_phi(Z | E, V).",
+)
 @click.option(
     "--untrained",
     type=bool,
     is_flag=False,
     flag_value="true",
-    help="Without a model: by the detector's labels and what predicates' words say.",
+    help="Use no model: detector labels and scores, and cues of predicates.",
 )
 def ground_queries(run: StageRun, split: str, posterior: str, untrained: bool) -> None:
     """Ground every sentence of a split: which tube, over which span of native frames."""
@@ -29,7 +33,7 @@ def ground_queries(run: StageRun, split: str, posterior: str, untrained: bool) -
     from vcma.inference.grounder import Grounder
     from vcma.inference.predictions_json import write_predictions
     from vcma.inference.reference_answers import reference_answers
-    from vcma.inference.untrained import label_encoder, settings_of
+    from vcma.inference.untrained import corpus_encoder, settings_of
 
     split = run.project.evaluated_split(split)
     samples = artifact.read(schemas.SAMPLES, run.artifact("samples.h5"))
@@ -37,20 +41,21 @@ def ground_queries(run: StageRun, split: str, posterior: str, untrained: bool) -
     chosen = sentences(samples, queries, split)
     tell_strays(run.artifact("tubes"), run.artifact("samples.h5"))
     clips = ClipStore(run.artifact("tubes"), 1, samples["video"])
-    example, model = clips.describe(), run.artifact("model")
-    detector = str(example["detector"])
+    detector, model = str(clips.describe()["detector"]), run.artifact("model")
     inputs = {name: artifact.attributes(run.artifact(f"{name}.h5"))["content"] for name in ("samples", "queries")}
     params = dict(run.params) | {"split": split}
     settings, max_frames = settings_of(run.project.section("untrained"))
     if untrained:
         params |= asdict(settings) | {"max_frames": max_frames}
-        encoder = label_encoder(example["class_name"], example["attribute_name"], example["feature"].shape[1])
+        encoder = corpus_encoder(clips, run.artifact("embeddings"), run.project.encoder, settings)
         grounder = Grounder.untrained(settings, max_frames, encoder, run.device)
     else:
-        grounder = Grounder.trained(model, run.project.root, detector, run.device, posterior)
+        how = run.project.root, detector, run.device, posterior, run.project.encoder
+        grounder = Grounder.trained(model, *how)
         inputs["model"] = grounder.weights
     vocabulary = grounder.encoder.vocabulary
     clips.read_as(vocabulary.class_names, vocabulary.attribute_names, vocabulary.feature)
+    clips.see_by(run.artifact("embeddings"), vocabulary.region_text)
     clips.max_frames = grounder.max_frames
     answers = {}
     if not untrained:

@@ -1,20 +1,27 @@
 """annotation files -> samples.h5, truth_val.h5, truth_test.h5: sentences and videos apart from any truth."""
 
 from collections import Counter
+from functools import partial
 
 import click
 
 from vcma.datasets.formats import READERS, format_of
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.cli import stage
+from vcma.pipeline.cli import progress, stage
 from vcma.pipeline.stage_run import StageRun
 
 
-@stage("strict")
+@stage("strict", example="--dataset hcstvg --strict")
 def index_dataset(run: StageRun) -> None:
     """Read the chosen data set's annotation files into one index of samples, and the truth of what is evaluated."""
     form = format_of(run.block)
-    index = READERS[form](run.project.data, run.block, run.project.root, strict=run.strict)
+    index = READERS[form](
+        run.project.data,
+        run.block,
+        run.project.root,
+        strict=run.strict,
+        watch=partial(progress, total=None, what=run.stage),
+    )
     params = {"dataset": run.project.dataset, "format": form, "splits": run.block["splits"]}
     content = artifact.write(schemas.SAMPLES, run.artifact("samples.h5"), index.samples, params, {})
     for split in ("train", "val", "test"):

@@ -13,13 +13,15 @@ from vcma.pipeline.video_artifacts import video_file
 from vcma.records.columns import Columns
 
 
-@stage("jobs", "scheduler", "strict", "force")
-@click.option("--alpha", type=click.FloatRange(0, 1), help="Link score: alpha * cosine + (1 - alpha) * IoU.")
-@click.option("--max-tubes", type=click.IntRange(1), help="Most tubes of one video, the best by score and cover.")
-@click.option("--min-score", type=click.FloatRange(0, 1), help="Least link score.")
-@click.option("--max-gap", type=click.FloatRange(0), help="Longest bridged gap in seconds.")
-@click.option("--max-overlap", type=click.FloatRange(0, 1), help="Regions or tubes alike beyond this IoU are one.")
-@click.option("--smoothing", type=click.FloatRange(0, 1), help="Weight of smoothed against detected boxes.")
+@stage("jobs", "scheduler", "wait", "strict", "force", example="--alpha 0.3 --scheduler tcp://host:8786")
+@click.option(
+    "--alpha", type=click.FloatRange(0, 1), help="Weight of appearance against overlap in the link score."
+)
+@click.option("--max-tubes", type=click.IntRange(1), help="Maximum number of tubes per video.")
+@click.option("--min-score", type=click.FloatRange(0, 1), help="Minimum link score.")
+@click.option("--max-gap", type=click.FloatRange(0), help="Longest gap that is bridged, seconds.")
+@click.option("--max-overlap", type=click.FloatRange(0, 1), help="IoU above which duplicates are merged.")
+@click.option("--smoothing", type=click.FloatRange(0, 1), help="Weight of the smoothed boxes; 0: detected boxes.")
 def link_tubes(run: StageRun, **parameters: float) -> None:
     """Link the proposals of every video into tubes."""
     proposals = run.artifact("proposals")

@@ -7,12 +7,12 @@ import click
 
 from vcma.parsing.parser import parse
 from vcma.pipeline import artifact, schemas, storage
-from vcma.pipeline.cli import mode, stage
+from vcma.pipeline.cli import mode, progress, stage
 from vcma.pipeline.stage_run import StageRun
 from vcma.records.query import Query, query_columns
 
 
-@stage()
+@stage(example="--text sentences.txt --json parsed.jsonl")
 @click.option(
     "--model", type=str, help="spaCy model; 'auto' takes the first installed of those pipeline.yaml names."
 )
@@ -25,7 +25,8 @@ def parse_queries(run: StageRun, model: str) -> None:
         return _parse_file(run.modes["text"], run.modes["out"], chosen)
     path = run.artifact("samples.h5")
     samples = artifact.read(schemas.SAMPLES, path, ("sample", "sentence"))
-    queries = list(parse(samples["sentence"].tolist(), chosen))
+    sentences = samples["sentence"].tolist()
+    queries = list(progress(parse(sentences, chosen), len(sentences), run.stage))
     columns = {"sample": samples["sample"], **query_columns(queries)}
     inputs = {"samples": artifact.attributes(path)["content"]}
     artifact.write(schemas.QUERIES, run.artifact("queries.h5"), columns, run.params, inputs)

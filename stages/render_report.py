@@ -10,19 +10,21 @@ import click
 from vcma.errors import InputError
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.cli import mode, progress, stage
-from vcma.pipeline.paths import file_stem, video_root
+from vcma.pipeline.paths import video_root
 from vcma.pipeline.stage_run import StageRun
 from vcma.pipeline.workers import parallel
 from vcma.report.cases import Report
 from vcma.report.comparison import compare_runs
 from vcma.report.film_strip import film_strip
 from vcma.report.loading import load_report
+from vcma.report.names import readable_name
 from vcma.report.pages import write_report
 from vcma.report.sample_pages import ReportFiles
+from vcma.video.fonts import lacking
 
 
-@stage("jobs")
-@click.option("--examples", type=click.IntRange(0), help="Grounded examples on the page.")
+@stage("jobs", example="--figure 2373450082/5/captions/0 --out strip.pdf")
+@click.option("--examples", type=click.IntRange(0), help="Number of examples in the report.")
 @mode("--figure", metavar="SAMPLE", help="Only draw this sample as a film strip, as in the paper's figure 2.")
 @mode("--against", type=click.Path(path_type=Path), help="Another run's artifacts: samples gained and lost.")
 @mode("--out", type=click.Path(path_type=Path), help="Another folder or, with --figure, a .png, .svg or .pdf.")
@@ -31,7 +33,7 @@ def render_report(run: StageRun, examples: int) -> None:
     report = load_report(run.project.artifacts)
     sample, other, out = run.modes["figure"], run.modes["against"], run.modes["out"]
     if sample is not None:
-        return _figure(run, report, sample, out or run.project.root / "report" / f"{file_stem(sample)}.png")
+        return _figure(run, report, sample, out or run.project.root / "report" / f"{readable_name(sample)}.png")
     comparison = compare_runs(report, other) if other else None
     # A comparison is no output of the pipeline: it must not take the report's place there.
     folder = out or (run.project.root / "report" / "against" if other else run.artifact("report"))
@@ -53,6 +55,8 @@ def _figure(run: StageRun, report: Report, sample: str, out: Path) -> None:
         example = f", e.g. '{report.cases[0].sample}'" if report.cases else ""
         raise InputError(f"no prediction for sample '{sample}'", remedy=f"name one of the report's{example}")
     film_strip(case, run.project.artifacts, out)
+    if note := lacking([case.query.text]):
+        click.echo(f"{run.stage}: {note}", err=True)
     run.done(f"'{case.query.text}'", out)
 
 

@@ -1,4 +1,4 @@
-"""samples, tubes, queries, truth_val -> model/, em_history.json: variational EM from sentences and videos alone."""
+"""samples, tubes, embeddings, queries, truth_val -> model/, em_history.json: EM from sentences and videos alone."""
 
 from functools import partial
 
@@ -7,44 +7,48 @@ import click
 from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.cli import progress, stage
 from vcma.pipeline.stage_run import StageRun, result_key
+from vcma.records.sentence import counted_sentences
 
 
-@stage("force", "device")
-@click.option("--beta", type=click.FloatRange(0), help="Weight of the relation evidence; 0 reads no relation.")
-@click.option("--kappa", type=click.FloatRange(0, min_open=True), help="Independent frames of a clip.")
-@click.option("--label-prior", type=click.FloatRange(0), help="Weight of the detector's labels; 0 is the paper.")
-@click.option("--score-prior", type=click.FloatRange(0), help="Weight of the detector's doubt; 0 is the paper.")
-@click.option("--relation-prior", type=click.FloatRange(0), help="Weight of the words' cues; 0 is the paper.")
+@stage("force", "device", example="--beta 0.5 --seed 1")
+@click.option("--beta", type=click.FloatRange(0), help="Weight of the relation evidence; 0: ignore relations.")
+@click.option("--kappa", type=click.FloatRange(0, min_open=True), help="Effective sample size of a clip's frames.")
+@click.option("--label-prior", type=click.FloatRange(0), help="Weight of the detector's labels; 0: the paper.")
+@click.option("--score-prior", type=click.FloatRange(0), help="Weight of score, coverage and size; 0: the paper.")
+@click.option("--relation-prior", type=click.FloatRange(0), help="Weight of predicate cues; 0: the paper.")
+@click.option("--region-text-prior", type=click.FloatRange(0), help="Weight of the encoder; 0: the paper.")
+@click.option("--prompts", help="Encoder prompts for a phrase {}, separated by |.")
+@click.option("--time", type=click.Choice(["span", "frames", "whole"]), help="Family of q(y); frames: the paper.")
+@click.option("--margin", type=click.FloatRange(0), help="Evidence threshold per frame, nats; 0: the paper.")
 @click.option(
-    "--time", type=click.Choice(["span", "frames", "whole"]), help="When a sentence shows; frames: the paper."
+    "--throughout", type=click.FloatRange(0, 1), help="Prior share of spans that last as long as the target."
 )
+@click.option("--width", type=click.IntRange(8), help="Width of the networks, units.")
 @click.option(
-    "--margin", type=click.FloatRange(0), help="Nat of relations' evidence that a span's frames must bring."
+    "--bottleneck", type=click.IntRange(0), help="Appearance dimensions of the relation emission; 0: none."
 )
-@click.option("--throughout", type=click.FloatRange(0, 1), help="How often a sentence shows as long as its target.")
-@click.option("--width", type=click.IntRange(8), help="Width of the networks.")
-@click.option("--bottleneck", type=click.IntRange(0), help="Appearance dimensions a relation may see.")
-@click.option("--dropout", type=click.FloatRange(0, 0.95), help="Dropout on those.")
-@click.option("--refinements", type=click.IntRange(0), help="Rounds of coordinate updates; 0: q_phi as it is.")
-@click.option("--none-weight", type=click.FloatRange(0), help="Weight of log p(none) on random pairs.")
-@click.option("--contrast-weight", type=click.FloatRange(0), help="Weight of the contrast after warm-up.")
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="AdamW's.")
-@click.option("--weight-decay", type=click.FloatRange(0), help="AdamW's.")
-@click.option("--batch-clips", type=click.IntRange(1), help="Clips in one step, with all their sentences.")
-@click.option("--warm-up", type=click.IntRange(0), help="Epochs of contrast before the first round.")
-@click.option("--rounds", type=click.IntRange(1), help="Most rounds of EM.")
-@click.option("--patience", type=click.IntRange(1), help="Rounds without a better score before the end.")
-@click.option("--stop", type=click.Choice(["val", "elbo", "rounds"]), help="What must rise; val reads truth_val.")
-@click.option("--text", help="wordllama, learned, or the folder of a Hugging Face encoder.")
-@click.option("--max-frames", type=click.IntRange(2), help="Most sampled frames of one clip.")
-@click.option("--train-frames", type=click.IntRange(2), help="How many of those a training step draws.")
-@click.option("--seed", type=click.IntRange(0), help="What every random choice follows from.")
+@click.option("--dropout", type=click.FloatRange(0, 0.95), help="Dropout on the appearance bottleneck.")
+@click.option("--refinements", type=click.IntRange(0), help="Coordinate updates of an E-step; 0: use q_phi.")
+@click.option("--none-weight", type=click.FloatRange(0), help="Weight of the background class; 0: the paper.")
+@click.option(
+    "--contrast-weight", type=click.FloatRange(0), help="Weight of the contrastive loss after the warm-up."
+)
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="AdamW learning rate.")
+@click.option("--weight-decay", type=click.FloatRange(0), help="AdamW weight decay.")
+@click.option("--batch-clips", type=click.IntRange(1), help="Clips per step, with all their sentences.")
+@click.option("--warm-up", type=click.IntRange(0), help="Epochs of contrastive training before EM.")
+@click.option("--rounds", type=click.IntRange(1), help="Maximum number of EM rounds.")
+@click.option("--patience", type=click.IntRange(1), help="Rounds without improvement before stopping.")
+@click.option("--stop", type=click.Choice(["val", "elbo", "rounds"]), help="Early stopping: val uses annotations.")
+@click.option("--text", help="Text features: wordllama, learned, or the folder of a Hugging Face encoder.")
+@click.option("--max-frames", type=click.IntRange(2), help="Maximum number of frames of a clip.")
+@click.option("--train-frames", type=click.IntRange(2), help="Frames of a clip sampled in a training step.")
+@click.option("--seed", type=click.IntRange(0), help="Random seed.")
 def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     """Learn the alignment by variational EM, watching p and q on validation."""
     # torch takes seconds to import, which --help need not wait for.
     from vcma.model.evidence import build
     from vcma.model.settings import Settings
-    from vcma.text.features import text_features
     from vcma.training.instruments import round_row
     from vcma.training.model_files import describe_decoding, save_model, save_nothing
     from vcma.training.resume import Rounds
@@ -55,12 +59,12 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     if run.project.untrained:
         return run.done("nothing learned: ground_queries is untrained", save_nothing(run.project.artifacts))
     settings = Settings.of(parameters)
-    texts = text_features(settings.text, run.project.root)
-    train = TrainingSet.load(run.project.artifacts, run.artifact("tubes"), max_frames, texts)
+    train = TrainingSet.of(run.project, settings, max_frames)
+    texts = train.encoder.texts
     model, contrast = (build(train.vocabulary, texts.embed, settings).to(run.device) for _ in range(2))
     truth = artifact.read(schemas.TRUTH, run.artifact("truth_val.h5"))
     validation, epoch = train.validation("val", truth, run.device), train.epochs(settings)
-    sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *train.clips.files()]
+    sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *train.clips.sources()]
     trainer = Trainer(model, train.steps(settings))
     ledger = run.project.artifacts / ".ledger" / "train_em.safetensors"
     rounds = Rounds(ledger, result_key(run, sources, texts.name), trainer)
@@ -81,9 +85,9 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     save_model(folder, model, train.detector, extra | describe_decoding(decoding))
     window = tuned_window(validation, contrast)
     save_model(folder / "contrast", contrast, train.detector, extra | {"window": window})
-    storage.write_json(run.artifact("em_history.json"), {"score": validation.metric, "rounds": history})
-    few = "; so few sentences only check the plumbing" if len(train.sentences) < 100 else ""
-    return run.done(f"{len(train.sentences):,} sentences, {len(history)} epochs{few}", folder)
+    told = {"score": validation.metric, "sentences": len(train.sentences), "rounds": history}
+    storage.write_json(run.artifact("em_history.json"), told)
+    return run.done(f"{counted_sentences(len(train.sentences))}, {len(history)} epochs", folder)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The benchmarks' table: what was measured, what failed, and the same in the README."""
+"""The benchmarks' table: what was measured and what failed."""
 
 import importlib
 import json
@@ -16,13 +16,11 @@ def table(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(ROOT / "bench"))
     module = importlib.import_module("table")
     monkeypatch.setattr(module, "KEPT", tmp_path)
-    for name in ("RESULTS", "README"):
-        monkeypatch.setattr(module, name, tmp_path / name)
-    module.README.write_text(f"before\n{module.BEGIN}\nold\n{module.END}\nafter\n")
+    monkeypatch.setattr(module, "RESULTS", tmp_path / "RESULTS")
     return module
 
 
-def test_kept_figures_become_the_table_of_both_files(table, monkeypatch):
+def test_kept_figures_become_the_table(table, monkeypatch):
     monkeypatch.setattr(table.turns, "ROOT", table.KEPT)
     (table.KEPT / "data" / "demo").mkdir(parents=True)
     kept = {name: {"comparisons": {}} for name in table.commands()}
@@ -43,8 +41,6 @@ def test_kept_figures_become_the_table_of_both_files(table, monkeypatch):
     assert "| evaluate | 0.20 s [0.10, 0.30] |" in told
     assert "| train_em | 3.0 | 75% | 50 MB |" in told
     assert "| skip | n^1.04 | – | 10: 1.00 s, 50 MB; 20: 3.00 s, 50 MB |" in told
-    between = told.split(table.BEGIN)[1].split(table.END)[0]
-    assert table.README.read_text() == f"before\n{table.BEGIN}{between}{table.END}\nafter\n"
 
 
 def test_growth_is_told_where_there_is_any(table):

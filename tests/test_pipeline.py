@@ -55,7 +55,7 @@ def stage(project: Path, name: str, *options: str, code: int = 0) -> str:
 
 
 def make_project(folder: Path) -> Path:
-    for name in ("stages", "vcma", "envs/detectors", "demo"):
+    for name in ("stages", "vcma", "envs/detectors", "envs/encoders", "demo"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "dvc.*"))
     for name in ("pipeline.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, folder / name)
@@ -97,7 +97,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_every_test_sentence_gets_an_answer_and_a_score(project):
     artifacts = project / "artifacts" / "demo"
     predictions = json.loads((artifacts / "predictions.json").read_text())
-    metrics = json.loads((artifacts / "metrics.json").read_text())["stcat"]
+    metrics = json.loads((artifacts / "scores.json").read_text())["stcat"]
     assert sum(kind["n"] for kind in metrics.values()) == len(predictions) > 0
     assert all(kind["missing"] == 0 for kind in metrics.values())
     for answer in predictions.values():
@@ -325,7 +325,7 @@ def test_hcstvg_goes_through_every_stage(project):
         for name in STAGES[:-1]:
             told = stage(project, name)
         assert "official: n = 2, missing 0" in told and "published" not in told
-        metrics = json.loads((project / "artifacts/hcstvg/metrics.json").read_text())
+        metrics = json.loads((project / "artifacts/hcstvg/scores.json").read_text())
         assert metrics["official"]["declarative"]["m_vIoU"]["value"] >= 0
         splits = {"train": "train_v2.json", "val": None, "test": "test_v2.json"}
         configure(project, datasets={"hcstvg": block | {"splits": splits}})
@@ -369,7 +369,7 @@ def test_real_clips_go_through_with_the_opencv_detector(tmp_path, test_data, dat
     predictions = json.loads((artifacts / "predictions.json").read_text())
     if dataset == "vidstg":
         assert len(predictions) == 34
-        metrics = json.loads((artifacts / "metrics.json").read_text())["stcat"]["declarative"]
+        metrics = json.loads((artifacts / "scores.json").read_text())["stcat"]["declarative"]
         assert metrics["n"] == 15 and metrics["m_vIoU"]["value"] is None and metrics["m_tIoU"]["value"] >= 0
         assert "unavailable" in told
     else:
@@ -390,7 +390,14 @@ def test_grounding_without_a_model(project, tmp_path):
     artifacts = project / "artifacts" / "demo"
     kept = {
         name: (artifacts / name).read_bytes()
-        for name in ("predictions.h5", "predictions.json", "references.h5", "metrics.json", "reference_points.json")
+        for name in (
+            "predictions.h5",
+            "predictions.json",
+            "references.h5",
+            "metrics.json",
+            "scores.json",
+            "reference_points.json",
+        )
     }
     (artifacts / "model").rename(tmp_path / "model")
     try:

@@ -86,6 +86,7 @@ def test_the_parameters_of_every_stage_are_tried(tmp_path, clip):
         ("ground_queries", {"posterior": "r"}, "'r' is not one of 'p', 'q'"),
         ("render_report", {"exmples": 3}, "has the key 'exmples'"),
         ("train_em", {"text": "no/such folder"}, "no/such folder"),
+        ("train_em", {"prompts": "a photo"}, "'a photo' has no one place for the phrase"),
         ("parse_queries", {"model": "no_such_model"}, "spaCy model no_such_model is not installed"),
     ):
         result = CliRunner().invoke(check_command, project(tmp_path, block, **{stage: good[stage] | change}))
@@ -94,6 +95,8 @@ def test_the_parameters_of_every_stage_are_tried(tmp_path, clip):
             and f"parameters unusable: the stage would end with it; e.g. {stage} " in result.stdout
         )
         assert told in result.stdout and "1 findings, 1 blocking" in result.stderr
+    result = CliRunner().invoke(check_command, project(tmp_path, block | {"encoder": "no/such encoder"}))
+    assert result.exit_code == 1 and "embed_tubes" in result.stdout and "no such encoder" in result.stdout
     assert CliRunner().invoke(check_command, project(tmp_path, block)).exit_code == 0
 
 

@@ -48,14 +48,14 @@ def test_an_exported_model_is_the_same_after_its_journey(tmp_path):
     metrics = {"n": 3, "missing": 0, "missing_boxes": 0}
     value = {"value": 0.5, "low": 0.25, "high": 0.75}
     metrics |= dict.fromkeys(("m_tIoU", "m_vIoU", "vIoU@0.3", "vIoU@0.5"), value)
-    storage.write_json(home / "artifacts/demo/metrics.json", {"stcat": {"declarative": metrics}})
+    storage.write_json(home / "artifacts/demo/scores.json", {"stcat": {"declarative": metrics}})
     call(export_command, home, tmp_path / "unscored")  # those are nobody's scores
     assert "Not evaluated." in (tmp_path / "unscored" / "README.md").read_text()
     _, description = load_model(home / "artifacts/demo/model")
     answers = home / "artifacts/demo/predictions.h5"
     for weights, told in (("another", "Not evaluated."), (description["weights"], "50.0 [25.0, 75.0]")):
         artifact.write(schemas.PREDICTIONS, answers, schemas.empty(schemas.PREDICTIONS), {}, {"model": weights})
-        storage.write_json(home / "artifacts/demo/metrics.json", {"stcat": {"declarative": metrics}})
+        storage.write_json(home / "artifacts/demo/scores.json", {"stcat": {"declarative": metrics}})
         call(export_command, home, tmp_path / weights)
         assert told in (tmp_path / weights / "README.md").read_text()
     call(export_command, home, tmp_path / "out")
@@ -106,6 +106,19 @@ def test_a_text_encoder_that_does_not_travel_is_told_on_both_sides(tmp_path, tex
     what = "the model needs its text encoder here (no such encoder); copy the folder there from where"
     assert f"{away / text}: {what}" in told
     assert (away / "artifacts/demo/model/model.json").read_bytes() == before
+
+
+def test_a_model_says_that_it_needs_its_region_text_encoder(tmp_path):
+    home, away = make_project(tmp_path / "home"), make_project(tmp_path / "away")
+    folder = home / "artifacts" / "demo" / "model"
+    model, description = load_model(folder)
+    words = replace(model.vocabulary, region_text="clip:1234.1 context 0.15")
+    save_model(folder, replace(model, vocabulary=words), "test", {"max_frames": description["max_frames"]})
+    told = call(export_command, home, tmp_path / "out")
+    what = "its region-text encoder (clip:1234.1), which is not exported"
+    assert what in told and what in (tmp_path / "out" / "README.md").read_text()
+    told = call(import_command, away, tmp_path / "out", "--force", code=1)
+    assert "the model was trained with the region-text encoder clip:1234.1; name its folder in 'encoder:'" in told
 
 
 def test_other_parameters_are_told(tmp_path):

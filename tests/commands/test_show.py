@@ -97,7 +97,7 @@ def test_other_json_is_known_by_its_shape(tmp_path, content, told):
 
 
 def test_metrics_are_shown_as_a_table(artifacts):
-    assert "declarative, protocol stcat: n = 2" in show(artifacts / "metrics.json")
+    assert "declarative, protocol stcat: n = 2" in show(artifacts / "scores.json")
 
 
 def test_bad_use_is_told(artifacts, tmp_path):

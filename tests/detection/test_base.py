@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vcma.boxes import pairwise_iou
-from vcma.detection import opencv_backend
 from vcma.detection.base import detection_mask, read_names
 from vcma.detection.detectron2_candidates import Limits
 from vcma.detection.detectron2_config import import_detectron2
+from vcma.detection.selection import best_boxes
 
 
 def test_names_take_the_first_synonym(tmp_path):
@@ -48,7 +48,7 @@ def test_all_suppressions_equal_the_definition(rows, threshold, top_k):
         fit = (rows[i, 2:4] >= 4).all() and scores[i] > 0.2 and len(expected) < top_k
         if fit and all(pairwise_iou(boxes[i], boxes[j]) <= threshold for j in expected):
             expected.append(int(i))
-    kept = opencv_backend._select(boxes, scores, top_k, 0.2, threshold, 4)
+    kept = best_boxes(boxes, scores, top_k, 0.2, threshold, 4)
     assert kept.tolist() == expected
     limits, tensors = Limits(top_k, 0.2, threshold, 4), (torch.from_numpy(boxes), torch.from_numpy(scores))
     assert detectron2_pictures._select(*tensors, limits).tolist() == expected

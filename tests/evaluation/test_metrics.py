@@ -13,7 +13,7 @@ from vcma.boxes import pairwise_iou
 from vcma.datasets.formats import READERS
 from vcma.errors import InputError
 from vcma.evaluation.exchange import pack
-from vcma.evaluation.metrics import METRICS, compare, evaluate, score, temporal_iou
+from vcma.evaluation.metrics import METRICS, Scores, compare, evaluate, headline, score, temporal_iou
 from vcma.evaluation.protocols import PROTOCOLS, protocols_for
 
 
@@ -323,3 +323,12 @@ def test_ten_thousand_samples_take_seconds():
     for protocol in protocols_for(truth):
         evaluate(truth, prediction, protocol)
     assert time.process_time() - begin < 5
+
+
+def test_the_headline_is_the_mean_over_all_samples_without_what_is_unavailable():
+    tiou, viou = np.array([0.2, 0.4, 0.9, 0.5]), np.array([0.1, 0.35, 0.6, np.nan])
+    scores = Scores(tiou, viou, np.zeros(4, bool), np.zeros(4, np.int64))
+    expected = {"m_tIoU": 0.5, "m_vIoU": 0.35, "vIoU@0.3": 2 / 3, "vIoU@0.5": 1 / 3}
+    assert headline(scores) == pytest.approx(expected)
+    boxless = Scores(tiou, np.full(4, np.nan), scores.missing, scores.missing_boxes)
+    assert headline(boxless) == {"m_tIoU": pytest.approx(0.5)}

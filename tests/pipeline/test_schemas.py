@@ -22,6 +22,7 @@ PINNED = {
     "frames/1": "83e3b3ad6f7e2734",
     "proposals/1": "cfe981422d79fbcf",
     "tubes/1": "863d88a66d9d1d17",
+    "embeddings/1": "0059968b4cc3fc0c",
     "queries/1": "a43ca1d1c15cda34",
     "predictions/1": "bd5962295961a17c",
     "references/1": "82c85a4a98575afe",

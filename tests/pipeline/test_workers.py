@@ -18,7 +18,7 @@ import pytest
 from tests.faults import workshop
 from tests.faults.workshop import artifacts, contents, errors, finish, run, slow, start
 from vcma.errors import InputError
-from vcma.pipeline import workers
+from vcma.pipeline import cluster as dask
 
 VIDEOS = 60
 
@@ -107,7 +107,7 @@ def test_no_scheduler_is_one_line(project):
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", None])
 def test_a_port_of_another_kind_or_none_is_told_in_time(monkeypatch, capfd, answer):
-    monkeypatch.setattr(workers, "SCHEDULER_TIMEOUT", 0.5)
+    monkeypatch.setattr(dask, "SCHEDULER_TIMEOUT", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as stack:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         if answer is None:
@@ -119,7 +119,7 @@ def test_a_port_of_another_kind_or_none_is_told_in_time(monkeypatch, capfd, answ
             stack.callback(caller.join)
         with (
             pytest.raises(InputError, match=f"{address}: no Dask scheduler answers"),
-            workers.dask_cluster(address),
+            dask.dask_cluster(address, "link_tubes", 1),
         ):
             pass
     gc.collect()

@@ -17,6 +17,7 @@ from vcma.records.columns import offsets
 from vcma.records.query import Entity, Query, Relation, query_columns
 from vcma.records.tubes import Tubes
 from vcma.report.loading import read_answers
+from vcma.report.names import readable_name
 
 FRAMES, FPS = 36, 12.0
 VIDEOS = ("plain", "no/ tubes %2F", "lost")  # usual; an odd name and no tubes; no video file and no frames
@@ -51,13 +52,13 @@ SENTENCES = {
 }
 
 
-def write_frames(path: Path, frame: np.ndarray) -> None:
+def write_frames(path: Path, frame: np.ndarray, start: float = 0.0) -> None:
     import cv2
 
     files = [cv2.imencode(".jpg", draw(int(f)))[1].ravel() for f in frame]
     columns = {
         "frame": frame,
-        "time": frame / FPS,
+        "time": frame / FPS + start,
         "jpeg_offset": offsets(map(len, files)),
         "jpeg": np.concatenate(files),
         "width": np.int64(320),
@@ -160,7 +161,7 @@ def write_results(folder: Path) -> None:
     truth = artifact.read(schemas.TRUTH, folder / "truth_test.h5")
     ours = evaluate(truth, read_answers(folder)[1], "stcat")
     ours["declarative"]["vIoU@0.5"] = {"value": None, "low": None, "high": None}
-    storage.write_json(folder / "metrics.json", {"stcat": ours})
+    storage.write_json(folder / "scores.json", {"stcat": ours})
     storage.write_json(folder / "reference_points.json", {"chance": {"stcat": ours}})
     rounds = [
         {
@@ -176,11 +177,11 @@ def write_results(folder: Path) -> None:
         for k in (0, 1, 2)
     ]
     storage.write_json(folder / "model" / "model.json", {"settings": {"beta": 1.0}})
-    storage.write_json(folder / "em_history.json", {"score": "m_vIoU", "rounds": rounds})
+    storage.write_json(folder / "em_history.json", {"score": "m_vIoU", "sentences": 4, "rounds": rounds})
 
 
-def make_run(root: Path, tube: int = 1) -> Path:
-    """A project whose first video is answered by `tube`; returns its artifacts."""
+def make_run(root: Path, tube: int = 1, start: float = 0.0) -> Path:
+    """A project whose first video is answered by `tube`; returns its artifacts. start: when its picture begins."""
     folder = root / "artifacts" / "clips"
     config = yaml.safe_load((ROOT / "pipeline.yaml").read_text())
     config |= {"dataset": "clips", "datasets": {"clips": {"format": "clips", "videos": "videos"}}}
@@ -188,9 +189,12 @@ def make_run(root: Path, tube: int = 1) -> Path:
     (root / "pipeline.yaml").write_text(yaml.safe_dump(config))
     write_mp4(root / "videos" / "0.mp4")
     tubes = make_tubes(3, frames=FRAMES // 3)
+    tubes["time"] = tubes["time"] + start
+    own = slice(*tubes["point_offset"][1:3])
+    tubes["interpolated"][own] = tubes["position"][own] >= 6  # of tube 1 the later half is not detected
     artifact.write(schemas.TUBES, folder / "tubes" / "plain.h5", tubes, {"alpha": 0.5}, {})
     for video in VIDEOS[:2]:
-        write_frames(folder / "frames" / f"{file_stem(video)}.h5", tubes["frame"])
+        write_frames(folder / "frames" / f"{file_stem(video)}.h5", tubes["frame"], start)
     write_samples(folder)
     write_truth(folder, Tubes.of(tubes))
     write_predictions(folder, tubes, tube, model="1234")
@@ -208,4 +212,4 @@ def render(project: Path, *options: str) -> str:
 
 
 def page(rendered: Path, sample: str) -> Path:
-    return rendered / "samples" / f"{file_stem(sample)}.html"
+    return rendered / "samples" / f"{readable_name(sample)}.html"

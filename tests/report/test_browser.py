@@ -176,6 +176,33 @@ def test_the_graph_has_the_entities_in_their_tubes_colours_and_lights_them_up(br
 
 
 @pytest.mark.browser
+def test_a_box_that_no_detection_confirms_is_dashed(browser, rendered):
+    view(browser, page(rendered, "plain/1"))
+    until(browser, "document.getElementById('video').readyState >= 2")
+    tubes = Tubes.of(artifact.read(schemas.TUBES, rendered.parent / "tubes" / "plain.h5"))
+    seen = set()
+    dashing = "getComputedStyle(overlay.querySelector('.answer')).strokeDasharray"
+    for frame in range(10, 25):  # the answer's span
+        browser.execute_script("scrub.value = arguments[0]; scrub.dispatchEvent(new Event('input'));", frame)
+        dashes = until(browser, f"overlay.dataset.frame === '{frame}' && {dashing}")
+        guessed = bool(tubes.interpolated_at(1, np.array([frame]))[0])
+        assert (dashes != "none") is guessed, frame
+        seen.add(guessed)
+    assert seen == {False, True}
+
+
+@pytest.mark.browser
+def test_a_wide_table_scrolls_on_a_telephone_while_its_first_column_stays(browser, rendered):
+    view(browser, rendered / "index.html", width=360)
+    left, moved, wide, high = browser.execute_script(
+        "const s = document.querySelector('.scroll'), c = s.querySelector('tbody th');"
+        "s.scrollLeft = 60; const b = c.getBoundingClientRect();"
+        "return [b.left - s.getBoundingClientRect().left, s.scrollLeft, b.width, b.height];"
+    )
+    assert moved == 60 and abs(left) < 1 and 80 < wide < 200 and high < 90
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1200])
 def test_accessible_and_never_wider_than_the_window(browser, rendered, dark, width):

@@ -15,7 +15,7 @@ from vcma.report.loading import load_report, read_answers
 def test_scores_are_those_of_the_metrics(project):
     folder = project / "artifacts" / "clips"
     found = load_report(folder)
-    metrics = json.loads((folder / "metrics.json").read_text())["stcat"]
+    metrics = json.loads((folder / "scores.json").read_text())["stcat"]
     mine = [c for c in found.cases if c.query_type == "declarative" and c.truth]
     assert np.mean([c.viou for c in mine]) == pytest.approx(metrics["declarative"]["m_vIoU"]["value"])
     assert np.mean([c.tiou for c in mine]) == pytest.approx(metrics["declarative"]["m_tIoU"]["value"])

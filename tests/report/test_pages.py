@@ -1,17 +1,21 @@
 """The report's pages say what the artifacts hold, and need no network, server or other program."""
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from tests.conftest import make_tubes
 from tests.report.made_run import FPS, FRAMES, SENTENCES, VIDEOS, make_run, page, render, write_predictions
-from vcma.pipeline import storage
-from vcma.pipeline.paths import file_stem
+from vcma.__main__ import main
+from vcma.pipeline import artifact, schemas, storage
 from vcma.report import media
+from vcma.report.names import readable_name
 from vcma.report.templating import percent, score_text
 
 
@@ -77,6 +81,54 @@ def test_the_page_shows_metrics_training_ablation_and_provenance(rendered):
     assert "against beta" not in text  # swept at one value only
 
 
+def test_methods_stand_and_are_explained_as_in_the_terminals_table(tmp_path):
+    folder = make_run(tmp_path)
+    ours = json.loads((folder / "scores.json").read_text())
+    storage.write_json(
+        folder / "reference_points.json", dict.fromkeys(("oracle", "zeta", "chance", "labels"), ours)
+    )
+    render(tmp_path)
+    text = (folder / "report" / "index.html").read_text()
+    table = text[text.index("<tbody>") : text.index("</tbody>")]
+    told = CliRunner().invoke(main, ["summary", "--config", str(tmp_path / "pipeline.yaml")]).output
+    for lines in (table.replace(">", " "), told[: told.index("interrogative")]):
+        at = [lines.index(f" {name}") for name in ("chance", "labels", "oracle", "zeta")]
+        assert at == sorted(at)
+    assert "<dt>chance</dt><dd>a random tube, the whole segment</dd>" in text and "<dt>zeta" not in text
+    assert "chance: a random tube, the whole segment" in told
+
+
+def test_what_was_left_out_and_how_little_was_learned_from_is_said_where_the_scores_are(tmp_path):
+    folder = make_run(tmp_path)
+    truth = artifact.read(schemas.TRUTH, folder / "truth_test.h5")
+    lost = np.array([f"lost/{i}" for i in range(7)], object)
+    truth |= {"skipped": lost, "skipped_reason": np.full(7, "no such video: x", object)}
+    artifact.write(schemas.TRUTH, folder / "truth_test.h5", truth, {}, {})
+    render(tmp_path)
+    text = (folder / "report" / "index.html").read_text()
+    assert "Left out of test: 7 (7 no such video)." in text
+    assert text.count("(of test only 3 of 10 samples are scored)") == 2  # in each table's caption
+    assert "The model learned from 4 sentences: so few sentences only check the plumbing." in text
+
+
+def test_pages_are_named_so_that_people_can_read_their_addresses(rendered):
+    names = {path.name for path in rendered.rglob("*") if path.is_file()}
+    assert {"plain-0.html", "odd-2.html", "no-tubes-2F.js"} <= names and not [n for n in names if "%" in n]
+    for path in (rendered / "index.html", page(rendered, "plain/0")):
+        assert "%2" not in path.read_text().replace("no/ tubes %2F", "")
+
+
+def test_times_are_those_of_presentation(tmp_path):
+    folder = make_run(tmp_path, start=5.0)
+    render(tmp_path)
+    shown = [float(t) for t in re.findall(r"Frame at (\d+\.\d) s", (folder / "report" / "index.html").read_text())]
+    assert shown and min(shown) >= 5.0 and max(shown) < 8.0
+    script = json.loads((folder / "report/media/plain.js").read_text().partition("= ")[2].rstrip(";\n"))
+    assert script["seconds"][:2] == pytest.approx([5.0, 5 + 1 / FPS], abs=1e-3)
+    ticks = re.findall(r'<span style="left:([\d.]+)%">([\d.]+) s', page(folder / "report", "plain/1").read_text())
+    assert ("0.00", "5") in ticks and [float(t) for _, t in ticks] == sorted(float(t) for _, t in ticks)
+
+
 def test_a_second_run_gives_the_same_bytes_and_encodes_nothing(project, rendered, monkeypatch):
     before = {p: p.read_bytes() for p in rendered.rglob("*") if p.is_file()}
     monkeypatch.setattr(media, "_encode", lambda *_: pytest.fail("encoded again"))
@@ -96,11 +148,16 @@ def test_answers_without_a_model_are_named_so_and_what_nobody_annotated_has_no_s
         row["score_p"] = row["score_q"] = float("nan")
     storage.write_json(folder / "em_history.json", history)
     (folder / "truth_test.h5").unlink()
-    for name in ("metrics", "reference_points"):
+    for name in ("scores", "reference_points"):
         storage.write_json(folder / f"{name}.json", {})
     render(tmp_path)
     text = (folder / "report" / "index.html").read_text()
     assert "nothing is annotated, so nothing is scored." in text and "Validation m_vIoU" not in text
+    for absent in ("vIoU", "tIoU", "best first", ">unknown<", "the truth", "Score at least", "No metrics"):
+        assert absent not in text, absent
+    assert "evenly spaced from the most to the least probable answer" in text and ">probability 0.25<" in text
+    sample = page(folder / "report", "plain/1").read_text()
+    assert "vIoU" not in sample and "To the truth" not in sample and "probability 0.25" in sample
     assert "Nothing is annotated for validation, so no score can be drawn." in text and "ELBO from" in text
 
 
@@ -109,7 +166,7 @@ def test_a_film_shows_every_wanted_frame_of_the_original_or_else_the_stored_ones
         return json.loads((rendered / "media" / f"{stem}.js").read_text().partition("= ")[2].rstrip(";\n"))
 
     assert shown("plain")["frame"] == list(range(FRAMES)) and shown("plain")["rate"] == FPS
-    stored = shown(file_stem(VIDEOS[1]))
+    stored = shown(readable_name(VIDEOS[1]))
     assert stored["frame"] == list(range(0, FRAMES, 3)) and stored["rate"] == pytest.approx(FPS / 3)
     assert shown("lost")["frame"] == [] and shown("lost")["tubes"] == []
 

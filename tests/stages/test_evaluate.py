@@ -39,7 +39,9 @@ def test_somebody_elses_predictions_need_the_annotations_alone(tmp_path, data):
             for name in MEASURES:
                 assert set(value[name]) == {"value", "low", "high"} and value[name]["value"] == 1
     # One block a kind of sentence, the protocols below one another in it.
-    assert "declarative, protocols stcat, tubedetr: n = 2, missing 0, true boxes" in told
+    assert (
+        "declarative, protocols stcat, tubedetr: n = 2 (of test only 3 of 4 samples are scored), missing 0" in told
+    )
     assert told.index("theirs.json, stcat") < told.index("theirs.json, tubedetr") < told.index("interrogative")
     assert "left out of test: 1 (1 zero-length span); 1 predictions are for no sample of test" in told
     # Nothing of the project's own is made.

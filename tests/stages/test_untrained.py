@@ -42,6 +42,6 @@ def test_every_stage_runs_without_training_and_test(tmp_path):
     assert "untrained (labels and cues)" in workshop.run(project, "evaluate")
     workshop.run(project, "render_report")
     made = workshop.artifacts(project)
-    assert json.loads((made / "metrics.json").read_text())["official"]["declarative"]["n"] == 2
+    assert json.loads((made / "scores.json").read_text())["official"]["declarative"]["n"] == 2
     assert artifact.attributes(made / "predictions.h5", schemas.PREDICTIONS)["params"]["split"] == "val"
     assert [p.name for p in (made / "model").iterdir()] == ["untrained.json"]

@@ -9,11 +9,14 @@ from pathlib import Path
 from vcma.errors import InputError
 from vcma.model.clip import Clip, crop
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.video_artifacts import no_tubes, read_tubes, video_file
+from vcma.pipeline.video_artifacts import no_tubes, read_embeddings, read_tubes, video_file
 from vcma.records.columns import Columns
+from vcma.records.embeddings import Embeddings, made_by
 from vcma.records.tubes import Tubes
 
 _ONE_DETECTOR = "make all tubes of a data set with one detector"
+_LINK = "run python stages/link_tubes.py"
+_EMBED = "run python stages/embed_tubes.py"
 
 
 class ClipStore:
@@ -32,6 +35,7 @@ class ClipStore:
         self._kept: OrderedDict[tuple[str, int, int], tuple[Clip | None, int]] = OrderedDict()
         self._bytes = 0
         self._detector = ""
+        self._embeddings: tuple[Path, str] | None = None
 
     def tubes(self, video: str) -> Tubes | None:
         """The tubes of a video; None if the pipeline has none for it (its failure was reported).
@@ -51,6 +55,32 @@ class ClipStore:
     def read_as(self, class_names: Iterable[str], attribute_names: Iterable[str], feature: int) -> None:
         """Give all tubes' classes and attributes in the order of these names; feature: the width of theirs."""
         self._labels = tuple(map(str, class_names)), tuple(map(str, attribute_names)), feature
+
+    def see_by(self, embeddings: Path, encoder: str) -> None:
+        """Give clips what a region-text encoder sees, from a folder; encoder: the fingerprint of what made it.
+
+        Without one, an empty fingerprint, clips have nothing of the kind.
+        """
+        self._embeddings = (embeddings, encoder) if encoder else None
+
+    def _seen(self, video: str) -> Embeddings | None:
+        """What an encoder sees in the tubes of a video; raises InputError where it is another encoder."""
+        if self._embeddings is None:
+            return None
+        folder, encoder = self._embeddings
+        found = read_embeddings(folder, video, video_file(self.folder, video))
+        if found.encoder != encoder:
+            raise InputError(f"is by encoder {found.encoder}, not {encoder}", video_file(folder, video), _EMBED)
+        return found
+
+    def encoder_of(self, embeddings: Path, encoder: str) -> str:
+        """The fingerprint of a folder of embeddings; raises InputError where it is empty or not by `encoder`."""
+        for path in self.files():
+            found = str(artifact.read(schemas.EMBEDDINGS, embeddings / path.name, ("encoder",))["encoder"])
+            if made_by(found) != encoder:
+                raise InputError(f"is by encoder {found}, not {encoder}", embeddings / path.name, _EMBED)
+            return found
+        raise InputError("holds no tubes of a video of this data set", self.folder, _LINK)
 
     def _labelled(self, tubes: Tubes, video: str) -> Tubes:
         width = tubes.feature.shape[1]
@@ -76,7 +106,7 @@ class ClipStore:
             self._kept.move_to_end(key)
             return self._kept[key][0]
         tubes = self.tubes(key[0])
-        clip = None if tubes is None else crop(tubes, key[1], key[2], self.max_frames)
+        clip = None if tubes is None else crop(tubes, key[1], key[2], self.max_frames, self._seen(key[0]))
         if clip is not None and not len(clip.tube):
             clip = None
         self._keep(key, clip)
@@ -94,6 +124,12 @@ class ClipStore:
         """The files of those of the videos that have tubes, sorted."""
         return sorted(path for video in self.videos if (path := video_file(self.folder, video)).exists())
 
+    def sources(self) -> list[Path]:
+        """Every file that clips are made of: tubes and, if clips have what an encoder sees, embeddings."""
+        tubes = self.files()
+        seen = [self._embeddings[0] / path.name for path in tubes] if self._embeddings else []
+        return [*tubes, *seen]
+
     def describe(self) -> Columns:
         """class_name, attribute_name, detector and a feature column of the first of the videos that has tubes; of
         its classes those that every video has.
@@ -102,6 +138,4 @@ class ClipStore:
         for path in self.files():
             found = artifact.read(schemas.TUBES, path, names)
             return found | {"class_name": found["class_name"][~found["prompted"]]}
-        raise InputError(
-            "holds no tubes of a video of this data set", self.folder, "run python stages/link_tubes.py"
-        )
+        raise InputError("holds no tubes of a video of this data set", self.folder, _LINK)

@@ -20,16 +20,22 @@ from vcma.records.noun_phrases import noun_phrase
 from vcma.records.sentence import Sentence
 from vcma.text.features import WORDLLAMA, TextFeatures
 from vcma.text.label_matching import attribute_weights, class_agreement, class_weights, label_prior
+from vcma.text.region_text import RegionText
 
 Label = tuple[int, int, int]  # of a sentence: true row of tube in its clip, first and end slot, -1: unknown
 UNKNOWN: Label = (-1, -1, -1)
 
 
 class Encoder:
-    """Turns sentences and clips into batches; looks every distinct text up once."""
+    """Turns sentences and clips into batches; looks every distinct text up once.
 
-    def __init__(self, vocabulary: Vocabulary, texts: TextFeatures = WORDLLAMA):
-        self.vocabulary, self.texts = vocabulary, texts
+    region_text: agreement of phrases with what a region-text encoder sees, if there is one.
+    """
+
+    def __init__(
+        self, vocabulary: Vocabulary, texts: TextFeatures = WORDLLAMA, region_text: RegionText | None = None
+    ):
+        self.vocabulary, self.texts, self.region_text = vocabulary, texts, region_text
         self._word = {w: i for i, w in enumerate(vocabulary.words)}
         self._pair = {p: i for i, p in enumerate(vocabulary.pairs)}
         self._action = {p: i for i, p in enumerate(vocabulary.actions)}
@@ -40,13 +46,15 @@ class Encoder:
 
     def prepare(self, sentences: Iterable[Sentence]) -> None:
         """Look up all texts of these sentences at once, much faster than one by one."""
-        texts, phrases, traits = set(), set(), set()
+        sentences, texts, phrases, traits = list(sentences), set(), set(), set()
         for s in sentences:
             for e in range(len(s.heads)):
                 texts.add(" ".join(s.words(e)))
                 phrases.add(s.names(e))
                 traits.add(s.traits(e))
             texts.update(p for _, p, _ in s.relations)
+        if self.region_text is not None:
+            self.region_text.prepare({s.text(e) for s in sentences for e in range(len(s.heads))})
         _extend(self._static, texts, self.texts.embed)
         _extend(self._class, phrases, lambda new: class_weights(new, self.vocabulary.class_names))
         _extend(self._attribute, traits, lambda new: attribute_weights(new, self.vocabulary.attribute_names))
@@ -65,6 +73,13 @@ class Encoder:
         demands = [demands_of(attributes)[0] for attributes in sentence.attributes]
         met = [place_evidence(d, clip, row) if d else 0 for d, row in zip(demands, rows, strict=True)]
         return np.stack([row + evidence for row, evidence in zip(rows, met, strict=True)])
+
+    def region_text_agreement(self, sentence: Sentence, clip: Clip) -> Float[np.ndarray, "M N"]:
+        """How well the phrases of all entities fit what a region-text encoder sees of the tubes; 0 without one."""
+        if self.region_text is None:
+            return np.zeros((len(sentence.heads), len(clip.tube)), np.float32)
+        texts = (sentence.text(e) for e in range(len(sentence.heads)))
+        return np.stack([self.region_text.log_agreement(text, clip.seen) for text in texts])
 
     def class_agreement(self, sentence: Sentence, entity: int, clip: Clip) -> Float[np.ndarray, " N"]:
         """How far the class of each tube agrees with the head of one entity."""
@@ -118,8 +133,9 @@ class Encoder:
         s, first = len(flat.sentence_clip), len(flat.entity_sentence)
         flat.sentence_clip.append(v)
         flat.target.append(first + sentence.target)
-        label = np.zeros((len(sentence.heads), N), np.float32)
+        label, region_text = np.zeros((2, len(sentence.heads), N), np.float32)
         label[:, : len(clip.tube)] = self.label_prior(sentence, clip)
+        region_text[:, : len(clip.tube)] = self.region_text_agreement(sentence, clip)
         for rank in range(len(sentence.heads)):
             words = sentence.words(rank)
             flat.entity_sentence.append(s)
@@ -127,6 +143,7 @@ class Encoder:
             flat.entity_words.append([self._word.get(w, -1) for w in words])
             flat.entity_static.append(self._static[" ".join(words)])
             flat.entity_label.append(label[rank])
+            flat.entity_region_text.append(region_text[rank])
             flat.phrase.append(" ".join(words))
         for subject, predicate, other in sentence.relations:
             static = self._static[predicate]
@@ -193,6 +210,7 @@ class _Flat:
         self.entity_words: list[list[int]] = []
         self.entity_static: list[np.ndarray] = []
         self.entity_label: list[np.ndarray] = []
+        self.entity_region_text: list[np.ndarray] = []
         self.phrase: list[str] = []
         self.pairs: list[tuple] = []
         self.actions: list[tuple] = []
@@ -218,6 +236,7 @@ class _Flat:
             "entity_words": words,
             "entity_static": np.array(self.entity_static, np.float32).reshape(-1, width),
             "entity_label": np.array(self.entity_label, np.float32).reshape(-1, N),
+            "entity_region_text": np.array(self.entity_region_text, np.float32).reshape(-1, N),
             "phrase": np.array([number[p] for p in self.phrase], np.int64),
             "pair_sentence": column(self.pairs, 0),
             "pair_subject": column(self.pairs, 1),

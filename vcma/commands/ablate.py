@@ -25,12 +25,13 @@ from vcma.pipeline.project import Project
 @click.option("--out", type=click.Path(path_type=Path), help="Where the table and figures go: results/<dataset>.")
 def ablate_command(project: Project, seeds: int, only: tuple[str, ...], jobs: int, out: Path | None) -> None:
     """Sweep alpha and beta and run every ablation; draw the figure, print the table with intervals."""
-    from vcma.report.ablation import ablation_figure
+    from vcma.report.ablation import ablation_figure, write_sweeps
     from vcma.report.rounds import rounds_figure, rounds_table
 
     _check_inputs(project)
     alpha, train_em = float(project.section("link_tubes")["alpha"]), project.section("train_em")
-    specs = run_specs(train_em, project.section("untrained"), alpha, range(seeds))
+    has_encoder = project.encoder is not None
+    specs = run_specs(train_em, project.section("untrained"), alpha, range(seeds), has_encoder)
     variants = dict.fromkeys(spec.variant for spec in specs)
     if unknown := sorted(set(only) - set(variants)):
         raise click.UsageError(f"no variant {', '.join(unknown)}; there are {', '.join(variants)}")
@@ -38,6 +39,7 @@ def ablate_command(project: Project, seeds: int, only: tuple[str, ...], jobs: in
     folder = out or project.root / "results" / project.dataset
     truths = {split: artifact.read(schemas.TRUTH, project.artifacts / f"truth_{split}.h5") for split in SPLITS}
     write_csv(folder / "ablation.csv", results, truths)
+    write_sweeps(folder / "ablation.csv", folder)
     ablation = Ablation(results, truths["test"], alpha, float(train_em["beta"]))
     if ablation.configured:
         ablation_figure(folder / "ablation.csv", results, folder)
@@ -52,7 +54,8 @@ def ablate_command(project: Project, seeds: int, only: tuple[str, ...], jobs: in
 
 def _check_inputs(project: Project) -> None:
     """Raise InputError where a stage has not yet made what the runs read."""
-    for name in ("samples.h5", "queries.h5", "tubes", "truth_train.h5"):
+    embeddings = ["embeddings"] if project.encoder else []
+    for name in ("samples.h5", "queries.h5", "tubes", *embeddings, "truth_train.h5"):
         if not (project.artifacts / name).exists():
             remedy = f"run the stages with --dataset {project.dataset}, or make ablation for demo_full"
             raise InputError("is not there yet", project.artifacts / name, remedy)

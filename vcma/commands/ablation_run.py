@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vcma.commands.ablation_variants import RunSpec
+from vcma.commands.ablation_variants import UNTRAINED, RunSpec
 from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.source import code_digest
 from vcma.records.columns import Columns
+from vcma.text.dual_encoder import cached_encoder
 
 if TYPE_CHECKING:
     from vcma.batching.encoder import Label
@@ -29,18 +30,23 @@ SPLITS = ("val", "test")
 AnswersBySplit = dict[str, Any]  # split -> what `Validation.scores` takes
 
 
-def run_key(spec: RunSpec, root: Path, artifacts: Path, tubes: Path) -> str:
-    """Digest of all that a run follows from: settings, code, and what its inputs hold."""
+def run_key(spec: RunSpec, root: Path, artifacts: Path, tubes: Path, encoder: Path | None) -> str:
+    """Digest of all that a run follows from: settings, code, and what its inputs hold.
+
+    encoder: the folder of the data set's region-text encoder.
+    """
     contents = [artifact.attributes(artifacts / f"{name}.h5")["content"] for name in ("samples", "queries")]
     contents += [artifact.attributes(artifacts / f"truth_{split}.h5")["content"] for split in SPLITS]
-    contents += [*_tube_contents(tubes), _text_encoder(spec.settings["text"], root)]
+    contents += [*_contents(tubes), _text_encoder(spec.settings["text"], root)]
+    if spec.reads_region_text and encoder:
+        contents += [*_contents(artifacts / "embeddings"), cached_encoder(encoder).name]
     text = json.dumps([asdict(spec), code_digest(Path(__file__)), contents], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 @lru_cache
-def _tube_contents(tubes: Path) -> list[str]:
-    return [artifact.attributes(path)["content"] for path in sorted(tubes.glob("*.h5"))]
+def _contents(folder: Path) -> list[str]:
+    return [artifact.attributes(path)["content"] for path in sorted(folder.glob("*.h5"))]
 
 
 @lru_cache
@@ -59,11 +65,13 @@ class _Data:
     validation: Mapping[str, Validation]
 
 
-def make_run(spec: RunSpec, root: Path, artifacts: Path, tubes: Path, out: Path) -> None:
+def make_run(spec: RunSpec, root: Path, artifacts: Path, tubes: Path, encoder: Path | None, out: Path) -> None:
     """Train and score one run, and write its result to `out`: spec, seconds, the scores of each sample by variant
     and split (one training may score several variants), and under `extra` history and calibration."""
     start = time.perf_counter()
-    training = _training_set(artifacts, tubes, int(spec.settings["max_frames"]), spec.settings["text"], root)
+    texts, prompts = spec.settings["text"], spec.settings["prompts"]
+    seeing = encoder if spec.reads_region_text else None
+    training = _training_set(artifacts, tubes, int(spec.settings["max_frames"]), texts, root, seeing, prompts)
     truth = {split: artifact.read(schemas.TRUTH, artifacts / f"truth_{split}.h5") for split in SPLITS}
     data = _Data(training, truth, {split: training.validation(split, truth[split], "cpu") for split in SPLITS})
     answers, extra = _answers(spec, data, artifacts)
@@ -76,11 +84,14 @@ def make_run(spec: RunSpec, root: Path, artifacts: Path, tubes: Path, out: Path)
 
 
 @lru_cache(maxsize=1)
-def _training_set(artifacts: Path, tubes: Path, max_frames: int, text: str, root: Path) -> TrainingSet:
+def _training_set(
+    artifacts: Path, tubes: Path, max_frames: int, text: str, root: Path, encoder: Path | None, prompts: str
+) -> TrainingSet:
     from vcma.text.features import text_features
     from vcma.training.training_set import TrainingSet
 
-    return TrainingSet.load(artifacts, tubes, max_frames, text_features(text, root))
+    seeing = cached_encoder(encoder) if encoder else None
+    return TrainingSet.load(artifacts, tubes, max_frames, text_features(text, root), seeing, prompts)
 
 
 def _answers(spec: RunSpec, data: _Data, artifacts: Path) -> tuple[dict[str, AnswersBySplit], dict[str, Any]]:
@@ -93,7 +104,7 @@ def _answers(spec: RunSpec, data: _Data, artifacts: Path) -> tuple[dict[str, Ans
         return {spec.variant: {split: _reference(spec, data, split) for split in SPLITS}}, {}
     if spec.variant == "label_prior":
         return {spec.variant: _windowed(data, None)}, {}
-    if spec.variant == "untrained":
+    if spec.variant.startswith(UNTRAINED):
         settings = UntrainedSettings.of(spec.settings)
         judged = {split: validation.judged_untrained(settings) for split, validation in data.validation.items()}
         return {spec.variant: {split: [j.answer() for j in judged[split]] for split in SPLITS}}, {}

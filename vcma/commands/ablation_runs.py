@@ -36,13 +36,15 @@ def make_runs(project: Project, specs: Sequence[RunSpec], jobs: int) -> list[dic
         alpha: artifacts / "tubes" if alpha == own else _link_tubes(project, alpha, jobs)
         for alpha in {spec.alpha for spec in specs}
     }
-    paths = [artifacts / "ablation" / f"{run_key(s, project.root, artifacts, tubes[s.alpha])}.json" for s in specs]
+    read = project.root, artifacts
+    keys = [run_key(spec, *read, tubes[spec.alpha], project.encoder) for spec in specs]
+    paths = [artifacts / "ablation" / f"{key}.json" for key in keys]
     missing = [(spec, path) for spec, path in zip(specs, paths, strict=True) if not path.exists()]
-    # Runs of one alpha follow one another, so that a worker reads each tubes folder once; the configured one first.
-    missing.sort(key=lambda item: (item[0].alpha != own, item[0].alpha))
+    # Runs that read the same follow one another, so that a worker reads it once; the configured alpha comes first.
+    missing.sort(key=lambda item: (item[0].alpha != own, item[0].alpha, item[0].reads_region_text))
     click.echo(f"ablate: {len(specs)} runs, {len(specs) - len(missing)} made before", err=True)
     work = (
-        joblib.delayed(make_run)(spec, project.root, artifacts, tubes[spec.alpha], path) for spec, path in missing
+        joblib.delayed(make_run)(spec, *read, tubes[spec.alpha], project.encoder, path) for spec, path in missing
     )
     with joblib.parallel_config("loky", inner_max_num_threads=1):
         parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)

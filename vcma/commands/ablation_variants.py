@@ -34,7 +34,10 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "unvalidated": {"stop": "elbo"},
     "supervised": {},
 }
-SEEDLESS = ("untrained", "label_prior", "oracle", "chance")  # nothing is trained, so one run each
+# With the data set's region-text encoder, which no other variant reads: instead of labels and colours, or beside.
+REGION_TEXT: Mapping[str, Mapping[str, Any]] = {"region_text": {"label_prior": 0.0}, "region_text_labels": {}}
+UNTRAINED = "untrained"
+SEEDLESS = (UNTRAINED, "label_prior", "oracle", "chance")  # nothing is trained, so one run each
 
 
 @dataclass(frozen=True)
@@ -47,24 +50,33 @@ class RunSpec:
     settings: Mapping[str, Any]
 
     @property
+    def reads_region_text(self) -> bool:
+        return bool(self.settings["region_text_prior"])
+
+    @property
     def beta(self) -> float:
         return float(self.settings["beta"])
 
 
 def run_specs(
-    train_em: Mapping[str, Any], untrained: Mapping[str, Any], alpha: float, seeds: Sequence[int]
+    train_em: Mapping[str, Any], untrained: Mapping[str, Any], alpha: float, seeds: Sequence[int], encoder: bool
 ) -> list[RunSpec]:
     """Every run: the sweeps over alpha and beta, the variants, and the references, for each seed.
 
-    train_em, untrained: those sections of pipeline.yaml; alpha: the configured one.
+    train_em, untrained: those sections of pipeline.yaml; alpha: the configured one; encoder: whether the data set
+    has a region-text encoder, for the variants that read it.
     """
     specs = []
+    without, region_text = {"region_text_prior": 0.0}, REGION_TEXT if encoder else {}
     for seed in seeds:
-        base = {**train_em, **SHORT, "seed": seed}
+        full = {**train_em, **SHORT, "seed": seed}
+        specs += [RunSpec(name, alpha, seed, {**full, **changes}) for name, changes in region_text.items()]
+        base = {**full, **without}
         specs += [RunSpec(name, alpha, seed, {**base, **changes}) for name, changes in CHANGES.items()]
         specs.append(RunSpec("contrast", alpha, seed, base))
         specs += [RunSpec("em", a, seed, base) for a in ALPHAS if a != alpha]
         specs += [RunSpec("em", alpha, seed, {**base, "beta": b}) for b in BETAS if b != base["beta"]]
-    fixed = {**train_em, "seed": 0}
-    seedless = {name: {**fixed, **untrained} if name == "untrained" else fixed for name in SEEDLESS}
+    fixed = {**train_em, **without, "seed": 0}
+    seedless = {name: fixed | ({**untrained, **without} if name == UNTRAINED else {}) for name in SEEDLESS}
+    seedless |= {f"{UNTRAINED}_{name}": {**fixed, **untrained, **c} for name, c in region_text.items()}
     return [*specs, *(RunSpec(name, alpha, 0, settings) for name, settings in seedless.items())]

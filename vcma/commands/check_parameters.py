@@ -40,9 +40,20 @@ def _stage(file: Path) -> StageCommand:
 
 def _text_encoder(project: Project) -> None:
     from vcma.text.features import text_features
+    from vcma.text.region_text import prompt_list
 
+    section = project.section("train_em")
+    prompt_list(str(section["prompts"]))
     if not project.untrained:
-        text_features(str(project.section("train_em")["text"]), project.root)
+        text_features(str(section["text"]), project.root)
+
+
+def _untrained(project: Project) -> None:
+    from vcma.inference.untrained import settings_of
+    from vcma.text.region_text import prompt_list
+
+    settings, _ = settings_of(project.section("untrained"))
+    prompt_list(settings.prompts)
 
 
 def _spacy_model(project: Project) -> None:
@@ -52,5 +63,17 @@ def _spacy_model(project: Project) -> None:
     load_model(None if name == "auto" else name)
 
 
+def _region_text_encoder(project: Project) -> None:
+    from vcma.text.dual_encoder import DualEncoder
+
+    if project.encoder is not None:
+        DualEncoder(project.encoder)
+
+
 # What a stage's options alone do not show: files and packages that a value names.
-_DEEPER: dict[str, Callable[[Project], None]] = {"parse_queries": _spacy_model, "train_em": _text_encoder}
+_DEEPER: dict[str, Callable[[Project], None]] = {
+    "embed_tubes": _region_text_encoder,
+    "ground_queries": _untrained,
+    "parse_queries": _spacy_model,
+    "train_em": _text_encoder,
+}

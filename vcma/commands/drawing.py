@@ -11,6 +11,7 @@ import numpy as np
 
 from vcma.pipeline import storage
 from vcma.records.columns import Columns, rows
+from vcma.video.fonts import pillow_font
 
 JPEG_SUFFIXES = (".jpg", ".jpeg")
 _LABEL_HEIGHT = 14  # px
@@ -29,14 +30,14 @@ class DrawnBox(NamedTuple):
 
 def annotated_frame(frames: Columns, row: int, boxes: Sequence[DrawnBox], width: int = 320) -> np.ndarray:
     """One stored frame `width` px wide with its number and boxes."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     from vcma.video.pictures import decode
 
     picture = decode(frames["jpeg"][rows(frames["jpeg_offset"], row)])[..., ::-1]
     image = Image.fromarray(np.ascontiguousarray(picture))
     image = image.resize((width, max(1, round(width * image.height / image.width))))
-    canvas, font = ImageDraw.Draw(image), ImageFont.load_default(12)
+    canvas, font = ImageDraw.Draw(image), pillow_font("".join(box.label for box in boxes), 12)
     scale = np.array([image.width / frames["width"], image.height / frames["height"]] * 2)
     places = np.array([box for box, *_ in boxes]).reshape(-1, 4) * scale
     for (x1, y1, x2, y2), (_, _, colour) in zip(places, boxes, strict=True):
@@ -89,10 +90,10 @@ def tiled(pictures: Sequence[np.ndarray], columns: int) -> np.ndarray:
 
 def captioned(picture: np.ndarray, caption: str) -> np.ndarray:
     """The picture below a line of text."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     line = Image.new("RGB", (picture.shape[1], 20), "white")
-    ImageDraw.Draw(line).text((4, 2), caption, fill="black", font=ImageFont.load_default(14))
+    ImageDraw.Draw(line).text((4, 2), caption, fill="black", font=pillow_font(caption, 14))
     return np.concatenate([np.asarray(line), picture])
 
 

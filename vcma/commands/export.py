@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vcma.commands.exported_model import FORMAT, MANIFEST, SECTIONS, copy_files
+from vcma.commands.summary import read_coverage
 from vcma.errors import InputError
 from vcma.evaluation.tables import metrics_table
-from vcma.model.evidence import Model
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.cli import with_project
 from vcma.pipeline.project import Project
 from vcma.pipeline.storage import read_json, write_bytes, write_json
+from vcma.records.embeddings import made_by
 from vcma.text.features import LEARNED, WORDLLAMA
-from vcma.training.model_files import load_model
+
+if TYPE_CHECKING:
+    from vcma.model.evidence import Model
 
 
 @click.command("export")
@@ -24,6 +27,8 @@ from vcma.training.model_files import load_model
 @click.argument("out", type=click.Path(path_type=Path))
 def export_command(project: Project, out: Path) -> None:
     """Put the trained model of the chosen data set into the new folder OUT, to be used elsewhere."""
+    from vcma.training.model_files import load_model  # with torch, which --help need not wait for
+
     folder = project.artifacts / "model"
     model, description = load_model(folder)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -36,26 +41,29 @@ def export_command(project: Project, out: Path) -> None:
         "parameters": {name: project.section(name) for name in SECTIONS},
         "files": copy_files(folder, out, files),
     }
-    encoder = _encoder_needed(model)
-    write_bytes(out / "README.md", _model_card(project, description, encoder).encode())
+    needed = _encoders_needed(model)
+    write_bytes(out / "README.md", _model_card(project, description, needed).encode())
     write_json(out / MANIFEST, manifest)  # last: a folder without it is no export
-    if encoder:
-        click.echo(f"export: the model needs {encoder}", err=True)
+    if needed:
+        click.echo(f"export: the model needs {needed}", err=True)
     click.echo(f"export: the model trained on {project.dataset} -> {out}", err=True)
 
 
-def _encoder_needed(model: Model) -> str:
-    """Where a model's text encoder must be, which no export holds; empty if it needs no folder."""
-    text = model.settings.text
-    if text in (WORDLLAMA.name, LEARNED.name):
-        return ""
-    where = "at this very path" if Path(text).is_absolute() else "at this place below the project's folder"
-    return f"its text encoder, which is not exported: the folder {text} must be {where} where the model is used"
+def _encoders_needed(model: Model) -> str:
+    """Which encoders a model reads, and where they must be; no export holds them. Empty if it needs none."""
+    text, region_text, needed = model.settings.text, model.vocabulary.region_text, []
+    if text not in (WORDLLAMA.name, LEARNED.name):
+        where = "at this very path" if Path(text).is_absolute() else "at this place below the project's folder"
+        needed.append(f"its text encoder, which is not exported: the folder {text} must be {where}")
+    if region_text:
+        where = "any folder that 'encoder:' in the data set's block names"
+        needed.append(f"its region-text encoder ({made_by(region_text)}), which is not exported: in {where}")
+    return " where the model is used; and ".join([*needed, ""]).removesuffix("; and ")
 
 
 def _metrics(project: Project, weights: str) -> dict[str, Any]:
     """The metrics of the answers of the model with these weights; none where the last ones are of another model."""
-    predictions, metrics = project.artifacts / "predictions.h5", project.artifacts / "metrics.json"
+    predictions, metrics = project.artifacts / "predictions.h5", project.artifacts / "scores.json"
     if not predictions.exists() or not metrics.exists():
         return {}
     if metrics.stat().st_mtime < predictions.stat().st_mtime:
@@ -68,8 +76,8 @@ def _metrics(project: Project, weights: str) -> dict[str, Any]:
 def _model_card(project: Project, description: dict[str, Any], encoder: str) -> str:
     """The model card, Markdown."""
     facts = "\n".join(f"- **{name}**: {text}" for name, text in _facts(project, description, encoder).items())
-    metrics, split = _metrics(project, description["weights"]), str(project.section("evaluate")["split"])
-    table = metrics_table(metrics, {}, "", split, "this model") if metrics else "Not evaluated."
+    metrics, coverage = _metrics(project, description["weights"]), read_coverage(project)
+    table = metrics_table(metrics, {}, "", coverage, "this model") if metrics else "Not evaluated."
     return f"""# A VCMA model
 
 Finds the tube and the span of time that a sentence speaks of: weakly-supervised video grounding after Jin and Mu,
@@ -80,7 +88,7 @@ ECCV 2024.
 Use it as it lies: `vcma ground clip.mp4 --query "..." --model THIS_FOLDER`; or `vcma import THIS_FOLDER`, then
 `python stages/ground_queries.py`. `{MANIFEST}` holds every parameter and a digest of each file.
 
-Scores on the split {split} of `{project.dataset}`, percent with 95 % intervals, by its own answers:
+Scores on the split {coverage.split} of `{project.dataset}`, percent with 95 % intervals, by its own answers:
 
 ```
 {table}

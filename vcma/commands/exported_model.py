@@ -19,7 +19,7 @@ from vcma.pipeline.storage import read_json, write_bytes
 FORMAT = "vcma-export/1"
 MANIFEST = "export.json"
 # What decides the tubes that a model reads, and the model itself.
-SECTIONS = ("extract_frames", "detect_proposals", "link_tubes", "parse_queries", "train_em")
+SECTIONS = ("extract_frames", "detect_proposals", "link_tubes", "embed_tubes", "parse_queries", "train_em")
 _REMEDY = "export it again, or copy the folder again"
 
 

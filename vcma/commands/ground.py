@@ -1,40 +1,37 @@
-"""`vcma ground`: sentences in one video of your own, by the stages' functions but beside the pipeline."""
+"""`vcma ground`: sentences in videos of your own, by the stages' functions but beside the pipeline."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-import numpy as np
 
-from vcma.detection.base import Detector
-from vcma.detection.prompts import prompt
-from vcma.detection.registry import load_detector
+from vcma.api.grounding import Grounding, write_groundings
+from vcma.api.pipeline import model_folder, pipeline_of
+from vcma.commands.ground_folder import ground_folder
 from vcma.errors import InputError
-from vcma.inference.doubts import explained
 from vcma.pipeline.cli import check_device, progress, with_project
-from vcma.pipeline.paths import is_file
+from vcma.pipeline.paths import is_file, is_folder
 from vcma.pipeline.project import Project
-from vcma.pipeline.storage import text_lines, write_bytes
-from vcma.records.answer import Prediction, exported, told_doubts
-from vcma.records.sentence import Sentence
-from vcma.records.tubes import Tubes
-from vcma.video.annotated_film import Film, write_films
-from vcma.video.timeline import ASSUMED_FPS, Timeline, read_timeline
-
-if TYPE_CHECKING:
-    from vcma.inference.grounder import Grounder
+from vcma.pipeline.storage import read_json, text_lines, write_bytes
+from vcma.video.fonts import lacking
 
 
 @click.command("ground")
 @with_project
 @click.argument("video", type=click.Path(path_type=Path))
 @click.option("--query", "queries", multiple=True, help="A sentence; give it again for more.")
-@click.option("--queries", "file", type=click.Path(path_type=Path), help="A text file, one sentence a line.")
+@click.option(
+    "--queries",
+    "file",
+    type=click.Path(path_type=Path),
+    help="A text file, one sentence a line; for a folder a CSV file with the header video,sentence.",
+)
 @click.option("--model", type=click.Path(path_type=Path), help="A trained model; default: that of the data set.")
 @click.option(
     "--untrained",
@@ -43,6 +40,13 @@ if TYPE_CHECKING:
 )
 @click.option("--out", type=click.Path(path_type=Path), default="grounded", show_default=True, help="Folder.")
 @click.option("--device", default="cpu", show_default=True, help="Torch device, e.g. cuda:0.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=lambda: os.cpu_count() or 1,
+    show_default="all cores",
+    help="Worker processes over the videos of a folder.",
+)
 def ground_command(
     project: Project,
     video: Path,
@@ -52,86 +56,91 @@ def ground_command(
     untrained: bool,
     out: Path,
     device: str,
+    jobs: int,
 ) -> None:
-    """Find what sentences speak of in one VIDEO: spans and boxes as JSON, and an annotated mp4 for each."""
-    texts = _texts(queries, file)
+    """Find what sentences speak of in one VIDEO: spans and boxes as JSON, and an annotated mp4 for each.
+
+    With a folder for VIDEO: in all of its videos that a CSV file names, in parallel, with a table and a page at the
+    end. A run that was stopped goes on where it was.
+    """
+    many = is_folder(video)
+    texts = _texts(queries, None if many else file)
+    if not texts and not (many and file):
+        raise click.UsageError("give --query TEXT or --queries FILE")
     if untrained and model:
         raise click.UsageError("--untrained uses no --model")
     check_device(device)
-    folder = model or project.artifacts / "model"
-    if not (untrained or is_file(folder / "model.json")):
-        raise InputError("no trained model", folder, "train one: python stages/train_em.py; or add --untrained")
-    if not is_file(video):
+    folder = model_folder(project, model, untrained)
+    if not (many or is_file(video)):
         raise InputError("no such video", video, "check its path")
     _check_folder(out)
+    if many:
+        ground_folder(project, video, texts, file, folder, out, device, jobs)
+    else:
+        _ground_video(project, video, texts, folder, out, device)
+
+
+def _ground_video(
+    project: Project, video: Path, texts: Sequence[str], model: Path | None, out: Path, device: str
+) -> None:
     # All that can be wrong is found before the minutes that detection takes.
-    precision = project.section("detect_proposals")["precision"]
-    detector = load_detector(project.detector, project.root, device, precision)
-    grounder_for = _untrained(project, device) if untrained else _trained(folder, project.root, detector, device)
-    timeline = read_timeline(video)
-    sentences = [_sentence(text, i) for i, text in enumerate(texts)]
-    if detector.reads_sentences:
-        detector = _prompted(detector, sentences)
-    frames = _frames(video, timeline, project)
-    begin, end = _searched(frames["frame"], timeline, project)
-    tubes = _tubes(frames, project, detector, threads=0 if device == "cpu" else os.cpu_count() or 1)
-    predictions = _predictions(grounder_for(tubes), sentences, tubes, begin, end)
-    fps = timeline.fps or ASSUMED_FPS
-    films: list[Film] = []
-    members, lines = [], []
-    for i, (text, p) in enumerate(zip(texts, predictions, strict=True)):
-        path = out / f"{i:02d}.mp4"
-        value = {"video": str(video), "film": path.name, "fps": fps, **_outcome(p, tubes, timeline)}
-        films.append(Film(path, p.answer, text))
-        members.append(f"{_json(text)}: {_json(value)}")
-        lines.append(_line(text, value, path))
+    pipeline = pipeline_of(project, model, device)
+    if pipeline.detector.reads_sentences:
+        asked = ", ".join(pipeline.prompt_of(texts)) or "nothing else"
+        common = len(pipeline.detector.class_names)
+        click.echo(
+            f"note: detected anew for these sentences: {asked}, beside {common:,} names looked for in every video",
+            err=True,
+        )
+    tubes = pipeline.find_tubes(video, sentences=texts, watch=progress)
+    if tubes.notes:
+        what = "; ".join(tubes.notes)
+        click.echo(f"note: {click.format_filename(video)} {what}; what there is of it is searched", err=True)
+    found = pipeline.ground(tubes, texts)
+    films = [out / f"{i:02d}.mp4" for i in range(len(found))]
+    values = [
+        {
+            "video": os.fsencode(video).decode("utf-8", "replace"),
+            "film": film.name,
+            "fps": tubes.fps,
+            **answer.to_json(),
+        }
+        for answer, film in zip(found, films, strict=True)
+    ]
+    for older in _earlier_films(out) - set(films):
+        older.unlink(missing_ok=True)
+    members = [f"{_json(text)}: {_json(value)}" for text, value in zip(texts, values, strict=True)]
     write_bytes(out / "predictions.json", ("{\n" + ",\n".join(members) + "\n}\n").encode())
-    write_films(video, films, tubes, timeline)
-    for note in _notes(predictions):
+    write_groundings(list(zip(found, films, strict=True)), progress)
+    doubts = dict.fromkeys(note for answer in found for note in answer.doubts)
+    for note in (*doubts, *filter(None, [lacking(texts)])):
         click.echo(f"note: {note}", err=True)
-    click.echo("\n".join(lines))
+    click.echo("\n".join(_line(*each) for each in zip(found, films, strict=True)))
 
 
 def _texts(queries: Sequence[str], file: Path | None) -> list[str]:
     """The sentences asked for, each once."""
     # A terminal may hand on bytes that are no text.
-    texts = [q.encode("utf-8", "replace").decode() for q in (*queries, *(text_lines(file) if file else []))]
-    texts = [*dict.fromkeys(text for text in texts if text.strip())]
-    if not texts:
-        raise click.UsageError("give --query TEXT or --queries FILE")
-    return texts
+    lines = text_lines(file) if file else []
+    if file and lines and [word.strip() for word in lines[0].split(",")] == ["video", "sentence"]:
+        raise InputError("is a table of several videos", file, "name their folder instead of one video")
+    texts = [q.encode("utf-8", "replace").decode() for q in (*queries, *lines)]
+    return [*dict.fromkeys(text for text in texts if text.strip())]
 
 
-def _outcome(p: Prediction, tubes: Tubes, timeline: Timeline) -> dict[str, Any]:
-    """An answer as the exchange format has it, its boxes where its tube is, with its times in s, as a player shows
-    them, and its tube."""
-    answer = p.answer
-    ((_, exchange),) = exported([answer], {answer.sample: (answer.begin, answer.end)}, tubes)
-    first, gone = tubes.presence(answer.tube)
-    seconds = timeline.seconds(np.array([answer.begin, answer.end]))
-    return {
-        "seconds": np.round(seconds, 2).tolist(),
-        "tube": answer.tube,
-        "class": tubes.class_of(answer.tube),
-        "tube_probability": round(float(p.posterior[p.target][p.candidate == answer.tube].sum()), 4),
-        **told_doubts(p),
-        "span": exchange["span"],
-        "boxes": {f: box for f, box in exchange["boxes"].items() if first <= int(f) < gone},
-    }
-
-
-def _line(text: str, value: dict[str, Any], film: Path) -> str:
-    (first, last), (begin, over) = value["span"], value["seconds"]
-    likely = f"probability {value['tube_probability']:.2f}{_absent(value)}"
+def _line(found: Grounding, film: Path) -> str:
+    likely = f"probability {found.probability:.2f}{_absent(found)}"
     return (
-        f"{text}: frames {first} to {last} ({begin:.1f} to {over:.1f} s), tube {value['tube']}, a "
-        f"'{value['class']}' ({likely}) -> {click.format_filename(film)}"
+        f"{found.sentence}: frames {found.span[0]} to {found.span[1]} ({found.seconds[0]:.1f} to "
+        f"{found.seconds[1]:.1f} s), tube {found.tube}, a '{found.class_name}' ({likely}) -> "
+        f"{click.format_filename(film)}"
     )
 
 
-def _absent(value: dict[str, Any]) -> str:
+def _absent(found: Grounding) -> str:
     """That a video may hold nothing that fits, where it is likely enough to be worth a word."""
-    return f"; {value['absent']:.2f} that it is not in this video" if value.get("absent", 0) > _WORTH_A_WORD else ""
+    absent = found.absent or 0.0
+    return f"; {absent:.2f} that it is not in this video" if absent > _WORTH_A_WORD else ""
 
 
 _WORTH_A_WORD = 0.25
@@ -139,6 +148,16 @@ _WORTH_A_WORD = 0.25
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def _earlier_films(out: Path) -> set[Path]:
+    """The films of the run that wrote the folder's predictions.json: no other file of a user's is anybody's."""
+    try:
+        values = read_json(out / "predictions.json", "").values()
+        names = {value["film"] for value in values if isinstance(value["film"], str)}
+    except (InputError, AttributeError, KeyError, TypeError):
+        return set()
+    return {out / name for name in names if re.fullmatch(r"\d{2,}\.mp4", name)}
 
 
 def _check_folder(folder: Path) -> None:
@@ -150,95 +169,3 @@ def _check_folder(folder: Path) -> None:
         writable = False
     if not writable:
         raise InputError("nothing can be written there", folder, "choose another --out")
-
-
-def _notes(predictions: Sequence[Prediction]) -> dict[str, None]:
-    """What speaks against the answers, each once."""
-    return dict.fromkeys(note for p in predictions for note in explained(p.flags))
-
-
-def _prompted(detector: Detector, sentences: Sequence[Sentence]) -> Detector:
-    """The detector for these sentences together; says that others would have it look for other things."""
-    detector = detector.prompted(prompt(sentences))
-    asked, common = ", ".join(detector.prompts) or "nothing else", len(detector.class_names) - len(detector.prompts)
-    click.echo(
-        f"note: detected anew for these sentences: {asked}, beside {common:,} names looked for in every video",
-        err=True,
-    )
-    return detector
-
-
-def _frames(video: Path, timeline: Timeline, project: Project) -> dict[str, Any]:
-    """The sampled frames of one video file, by pipeline.yaml's parameters; what is amiss with it is said."""
-    from vcma.video.sampling import extract
-
-    notes = [timeline.missing] if timeline.missing else []
-    whole = [(0, len(timeline))]
-    frames = extract(video, whole, timeline=timeline, tell=notes.append, **project.section("extract_frames"))
-    if notes:
-        what = "; ".join(notes)
-        click.echo(f"note: {click.format_filename(video)} {what}; what there is of it is searched", err=True)
-    return frames
-
-
-def _searched(seen: np.ndarray, timeline: Timeline, project: Project) -> tuple[int, int]:
-    """The native frames [begin, end) that answers may lie in: without what could not be decoded at either end.
-
-    seen [n]: the sampled frames there are.
-    """
-    from vcma.video.sampling import time_grid
-
-    section = project.section("extract_frames")
-    grid = time_grid([(0, -1)], timeline.elapsed, section["rate"], section["max_frames"])
-    unseen = np.append(grid[grid > seen[-1]], len(timeline))
-    return int(seen[0]) if grid[0] < seen[0] else 0, int(unseen[0])
-
-
-def _tubes(frames: dict[str, Any], project: Project, detector: Detector, threads: int) -> Tubes:
-    """The tubes of one video in its sampled frames, by pipeline.yaml's parameters; threads as in `propose`."""
-    from vcma.detection.proposals import propose
-    from vcma.linking.linker import link
-
-    how = {key: value for key, value in project.section("detect_proposals").items() if key != "precision"}
-    found = propose(
-        detector, frames, threads=threads, watch=lambda passes: progress(passes, len(passes), "detect"), **how
-    )
-    return Tubes.of(link(found, **project.section("link_tubes")))
-
-
-def _sentence(text: str, number: int) -> Sentence:
-    """Parse one text; it is searched in the whole video."""
-    from vcma.parsing.parser import parse
-
-    return Sentence.of(next(iter(parse([text]))), sample=str(number), video="", begin=0, end=-1)
-
-
-def _untrained(project: Project, device: str) -> Callable[[Tubes], Grounder]:
-    from vcma.inference.grounder import Grounder
-    from vcma.inference.untrained import label_encoder, settings_of
-
-    settings, max_frames = settings_of(project.section("untrained"))
-
-    def grounder_for(tubes: Tubes) -> Grounder:
-        encoder = label_encoder(tubes.common_classes, tubes.attribute_name, tubes.feature.shape[1])
-        return Grounder.untrained(settings, max_frames, encoder, device)
-
-    return grounder_for
-
-
-def _trained(folder: Path, root: Path, detector: Detector, device: str) -> Callable[[Tubes], Grounder]:
-    from vcma.inference.grounder import Grounder
-
-    grounder = Grounder.trained(folder, root, detector.fingerprint, device)
-    return lambda tubes: grounder
-
-
-def _predictions(
-    grounder: Grounder, sentences: Sequence[Sentence], tubes: Tubes, begin: int, end: int
-) -> list[Prediction]:
-    from vcma.model.clip import crop
-
-    clip = crop(tubes, begin, end, grounder.max_frames)
-    if not len(clip.tube):
-        raise InputError("nothing was detected in the video", None, "lower detect_proposals.score_threshold")
-    return grounder.in_clip(tubes, clip, sentences)

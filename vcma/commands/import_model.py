@@ -5,19 +5,20 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vcma.commands.exported_model import SECTIONS, copy_files, read_manifest
 from vcma.detection.registry import load_detector
 from vcma.errors import InputError
-from vcma.model.evidence import Model
 from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.cli import with_project
 from vcma.pipeline.project import Project
 from vcma.text.features import text_features
-from vcma.training.model_files import load_model
+
+if TYPE_CHECKING:
+    from vcma.model.evidence import Model
 
 
 @click.command("import")
@@ -26,9 +27,13 @@ from vcma.training.model_files import load_model
 @click.option("--force", is_flag=True, help="Replace the model that is there.")
 def import_command(project: Project, folder: Path, force: bool) -> None:
     """Make the exported model in FOLDER that of the chosen data set, if it fits the features made there."""
+    # With torch, which --help need not wait for.
+    from vcma.training.model_files import load_model, trained_region_text
+
     manifest = read_manifest(folder)
     model, _ = load_model(folder, _detector_fingerprint(project))
     _check_encoder(model, project.root)
+    trained_region_text(model.vocabulary, model.settings.prompts, project.encoder, folder)
     place = project.artifacts / "model"
     if place.exists() and not force:
         raise InputError("a model is there already", place, "--force replaces it")

@@ -12,6 +12,7 @@ from typing import Any
 from vcma.commands.sample_choice import sample_row, sentences_for
 from vcma.errors import InputError
 from vcma.evaluation import exchange
+from vcma.evaluation.coverage import Coverage
 from vcma.evaluation.metrics import METRICS
 from vcma.evaluation.tables import metrics_table
 from vcma.pipeline import strict_json
@@ -114,7 +115,7 @@ def _are_metrics(value: Any) -> bool:
 
 
 def _metrics(value: dict, *_: Any) -> str:
-    return "metrics\n\n" + metrics_table(value, {}, "", "", "these")
+    return "metrics\n\n" + metrics_table(value, {}, "", Coverage(""), "these")
 
 
 def _results_of(value: Any) -> dict[str, Any] | None:

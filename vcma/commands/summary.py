@@ -4,26 +4,46 @@ from __future__ import annotations
 
 import click
 
+from vcma.evaluation.coverage import Coverage
 from vcma.evaluation.tables import metrics_table, whose
-from vcma.pipeline import artifact, storage
+from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.cli import with_project
 from vcma.pipeline.project import Project
+from vcma.records.sentence import few_sentences
 
 
 @click.command("summary")
 @with_project
 def summary_command(project: Project) -> None:
-    """Print the metrics beside their reference points, and where the report is."""
+    """Print the metrics beside their reference points, what is not scored, and where the report is."""
     click.echo(summary(project))
 
 
 def summary(project: Project) -> str:
     """The metrics of the last run beside their reference points, as a table, and the path of the report."""
     remedy = "run dvc repro"
-    metrics = storage.read_json(project.artifacts / "metrics.json", remedy)
+    scores = storage.read_json(project.artifacts / "scores.json", remedy)
     points = storage.read_json(project.artifacts / "reference_points.json", remedy)
-    form, split = str(project.block.get("format")), project.section("evaluate")["split"]
+    coverage = read_coverage(project)
     predictions = project.artifacts / "predictions.h5"
     name = whose(artifact.attributes(predictions)["inputs"]) if predictions.exists() else "VCMA"
-    table = metrics_table(metrics, points, form, split, name) or "nothing is annotated, so nothing is scored"
-    return f"{table}\n\nreport: {project.artifacts / 'report' / 'index.html'}"
+    table = metrics_table(scores, points, str(project.block.get("format")), coverage, name)
+    lines = [f"{table}\n{coverage.reasons}" if table else "nothing is annotated, so nothing is scored"]
+    if name == "VCMA" and (hint := few_sentences(_training_sentences(project))):
+        lines.append(hint)
+    return "\n".join([*lines, "", f"report: {project.artifacts / 'report' / 'index.html'}"])
+
+
+def read_coverage(project: Project) -> Coverage:
+    """How much of the split that is evaluated has been scored; the truth says what was left out."""
+    split = project.evaluated_split(str(project.section("evaluate")["split"]))
+    path = project.artifacts / f"truth_{split}.h5"
+    if not path.exists():
+        return Coverage(split)
+    return Coverage.of(artifact.read(schemas.TRUTH, path, ("sample", "skipped_reason")), split)
+
+
+def _training_sentences(project: Project) -> int:
+    """How many sentences the model was trained on, as its history says; 0 where there is none."""
+    path = project.artifacts / "em_history.json"
+    return int(storage.read_json(path, "run dvc repro").get("sentences", 0)) if path.exists() else 0

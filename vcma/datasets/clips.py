@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vcma.datasets.annotation_files import EVALUATED_SPLITS, split_files
-from vcma.datasets.entries import Entry, UnusableEntry, UnusableError, Video, with_unique_ids
+from vcma.datasets.entries import Entry, UnusableEntry, UnusableError, Video, Watch, with_unique_ids
 from vcma.datasets.index import Index, build
 from vcma.datasets.video_files import VideoFolder, inner_path
 from vcma.errors import InputError
@@ -28,7 +28,13 @@ _QUOTE = "put a sentence with a comma into quotes, double the quotes within it, 
 
 
 def index(
-    annotations: Path, block: Mapping[str, Any], project_root: Path, *, strict: bool = False, videos: bool = True
+    annotations: Path,
+    block: Mapping[str, Any],
+    project_root: Path,
+    *,
+    strict: bool = False,
+    videos: bool = True,
+    watch: Watch = iter,
 ) -> Index:
     """Index videos with sentences only; truth is empty.
 
@@ -40,7 +46,7 @@ def index(
     if videos:
         folder = VideoFolder(video_root(block, project_root))
         entries = _whole_videos(entries, folder)
-    return build("clips", entries, EVALUATED_SPLITS, folder, annotations, strict)
+    return build("clips", entries, EVALUATED_SPLITS, folder, annotations, strict, watch)
 
 
 def _whole_videos(entries: Iterator[Entry | UnusableEntry], folder: VideoFolder) -> Iterator[Entry | UnusableEntry]:

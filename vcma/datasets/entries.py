@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+
+Watch = Callable[[Iterable], Iterable]  # iterates over what it is given, and may show how far it is
 
 
 class UnusableError(Exception):

@@ -12,8 +12,8 @@ from vcma.datasets.index import Index
 from vcma.errors import InputError
 from vcma.records.columns import Columns
 
-# index(annotations: Path, block, project_root: Path, *, strict=False, videos=True) -> Index; without `videos` it
-# reads annotations alone and asks for no video file.
+# index(annotations: Path, block, project_root: Path, *, strict=False, videos=True, watch=iter) -> Index; without
+# `videos` it reads annotations alone and asks for no video file.
 READERS: Mapping[str, Callable[..., Index]] = {
     "vidstg": vidstg.index,
     "hcstvg": hcstvg.index,

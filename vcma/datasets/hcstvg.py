@@ -18,7 +18,7 @@ import numpy as np
 
 from vcma.boxes import FAR
 from vcma.datasets.annotation_files import read_annotations, split_files, splits_with_truth, whole_number
-from vcma.datasets.entries import AnnotatedTube, Entry, UnusableEntry, UnusableError, Video, with_unique_ids
+from vcma.datasets.entries import AnnotatedTube, Entry, UnusableEntry, UnusableError, Video, Watch, with_unique_ids
 from vcma.datasets.index import Index, build
 from vcma.datasets.video_files import VideoFolder, inner_path
 from vcma.errors import InputError
@@ -30,7 +30,13 @@ _WHAT = "an HC-STVG annotation file (an object of video names with bbox, st_fram
 
 
 def index(
-    annotations: Path, block: Mapping[str, Any], project_root: Path, *, strict: bool = False, videos: bool = True
+    annotations: Path,
+    block: Mapping[str, Any],
+    project_root: Path,
+    *,
+    strict: bool = False,
+    videos: bool = True,
+    watch: Watch = iter,
 ) -> Index:
     """Index a data set in HC-STVG's format.
 
@@ -42,7 +48,7 @@ def index(
     folder = VideoFolder(video_root(block, project_root)) if videos else None
     truth_splits = splits_with_truth(block)
     entries = read_entries(annotations, block, truth_splits)
-    return build("hcstvg", entries, truth_splits, folder, annotations, strict)
+    return build("hcstvg", entries, truth_splits, folder, annotations, strict, watch)
 
 
 def read_entries(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vcma.datasets.entries import Entry, UnusableEntry, UnusableError, Video
+from vcma.datasets.entries import Entry, UnusableEntry, UnusableError, Video, Watch
 from vcma.datasets.skip_list import SKIP_FILE, read_skip_list
 from vcma.datasets.video_files import VideoFolder, check_length, size_and_mtime
 from vcma.errors import InputError
@@ -58,18 +58,20 @@ def build(
     folder: VideoFolder | None,
     annotations: Path,
     strict: bool,
+    watch: Watch = iter,
 ) -> Index:
     """The Index of all entries whose video and text are of use.
 
     truth_splits: the splits whose truth is given. folder: where the videos are; None asks for none, and says
-    nothing about their files. annotations: folder of the data set's files, whose skip list is honoured. Raises
-    InputError if nothing usable is left and, under `strict`, at the first skip.
+    nothing about their files. annotations: folder of the data set's files, whose skip list is honoured. watch:
+    iterates over the entries, and may show how many there were. Raises InputError if nothing usable is left and,
+    under `strict`, at the first skip.
     """
     skip_list = read_skip_list(annotations / SKIP_FILE)
     used: list[Entry] = []
     videos: dict[str, _IndexedVideo] = {}
     skipped: list[_Skipped] = []
-    for entry in entries:
+    for entry in watch(entries):
         try:
             if isinstance(entry, UnusableEntry):
                 raise entry.error

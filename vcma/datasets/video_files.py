@@ -42,6 +42,11 @@ class VideoFolder:
                     found.append(entry.name)
         return sorted(found, key=lambda path: (path.count("/"), path))
 
+    def videos(self) -> list[str]:
+        """The paths of all files below the root whose suffix is that of a video, sorted."""
+        paths = {path for listed in self._paths_by_name.values() for path in listed}
+        return sorted(path for path in paths if path.lower().endswith(SUFFIXES))
+
     def find(self, name: str, hint: str | None = None) -> str:
         """Path below the root of a video named with or without folder and suffix; raises UnusableError.
 

@@ -20,7 +20,7 @@ from vcma.datasets.annotation_files import (
     splits_with_truth,
     whole_number,
 )
-from vcma.datasets.entries import AnnotatedTube, Entry, UnusableEntry, UnusableError, Video, with_unique_ids
+from vcma.datasets.entries import AnnotatedTube, Entry, UnusableEntry, UnusableError, Video, Watch, with_unique_ids
 from vcma.datasets.index import NOT_OFFICIAL, Index, build
 from vcma.datasets.video_files import VideoFolder
 from vcma.datasets.vidor import NO_TRACK, Tracks, Trajectories, VidorFolder, read_trajectories
@@ -33,7 +33,13 @@ _WHAT = "a VidSTG annotation file (a list of records with vid, used_segment, cap
 
 
 def index(
-    annotations: Path, block: Mapping[str, Any], project_root: Path, *, strict: bool = False, videos: bool = True
+    annotations: Path,
+    block: Mapping[str, Any],
+    project_root: Path,
+    *,
+    strict: bool = False,
+    videos: bool = True,
+    watch: Watch = iter,
 ) -> Index:
     """Index a data set in VidSTG's format.
 
@@ -46,7 +52,7 @@ def index(
     entries: Iterable[Entry | UnusableEntry] = read_entries(annotations, block, truth_splits)
     if block.get("boxes"):
         entries = _with_vidor_boxes(entries, VidorFolder(root_folder(block, "boxes", project_root)))
-    return build("vidstg", entries, truth_splits, folder, annotations, strict)
+    return build("vidstg", entries, truth_splits, folder, annotations, strict, watch)
 
 
 def read_entries(

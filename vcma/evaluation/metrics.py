@@ -73,6 +73,12 @@ def evaluate(truth: Columns, predictions: PredictedTubes, protocol: str, *, seed
     return result
 
 
+def headline(scores: Scores) -> dict[str, float]:
+    """The mean of each of METRICS over all samples, whatever their query type; what is unavailable is left out."""
+    columns = zip(METRICS, scores.table.T, strict=True)
+    return {metric: float(np.nanmean(values)) for metric, values in columns if not np.isnan(values).all()}
+
+
 def compare(
     truth: Columns, predictions: PredictedTubes, other: PredictedTubes, protocol: str, *, seed: int = 0
 ) -> dict[str, dict]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vcma.evaluation.attainable import unattainable
+from vcma.evaluation.coverage import Coverage
 from vcma.evaluation.exchange import named_for, read_predictions
-from vcma.evaluation.metrics import compare, evaluate
+from vcma.evaluation.metrics import compare, evaluate, headline, score
 from vcma.evaluation.plausibility import doubts
 from vcma.evaluation.protocols import chosen_protocols
-from vcma.evaluation.tables import comparison_table, left_out, metrics_table
+from vcma.evaluation.tables import comparison_table, metrics_table
 from vcma.pipeline import storage
 from vcma.records.columns import Columns
 from vcma.records.predicted_tubes import PredictedTubes
@@ -46,6 +47,10 @@ class Scorer:
     def metrics(self, predictions: PredictedTubes) -> dict:
         return {p: evaluate(self.truth, predictions, p, seed=self.seed) for p in self.protocols}
 
+    def headline(self, predictions: PredictedTubes) -> dict[str, float]:
+        """The few numbers that one compares from run to run, by the first protocol."""
+        return headline(score(self.truth, predictions, self.protocols[0]))
+
     def comparison(self, predictions: PredictedTubes, metrics: dict, name: str, other: Path) -> str:
         """Paired differences of predictions and those of the file `other`, as text; name: whose they are."""
         theirs = self.read(other)
@@ -57,10 +62,11 @@ class Scorer:
         """Metrics beside the baselines' (name -> metrics), and what of the split or of the file is not scored."""
         truth = self.truth
         unknown = set(predictions.sample) - set(truth["sample"]) - set(truth["skipped"])
-        table = metrics_table(metrics, baselines, str(truth["format"]), self.split, name)
+        coverage = Coverage.of(truth, self.split)
+        table = metrics_table(metrics, baselines, str(truth["format"]), coverage, name)
         notes = [note for protocol in self.protocols for note in unattainable(truth, protocol)]
-        left = left_out(self.split, truth["skipped_reason"], len(unknown))
-        return "\n".join([*doubts(truth, predictions), *dict.fromkeys(notes), table, left])
+        foreign = f"; {len(unknown):,} predictions are for no sample of {self.split}" if unknown else ""
+        return "\n".join([*doubts(truth, predictions), *dict.fromkeys(notes), table, coverage.reasons + foreign])
 
 
 def score_file(scorer: Scorer, file: Path, other: Path | None, out: Path | None) -> Iterator[str]:

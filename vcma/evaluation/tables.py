@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from vcma.evaluation.coverage import Coverage
 from vcma.evaluation.metrics import METRICS
 from vcma.evaluation.published import published
 
 _UNIT = "percent [95 % interval]"
 # What each baseline is, in the order in which they are printed.
-_BASELINES = {
+BASELINES = {
     "chance": "a random tube, the whole segment",
     "labels": "the tube of the detector's labels, the whole segment",
     "untrained": "labels and words of place and motion",
@@ -20,14 +20,16 @@ _BASELINES = {
 }
 
 
-def metrics_table(metrics: dict, baselines: dict, annotation_format: str, split: str, name: str = "VCMA") -> str:
+def metrics_table(
+    metrics: dict, baselines: dict, annotation_format: str, coverage: Coverage, name: str = "VCMA"
+) -> str:
     """Metrics (protocol -> query type -> metrics) above their baselines (name -> the same), by query type.
 
-    annotation_format and split: what was scored, which decides what published results belong here; name: whose
+    annotation_format and coverage: what was scored, which decides what published results belong here; name: whose
     metrics they are. Several protocols stand below one another, each row saying which is its.
     """
-    described = [baseline for baseline in _BASELINES if baseline in baselines]
-    scored = {name: metrics, **{b: baselines[b] for b in described}, **baselines}
+    explained = described(baselines)
+    scored = {name: metrics, **{b: baselines[b] for b in explained}}
     several = len(metrics) > 1
     blocks = []
     for query_type, by_protocol in _by_query_type(metrics).items():
@@ -38,18 +40,28 @@ def metrics_table(metrics: dict, baselines: dict, annotation_format: str, split:
             if query_type in found.get(protocol, {})
         }
         for protocol, ours in by_protocol.items():
-            for result in published(annotation_format, split, query_type, ours["n"], protocol):
+            for result in published(annotation_format, coverage.split, query_type, ours["n"], protocol):
                 label = f"{result.label}, {protocol}" if several and result.protocol else result.label
                 rows[label] = [_digits(result.values.get(m)) for m in METRICS]
-        blocks.append(_block(_title(query_type, by_protocol), rows))
-    if blocks and described:
-        blocks.append("\n".join(f"  {baseline}: {_BASELINES[baseline]}" for baseline in described))
+        blocks.append(_block(_title(query_type, by_protocol, coverage), rows))
+    if blocks and explained:
+        blocks.append("\n".join(f"  {baseline}: {text}" for baseline, text in explained.items() if text))
     return "\n\n".join(blocks)
 
 
-def _title(query_type: str, by_protocol: dict[str, dict]) -> str:
+def described(baselines: Iterable[str]) -> dict[str, str]:
+    """What each baseline is, in the order in which they are shown; empty of one that is not known."""
+    return {name: BASELINES.get(name, "") for name in sorted(baselines, key=_place)}
+
+
+def _place(baseline: str) -> tuple[int, str]:
+    return (list(BASELINES).index(baseline) if baseline in BASELINES else len(BASELINES)), baseline
+
+
+def _title(query_type: str, by_protocol: dict[str, dict], coverage: Coverage) -> str:
     first = next(iter(by_protocol.values()))
     title = f"{query_type}, protocol{'s' * (len(by_protocol) > 1)} {', '.join(by_protocol)}: n = {first['n']:,}"
+    title += f" ({coverage.share})" if coverage.share else ""
     title += f", missing {first['missing']:,}"
     if first["m_vIoU"]["value"] is None:
         return f"{title} (scores 0); boxes unavailable: nothing spatial is scored"
@@ -60,16 +72,6 @@ def _title(query_type: str, by_protocol: dict[str, dict]) -> str:
 def whose(inputs: Mapping[str, str]) -> str:
     """Whose answers those of an artifact with these inputs are: VCMA's, or those that need no model."""
     return "VCMA" if "model" in inputs else "untrained (labels and cues)"
-
-
-def left_out(split: str, reasons: Iterable[str], foreign: int) -> str:
-    """One line: how many items of a split are not scored and why, and predictions of which no sample is known."""
-    counts = Counter(reason.split(":")[0] for reason in reasons).most_common()
-    listed = ", ".join(f"{n:,} {reason}" for reason, n in counts)
-    text = f"left out of {split}: {sum(n for _, n in counts):,}{f' ({listed})' if listed else ''}"
-    if foreign:
-        text += f"; {foreign:,} predictions are for no sample of {split}"
-    return text
 
 
 def comparison_table(differences: dict, ours: dict, theirs: dict, name: str, other: str) -> str:

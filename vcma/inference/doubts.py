@@ -5,6 +5,7 @@ Flags of a prediction are the parser's, of its sentence, and
     no_tube                the video has no tube at all
     no_class:HEAD          no class of the detector is an entity by name or kind; likeness of words stands in
     unlike:HEAD            no tube of the video looks much like an entity
+    cut:HEAD               the region-text encoder does not read an entity's phrase to its end
     absent                 it is likelier than not that nothing in the video fits
     interpolated           no detection confirms most of the answer's boxes
 """
@@ -35,11 +36,18 @@ _FAINT = log_agreement(np.array(0.2))  # share of its class distribution below w
 
 
 def absence(encoder: Encoder, sentence: Sentence, clip: Clip) -> float:
-    """The probability that nothing in the clip is what a sentence asks for; -1 if the detector names no class."""
-    if not encoder.vocabulary.class_names:
+    """The probability that nothing in the clip is what a sentence asks for; -1 where nothing tells.
+
+    A class that is the target by name or kind tells, else a region-text encoder, else the likeness of classes.
+    """
+    target = sentence.target
+    if encoder.region_text is not None and not encoder.knows_class(sentence, target, clip):
+        agreement = encoder.region_text_agreement(sentence, clip)[target]
+    elif encoder.vocabulary.class_names:
+        agreement = encoder.class_agreement(sentence, target, clip)
+    else:
         return -1.0
-    score = np.maximum(clip.score, _LEAST_SCORE)
-    fit = float((encoder.class_agreement(sentence, sentence.target, clip) + np.log(score)).max())
+    fit = float((agreement + np.log(np.maximum(clip.score, _LEAST_SCORE))).max())
     return float(1 / (1 + np.exp(_PRESENT + _BY_FIT * fit)))
 
 
@@ -54,14 +62,17 @@ def doubted(prediction: Prediction, encoder: Encoder, sentence: Sentence, clip: 
 
 
 def _of_entities(encoder: Encoder, sentence: Sentence, clip: Clip) -> Iterator[str]:
-    if not encoder.vocabulary.class_names:
-        return
     for entity, head in enumerate(sentence.heads):
-        name = head.replace(" ", "-")
-        if not encoder.knows_class(sentence, entity, clip):
+        name, known = head.replace(" ", "-"), encoder.knows_class(sentence, entity, clip)
+        region_text, text = encoder.region_text, sentence.text(entity)
+        seen = region_text is not None and not region_text.is_unlike(text, clip.seen)
+        labelled = known and not (encoder.class_agreement(sentence, entity, clip) < _FAINT).all()
+        if region_text is None and not known and clip.class_prob.shape[1]:
             yield f"no_class:{name}"
-        elif (encoder.class_agreement(sentence, entity, clip) < _FAINT).all():
+        elif (region_text is not None or known) and not (seen or labelled):
             yield f"unlike:{name}"
+        if region_text is not None and region_text.cuts(text):
+            yield f"cut:{name}"
 
 
 def explained(flags: Sequence[str]) -> Iterator[str]:
@@ -76,6 +87,7 @@ _TEXTS = {
     "no_tube": "nothing was detected in the video",
     "no_class": "the detector has no class '{name}'; those closest in meaning stand in for it",
     "unlike": "nothing in the video looks much like '{name}'; what comes nearest is shown",
+    "cut": "the phrase of '{name}' is longer than the region-text encoder reads; its end is not judged",
     "misspelt": "'{read}' is read for a word that is in no dictionary ({name})",
     "not_judged": "'{name}' is not judged: the answer may contradict it",
     "interpolated": "most of the boxes are interpolated between detections",

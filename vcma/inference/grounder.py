@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +23,7 @@ from vcma.records.answer import Prediction
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
 from vcma.text.features import text_features
-from vcma.training.model_files import decoding_of, load_model
+from vcma.training.model_files import decoding_of, load_model, trained_region_text
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,25 @@ class Grounder:
     weights: str = ""
 
     @classmethod
-    def trained(cls, folder: Path, root: Path, detector: str, device: str, posterior: str = "p") -> Grounder:
-        """By the model in a folder, from its p or q. root: what the path of its text encoder is below.
+    def trained(
+        cls,
+        folder: Path,
+        root: Path,
+        detector: str,
+        device: str,
+        posterior: str = "p",
+        changes: Mapping[str, Any] = MappingProxyType({}),
+        seeing: Path | None = None,
+    ) -> Grounder:
+        """By the model in a folder, from its p or q. root: what the path of its text encoder is below; changes:
+        settings of the E-step that replace the model's; seeing: the folder of the data set's region-text encoder.
 
-        Raises InputError if the model is missing, damaged, or of another detector or text encoder.
+        Raises InputError if the model is missing, damaged, or of another detector or encoder.
         """
-        model, description = load_model(folder, detector)
-        encoder = Encoder(model.vocabulary, text_features(model.settings.text, root, model.vocabulary.text))
+        model, description = load_model(folder, detector, changes)
+        words = model.vocabulary
+        region_text = trained_region_text(words, model.settings.prompts, seeing, folder)
+        encoder = Encoder(words, text_features(model.settings.text, root, words.text), region_text)
         model = model.to(device)
 
         def of_model(batch: Batch) -> Iterable[SentencePosterior]:

@@ -20,11 +20,11 @@ class Batch:
     """Clips and sentences as tensors; index columns are rows of this batch.
 
     single and pair: geometry and motion of tubes and of pairs of tubes, float16 until `to`; present, frame, tube:
-    what is no padding; appearance: feature, classes and attributes of each tube; prominence and
-    reliability: see prominence.py. entity_rank: number of an entity
-    within its sentence; entity_words: words with a learned vector, -1 for none; entity_label: label(e, n); phrase:
-    equal numbers for equal phrases, for the contrast's false negatives. target: row of the entity asked for.
-    labels: true tube, first and end slot of a sentence, -1: unknown, as all are but for the supervised ceiling.
+    what is no padding; appearance: feature, classes and attributes of each tube; prominence and reliability: see
+    prominence.py. entity_rank: number of an entity within its sentence; entity_words: words with a learned vector,
+    -1 for none; entity_label: label(e, n); entity_region_text: agreement by a region-text encoder, 0 without one;
+    phrase: equal numbers for equal phrases, for the contrast's false negatives. target: row of the entity asked
+    for. labels: true tube, first and end slot of a sentence, -1: unknown, as all but for the supervised ceiling.
     *_predicate: index in the vocabulary, -1: unseen in training; *_static: text features; *_cue: weights of what
     the predicate's words say of geometry and motion.
     """
@@ -45,6 +45,7 @@ class Batch:
     entity_words: Int[Tensor, "M words"]
     entity_static: Float[Tensor, "M text"]
     entity_label: Float[Tensor, "M N"]
+    entity_region_text: Float[Tensor, "M N"]
     phrase: Int[Tensor, " M"]
     pair_sentence: Int[Tensor, " K"]
     pair_subject: Int[Tensor, " K"]

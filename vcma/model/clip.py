@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from vcma.model.motion_features import PAIR_FEATURES, SINGLE_FEATURES, pair_features, single_features
+from vcma.records.embeddings import Embeddings
 from vcma.records.tubes import Tubes
 
 
@@ -21,8 +22,9 @@ class Clip:
 
     frame: native indices; time: s; end: the native frame where the segment ends (exclusive); tube: rows among the
     video's tubes; box: xyxy in native pixels, held where absent; feature: mean over time, of unit length; score:
-    mean detection score over the frames where the tube is, interpolated ones counting 0; size: width and height of
-    the native picture in px; prompts: names of the last of the classes, which are this video's alone.
+    mean detection score over the frames where the tube is, interpolated ones counting 0; seen: mean vector of each
+    tube's crops by a region-text encoder, 0 where there is none, of width 0 without an encoder; size: width and
+    height of the native picture in px; prompts: names of the last of the classes, which are this video's alone.
     """
 
     frame: Int[np.ndarray, " T"]
@@ -35,6 +37,7 @@ class Clip:
     class_prob: Float[np.ndarray, "N C"]
     attribute_prob: Float[np.ndarray, "N A"]
     score: Float[np.ndarray, " N"]
+    seen: Float[np.ndarray, "N W"]
     size: tuple[float, float]
     prompts: tuple[str, ...] = ()
 
@@ -42,7 +45,8 @@ class Clip:
     def bytes(self) -> int:
         """Memory of it with its geometry, roughly."""
         N, T = self.present.shape
-        return N * T * (N * len(PAIR_FEATURES) + len(SINGLE_FEATURES) + 10) * 2 + self.feature.nbytes * 2
+        geometry = N * T * (N * len(PAIR_FEATURES) + len(SINGLE_FEATURES) + 10) * 2
+        return geometry + self.feature.nbytes * 2 + self.seen.nbytes
 
     @cached_property
     def appearance(self) -> Float[np.ndarray, "N W"]:
@@ -61,12 +65,13 @@ class Clip:
         return pair_features(self.box / max(self.size[1], 1), self.time).astype(np.float16)
 
 
-def crop(tubes: Tubes, begin: int, end: int, max_frames: int) -> Clip:
+def crop(tubes: Tubes, begin: int, end: int, max_frames: int, embeddings: Embeddings | None = None) -> Clip:
     """Crop one video's tubes to native frames [begin, end), end -1 being the video's, and thin the frames.
 
     Of more than max_frames sampled frames the j-th kept is number floor(j * n / max_frames). A tube absent from
     the kept frames is left out. A segment without sampled frames takes the nearest one, so that T >= 1 unless the
-    video has none. What is not finite counts as nothing: 0 in a feature, no box at all.
+    video has none. What is not finite counts as nothing: 0 in a feature, no box at all. embeddings: what a
+    region-text encoder sees in the tubes; crops beyond the segment count where a tube has none in it.
     """
     frame = tubes.frame
     last = int(frame[-1]) + 1 if len(frame) else begin + 1
@@ -101,9 +106,18 @@ def crop(tubes: Tubes, begin: int, end: int, max_frames: int) -> Clip:
         class_prob=_finite(tubes.class_prob[tube][:, np.argsort(tubes.prompted, kind="stable")]),
         attribute_prob=_finite(tubes.attribute_prob[tube]),
         score=score.astype(np.float32),
+        seen=_seen(embeddings or Embeddings.none(), tube, begin, end),
         size=(tubes.width, tubes.height),
         prompts=tuple(map(str, tubes.class_name[tubes.prompted])),
     )
+
+
+def _seen(embeddings: Embeddings, tube: Int[np.ndarray, " N"], begin: int, end: int) -> Float[np.ndarray, "N W"]:
+    """Mean vector of the crops of each tube, of those in native frames [begin, end) where there are any."""
+    inside = (embeddings.frame >= begin) & (embeddings.frame < end)
+    weight = (embeddings.tube == tube[:, None]) * np.where(inside, 1.0, 1e-6)
+    mean = weight @ embeddings.embedding / np.maximum(weight.sum(1, keepdims=True), 1e-9)
+    return mean.astype(np.float32)
 
 
 def _kept_frames(frame: Int[np.ndarray, " F"], begin: int, end: int, max_frames: int) -> Int[np.ndarray, " T"]:

@@ -35,17 +35,17 @@ class Model:
 def build(vocabulary: Vocabulary, static: Callable[[tuple[str, ...]], np.ndarray], settings: Settings) -> Model:
     """A model with fresh parameters, which follow from settings.seed. static(texts) are their text features."""
     torch.manual_seed(settings.seed)
+    priors = {name: getattr(settings, name) for name in ("label_prior", "score_prior", "region_text_prior")}
     theta = Theta(
         vocabulary,
         width=settings.width,
         bottleneck=settings.bottleneck,
         dropout=settings.dropout,
-        label_prior=settings.label_prior,
-        score_prior=settings.score_prior,
+        **priors,
     )
     for emission, names in ((theta.pair, vocabulary.pairs), (theta.action, vocabulary.actions)):
         emission.static.copy_(torch.as_tensor(static(names)))
-    phi = Phi(vocabulary, width=settings.width, label_prior=settings.label_prior, score_prior=settings.score_prior)
+    phi = Phi(vocabulary, width=settings.width, **priors)
     return Model(theta, phi, vocabulary, settings)
 
 
@@ -77,6 +77,10 @@ class Evidence:
         return replace(
             self, log_prior=self.log_prior.detach(), pair=self.pair.detach(), action=self.action.detach()
         )
+
+    def tempered(self, factor: Float[Tensor, " S"]) -> Evidence:
+        """With frames that count by a further factor: boxes that the detector doubts say little of relations."""
+        return replace(self, time=replace(self.time, gamma=self.time.gamma * factor))
 
     def given_labels(self, batch: Batch) -> Evidence:
         """With the truth that the batch is told as a prior that rules the rest out; it is told none but for the
@@ -118,21 +122,24 @@ def forward(model: Model, batch: Batch) -> ThetaOutput:
     given = model.settings
     settings = replace(given, margin=theta.trust * given.margin, kappa=theta.independence * given.kappa)
     evidence = _evidence(settings, batch, log_prior, *ratios, theta.runs, has_relation(batch))
-    return ThetaOutput(similarity, features, evidence)
+    # Less so than without a model: the emission has learnt from such boxes, too.
+    return ThetaOutput(similarity, features, evidence.tempered(batch.reliability[clip].sqrt()))
 
 
 def untrained_evidence(settings: UntrainedSettings, batch: Batch) -> Evidence:
-    """What is known before any training: the detector's labels and doubts, and the cues, as far as boxes are sure.
+    """What is known before any training: the detector's labels and doubts, what a region-text encoder sees, and the
+    cues, as far as boxes are sure.
 
     A sentence shows as long as its target is there, or, with probability 1 - `throughout`, in any interval, if its
     words tell of a change that can be seen.
     """
     nothing = torch.zeros((), device=batch.frame.device)
     score = settings.label_prior * batch.entity_label + settings.score_prior * batch.prominence[batch.entity_clip]
+    score = score + settings.region_text_prior * batch.entity_region_text
     log_prior = batch.over_candidates(score)
     no_table = batch.single.new_zeros(CELLS, CELLS)
     e = _evidence(settings, batch, log_prior, nothing, nothing, no_table, has_cue(batch), _UNTRAINED_FLOOR)
-    return replace(e, time=replace(e.time, gamma=e.time.gamma * batch.reliability[batch.sentence_clip]))
+    return e.tempered(batch.reliability[batch.sentence_clip])
 
 
 def _time_prior(

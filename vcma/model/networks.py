@@ -121,10 +121,11 @@ class Theta(nn.Module):
         dropout: float,
         label_prior: float,
         score_prior: float,
+        region_text_prior: float,
     ):
         super().__init__()
         labels = len(vocabulary.class_names) + len(vocabulary.attribute_names)
-        self.label_prior, self.score_prior = label_prior, score_prior
+        self.label_prior, self.score_prior, self.region_text_prior = label_prior, score_prior, region_text_prior
         self.words = WordEncoder(len(vocabulary.words), vocabulary.text_width, width)
         self.vis = _mlp(vocabulary.feature + labels, width, width)
         self.tau = nn.Parameter(torch.tensor(1.0))
@@ -158,7 +159,7 @@ class Theta(nn.Module):
         own = similarity[torch.arange(len(similarity), device=similarity.device), batch.entity_clip]
         score = self.trust * self.tau.exp() * own + self.label_prior * batch.entity_label
         score = score + self.score_prior * batch.prominence[batch.entity_clip]
-        return batch.over_candidates(score)
+        return batch.over_candidates(score + self.region_text_prior * batch.entity_region_text)
 
     def features(self, batch: Batch) -> tuple[Float[Tensor, "V N N T h"], Float[Tensor, "V N T h"]]:
         """f(n, m, t) and f(n, t)."""
@@ -175,7 +176,15 @@ class Phi(nn.Module):
     through theta's pair representation (no gradient into theta) to the tubes and frames of its relations.
     """
 
-    def __init__(self, vocabulary: Vocabulary, *, width: int, label_prior: float, score_prior: float):
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        *,
+        width: int,
+        label_prior: float,
+        score_prior: float,
+        region_text_prior: float,
+    ):
         super().__init__()
         labels = len(vocabulary.class_names) + len(vocabulary.attribute_names)
         inner = width // 2
@@ -185,6 +194,7 @@ class Phi(nn.Module):
         self.vis = _mlp(vocabulary.feature + labels + 2 * SINGLE, width, width)
         self.label_prior = nn.Parameter(torch.tensor(float(label_prior)))
         self.score_prior = nn.Parameter(torch.tensor(float(score_prior)))
+        self.region_text_prior = nn.Parameter(torch.tensor(float(region_text_prior)))
         self.pair_text = nn.Parameter(torch.zeros(len(vocabulary.pairs) + 1, inner))
         self.action_text = nn.Parameter(torch.zeros(len(vocabulary.actions) + 1, inner))
         self.pair_static = nn.Linear(vocabulary.text_width, inner)
@@ -204,6 +214,7 @@ class Phi(nn.Module):
         score = torch.einsum("mh,mnh->mn", text, vis[batch.entity_clip]) * self.scale
         score = score + self.label_prior * batch.entity_label
         score = score + self.score_prior * batch.prominence[batch.entity_clip]
+        score = score + self.region_text_prior * batch.entity_region_text
         score = score.masked_fill(~batch.candidates, NO_CANDIDATE)
         first = score.log_softmax(-1)
 

@@ -16,6 +16,8 @@ class AlignmentSettings:
     label_prior: float
     score_prior: float
     relation_prior: float
+    region_text_prior: float
+    prompts: str
     time: str
     margin: float
     throughout: float

@@ -27,7 +27,8 @@ class Vocabulary:
 
     words and predicates are sorted; base rates are add-one-smoothed frequencies, pairs and actions apart, `none`
     left out. feature is the width of the detector's features, clips the number of training clips; text and
-    text_width are those of the text features.
+    text_width are those of the text features; region_text is the fingerprint of the region-text encoder, empty
+    without one.
     """
 
     words: tuple[str, ...]
@@ -41,6 +42,7 @@ class Vocabulary:
     clips: int = 0
     text: str = "wordllama"
     text_width: int = 256
+    region_text: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -57,6 +59,7 @@ def vocabulary(
     attribute_names: Iterable[str],
     feature: int,
     texts: TextFeatures,
+    region_text: str = "",
 ) -> Vocabulary:
     """Count the training sentences. A word or predicate must occur twice to get a vector of its own."""
     words = Counter(w for s in train for e in range(len(s.heads)) for w in s.words(e))
@@ -80,4 +83,5 @@ def vocabulary(
         clips=len({s.clip for s in train}),
         text=texts.name,
         text_width=texts.width,
+        region_text=region_text,
     )

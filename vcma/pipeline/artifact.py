@@ -22,6 +22,7 @@ from vcma.errors import InputError
 from vcma.pipeline.child_process import try_in_child
 from vcma.pipeline.contents import content_digest, lengths, with_defaults
 from vcma.pipeline.schemas import (
+    EMBEDDINGS,
     FRAMES,
     PREDICTIONS,
     PROPOSALS,
@@ -40,9 +41,9 @@ from vcma.pipeline.values import check_values, converted, cut_to_picture
 from vcma.records.columns import Columns, offsets, rows
 
 __all__ = [
-    "FRAMES", "PREDICTIONS", "PROPOSALS", "QUERIES", "REFERENCES", "SAMPLES", "SCHEMAS", "TRUTH", "TUBES", "Column",
-    "Columns", "Schema", "absent_columns", "attributes", "content_digest", "lengths", "offsets", "read",
-    "read_foreign", "reseal", "rows", "schema_of", "write",
+    "EMBEDDINGS", "FRAMES", "PREDICTIONS", "PROPOSALS", "QUERIES", "REFERENCES", "SAMPLES", "SCHEMAS", "TRUTH",
+    "TUBES", "Column", "Columns", "Schema", "absent_columns", "attributes", "content_digest", "lengths", "offsets",
+    "read", "read_foreign", "reseal", "rows", "schema_of", "write",
 ]  # fmt: skip
 
 _FORMAT = {"libver": ("v110", "v110")}

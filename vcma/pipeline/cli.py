@@ -21,7 +21,8 @@ from typing import Any
 import click
 
 from vcma.errors import InputError
-from vcma.pipeline.exit_codes import exit_on_error
+from vcma.pipeline.devices import device_error
+from vcma.pipeline.exit_codes import EXIT_CODES, exit_on_error
 from vcma.pipeline.project import CONFIG, Project, find_config, load_project
 from vcma.pipeline.stage_run import StageRun, stage_lock
 
@@ -46,7 +47,19 @@ _SHARED_OPTIONS = {
     "strict": _Mode(["--strict"], is_flag=True, help="Stop at the first bad item instead of skipping it."),
     "force": _Mode(["--force"], is_flag=True, help="Make everything again, skip nothing."),
     "device": _Mode(["--device"], default="cpu", show_default=True, help="Torch device, e.g. cuda:0."),
-    "scheduler": _Mode(["--scheduler"], help="Dask scheduler tcp://host:port whose workers do it instead."),
+    "scheduler": _Mode(
+        ["--scheduler"],
+        envvar="VCMA_SCHEDULER",
+        show_envvar=True,
+        help="Dask scheduler tcp://host:port whose workers do it instead.",
+    ),
+    "wait": _Mode(
+        ["--wait"],
+        type=click.FloatRange(0, 604_800),
+        default=600,
+        show_default=True,
+        help="Seconds until the scheduler must have a first worker.",
+    ),
 }
 _CONFIG_OPTION = _Mode(
     ["--config"], type=click.Path(path_type=Path), help=f"Another {CONFIG}; its folder is the project."
@@ -80,6 +93,11 @@ def _argument(args: list[str], name: str) -> str | None:
         if word.startswith(f"{name}="):
             return word.removeprefix(f"{name}=")
     return None
+
+
+def epilog(example: str = "") -> str:
+    """What ends the help of every command: an example of a call, and the exit codes."""
+    return (f"\b\nExample:\n  {example}\n\n" if example else "") + EXIT_CODES
 
 
 class StageCommand(click.Command):
@@ -164,11 +182,11 @@ def _check_values(section: Mapping, name: str, project: Project) -> None:
             raise InputError(f"section '{name}' has no usable value for '{key}': {value}", project.root / CONFIG)
 
 
-def stage(*shared: str) -> Callable[[Callable], StageCommand]:
+def stage(*shared: str, example: str) -> Callable[[Callable], StageCommand]:
     """Make a function `f(run, **parameters)` the stage of its own name.
 
-    shared: which of the shared options (jobs, strict, force, device, scheduler) the stage has. Other modes declared
-    with `mode` reach the function through `run.modes`.
+    shared: which of the shared options (jobs, strict, force, device, scheduler, wait) the stage has. Other modes
+    declared with `mode` reach the function through `run.modes`. example: the words of a call, for --help.
     """
 
     def decorate(function: Callable) -> StageCommand:
@@ -180,6 +198,7 @@ def stage(*shared: str) -> Callable[[Callable], StageCommand]:
             callback=lambda **values: _run_stage(function, file, own, shared, values),
             params=[*own, *(_SHARED_OPTIONS[name] for name in shared), _DATASET_OPTION, _CONFIG_OPTION],
             help=inspect.getdoc(function),
+            epilog=epilog(f"python stages/{file.name} {example}"),
         )
 
     return decorate
@@ -207,21 +226,22 @@ def _run_stage(function: Callable, file: Path, own: list, shared: Iterable[str],
 
 def check_device(device: str) -> None:
     """Raise click.BadParameter where torch has no such device on this machine."""
-    if device == "cpu":
-        return
-    import torch
-
-    try:
-        wanted = torch.device(device)
-        count = torch.get_device_module(wanted).device_count()
-    except (RuntimeError, AttributeError):
-        count = 0
-    if not count or (wanted.index or 0) >= count:
-        raise click.BadParameter(f"torch finds no {device} here", param_hint="--device")
+    if error := device_error(device):
+        raise click.BadParameter(error, param_hint="--device")
 
 
-def progress(items: Any, total: int, what: str) -> Any:
-    """Wrap an iterable with progress on stderr: live on a terminal, a line every 15 s in a log."""
+def tell(text: str) -> None:
+    """Print a line on stderr, above a progress bar if one is live."""
+    from tqdm import tqdm
+
+    tqdm.write(text, file=sys.stderr)
+
+
+def progress(items: Any, total: int | None, what: str) -> Any:
+    """Wrap an iterable with progress on stderr: live on a terminal, a line every 15 s in a log.
+
+    total: how many items there are, None where that is not known.
+    """
     from tqdm import tqdm
 
     live = sys.stderr.isatty()

@@ -17,6 +17,11 @@ import click
 
 from vcma.errors import InputError
 
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 an input, artifact or machine that cannot be used (one line says what, where and what "
+    "helps) or, of vcma check, something found that cannot; 2 wrong usage; 130 Ctrl-C, 143 SIGTERM."
+)
+
 # What the operating system may refuse anywhere, and is no bug of ours.
 _REFUSALS = (
     *("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EFBIG", "EIO", "EMFILE", "ENFILE", "ENOMEM", "EAGAIN"),

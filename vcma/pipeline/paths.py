@@ -53,3 +53,8 @@ def root_folder(block: Mapping[str, Any], key: str, project_root: Path) -> Path:
 def is_file(path: Path) -> bool:
     """Whether there is such a file; `Path.is_file` raises where a name is longer than any file's."""
     return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; `Path.is_dir` raises where a name is longer than any folder's."""
+    return os.path.isdir(path)  # noqa: PTH112

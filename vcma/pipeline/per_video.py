@@ -17,11 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import click
-
 from vcma.errors import InputError, RefusedError
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.cli import progress
+from vcma.pipeline.cli import progress, tell
 from vcma.pipeline.ledger import Ledger, file_entry, is_current
 from vcma.pipeline.source import code_digest, package_digest
 from vcma.pipeline.stage_run import StageRun
@@ -75,6 +73,14 @@ def available_videos(samples: Path, folder: Path) -> list[str]:
     return found
 
 
+def without_artifacts(run: StageRun, schema: schemas.Schema) -> Path:
+    """Leave no artifact of any video, and the folder that DVC expects; returns it."""
+    folder = run.artifact(schema.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    _prune(folder, set())
+    return folder
+
+
 def per_video(
     run: StageRun,
     schema: schemas.Schema,
@@ -122,7 +128,7 @@ def per_video(
                     _fail(run, summary, video, paths[video], outcome)
                 else:
                     for note in outcome.pop("notes"):
-                        click.echo(f"{run.stage}: {video}: {note}", err=True)
+                        tell(f"{run.stage}: {video}: {note}")
                     ledger.add(video, {"key": keys[video], **outcome})
                     summary.made += 1
                     summary.add_counts(outcome["counts"])
@@ -207,7 +213,7 @@ def _fail(run: StageRun, summary: Summary, video: str, path: Path, error: InputE
         raise error
     # What an earlier run left there is stale by now and must not be taken for this run's result.
     path.unlink(missing_ok=True)
-    click.echo(f"{run.stage}: skipped {video}: {error}", err=True)
+    tell(f"{run.stage}: skipped {video}: {error}")
     summary.failed[video] = str(error)
 
 

@@ -36,6 +36,17 @@ class Project:
         return dict(self.block.get("detector") or {})
 
     @property
+    def encoder(self) -> Path | None:
+        """The folder of the region-text encoder, `encoder:` of that block; None where there is none."""
+        value = self.block.get("encoder")
+        if value is None:
+            return None
+        if not isinstance(value, str) or not value:
+            remedy = f"name a folder, or null, in the block '{self.dataset}'"
+            raise InputError(f"'encoder: {value}' is no folder", self.root / CONFIG, remedy)
+        return self.root / Path(value).expanduser()
+
+    @property
     def data(self) -> Path:
         """Where the chosen data set's annotations live, by convention."""
         return self.root / "data" / self.dataset

@@ -251,6 +251,23 @@ TUBES = Schema(
 )
 
 
+EMBEDDINGS = Schema(
+    "embeddings",
+    1,
+    "embed_tubes",
+    "some regions of each tube of one video in the space that a region-text encoder shares with phrases",
+    {
+        "crop_offset": Column("int64", ("tube",), "row of crop", "crops of each tube", offsets="crop"),
+        "point": Column(
+            *("int64", ("crop",), "row of point", "point of the video's tubes, increasing in a tube"), rule="rising"
+        ),
+        "frame": Column("int64", ("crop",), "native frame", "native frame of each crop"),
+        "embedding": Column("float16", ("crop", "embedding"), "", "the encoder's vector of each crop, unit length"),
+        "encoder": Column("str", (), "", "fingerprint of the encoder, with how much around a region it saw"),
+    },
+)
+
+
 QUERIES = Schema(
     "queries",
     1,
@@ -335,7 +352,9 @@ REFERENCES = Schema(
 )
 
 
-SCHEMAS = {s.name: s for s in (SAMPLES, TRUTH, FRAMES, PROPOSALS, TUBES, QUERIES, PREDICTIONS, REFERENCES)}
+SCHEMAS = {
+    s.name: s for s in (SAMPLES, TRUTH, FRAMES, PROPOSALS, TUBES, EMBEDDINGS, QUERIES, PREDICTIONS, REFERENCES)
+}
 
 
 def empty(schema: Schema, **scalars: Any) -> Columns:

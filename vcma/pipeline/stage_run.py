@@ -27,7 +27,7 @@ class StageRun:
     """One invocation of one stage.
 
     file: the stage's source. params: what to compute, which every fingerprint includes. The rest says how to run
-    and enters none: the shared options (jobs, strict, force, device, scheduler) and the stage's own modes.
+    and enters none: the shared options (jobs, strict, force, device, scheduler, wait) and the stage's own modes.
     """
 
     stage: str
@@ -39,6 +39,7 @@ class StageRun:
     force: bool = False
     device: str = "cpu"
     scheduler: str | None = None
+    wait: float = 0
     modes: Mapping[str, Any] = field(default_factory=dict)
     id: str = field(default_factory=lambda: os.urandom(4).hex())  # no other invocation has it
 

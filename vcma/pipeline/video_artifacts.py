@@ -8,9 +8,11 @@ from pathlib import Path
 
 import click
 
+from vcma.errors import InputError
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.paths import file_stem
 from vcma.records.columns import Columns
+from vcma.records.embeddings import Embeddings
 from vcma.records.tubes import Tubes
 
 _WITHOUT_FEATURES = tuple(name for name in schemas.TUBES.columns if name != "feature")
@@ -27,6 +29,18 @@ def read_tubes(folder: Path, video: str, *, features: bool = True) -> Tubes | No
     if not path.exists():
         return None
     return Tubes.of(artifact.read(schemas.TUBES, path, None if features else _WITHOUT_FEATURES))
+
+
+def read_embeddings(folder: Path, video: str, tubes: Path) -> Embeddings:
+    """What an encoder sees in the tubes of a video, whose file is `tubes`.
+
+    Raises InputError if there is nothing, or it is of other tubes.
+    """
+    path = video_file(folder, video)
+    found = Embeddings.of(artifact.read(schemas.EMBEDDINGS, path))
+    if artifact.attributes(path)["inputs"].get("tubes") != artifact.attributes(tubes)["content"]:
+        raise InputError("was made of other tubes than there are", path, schemas.EMBEDDINGS.remedy)
+    return found
 
 
 def tell_strays(folder: Path, samples: Path) -> None:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import multiprocessing
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
 
 import click
 
 from vcma.errors import InputError
+from vcma.pipeline.cluster import dask_cluster
 from vcma.pipeline.stage_run import StageRun
 
-SCHEDULER_TIMEOUT = 10  # s until a scheduler must have answered
 _MAX_DEATHS = 3  # so often may workers die without a job to blame
 
 
@@ -77,7 +75,8 @@ def parallel(run: StageRun, function: Callable, jobs: list[tuple], isolated: boo
         # Ctrl-C reaches every process of a terminal: workers inherit that they leave it to this one to end them.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
-            ahead = 1 if run.jobs == 1 and not run.scheduler else "2*n_jobs"
+            # A cluster gets all at once: what its first worker could take ahead would leave later ones idle.
+            ahead = "all" if run.scheduler else 1 if run.jobs == 1 else "2*n_jobs"
             outcomes = joblib.Parallel(batch_size=1, return_as="generator_unordered", pre_dispatch=ahead)(
                 joblib.delayed(function)(*job) for job in jobs
             )
@@ -100,7 +99,7 @@ def _in_threads(function: Callable, jobs: list[tuple], threads: int) -> Iterator
 def _backend(run: StageRun, jobs: int, isolated: bool) -> AbstractContextManager | None:
     """The joblib backend that does so many jobs; None: this process does them."""
     if run.scheduler:
-        return dask_cluster(run.scheduler)
+        return dask_cluster(run.scheduler, run.stage, run.wait)
     wanted = isolated or (jobs > 1 and run.jobs > 1)
     if wanted and jobs and can_have_workers(run.stage):
         # One native thread a worker: two pools of threads on the same cores can be ten times slower than one.
@@ -124,38 +123,6 @@ def can_have_workers(who: str) -> bool:
         click.echo(f"{who}: warning: {reason}: everything is done in this process", err=True)
         return False
     return True
-
-
-@contextmanager
-def dask_cluster(address: str) -> Iterator[None]:
-    """joblib's Dask backend on the cluster of a scheduler; raises InputError if it does not answer."""
-    import joblib
-    from distributed import Client
-
-    try:
-        # A client that cannot begin logs tracebacks at its end, and waits for ever on a port of another protocol.
-        asyncio.run(asyncio.wait_for(_connect_once(address), SCHEDULER_TIMEOUT))
-        client = Client(address, timeout=SCHEDULER_TIMEOUT, set_as_default=False)
-    except (OSError, ValueError, TypeError, OverflowError, MemoryError) as error:
-        what = f"no Dask scheduler answers ({str(error) or f'nothing in {SCHEDULER_TIMEOUT} s'})"
-        raise InputError(what, address, "give tcp://host:port of one; start it: dask scheduler") from error
-    with client, joblib.parallel_config("dask", client=client, n_jobs=-1):
-        try:
-            yield
-        except BaseException:
-            # The client would log a traceback for each job that is cut off now.
-            for name in ("distributed", "tornado.application", "asyncio"):
-                logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-            raise
-
-
-async def _connect_once(address: str) -> None:
-    """Connect to a scheduler as its clients do, and leave."""
-    from distributed.comm import connect
-    from distributed.security import Security
-
-    comm = await connect(address, timeout=SCHEDULER_TIMEOUT, **Security().get_connection_args("client"))
-    await comm.close()
 
 
 def _death_errors() -> tuple[type[Exception], ...]:

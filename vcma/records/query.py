@@ -52,6 +52,12 @@ class Query:
     target: int
     flags: tuple[str, ...] = ()
 
+    def evidence_order(self) -> list[int]:
+        """The relations, as indices, that evidence is given of, in its order: those between two things, then
+        actions on their own. A thing in relation to itself says nothing about two tubes."""
+        kept = [k for k, r in enumerate(self.relations) if r.subject != r.object]
+        return sorted(kept, key=lambda k: self.relations[k].object is None)
+
     def to_json(self) -> dict[str, object]:
         """The query as JSON values: text, kind, entities, relations, target, flags."""
         return {

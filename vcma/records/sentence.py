@@ -48,6 +48,10 @@ class Sentence:
     def clip(self) -> tuple[str, int, int]:
         return self.video, self.begin, self.end
 
+    def text(self, entity: int) -> str:
+        """What is said of an entity, as one reads it: its phrase in the sentence."""
+        return " ".join(self.phrases[entity].lower().split()).strip(" .,?!")
+
     def words(self, entity: int) -> list[str]:
         """The words that carry an entity's meaning: attributes, then head."""
         return " ".join([*self.attributes[entity], self.heads[entity]]).lower().split()
@@ -59,6 +63,20 @@ class Sentence:
     def traits(self, entity: int) -> tuple[str, ...]:
         """What a detector's attributes might say of an entity: its attributes, and its head ('woman', 'boy')."""
         return *self.attributes[entity], self.heads[entity]
+
+
+_FEW = 100  # sentences; a model of fewer is learned in seconds and says nothing of the method
+
+
+def few_sentences(count: int) -> str:
+    """What to say of training on so many sentences; empty where they are enough, or none was trained on."""
+    return "so few sentences only check the plumbing" if 0 < count < _FEW else ""
+
+
+def counted_sentences(count: int) -> str:
+    """How many sentences were trained on, and whether they are few."""
+    few = few_sentences(count)
+    return f"{count:,} sentences{few and f' ({few})'}"
 
 
 def sentences(samples: Columns, queries: Columns, split: str) -> list[Sentence]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from vcma.errors import InputError
+from vcma.pipeline import storage
 from vcma.report.charts import POSTERIORS, Chart, draw_svg, figure_style
 from vcma.report.palette import BLUE, GREEN, ORANGE
 
@@ -36,6 +37,19 @@ def ablation_charts(path: Path, split: str) -> list[Chart]:
         if any(len(by_value) > 1 for by_value in sweep.values()):
             charts.append(_sweep_chart(name, sweep))
     return charts
+
+
+def write_sweeps(path: Path, folder: Path) -> None:
+    """The sweeps of an ablation.csv as sweep_alpha.csv and sweep_beta.csv in a folder, for `dvc plots show`.
+
+    A row a value: mean, least and greatest m_vIoU over seeds, of all sentences of the test split.
+    """
+    rows = [row for row in _read(path) if (row["variant"], row["split"]) == ("em", "test")]
+    for name, other in _SWEPT:
+        lines = [f"{name},m_vIoU,low,high"]
+        for value, scores in sorted(_sweep(rows, name, other).get("all", {}).items()):
+            lines.append(f"{value:g},{np.mean(scores):.4f},{min(scores):.4f},{max(scores):.4f}")
+        storage.write_bytes(folder / f"sweep_{name}.csv", ("\n".join(lines) + "\n").encode())
 
 
 def ablation_figure(path: Path, results: Sequence[Mapping], folder: Path) -> None:

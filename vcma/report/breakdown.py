@@ -29,7 +29,7 @@ def breakdown(cases: Sequence[Case]) -> dict[str, list[Group]]:
     if not pairs:
         return {}
     scored = [c for c, _ in pairs]
-    length = np.array([(truth.span[1] - truth.span[0]) / c.fps for c, truth in pairs])
+    length = np.array([float(np.ptp(c.clock.seconds(np.array(truth.span)))) for c, truth in pairs])
     entropy = np.array([c.entropy for c in scored])
     labels = {
         "length of the true span, s": _quartiles(length, "{:.1f}–{:.1f}"),

@@ -6,14 +6,15 @@ Frames are native indices and spans half-open, as in the artifacts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from vcma.pipeline.paths import file_stem
+from vcma.evaluation.coverage import Coverage
 from vcma.records.query import Query
+from vcma.report.clock import Clock
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,16 @@ class Case:
     moment: np.ndarray
     moment_prob: np.ndarray
     evidence: Mapping[int, np.ndarray]
-    fps: float
+    clock: Clock
     truth: Truth | None
     tiou: float | None
     viou: float | None
     outcome: str
 
-    @property
-    def page(self) -> str:
-        """File name, without suffix, of its page."""
-        return file_stem(self.sample)
+    def timed_by(self, frame: np.ndarray, time: np.ndarray) -> Case:
+        """The same case, by these sampled frames' times where its video has no tubes that tell them."""
+        known = len(self.clock.frame) > 0
+        return self if known else replace(self, clock=Clock(frame, time, self.clock.fps))
 
     @property
     def score(self) -> float | None:
@@ -86,14 +87,16 @@ class Source(NamedTuple):
 class Report:
     """A run's results: cases in the order of the predictions, and what its other artifacts say.
 
-    annotation_format is empty without truth; whose answers they are: VCMA's, or without a model; metrics and
-    baselines are evaluate's (protocol -> query type -> metrics, and name -> the same); history is train_em's; all
-    empty where the file is missing.
+    annotation_format is empty without truth; coverage: what is scored and what was left out, without truth of the
+    whole data set; whose answers they are: VCMA's, or without a model; metrics and baselines are evaluate's
+    (protocol -> query type -> metrics, and name -> the same); history is train_em's; all empty where the file is
+    missing.
     """
 
     artifacts: Path
     annotation_format: str
     split: str
+    coverage: Coverage
     whose: str
     posterior: str
     protocol: str
@@ -102,6 +105,11 @@ class Report:
     baselines: dict[str, Any]
     history: dict[str, Any]
     sources: list[Source]
+
+    @property
+    def scored(self) -> bool:
+        """Whether any answer has a score."""
+        return any(case.score is not None for case in self.cases)
 
 
 def spread(cases: Sequence[Case], count: int) -> list[Case]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,15 @@ from vcma.report.charts import figure_style
 from vcma.report.layout import free_height, sentence_pieces, shortened
 from vcma.report.palette import BLACK, DARK_GREY, LIGHT_GREY, MEDIUM_GREY, tube_colour
 from vcma.report.stills import boxes_at, strip_rows
+from vcma.video.fonts import font_for
 from vcma.video.pictures import still
 
 
 def film_strip(case: Case, artifacts: Path, path: Path, count: int = 6) -> None:
     """Draw one sample as a strip for papers: frames with boxes, spans and q(y_t) below, the parsed sentence beside.
 
-    The format follows path's suffix: .png, .svg or .pdf (boxes, text and curves stay vectors in the last two).
+    The truth is white; dashed boxes are interpolated, no detection confirms them. The format follows path's suffix:
+    .png, .svg or .pdf (boxes, text and curves stay vectors in the last two).
     Raises InputError for another suffix or where the video has no frames.
     """
     from matplotlib import rc_context
@@ -36,8 +39,9 @@ def film_strip(case: Case, artifacts: Path, path: Path, count: int = 6) -> None:
     rows = strip_rows(case, frames["frame"], count)
     if not len(rows):
         raise InputError(f"no stored frame in the segment of '{case.sample}'", artifacts / "frames")
-    with rc_context(figure_style(case.sample)):
-        figure = _strip_figure(case, frames, rows, tubes)
+    with rc_context(figure_style(case.sample) | _fonts(case.query.text)), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # the stage says it in a line of its own
+        figure = _strip_figure(case.timed_by(frames["frame"], frames["time"]), frames, rows, tubes)
         stored = io.BytesIO()
         metadata = {} if path.suffix == ".png" else {"CreationDate" if path.suffix == ".pdf" else "Date": None}
         figure.savefig(
@@ -46,6 +50,17 @@ def film_strip(case: Case, artifacts: Path, path: Path, count: int = 6) -> None:
     storage.write_bytes(path, stored.getvalue())
 
 
+def _fonts(text: str) -> dict[str, Any]:
+    """matplotlib's settings for a text in any script: where DejaVu Sans lacks a character, another font has it."""
+    from matplotlib.font_manager import FontProperties, fontManager
+
+    fonts = [font_for(text).path, font_for("a").path]
+    for path in fonts:
+        fontManager.addfont(path)
+    return {"font.family": [*dict.fromkeys(FontProperties(fname=path).get_name() for path in reversed(fonts))]}
+
+
+_DASHES = (0, (3, 2))  # of an interpolated box
 _LEFT, _STRIP, _GRAPH, _GAP = 0.55, 6.6, 2.6, 0.06  # inches: margin, width of frames, of the graph, between frames
 
 
@@ -94,36 +109,42 @@ def _sentence(figure: Any, case: Case, x: float, y: float) -> None:
 
 def _frame_panel(axes: Any, case: Case, frames: Columns, row: int, tubes: Tubes) -> None:
     from matplotlib.patches import Rectangle
+    from matplotlib.patheffects import withStroke
 
     picture = still(frames, row)[..., ::-1]
     width, height = float(frames["width"]), float(frames["height"])
     axes.imshow(picture, extent=(0, width, height, 0))
-    for role, tube, (x1, y1, x2, y2) in boxes_at(case, tubes, int(frames["frame"][row])):
+    for role, tube, (x1, y1, x2, y2), interpolated in boxes_at(case, tubes, int(frames["frame"][row])):
         if role == "other":
             continue
         colour = "white" if role == "true" else tube_colour(tube)
-        width_pt, dash = 1.8 if role == "answer" else 1.0, "--" if role == "true" else "-"
+        width_pt = 1.4 if role == "answer" else 1.0
         shape = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour)
-        shape.set(linewidth=width_pt, linestyle=dash)
+        shape.set(linewidth=width_pt, linestyle=_DASHES if interpolated else "-")
+        if role == "true":  # white with a border, seen on any picture, and wide enough to be seen below an answer
+            shape.set(linewidth=2.8, zorder=0.9)
+            shape.set_path_effects([withStroke(linewidth=3.6, foreground=BLACK)])
         axes.add_patch(shape)
     axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     inside = case.span[0] <= frames["frame"][row] < case.span[1]
     for spine in axes.spines.values():
         spine.set(edgecolor=tube_colour(case.tube) if inside else LIGHT_GREY, linewidth=2 if inside else 0.5)
-    axes.set_xlabel(f"{frames['frame'][row] / case.fps:.1f} s", fontsize=7, labelpad=2)
+    axes.set_xlabel(f"{frames['time'][row]:.1f} s", fontsize=7, labelpad=2)
 
 
 def _time_panel(axes: Any, case: Case, shown: np.ndarray) -> None:
-    seconds = case.moment / case.fps
+    clock = case.clock
+    seconds = clock.seconds(case.moment)
     if len(seconds):
         axes.fill_between(seconds, case.moment_prob, step="post", color=MEDIUM_GREY, alpha=0.5, linewidth=0)
     spans = [("answer", case.span, tube_colour(case.tube))]
     spans += [("truth", case.truth.span, BLACK)] if case.truth else []
-    for place, (_, (begin, end), colour) in enumerate(spans):
-        axes.barh(-0.22 - 0.3 * place, (end - begin) / case.fps, left=begin / case.fps, height=0.2, color=colour)
-    axes.plot(shown / case.fps, np.full(len(shown), 1.02), "v", color=BLACK, markersize=3, clip_on=False)
+    for place, (_, span, colour) in enumerate(spans):
+        begin, end = clock.seconds(np.array(span))
+        axes.barh(-0.22 - 0.3 * place, end - begin, left=begin, height=0.2, color=colour)
+    axes.plot(clock.seconds(shown), np.full(len(shown), 1.02), "v", color=BLACK, markersize=3, clip_on=False)
     axes.set_yticks([0.5, *(-0.22 - 0.3 * i for i in range(len(spans)))], ["P(y)", *(s[0] for s in spans)])
-    axes.set(xlim=(case.segment[0] / case.fps, case.segment[1] / case.fps), ylim=(-0.2 - 0.3 * len(spans), 1.05))
+    axes.set(xlim=clock.seconds(np.array(case.segment)), ylim=(-0.2 - 0.3 * len(spans), 1.05))
     axes.tick_params(length=0, labelsize=7)
     axes.spines[["top", "right", "left"]].set_visible(False)
 

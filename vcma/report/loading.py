@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vcma.errors import InputError
+from vcma.evaluation.coverage import Coverage
 from vcma.evaluation.metrics import score
 from vcma.evaluation.protocols import PROTOCOLS, protocols_for
 from vcma.evaluation.tables import whose
@@ -19,6 +20,7 @@ from vcma.records.predicted_tubes import PredictedTubes
 from vcma.records.query import Query, query_at
 from vcma.records.tubes import Tubes
 from vcma.report.cases import Case, Report, Source, Truth
+from vcma.report.clock import Clock
 from vcma.report.diagnosis import diagnose
 
 
@@ -33,7 +35,7 @@ def load_report(artifacts: Path) -> Report:
     attributes = artifact.attributes(artifacts / "predictions.h5", schemas.PREDICTIONS)
     params = attributes["params"]
     split = str(params.get("split", "test"))
-    metrics = _read_if_there(artifacts / "metrics.json")
+    metrics = _read_if_there(artifacts / "scores.json")
     truth = read_truth(artifacts, split)
     protocol = ""
     if truth is not None:
@@ -43,6 +45,7 @@ def load_report(artifacts: Path) -> Report:
         artifacts=artifacts,
         annotation_format="" if truth is None else str(truth["format"]),
         split=split,
+        coverage=_coverage(artifacts, truth, split),
         whose=whose(attributes["inputs"]),
         posterior=str(params.get("posterior", "p")),
         protocol=protocol,
@@ -52,6 +55,14 @@ def load_report(artifacts: Path) -> Report:
         history=_read_if_there(artifacts / "em_history.json"),
         sources=read_sources(artifacts),
     )
+
+
+def _coverage(artifacts: Path, truth: Columns | None, split: str) -> Coverage:
+    """What of a split is scored; where nothing is, what was left out of the data set."""
+    if truth is not None:
+        return Coverage.of(truth, split)
+    left_out = artifact.read(schemas.SAMPLES, artifacts / "samples.h5", ("skipped_reason",))
+    return Coverage.of({"sample": []} | left_out, "the data set")
 
 
 def _read_if_there(path: Path) -> dict[str, Any]:
@@ -137,7 +148,7 @@ def _case(
         moment=predicted["moment"][moments],
         moment_prob=predicted["moment_prob"][moments],
         evidence=_evidence(predicted, i, parsed),
-        fps=_frame_rate(samples, sample_row, tubes),
+        clock=Clock(tubes.frame, tubes.time, _frame_rate(samples, sample_row, tubes)),
         truth=scored.truth,
         tiou=scored.tiou,
         viou=scored.viou,
@@ -161,12 +172,10 @@ def _frame_rate(samples: Columns, i: int, tubes: Tubes) -> float:
 
 
 def _evidence(predicted: Columns, i: int, parsed: Query) -> dict[int, np.ndarray]:
-    """Relation of the query -> its evidence; em lists pairs before actions and leaves out a thing with itself."""
-    kept = [k for k, r in enumerate(parsed.relations) if r.subject != r.object]
-    order = sorted(kept, key=lambda k: parsed.relations[k].object is None)
+    """Relation of the query -> its evidence."""
     given = range(*predicted["relation_offset"][i : i + 2])
     values = [predicted["evidence"][rows(predicted["evidence_offset"], r)] for r in given]
-    return {k: v for k, v in zip(order, values, strict=False) if len(v)}
+    return {k: v for k, v in zip(parsed.evidence_order(), values, strict=False) if len(v)}
 
 
 def _scored(truth: Columns | None, predictions: PredictedTubes, protocol: str) -> dict[str, _Scored]:

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 from vcma.evaluation.metrics import METRICS
 from vcma.evaluation.published import published
+from vcma.evaluation.tables import described
 from vcma.pipeline import storage
-from vcma.report import media
+from vcma.records.sentence import few_sentences
+from vcma.report import media as films
 from vcma.report.ablation import ablation_charts
 from vcma.report.breakdown import breakdown
 from vcma.report.cases import Case, Report, spread
@@ -17,6 +19,7 @@ from vcma.report.charts import breakdown_charts, training_charts
 from vcma.report.comparison import Comparison
 from vcma.report.diagnosis import OUTCOMES
 from vcma.report.layout import sentence_pieces
+from vcma.report.names import readable_names
 from vcma.report.sample_pages import ReportFiles, SamplePage, write_video_pages
 from vcma.report.stills import IllustratedCase
 from vcma.report.templating import TEMPLATES, write_page
@@ -56,21 +59,25 @@ def write_report(
     for page in _sample_pages(report.cases, chosen):
         by_video.setdefault(page.case.video, []).append(page)
     illustrated: dict[str, IllustratedCase] = {}
-    films = []
+    shown = []
     for items, film in each(write_video_pages, [(files, pages, report.posterior) for pages in by_video.values()]):
         illustrated |= {item.case.sample: item for item in items}
-        films += [film] if film else []
-    media.prune(files.cache, films)
+        shown += [film] if film else []
+    films.prune(files.cache, shown)
     _write_index(report, files.folder / "index.html", illustrated, chosen, ablation_csv, comparison)
     first = {video: illustrated[pages[0].case.sample] for video, pages in by_video.items()}
     return [f"no picture of video {video}" for video, item in first.items() if not item.film]
 
 
 def _sample_pages(cases: Sequence[Case], examples: Sequence[Case]) -> list[SamplePage]:
-    names = ["", *(case.page for case in cases), ""]
+    page = readable_names(case.sample for case in cases)
+    media = readable_names(dict.fromkeys(case.video for case in cases))
+    names = ["", *page.values(), ""]
     strips = {case.sample for case in examples}
-    neighbours = zip(cases, names[:-2], names[2:], strict=True)
-    return [SamplePage(case, case.sample in strips, before, after) for case, before, after in neighbours]
+    return [
+        SamplePage(case, page[case.sample], media[case.video], case.sample in strips, before, after)
+        for case, before, after in zip(cases, names[:-2], names[2:], strict=True)
+    ]
 
 
 def _write_index(
@@ -91,11 +98,14 @@ def _write_index(
         report=report,
         metrics=METRICS,
         tables=metric_tables(report, comparison),
+        methods={name: text for name, text in described(report.baselines).items() if text},
+        few=few_sentences(report.history.get("sentences", 0)) if report.whose == "VCMA" else "",
         training=training_charts(report.history),
         sweeps=ablation_charts(ablation_csv, report.split),
         parts=breakdown_charts(breakdown(cases), metric),
         counts={outcome: n for outcome, n in counts.items() if n},
         outcomes=OUTCOMES,
+        sortings=_sortings(cases),
         query_types=sorted({c.query_type for c in cases}),
         items=[illustrated[c.sample] for c in cases],
         examples=[illustrated[c.sample] for c in examples],
@@ -105,6 +115,12 @@ def _write_index(
     )
 
 
+def _sortings(cases: Sequence[Case]) -> list[tuple[str, str]]:
+    """The scores that the list can be sorted by: those that any sample has."""
+    known = {"viou": any(c.viou is not None for c in cases), "tiou": any(c.tiou is not None for c in cases)}
+    return [(key, label) for key, label in (("viou", "vIoU"), ("tiou", "tIoU")) if known[key]]
+
+
 def metric_tables(report: Report, comparison: Comparison | None) -> list[MetricTable]:
     """One table a protocol and query type."""
     tables = []
@@ -112,7 +128,7 @@ def metric_tables(report: Report, comparison: Comparison | None) -> list[MetricT
         for query_type, ours in by_query_type.items():
             baselines = [
                 (name, metrics[protocol][query_type])
-                for name, metrics in sorted(report.baselines.items())
+                for name, metrics in ((n, report.baselines[n]) for n in described(report.baselines))
                 if query_type in metrics.get(protocol, {})
             ]
             results = published(report.annotation_format, report.split, query_type, ours["n"], protocol)

@@ -16,7 +16,7 @@ _PANELS = (
     ("m_vIoU", "m_vIoU"),
     ("tube", "share of right tubes"),
     ("m_tIoU", "m_tIoU"),
-    ("moved", "KL of q(z) from labels and doubt, nat"),
+    ("moved", "moved: KL from the start, nat"),
     ("H_z", "entropy of q(z), nat"),
     ("H_y", "entropy of q(y), nat"),
     ("alignment", "F: alignment, nat"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ import numpy as np
 
 from vcma.pipeline import artifact, schemas, storage
 from vcma.pipeline.paths import file_stem
-from vcma.pipeline.video_artifacts import tubes_reader
+from vcma.pipeline.video_artifacts import tubes_reader, video_file
+from vcma.records.columns import rows
 from vcma.records.tubes import Tubes
 from vcma.report import media
 from vcma.report.candidates import candidates
@@ -45,9 +46,12 @@ class ReportFiles:
 
 @dataclass(frozen=True)
 class SamplePage:
-    """A page to write: its case, whether the index shows a strip of it, and its neighbours' pages, "" for none."""
+    """A page to write: its case and name, how the names of its video's media begin, whether the index shows a strip
+    of it, and its neighbours' pages, "" for none."""
 
     case: Case
+    name: str
+    media: str
     strip: bool
     before: str
     after: str
@@ -57,41 +61,50 @@ def write_video_pages(
     files: ReportFiles, pages: list[SamplePage], posterior: str
 ) -> tuple[list[IllustratedCase], Path | None]:
     """Write all of one video's; returns its cases with their pictures, and its film in the cache."""
-    cases = [page.case for page in pages]
-    video, stem = cases[0].video, file_stem(cases[0].video)
-    stored = files.artifacts / "frames" / f"{stem}.h5"
+    cases, name = [page.case for page in pages], pages[0].media
+    video = cases[0].video
+    stored = video_file(files.artifacts / "frames", video)
     tubes = tubes_reader(files.artifacts / "tubes")(video)
     if not stored.exists():
         film, frames = None, schemas.empty(schemas.FRAMES)
     else:
         span = min(c.segment[0] for c in cases), max(c.segment[1] for c in cases)
-        film = media.film(files.original(video), stored, span, files.cache, stem)
+        film = media.film(files.original(video), stored, span, files.cache, file_stem(video))
         frames = artifact.read(schemas.FRAMES, stored)
+    pages = [replace(page, case=page.case.timed_by(frames["frame"], frames["time"])) for page in pages]
     illustrated = [
-        illustrate(page.case, frames, tubes, film is not None, _STRIP_LENGTH if page.strip else 0) for page in pages
+        illustrate(page.case, page.name, name, frames, tubes, film is not None, _STRIP_LENGTH if page.strip else 0)
+        for page in pages
     ]
     wanted = [still.frame for item in illustrated for still in item.stills]
-    media.write_stills(frames, wanted, files.folder / "media", stem)
+    media.write_stills(frames, wanted, files.folder / "media", name)
     if film:
-        media.copy_film(film, files.folder / "media" / f"{stem}.webm")
+        media.copy_film(film, files.folder / "media" / f"{name}.webm")
     script = json.dumps(_video_data(film, tubes, illustrated), separators=(",", ":"))
-    storage.write_bytes(files.folder / "media" / f"{stem}.js", f"window.VCMA_VIDEO = {script};\n".encode())
+    storage.write_bytes(files.folder / "media" / f"{name}.js", f"window.VCMA_VIDEO = {script};\n".encode())
     for page, item in zip(pages, illustrated, strict=True):
-        _write_sample(files.folder / "samples" / f"{page.case.page}.html", page, item, tubes, posterior)
+        _write_sample(files.folder / "samples" / f"{page.name}.html", page, item, tubes, posterior)
     return illustrated, film.path if film else None
 
 
 def _video_data(film: media.Film | None, tubes: Tubes, illustrated: Sequence[IllustratedCase]) -> dict[str, Any]:
-    """What the player needs of a video: which native frame each picture shows, and where each tube is."""
-    thumb = illustrated[0].thumb
-    points = [tubes.points(tube) for tube in range(len(tubes))]
+    """What the player needs of a video: which native frame each picture shows and when, and where each tube is."""
+    thumb, clock = illustrated[0].thumb, illustrated[0].case.clock
     return {
         "rate": film.rate if film else 1.0,
         "frame": film.frame if film else [],
+        "seconds": np.round(clock.seconds(np.array(film.frame if film else [])), 3).tolist(),
         "width": thumb.width if thumb else 1.0,
         "height": thumb.height if thumb else 1.0,
-        "tubes": [{"frame": frame.tolist(), "box": _rounded(box)} for frame, box in points],
+        "tubes": [_tube_data(tubes, tube) for tube in range(len(tubes))],
     }
+
+
+def _tube_data(tubes: Tubes, tube: int) -> dict[str, Any]:
+    """A tube's points: native frame, box, and whether it is interpolated."""
+    frame, box = tubes.points(tube)
+    interpolated = tubes.interpolated[rows(tubes.point_offset, tube)].astype(int)
+    return {"frame": frame.tolist(), "box": _rounded(box), "interpolated": interpolated.tolist()}
 
 
 def _sample_data(case: Case, tubes: Tubes) -> dict[str, Any]:
@@ -105,7 +118,6 @@ def _sample_data(case: Case, tubes: Tubes) -> dict[str, Any]:
         "tube": case.tube,
         "span": case.span,
         "segment": case.segment,
-        "fps": case.fps,
         "entity_tube": case.entity_tube,
         "colour": [tube_colour(tube) for tube in range(len(tubes))],
         "truth": truth,
@@ -136,5 +148,5 @@ def _write_sample(path: Path, page: SamplePage, item: IllustratedCase, tubes: Tu
         posterior=posterior,
         before=page.before,
         after=page.after,
-        stem=file_stem(case.video),
+        media=page.media,
     )

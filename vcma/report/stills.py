@@ -7,24 +7,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vcma.pipeline.paths import file_stem
 from vcma.records.columns import Columns
 from vcma.records.tubes import Tubes
 from vcma.report.cases import Case
 
 
 class StillBox(NamedTuple):
-    """A box over a still: role true, answer or entity; its tube, -1 for the truth; [x, y, width, height], px."""
+    """A box over a still: role true, answer or entity; its tube, -1 for the truth; [x, y, width, height], px;
+    whether it is interpolated."""
 
     role: str
     tube: int
     box: list[float]
+    interpolated: bool
 
 
 @dataclass(frozen=True)
 class Still:
-    """A stored frame on the page, by its native index: file below the report, size in native px, what stands in it;
-    inside: whether it lies within the predicted span."""
+    """A stored frame on the page, by its native index: file below the report, when it is shown, size in native px,
+    what stands in it; inside: whether it lies within the predicted span."""
 
     frame: int
     file: str
@@ -37,9 +38,11 @@ class Still:
 
 @dataclass(frozen=True)
 class IllustratedCase:
-    """A case with its pictures: whether its video can be played, its still in lists, and its strip of stills."""
+    """A case with the name of its page and its pictures: whether its video can be played, its still in lists, and
+    its strip of stills."""
 
     case: Case
+    page: str
     film: bool
     thumb: Still | None
     strip: tuple[Still, ...] = ()
@@ -49,30 +52,35 @@ class IllustratedCase:
         return [*self.strip, *([self.thumb] if self.thumb else [])]
 
 
-def illustrate(case: Case, frames: Columns, tubes: Tubes, film: bool, count: int) -> IllustratedCase:
-    """A case with its still and a strip of `count` ones, from the FRAMES columns of its video."""
+def illustrate(
+    case: Case, page: str, media: str, frames: Columns, tubes: Tubes, film: bool, count: int
+) -> IllustratedCase:
+    """A case with its still and a strip of `count` ones, from the FRAMES columns of its video.
+
+    page: the name of its page; media: how the names of the video's pictures begin.
+    """
     if not len(frames["frame"]):
-        return IllustratedCase(case, film, None)
+        return IllustratedCase(case, page, film, None)
     size = float(frames["width"]), float(frames["height"])
     inside = np.flatnonzero((frames["frame"] >= case.span[0]) & (frames["frame"] < case.span[1]))
     middle = int(inside[len(inside) // 2]) if len(inside) else int(np.abs(frames["frame"] - case.span[0]).argmin())
     thumb, *strip = (
-        _still(case, int(frames["frame"][row]), size, tubes)
+        _still(case, media, int(frames["frame"][row]), size, tubes)
         for row in (middle, *strip_rows(case, frames["frame"], count))
     )
-    return IllustratedCase(case, film, thumb, tuple(strip))
+    return IllustratedCase(case, page, film, thumb, tuple(strip))
 
 
-def _still(case: Case, frame: int, size: tuple[float, float], tubes: Tubes) -> Still:
+def _still(case: Case, media: str, frame: int, size: tuple[float, float], tubes: Tubes) -> Still:
     return Still(
         frame=frame,
-        file=f"media/{file_stem(case.video)}-{frame}.jpg",
-        seconds=frame / case.fps,
+        file=f"media/{media}-{frame}.jpg",
+        seconds=case.clock.at(frame),
         width=size[0],
         height=size[1],
         boxes=[
-            StillBox(role, tube, [round(float(v), 1) for v in (x1, y1, x2 - x1, y2 - y1)])
-            for role, tube, (x1, y1, x2, y2) in boxes_at(case, tubes, frame)
+            StillBox(role, tube, [round(float(v), 1) for v in (x1, y1, x2 - x1, y2 - y1)], interpolated)
+            for role, tube, (x1, y1, x2, y2), interpolated in boxes_at(case, tubes, frame)
             if role != "other"
         ],
         inside=case.span[0] <= frame < case.span[1],
@@ -91,8 +99,9 @@ def strip_rows(case: Case, frame: np.ndarray, count: int) -> np.ndarray:
     return rows[np.unique(np.linspace(0, len(rows) - 1, count).round().astype(int))] if len(rows) else rows
 
 
-def boxes_at(case: Case, tubes: Tubes, frame: int) -> list[tuple[str, int, np.ndarray]]:
-    """What stands in a native frame: (role, tube, box float [4]) with role true, answer, entity or other.
+def boxes_at(case: Case, tubes: Tubes, frame: int) -> list[tuple[str, int, np.ndarray, bool]]:
+    """What stands in a native frame: (role, tube, box float [4], whether the box is interpolated) with role true,
+    answer, entity or other.
 
     The answer counts within its span only; entities and other tubes where they are present.
     """
@@ -103,8 +112,9 @@ def boxes_at(case: Case, tubes: Tubes, frame: int) -> list[tuple[str, int, np.nd
         answer = tube == case.tube and case.span[0] <= frame < case.span[1]
         if here or answer:
             role = "answer" if answer else "entity" if tube in case.entity_tube else "other"
-            found.append((role, tube, tubes.boxes_at(tube, np.array([frame]))[0]))
+            at = np.array([frame])
+            found.append((role, tube, tubes.boxes_at(tube, at)[0], bool(tubes.interpolated_at(tube, at)[0])))
     if case.truth is not None and case.truth.span[0] <= frame < case.truth.span[1]:
-        found += [("true", -1, box) for box in case.truth.box[case.truth.frame == frame]]
+        found += [("true", -1, box, False) for box in case.truth.box[case.truth.frame == frame]]
     order = ("other", "entity", "answer", "true")
     return sorted(found, key=lambda item: order.index(item[0]))

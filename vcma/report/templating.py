@@ -28,8 +28,18 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "colour": tube_colour, "score": score_text}
+    environment.filters |= {
+        "percent": percent,
+        "colour": tube_colour,
+        "score": score_text,
+        "capitalize_first": capitalized,
+    }
     return environment
+
+
+def capitalized(text: str) -> str:
+    """A text whose first letter is a capital, the others as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def percent(value: float | None) -> str:

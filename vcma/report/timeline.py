@@ -103,8 +103,10 @@ def _relation_text(case: Case, k: int) -> str:
 def ticks(case: Case) -> list[tuple[str, str]]:
     """Round times of the segment: (style, text)."""
     begin, end = case.segment
-    seconds = (end - begin) / case.fps
+    first_shown, over = case.clock.seconds(np.array(case.segment)).tolist()
+    seconds = over - first_shown
     step = next((s for s in (0.5, 1, 2, 5, 10, 20, 30, 60, 120) if seconds / s <= 6), 300)
-    first = int(np.ceil(begin / case.fps / step))
-    times = [i * step for i in range(first, first + 8) if i * step * case.fps < end]
-    return [(f"left:{100 * (t * case.fps - begin) / (end - begin):.2f}%", f"{t:g} s") for t in times]
+    first = int(np.ceil(first_shown / step))
+    times = [i * step for i in range(first, first + 8) if i * step < over]
+    at = case.clock.frames_at(np.array(times)).tolist()
+    return [(f"left:{100 * (f - begin) / (end - begin):.2f}%", f"{t:g} s") for t, f in zip(times, at, strict=True)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from vcma.errors import InputError
+from vcma.text.model_folder import digest, tokenizer_files, weight_files
 from vcma.text.static_vectors import static_vectors
 
 _BATCH = 256  # texts of one pass of an encoder
 _LONGEST = 32  # tokens of a phrase, what is beyond is cut
-_TOKENIZERS = ("tokenizer*", "vocab*", "merges*", "special_tokens*", "added_tokens*", "*.model")
 
 
 @dataclass(frozen=True)
@@ -54,12 +53,8 @@ def text_features(choice: str, root: Path, trained_with: str | None = None) -> T
 
 def _encoder(folder: Path) -> TextFeatures:
     """Mean of the last hidden states of an encoder from a local folder: configuration, tokenizer, safetensors."""
-    weights, words = (
-        sorted({path for pattern in patterns for path in folder.glob(pattern)})
-        for patterns in (("*.safetensors",), _TOKENIZERS)
-    )
-    # Without a tokenizer's files transformers makes one that knows no word.
-    if not weights or all(path.name == "tokenizer_config.json" for path in words):
+    weights, words = weight_files(folder), tokenizer_files(folder)
+    if not weights or not words:
         raise InputError(
             "no such encoder",
             folder,
@@ -81,15 +76,13 @@ def _encoder(folder: Path) -> TextFeatures:
         _means(tokenizer, model, ["a", "a dog " * _LONGEST])
     except Exception as error:  # whatever its files make of transformers, they are the user's
         raise InputError(f"not a usable encoder ({error})", folder, "export it with save_pretrained") from error
-    digest = hashlib.sha256()
-    for path in [folder / "config.json", *words, *weights]:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    name = f"huggingface:{digest([folder / 'config.json', *words, *weights])}"
 
     def embed(texts: Sequence[str]) -> np.ndarray:
         rows = [_means(tokenizer, model, texts[i : i + _BATCH]) for i in range(0, len(texts), _BATCH)]
         return np.concatenate([np.zeros((0, model.config.hidden_size), np.float32), *rows])
 
-    return TextFeatures(f"huggingface:{digest.hexdigest()[:16]}", int(model.config.hidden_size), embed)
+    return TextFeatures(name, int(model.config.hidden_size), embed)
 
 
 def _means(tokenizer: Any, model: Any, texts: Sequence[str]) -> np.ndarray:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from vcma.errors import InputError
@@ -14,7 +16,11 @@ from vcma.model.evidence import Model, build
 from vcma.model.settings import Settings
 from vcma.model.vocabulary import Vocabulary
 from vcma.pipeline.storage import read_json, write_bytes, write_json
+from vcma.records.embeddings import made_by
+from vcma.text.dual_encoder import DualEncoder
+from vcma.text.region_text import RegionText
 
+_FORMAT = "vcma-model/4"
 _WIDEST = 1 << 12  # a wider model is a damaged description, and building it would fill the memory
 _REMEDY = "train again: python stages/train_em.py"
 
@@ -28,7 +34,7 @@ def save_model(folder: Path, model: Model, detector: str, extra: dict[str, Any])
     content = safetensors.torch.save(tensors)
     write_bytes(folder / "model.safetensors", content)
     description = {
-        "format": "vcma-model/3",
+        "format": _FORMAT,
         "settings": asdict(model.settings),
         "vocabulary": model.vocabulary.to_json(),
         "detector": detector,
@@ -47,15 +53,20 @@ def save_nothing(artifacts: Path) -> Path:
     return folder
 
 
-def load_model(folder: Path, detector: str | None = None) -> tuple[Model, dict[str, Any]]:
-    """Read a model and its description; raises InputError if it is missing, damaged, or of another detector."""
+def load_model(
+    folder: Path, detector: str | None = None, changes: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[Model, dict[str, Any]]:
+    """Read a model and its description; raises InputError if it is missing, damaged, or of another detector.
+
+    changes: settings of the E-step that replace those it was trained with.
+    """
     import numpy as np
 
     description = read_json(folder / "model.json", _REMEDY)
     try:
-        if description["format"] != "vcma-model/3":
-            raise InputError(f"holds {description['format']}, not vcma-model/3", folder / "model.json", _REMEDY)
-        settings = Settings.of(description["settings"])
+        if description["format"] != _FORMAT:
+            raise InputError(f"holds {description['format']}, not {_FORMAT}", folder / "model.json", _REMEDY)
+        settings = Settings.of(description["settings"] | dict(changes))
         if not 0 < settings.width <= _WIDEST:
             raise ValueError(f"width {settings.width}")
         if not isinstance(settings.text, str):
@@ -77,6 +88,26 @@ def load_model(folder: Path, detector: str | None = None) -> tuple[Model, dict[s
             "ground with the detector it was trained on, or train again",
         )
     return model, description
+
+
+def trained_region_text(
+    vocabulary: Vocabulary, prompts: str, encoder: Path | None, model: Path
+) -> RegionText | None:
+    """The agreement by the region-text encoder that a model was trained with; None where it was without.
+
+    encoder: the folder of the data set's. Raises InputError where that is none, or another one.
+    """
+    if not vocabulary.region_text:
+        return None
+    needed = made_by(vocabulary.region_text)
+    remedy = "name its folder in 'encoder:' of the data set's block, or train again"
+    if encoder is None:
+        raise InputError(f"the model was trained with the region-text encoder {needed}", model, remedy)
+    found = DualEncoder(encoder)
+    if found.name != needed:
+        what = f"the model was trained with the region-text encoder {needed}, not {found.name}"
+        raise InputError(what, encoder, remedy)
+    return RegionText(found, prompts, vocabulary.class_names)
 
 
 def decoding_of(description: dict[str, Any]) -> Decoding:

@@ -14,10 +14,13 @@ from vcma.model.batch import Batch
 from vcma.model.settings import Settings
 from vcma.model.vocabulary import Vocabulary, vocabulary
 from vcma.pipeline import artifact, schemas
+from vcma.pipeline.project import Project
 from vcma.pipeline.video_artifacts import tell_strays
 from vcma.records.columns import Columns
 from vcma.records.sentence import Sentence, grouped, sentences
-from vcma.text.features import WORDLLAMA, TextFeatures
+from vcma.text.dual_encoder import DualEncoder, needed_encoder
+from vcma.text.features import WORDLLAMA, TextFeatures, text_features
+from vcma.text.region_text import RegionText
 from vcma.training.validation import Validation
 
 _STEPS = 8  # of one pass, at least, where there are clips enough
@@ -36,8 +39,26 @@ class TrainingSet:
     detector: str
 
     @classmethod
-    def load(cls, artifacts: Path, tubes: Path, max_frames: int, texts: TextFeatures = WORDLLAMA) -> TrainingSet:
-        """Read samples.h5 and queries.h5 of a data set; raises InputError without a training sentence or tubes."""
+    def of(cls, project: Project, settings: Settings, max_frames: int) -> TrainingSet:
+        """Those of a project's data set, with the encoders that the settings ask for; raises as `load` does."""
+        artifacts, texts = project.artifacts, text_features(settings.text, project.root)
+        seeing = needed_encoder(project.encoder, settings.region_text_prior)
+        return cls.load(artifacts, artifacts / "tubes", max_frames, texts, seeing, settings.prompts)
+
+    @classmethod
+    def load(
+        cls,
+        artifacts: Path,
+        tubes: Path,
+        max_frames: int,
+        texts: TextFeatures = WORDLLAMA,
+        seeing: DualEncoder | None = None,
+        prompts: str = "",
+    ) -> TrainingSet:
+        """Read samples.h5 and queries.h5 of a data set; seeing: a region-text encoder, with its prompts.
+
+        Raises InputError without a training sentence, tubes, or embeddings by that encoder.
+        """
         samples = artifact.read(schemas.SAMPLES, artifacts / "samples.h5")
         queries = artifact.read(schemas.QUERIES, artifacts / "queries.h5")
         train = sentences(samples, queries, "train")
@@ -53,8 +74,11 @@ class TrainingSet:
         example = clips.describe()
         width = example["feature"].shape[1]
         clips.read_as(example["class_name"], example["attribute_name"], width)
-        words = vocabulary(train, example["class_name"], example["attribute_name"], width, texts)
-        encoder = Encoder(words, texts)
+        embeddings = artifacts / "embeddings"
+        seen_by = clips.encoder_of(embeddings, seeing.name) if seeing else ""
+        clips.see_by(embeddings, seen_by)
+        words = vocabulary(train, example["class_name"], example["attribute_name"], width, texts, seen_by)
+        encoder = Encoder(words, texts, RegionText(seeing, prompts, words.class_names) if seeing else None)
         encoder.prepare(train)
         return cls(samples, queries, train, clips, encoder, words, str(example["detector"]))
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,10 @@ from vcma.pipeline.storage import replacing
 from vcma.records.answer import Answer
 from vcma.records.tubes import Tubes
 from vcma.video.conversion import Picture
-from vcma.video.decoding import FrameReader
+from vcma.video.fonts import pillow_font
+from vcma.video.picture_array import Pictures
 from vcma.video.pictures import scaled
-from vcma.video.timeline import ASSUMED_FPS, Timeline
+from vcma.video.timeline import ASSUMED_FPS
 
 _AMBER = (0, 160, 244)  # BGR, as the pictures are
 
@@ -30,6 +30,9 @@ _LONGEST = 640  # px, longest side of an annotated picture
 
 _DASH = 7  # px, of the outline of an interpolated box
 _RATE = 15.0  # most pictures a second
+
+
+_MAX_LINES = 3  # of a caption
 
 
 _AROUND = 5.0  # s shown before and after a span
@@ -54,11 +57,17 @@ class Film:
     sentence: str
 
 
-def write_films(video: Path, films: Sequence[Film], tubes: Tubes, timeline: Timeline) -> None:
+def write_films(
+    pictures: Pictures,
+    films: Sequence[Film],
+    tubes: Tubes,
+    watch: Callable[[Iterable, int], Iterable] = lambda frames, total: frames,
+) -> None:
     """Write each answer's span and some seconds around it as a small mp4, with its box and its sentence drawn in.
 
-    timeline: the video's, which is decoded once for all of its films.
+    pictures: the video's, read once for all of its films. watch: as of `sampling.sampled`.
     """
+    timeline = pictures.timeline
     fps = timeline.fps or ASSUMED_FPS
     margin = round(_AROUND * fps)
     with ExitStack() as stack:
@@ -70,7 +79,8 @@ def write_films(video: Path, films: Sequence[Film], tubes: Tubes, timeline: Time
             first = max(answer.begin % step, answer.begin - margin // step * step)
             for frame in range(first, min(answer.end + margin, len(timeline)), step):
                 shown[frame].append(add)
-        for frame, time, picture in FrameReader(video, timeline).read(np.array(sorted(shown), np.int64)):
+        read = pictures.read(np.array(sorted(shown), np.int64))
+        for frame, time, picture in watch(read, len(shown)):
             small = scaled(picture, _LONGEST, even=True)
             for add in shown[frame]:
                 add(frame, time, small)
@@ -101,7 +111,7 @@ def _opened(film: Film, rate: float, tubes: Tubes) -> Iterator[Callable]:
             inside = max(answer.begin, first) <= frame < min(answer.end, gone)
             box = boxes[frame - answer.begin] * (picture.shape[1] / native) if inside else None
             dashed = inside and bool(guessed[frame - answer.begin])
-            drawn = _drawn(picture, box, dashed, caption, f"{time:.1f} s")
+            drawn = annotated(picture, box, dashed, f"{time:.1f} s", caption)
             shown = av.VideoFrame.from_ndarray(drawn, format="bgr24")
             shown.pts, shown.time_base = round((time - start) / _TICK), _TICK
             container.mux(stream.encode(shown))
@@ -110,10 +120,14 @@ def _opened(film: Film, rate: float, tubes: Tubes) -> Iterator[Callable]:
         container.mux(stream.encode())
 
 
-def _drawn(
-    picture: Picture, box: np.ndarray | None, dashed: bool, caption: tuple[Picture, np.ndarray], time: str
+def annotated(
+    picture: Picture,
+    box: np.ndarray | None,
+    dashed: bool,
+    time: str,
+    caption: tuple[Picture, np.ndarray] | None = None,
 ) -> Picture:
-    """A copy of the picture with a box (xyxy px), a caption (colours and their opacity) and the time drawn in.
+    """A copy of the picture with a box (xyxy px), the time and a caption (colours and their opacity) drawn in.
 
     dashed: the box is interpolated, no detection confirms it.
     """
@@ -126,9 +140,10 @@ def _drawn(
             _draw_dashed(drawn, x1, y1, x2, y2)
         else:
             cv2.rectangle(drawn, (x1, y1), (x2, y2), _AMBER, 2, cv2.LINE_AA)
-    colour, opacity = (part[: len(drawn)] for part in caption)
-    band = drawn[: len(colour)]
-    band[:] = band + (colour.astype(np.float32) - band) * opacity
+    if caption is not None:
+        colour, opacity = (part[: len(drawn)] for part in caption)
+        band = drawn[: len(colour)]
+        band[:] = band + (colour.astype(np.float32) - band) * opacity
     for shade, width in ((0, 3), (255, 1)):
         place = 5, len(drawn) - 6
         cv2.putText(drawn, time, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (shade,) * 3, width, cv2.LINE_AA)
@@ -147,12 +162,34 @@ def _draw_dashed(picture: Picture, x1: int, y1: int, x2: int, y2: int) -> None:
             cv2.line(picture, start.tolist(), stop.tolist(), _AMBER, 2, cv2.LINE_AA)
 
 
+def _wrapped(text: str, length: Callable[[str], float], width: float) -> list[str]:
+    """A text in lines of at most that width by `length`, broken between words or, of a longer one, within it; where
+    there are more than _MAX_LINES, the last of those ends in an ellipsis."""
+    lines: list[str] = [""]
+    for word in text.split():
+        whole = f"{lines[-1]} {word}".lstrip()
+        if length(whole) <= width:
+            lines[-1] = whole
+            continue
+        lines += [""] if lines[-1] else []
+        for character in word:  # most words fit; a sentence of a script without blanks is one word
+            if lines[-1] and length(lines[-1] + character) > width:
+                lines.append("")
+            lines[-1] += character
+    if len(lines) > _MAX_LINES:
+        last = lines[_MAX_LINES - 1]
+        while last and length(f"{last} …") > width:
+            last = last[:-1]
+        lines[_MAX_LINES - 1] = f"{last.rstrip()} …"
+    return lines
+
+
 def _caption(text: str, width: int) -> tuple[Picture, np.ndarray]:
     """A sentence in lines over a band of that width in px: its colours, and their opacity float32 [h, w, 1]."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
-    font = ImageFont.load_default(14)
-    lines = "\n".join(wrap(text, max(8, width // 7), max_lines=3, placeholder=" …"))
+    font = pillow_font(text, 14)
+    lines = "\n".join(_wrapped(text, font.getlength, width - 10)[:_MAX_LINES])
     canvas = ImageDraw.Draw(Image.new("RGBA", (1, 1)))
     height = canvas.multiline_textbbox((5, 4), lines, font, stroke_width=2)[3]
     image = Image.new("RGBA", (width, int(height) + 2))

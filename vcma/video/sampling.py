@@ -13,6 +13,7 @@ from vcma.records.columns import offsets
 from vcma.video.conversion import Picture
 from vcma.video.cuts import colour_histogram, sampled_cuts
 from vcma.video.decoding import FrameReader
+from vcma.video.picture_array import Pictures
 from vcma.video.pictures import opencv
 from vcma.video.timeline import Timeline
 
@@ -43,26 +44,39 @@ def extract(
     path: Path,
     segments: Iterable[tuple[int, int]],
     *,
+    timeline: Timeline | None = None,
+    tell: Callable[[str], object] = lambda note: None,
+    **parameters: Any,
+) -> dict[str, Any]:
+    """The FRAMES columns of one video file, by `sample`; timeline: the video's, read if not given."""
+    return sample(FrameReader(path, timeline), segments, tell=tell, **parameters)
+
+
+def sample(
+    reader: Pictures,
+    segments: Iterable[tuple[int, int]],
+    *,
     rate: float,
     max_frames: int,
     max_side: int,
     quality: int,
-    timeline: Timeline | None = None,
     tell: Callable[[str], object] = lambda note: None,
+    watch: Callable[[Iterable, int], Iterable] = lambda frames, total: frames,
 ) -> dict[str, Any]:
     """The FRAMES columns of one video: its time grid's frames as JPEG, no side longer than max_side.
 
-    rate is in frames a second, quality is JPEG's 1..100. timeline: the video's, read if not given. tell: called
-    with what the user should know of the video, in words. Raises InputError if fewer than half of the wanted frames
-    can be decoded, or if the file is cut off before the last one.
+    rate is in frames a second, quality is JPEG's 1..100. tell: called with what the user should know of the video,
+    in words. watch: iterates over the frames, of which there are at most so many, and may show how far it is.
+    Raises InputError if fewer than half of the wanted frames can be decoded, or if a file is cut off before the
+    last one.
     """
-    reader = FrameReader(path, timeline)
+    path = str(reader.path)
     timeline, segments = reader.timeline, list(segments)
     if timeline.missing and any(end < 0 or end > len(timeline) for _, end in segments):
         raise InputError(timeline.missing, path, "fetch the video again; `vcma check` finds all of its kind")
     grid = time_grid(segments, timeline.elapsed, rate, max_frames)
     frames, times, files, colours = [], [], [], []
-    for index, time, picture in reader.read(grid):
+    for index, time, picture in watch(reader.read(grid), len(grid)):
         if (file := _jpeg(picture, max_side, quality)) is not None:
             frames.append(index)
             times.append(time)
@@ -98,7 +112,7 @@ def _jpeg(picture: Picture, max_side: int, quality: int) -> np.ndarray | None:
     return file.ravel() if coded else None
 
 
-def _notes(reader: FrameReader, grid: np.ndarray, found: list[int]) -> Iterator[str]:
+def _notes(reader: Pictures, grid: np.ndarray, found: list[int]) -> Iterator[str]:
     """What reading the frames of a grid showed of the video, in words."""
     if reader.broken:
         yield f"{reader.broken} of its {len(reader.timeline):,} frames cannot be decoded"

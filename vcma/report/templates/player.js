@@ -29,6 +29,13 @@ function boxAt(tube, frame) {
   return tube.box[i].map((value, side) => value * (1 - part) + tube.box[i + 1][side] * part);
 }
 
+// Whether no detection confirms a tube's box in a native frame, by the nearest of its points.
+function interpolatedAt(tube, frame) {
+  const i = lastBefore(tube.frame, frame);
+  const later = i >= 0 && i + 1 < tube.frame.length && frame >= Math.floor((tube.frame[i] + tube.frame[i + 1] + 1) / 2);
+  return Boolean(tube.interpolated[Math.max(i, 0) + later]);
+}
+
 function svg(name, attributes) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", name);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
@@ -59,14 +66,15 @@ function draw(frame) {
     const here = tube.frame.length && inside(frame, [tube.frame[0], tube.frame[tube.frame.length - 1] + 1]);
     const named = data.entity_tube.includes(number);
     const visible = answer || (here && (named || checked("others")));
-    boxes.rects[number].setAttribute("class", answer ? "answer" : named ? "entity" : "other");
+    const role = answer ? "answer" : named ? "entity" : "other";
+    boxes.rects[number].setAttribute("class", visible && interpolatedAt(tube, frame) ? `${role} interpolated` : role);
     place(boxes.rects[number], visible ? boxAt(tube, frame) : null);
   });
   const row = data.truth && inside(frame, data.truth.span) ? data.truth.frame.indexOf(frame) : -1;
   place(boxes.truth, row >= 0 && checked("truth") ? data.truth.box[row] : null);
   overlay.dataset.frame = frame;
   document.getElementById("scrub").value = frame;
-  document.getElementById("clock").textContent = `${(frame / data.fps).toFixed(2)} s, frame ${frame}`;
+  document.getElementById("clock").textContent = `${film.seconds[Math.max(lastBefore(film.frame, frame), 0)].toFixed(2)} s, frame ${frame}`;
   const share = Math.min(Math.max((frame - begin) / (end - begin), 0), 1);
   document.getElementById("cursor").style.left = `${100 * share}%`;
 }

@@ -1,0 +1,290 @@
+"""The whole pipeline in one object: a detector, the parameters of pipeline.yaml, and a trained model or none."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vcma.api.grounding import Grounding, grounding_of
+from vcma.api.video_tubes import VideoTubes, Watch, find_tubes, open_video, tube_sections, unwatched
+from vcma.detection.base import Detector
+from vcma.detection.prompts import prompt
+from vcma.detection.registry import load_detector
+from vcma.errors import InputError, did_you_mean
+from vcma.pipeline import artifact, schemas
+from vcma.pipeline.devices import device_error
+from vcma.pipeline.paths import is_file
+from vcma.pipeline.project import CONFIG, Project, find_config, load_project
+from vcma.pipeline.source import PACKAGE
+from vcma.records.embeddings import Embeddings, fingerprint, made_by
+from vcma.records.query import Query
+from vcma.records.sentence import Sentence
+from vcma.records.tubes import Tubes
+
+if TYPE_CHECKING:
+    from vcma.inference.grounder import Grounder
+
+Video = str | Path | np.ndarray | VideoTubes
+# The settings of the E-step that are no part of what training has learnt, and the ranges of those that are numbers.
+_RANGES = {
+    "beta": (0.0, math.inf),
+    "kappa": (1e-6, math.inf),
+    "relation_prior": (0.0, math.inf),
+    "margin": (0.0, math.inf),
+    "throughout": (0.0, 1.0),
+    "refinements": (0, math.inf),
+}
+_CHANGEABLE = (*_RANGES, "time")
+_TRAIN = "train one: python stages/train_em.py; or use none: --untrained, in Python untrained=True"
+
+
+def load(
+    dataset: str | None = None,
+    *,
+    config: str | Path | None = None,
+    model: str | Path | None = None,
+    untrained: bool = False,
+    device: str = "cpu",
+) -> Pipeline:
+    """The pipeline of a data set's block of pipeline.yaml, by default the one that the file chooses.
+
+    config: the pipeline.yaml; by default that of the working folder or the nearest above, else that of the clone
+    which vcma is imported from. model: the folder of a trained or exported model, by default that of the data set;
+    untrained: none, but the detector's labels and what the sentence's words say. device: torch device, e.g. cuda:0.
+    Raises InputError where something is missing or does not fit together.
+    """
+    clone = PACKAGE.parent / CONFIG
+    path = Path(config) if config else find_config(Path.cwd(), clone if clone.is_file() else None)
+    project = load_project(path, dataset)
+    if error := device_error(device):
+        raise InputError(error, None, "name a device that torch has, e.g. cpu")
+    return pipeline_of(project, model_folder(project, model, untrained), device)
+
+
+def model_folder(project: Project, model: str | Path | None, untrained: bool) -> Path | None:
+    """Where the chosen model is, None without one; raises InputError if there is none, or both are asked for."""
+    if untrained:
+        if model is not None:
+            raise InputError("untrained uses no model", model, "leave one of the two out")
+        return None
+    folder = Path(model) if model is not None else project.artifacts / "model"
+    if not is_file(folder / "model.json"):
+        raise InputError("no trained model", folder, _TRAIN)
+    return folder
+
+
+def pipeline_of(project: Project, model: Path | None, device: str) -> Pipeline:
+    """The pipeline with its detector and the model in a folder, or none; raises InputError if they do not fit."""
+    precision = project.section("detect_proposals")["precision"]
+    detector = load_detector(project.detector, project.root, device, precision)
+    pipeline = Pipeline(project, detector, model, device)
+    pipeline.prepare()
+    return pipeline
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """Grounds sentences in videos; `load` makes one.
+
+    model: the folder of the trained model, None without one. changes: settings that replace the model's own, or
+    those of `untrained:` in pipeline.yaml.
+    """
+
+    project: Project
+    detector: Detector
+    model: Path | None
+    device: str = "cpu"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        model = f"model {str(self.model)!r}" if self.model else "untrained"
+        changes = "".join(f", {key}={value}" for key, value in self.changes.items())
+        return f"Pipeline({self.project.dataset!r} of {str(self.project.root)!r}, {model}{changes})"
+
+    def prepare(self) -> None:
+        """Load what grounding needs now; raises InputError where the model is damaged or of another detector."""
+        _ = self._grounder_for
+
+    def with_settings(self, **changes: Any) -> Pipeline:
+        """The same pipeline with other weights in its E-step, e.g. beta=0.5; nothing is trained anew.
+
+        beta, kappa, relation_prior, time, margin, throughout and refinements, which pipeline.yaml explains under
+        `train_em:`. Raises InputError for others, and for values that they cannot have.
+        """
+        for name, value in changes.items():
+            _check_setting(name, value)
+        pipeline = replace(self, changes={**self.changes, **changes})
+        pipeline.prepare()
+        return pipeline
+
+    def find_tubes(
+        self,
+        video: str | Path | np.ndarray,
+        fps: float | None = None,
+        *,
+        sentences: str | Sequence[str] = (),
+        watch: Watch = unwatched,
+    ) -> VideoTubes:
+        """The tubes of everything in a video that the detector knows: what takes long, and serves many sentences.
+
+        video: a file, or frames uint8 [n, height, width, 3] RGB of which `fps` are shown a second.
+        sentences: what a detector that is prompted with words looks for; any other reads none of them. watch: shows
+        progress, e.g. `lambda items, total, what: tqdm(items, what, total)`. Raises InputError where the video
+        cannot be used.
+        """
+        pictures, sections, notes = open_video(video, fps), tube_sections(self.project), list[str]()
+        threads = 0 if self.device == "cpu" else os.cpu_count() or 1
+        detector = self.detector.prompted(self.prompt_of(sentences))
+        tubes = find_tubes(pictures, detector, sections, threads=threads, tell=notes.append, watch=watch)
+        return VideoTubes.of(pictures, Tubes.of(tubes), sections, notes)
+
+    def prompt_of(self, sentences: str | Sequence[str]) -> tuple[str, ...]:
+        """What a detector that is prompted with words looks for in a video of these sentences; else nothing."""
+        if not self.detector.reads_sentences:
+            return ()
+        return prompt(_parsed(parse(sentences, self.project)))
+
+    def read_tubes(self, video: str | Path | np.ndarray, path: str | Path, fps: float | None = None) -> VideoTubes:
+        """A video with its tubes from an artifact: saved ones, a stage's, or another tracker's.
+
+        Raises InputError where they do not fit the video, or the model.
+        """
+        tubes = Tubes.of(artifact.read(schemas.TUBES, Path(path)))
+        if self.model is not None:
+            tubes = self._fitting_model(tubes, Path(path))
+        return VideoTubes.of(open_video(video, fps), tubes, tube_sections(self.project))
+
+    def _fitting_model(self, tubes: Tubes, path: Path) -> Tubes:
+        """The tubes with their labels in the model's order; raises InputError where its features are others."""
+        remedy = "ground them without a model, or train one on such tubes"
+        if tubes.detector != self.detector.fingerprint:
+            what = f"are tubes of detector {tubes.detector}, the model reads those of {self.detector.fingerprint}"
+            raise InputError(what, path, remedy)
+        vocabulary = self._grounder_for(tubes).encoder.vocabulary
+        if tubes.feature.shape[1] != vocabulary.feature:
+            what = f"has features of width {tubes.feature.shape[1]}, the model reads {vocabulary.feature}"
+            raise InputError(what, path, remedy)
+        try:
+            return tubes.with_labels(vocabulary.class_names, vocabulary.attribute_names)
+        except ValueError as error:
+            raise InputError(str(error), path, remedy) from error
+
+    def ground(self, video: Video, sentences: str | Sequence[str], fps: float | None = None) -> list[Grounding]:
+        """The answer to each sentence. video: as in `find_tubes`, or what that returned.
+
+        Raises InputError where the video cannot be used, or nothing was detected in it.
+        """
+        texts = _texts(sentences)
+        found = video if isinstance(video, VideoTubes) else self.find_tubes(video, fps, sentences=texts)
+        if not texts:
+            return []
+        queries = parse(texts, self.project)
+        predictions = self._predictions(found, queries)
+        return [grounding_of(*parts, found) for parts in zip(texts, queries, predictions, strict=True)]
+
+    def _predictions(self, video: VideoTubes, queries: Sequence[Query]) -> list:
+        from vcma.model.clip import crop
+
+        grounder = self._grounder_for(video.tubes)
+        clip = crop(video.tubes, video.begin, video.end, grounder.max_frames, self._seen(video, grounder))
+        if not len(clip.tube):
+            raise InputError(
+                "nothing was detected", str(video.pictures.path), "lower detect_proposals.score_threshold"
+            )
+        return grounder.in_clip(video.tubes, clip, _parsed(queries))
+
+    def _seen(self, video: VideoTubes, grounder: Grounder) -> Embeddings | None:
+        """What the data set's region-text encoder sees in the tubes, where the grounder asks for it."""
+        if self.project.encoder is None or grounder.encoder.region_text is None:
+            return None
+        from vcma.text.dual_encoder import cached_encoder
+
+        return video.seen_by(cached_encoder(self.project.encoder, self.device), self.project)
+
+    @cached_property
+    def _grounder_for(self) -> Callable[[Tubes], Grounder]:
+        from vcma.inference.grounder import Grounder
+
+        if self.model is not None:
+            trained = Grounder.trained(
+                self.model,
+                self.project.root,
+                self.detector.fingerprint,
+                self.device,
+                changes=self.changes,
+                seeing=self.project.encoder,
+            )
+            self._check_context(trained.encoder.vocabulary.region_text)
+            return lambda tubes: trained
+        from vcma.inference.untrained import label_encoder, settings_of
+        from vcma.text.dual_encoder import needed_encoder
+        from vcma.text.region_text import RegionText
+
+        settings, max_frames = settings_of(self.project.section("untrained"))
+        changed = replace(settings, **self.changes)
+        seeing = needed_encoder(self.project.encoder, changed.region_text_prior)
+
+        def untrained(tubes: Tubes) -> Grounder:
+            region_text = RegionText(seeing, changed.prompts, tuple(tubes.common_classes)) if seeing else None
+            labels = tubes.common_classes, tubes.attribute_name, tubes.feature.shape[1]
+            encoder = label_encoder(*labels, region_text)
+            return Grounder.untrained(changed, max_frames, encoder, self.device)
+
+        return untrained
+
+    def _check_context(self, trained_with: str) -> None:
+        """Raise InputError where a model's embeddings were of crops with another context; empty: it has none."""
+        context = self.project.section("embed_tubes")["context"]
+        if trained_with and trained_with != fingerprint(made_by(trained_with), context):
+            share = trained_with.rpartition(" ")[2]
+            what = f"the model was trained on crops with {share} of context, not {context:g}"
+            raise InputError(what, self.model, "set embed_tubes.context to what it was")
+
+
+def parse(sentences: str | Iterable[str], project: Project | None = None) -> list[Query]:
+    """Sentences read: entities with their attributes, relations between them, and which entity is asked for.
+
+    project: whose spaCy model, `parse_queries.model` of pipeline.yaml, by default the first installed.
+    """
+    from vcma.parsing.parser import parse as read
+
+    model = project.section("parse_queries")["model"] if project else "auto"
+    return list(read(_texts(sentences), None if model == "auto" else model))
+
+
+def _parsed(queries: Iterable[Query]) -> list[Sentence]:
+    """Sentences that are searched in the whole of one video."""
+    return [Sentence.of(query, str(i), "", 0, -1) for i, query in enumerate(queries)]
+
+
+def _texts(sentences: str | Iterable[str]) -> list[str]:
+    texts = [sentences] if isinstance(sentences, str) else list(sentences)
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"sentence {i} is no text but {type(text).__name__}", None, "give str")
+    return texts
+
+
+def _check_setting(name: str, value: Any) -> None:
+    """Raise InputError where a setting of the E-step may not be changed, or not to this value."""
+    from vcma.model.temporal_posterior import FAMILIES
+
+    if name not in _CHANGEABLE:
+        remedy = f"{did_you_mean(name, _CHANGEABLE)}choose of {', '.join(_CHANGEABLE)}"
+        raise InputError(f"'{name}' is no setting that can be changed after training", None, remedy)
+    if name == "time":
+        if value not in FAMILIES:
+            raise InputError(f"time: {value!r} is unknown", None, f"choose one of {', '.join(FAMILIES)}")
+        return
+    low, high = _RANGES[name]
+    number = isinstance(value, int if isinstance(low, int) else int | float) and not isinstance(value, bool)
+    if not (number and low <= value <= high and math.isfinite(value)):
+        what = f"{name}: {value!r} is no {'whole ' * isinstance(low, int)}number in its range"
+        raise InputError(what, None, f"see `train_em:` of {CONFIG}")

@@ -1,0 +1,177 @@
+"""A video with the tubes that were found in it: what sentences are grounded in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from vcma.detection.base import Detector
+from vcma.errors import InputError
+from vcma.pipeline import artifact, schemas
+from vcma.pipeline.paths import is_file
+from vcma.pipeline.project import Project
+from vcma.records.columns import Columns
+from vcma.records.embeddings import Embeddings, fingerprint
+from vcma.records.tubes import Tubes
+from vcma.video.decoding import FrameReader
+from vcma.video.picture_array import PictureArray, Pictures
+from vcma.video.sampling import sample, time_grid
+from vcma.video.timeline import ASSUMED_FPS, Timeline
+
+if TYPE_CHECKING:
+    from vcma.text.dual_encoder import DualEncoder
+
+
+class Watch(Protocol):
+    """Iterates over what long work goes through, of which there are at most `total`, and may show how far it is."""
+
+    def __call__(self, items: Iterable, total: int, what: str) -> Iterable: ...
+
+
+def unwatched(items: Iterable, total: int, what: str) -> Iterable:
+    """Show nothing."""
+    return items
+
+
+@dataclass(frozen=True, eq=False)
+class VideoTubes:
+    """One video and its tubes; answers lie in native frames [begin, end), where something could be decoded.
+
+    pictures reads its frames; notes: what is odd of the video, in words; parameters: what the tubes were made with.
+    """
+
+    pictures: Pictures
+    tubes: Tubes
+    begin: int
+    end: int
+    notes: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    _seen: dict[str, Embeddings] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        pictures: Pictures,
+        tubes: Tubes,
+        sections: Mapping[str, Mapping[str, Any]],
+        notes: Iterable[str] = (),
+    ) -> VideoTubes:
+        """From the tubes of sampled frames; sections: those of `tube_sections` they were made with.
+
+        Raises InputError where they are another video's.
+        """
+        length = len(pictures.timeline)
+        if not len(tubes.frame) or tubes.frame[-1] >= length:
+            last = f"up to frame {tubes.frame[-1]:,}" if len(tubes.frame) else "of no frame"
+            remedy = "name the video that they were found in"
+            raise InputError(f"has {length:,} frames, the tubes are {last}", str(pictures.path), remedy)
+        begin, end = _searched(tubes.frame, pictures.timeline, sections["extract_frames"])
+        return cls(pictures, tubes, begin, end, tuple(notes), sections)
+
+    def __repr__(self) -> str:
+        return f"VideoTubes({str(self.pictures.path)!r}: {len(self.tubes)} tubes, {len(self.timeline):,} frames)"
+
+    @property
+    def timeline(self) -> Timeline:
+        return self.pictures.timeline
+
+    @property
+    def fps(self) -> float:
+        """Frames a second; an assumption where nothing tells them."""
+        return self.timeline.fps or ASSUMED_FPS
+
+    def seen_by(self, encoder: DualEncoder, project: Project) -> Embeddings:
+        """What a region-text encoder sees in the tubes, once for each encoder; the video is decoded again."""
+        from vcma.embedding.tube_embeddings import embed
+
+        how = project.section("embed_tubes")
+        key = fingerprint(encoder.name, how["context"])
+        if key not in self._seen:
+            whole = [(0, len(self.timeline))]
+            frames = sample(self.pictures, whole, **project.section("extract_frames"))
+            self._seen[key] = Embeddings.of(embed(encoder, frames, self.tubes, **how))
+        return self._seen[key]
+
+    def save(self, path: str | Path) -> None:
+        """Write the tubes as an artifact, which `Pipeline.read_tubes` and `read_artifact` read."""
+        artifact.write(schemas.TUBES, Path(path), self.tubes.columns(), self.parameters, {})
+
+    def read(self, frames: Iterable[int]) -> list[np.ndarray]:
+        """Pictures of native frames, in ascending order, each once: uint8 [height, width, 3] RGB.
+
+        Those that cannot be decoded are left out. Raises InputError where the video has no such frame.
+        """
+        wanted = np.unique(np.fromiter(frames, np.int64))
+        if len(wanted) and not 0 <= wanted[0] <= wanted[-1] < len(self.timeline):
+            what = (
+                f"has {len(self.timeline):,} frames, from 0 on, but {wanted[0]:,} to {wanted[-1]:,} are asked for"
+            )
+            raise InputError(what, str(self.pictures.path))
+        return [np.ascontiguousarray(picture[..., ::-1]) for *_, picture in self.pictures.read(wanted)]
+
+
+def open_video(video: str | Path | np.ndarray, fps: float | None = None) -> Pictures:
+    """The frames of a video file, or of an array uint8 [n, height, width, 3] RGB shown `fps` a second.
+
+    Raises InputError where there is no such video.
+    """
+    if not isinstance(video, str | Path):
+        if fps is None:
+            raise InputError("nothing says how many are shown a second", "frames", "give fps")
+        return PictureArray(video, fps)
+    if fps is not None:
+        raise InputError("has times of its own", video, "leave fps out: it belongs to frames in an array")
+    if not is_file(Path(video)):
+        raise InputError("no such video", video, "check its path")
+    return FrameReader(Path(video))
+
+
+def tube_sections(project: Project) -> dict[str, dict[str, Any]]:
+    """The sections of pipeline.yaml that decide the tubes of a video."""
+    return {name: project.section(name) for name in ("extract_frames", "detect_proposals", "link_tubes")}
+
+
+def find_tubes(
+    pictures: Pictures,
+    detector: Detector,
+    sections: Mapping[str, Mapping[str, Any]],
+    *,
+    threads: int = 0,
+    tell: Callable[[str], object] = lambda note: None,
+    watch: Watch = unwatched,
+) -> Columns:
+    """The TUBES columns of a whole video: its frames sampled, regions found, and linked over time.
+
+    sections: those of `tube_sections`. tell: called with what is amiss
+    with the video, in words; what there is of it is searched. threads as in `propose`.
+    """
+    from vcma.detection.proposals import propose
+    from vcma.linking.linker import link
+
+    if pictures.timeline.missing:
+        tell(pictures.timeline.missing)
+    frames = sample(
+        pictures,
+        [(0, len(pictures.timeline))],
+        tell=tell,
+        watch=partial(watch, what="decode"),
+        **sections["extract_frames"],
+    )
+    how = {key: value for key, value in sections["detect_proposals"].items() if key != "precision"}
+    found = propose(detector, frames, threads=threads, watch=lambda r: watch(r, len(r), what="detect"), **how)
+    return link(found, **sections["link_tubes"])
+
+
+def _searched(sampled: np.ndarray, timeline: Timeline, sampling: Mapping[str, Any]) -> tuple[int, int]:
+    """The native frames [begin, end) that answers may lie in: without what could not be decoded at either end.
+
+    sampled [n]: the sampled frames there are.
+    """
+    grid = time_grid([(0, -1)], timeline.elapsed, sampling["rate"], sampling["max_frames"])
+    unseen = np.append(grid[grid > sampled[-1]], len(timeline))
+    return int(sampled[0]) if grid[0] < sampled[0] else 0, int(unseen[0])

@@ -1,0 +1,1 @@
+"""Regions of tubes as vectors of a region-text encoder."""

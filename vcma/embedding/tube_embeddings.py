@@ -1,0 +1,50 @@
+"""Embeddings of the tubes of one video: a few crops of each, in batches, every frame decoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+
+import numpy as np
+
+from vcma.embedding.crops import chosen_points, crop
+from vcma.records.columns import Columns, offsets
+from vcma.records.embeddings import fingerprint
+from vcma.records.tubes import Tubes
+from vcma.text.dual_encoder import DualEncoder
+from vcma.video.pictures import still
+
+
+def embed(
+    encoder: DualEncoder, frames: Columns, tubes: Tubes, *, points: int, context: float, batch: int
+) -> Columns:
+    """The EMBEDDINGS columns from the FRAMES columns and the tubes of one video.
+
+    points: most crops of one tube; context: share of a box's sides that is seen around it; batch: crops of one
+    forward pass.
+    """
+    chosen = chosen_points(tubes, frames, points)
+    point = np.concatenate([np.zeros(0, np.int64), *chosen])
+    embedding = np.zeros((len(point), encoder.width), np.float16)
+    crops = _crops(frames, tubes, point, context)
+    while some := list(islice(crops, batch)):
+        embedding[[row for row, _ in some]] = encoder.embed_pictures([picture for _, picture in some])
+    return {
+        "crop_offset": offsets(map(len, chosen)),
+        "point": point,
+        "frame": tubes.frame[tubes.position[point]],
+        "embedding": embedding,
+        "encoder": fingerprint(encoder.name, context),
+    }
+
+
+def _crops(frames: Columns, tubes: Tubes, point: np.ndarray, context: float) -> Iterator[tuple[int, np.ndarray]]:
+    """(row in `point`, picture in RGB) of each chosen point, frame by frame."""
+    native = tubes.frame[tubes.position[point]]
+    order: Iterable[int] = np.argsort(native, kind="stable").tolist()
+    for frame, rows in groupby(order, key=native.__getitem__):
+        picture = still(frames, int(np.searchsorted(frames["frame"], frame)))
+        height, width = picture.shape[:2]
+        scale = np.array([width / max(tubes.width, 1), height / max(tubes.height, 1)] * 2)
+        for row in rows:
+            yield row, np.ascontiguousarray(crop(picture, tubes.box[point[row]] * scale, context)[..., ::-1])
