@@ -43,7 +43,7 @@ def test_the_order_of_sentences_is_of_no_consequence_and_a_new_noun_is():
     more = video_prompts(*columns((*SENTENCES, ("b", "test", "a lion sleeps"))))
     assert more["a"] == found["a"] and prompt_digest(more["b"]) != prompt_digest(found["b"])
     assert described(list(found.values())) == (
-        "prompted with 6 noun phrases of the sentences, those of val and test among them"
+        "prompted with 6 noun phrases of all sentences, those of val and test included"
     )
 
 

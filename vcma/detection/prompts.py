@@ -41,4 +41,4 @@ def prompt_digest(phrases: Prompt) -> str:
 def described(prompts: Sequence[Prompt]) -> str:
     """What a stage's closing line says of its prompts."""
     phrases = {phrase for of_video in prompts for phrase in of_video}
-    return f"prompted with {len(phrases):,} noun phrases of the sentences, those of val and test among them"
+    return f"prompted with {len(phrases):,} noun phrases of all sentences, those of val and test included"
