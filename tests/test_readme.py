@@ -93,7 +93,6 @@ def commands_of(document):
     pieces += re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.S))
     for piece in pieces:
         words = piece.split("  #")[0].split()
-        words = words[next((i for i, word in enumerate(words) if word in ("vcma", "python")), len(words)) :]
         if words[:1] == ["vcma"] and len(words) > 1 and re.fullmatch(r"[a-z-]+", words[1]):
             yield main.get_command(None, words[1]), words[2:]
         elif words[:1] == ["python"] and words[1:2] and re.fullmatch(r"stages/\w+\.py", words[1]):
@@ -106,6 +105,8 @@ def test_the_commands_it_names_exist(document):
     for command, words in commands_of(document):
         assert command, words
         if isinstance(command, click.Group):
+            if not words:
+                continue
             command, words = command.get_command(None, words[0]), words[1:]
         options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
         named = {word.split("=")[0] for word in words if re.fullmatch(r"--[a-z-]+(=.*)?", word)}
@@ -126,4 +127,4 @@ def test_the_paths_it_names_exist(document):
     named = set(re.findall(rf"(?<![\w/.>-])(?:{folders})/[\w./-]*\w", text))
     named -= set(re.findall(r"(?:curl -Lo|--local-dir) (\S+)", text))  # users fetch those
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
-    assert named or document.parent != ROOT  # the pattern still finds what it looks for
+    assert named or document.name != "README.md"  # the pattern still finds what it looks for
