@@ -1,6 +1,7 @@
 """`vcma convert predictions`: every format survives the way there and back, and the numbers of others are ours."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from click.testing import CliRunner
 from tests.datasets.examples import lay_out_clips, lay_out_hcstvg, tube
 from tests.evaluation.predictions_files import annotate, configure, perfect, write
 from vcma.__main__ import main
+from vcma.conversion.dropped import Dropped
+from vcma.conversion.samples import Sample, checked_numbers
 from vcma.evaluation.exchange import read_predictions
 
 CAPTION, QUESTION, SECOND = "100/0/captions/0", "100/0/questions/0", "200/1/captions/0"
@@ -243,3 +246,12 @@ def test_clips_have_no_numbers(tmp_path):
     write(tmp_path / "theirs.json", tubedetr({"0": {"sted": [0, 1]}}, {}))
     told = convert(tmp_path, tmp_path / "theirs.json", tmp_path / "o.json", "--from", "tubedetr", code=1)
     assert "clips have no numbers in other programs" in told
+
+
+def test_a_few_numbers_that_disagree_are_kept_and_told():
+    order = [Sample(f"s{i}", sentence="a dog", query_type="declarative") for i in range(20)]
+    told = {"query_type": {str(i): "interrogative" if i == 7 else "declarative" for i in range(20)}}
+    dropped = Dropped()
+    found = checked_numbers(map(str, range(20)), order, told, Path("theirs.json"), dropped)
+    assert found["7"].id == "s7"
+    assert list(dropped.lines()) == ["kept: 1 of 20 numbers, with other query types as annotated"]

@@ -1,4 +1,4 @@
-"""What a conversion leaves out, by reason, so that nothing is lost without a word."""
+"""What a conversion leaves out or doubts, by reason, so that nothing happens without a word."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ class Dropped:
 
     def __init__(self) -> None:
         self._found: dict[str, tuple[int, str]] = {}
+        self._doubted: list[str] = []
+
+    def doubt(self, what: str) -> None:
+        """Note something that is kept although it may be wrong."""
+        self._doubted.append(what)
 
     def add(self, reason: str, example: object, count: int = 1) -> None:
         """Note `count` things left out; reason: what they are and why, such as "boxes that are not finite"."""
@@ -21,3 +26,4 @@ class Dropped:
         """One line a reason, in the order of their first occurrence."""
         for reason, (count, first) in self._found.items():
             yield f"left out: {count:,} {reason}, e.g. {first}"
+        yield from self._doubted

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vcma.conversion.dropped import Dropped
 from vcma.datasets.annotation_files import splits_with_truth
 from vcma.datasets.entries import Entry, UnusableEntry, Video
 from vcma.datasets.formats import ENTRY_READERS, format_of
@@ -106,9 +107,15 @@ def _sample(entry: Entry | UnusableEntry) -> Sample:
 
 
 def checked_numbers(
-    numbers: Iterable[str], order: Sequence[Sample], told: Mapping[str, Mapping[str, Any]], where: Path
+    numbers: Iterable[str],
+    order: Sequence[Sample],
+    told: Mapping[str, Mapping[str, Any]],
+    where: Path,
+    dropped: Dropped,
 ) -> dict[str, Sample]:
     """The sample of each number of a results file; raises InputError where they do not fit.
+
+    A few that disagree are kept and noted in `dropped`: other programs clean sentences.
 
     told: what the file itself says of its numbers, {query_type, video, words or first: {number: value}}; right
     numbers agree with it.
@@ -126,6 +133,8 @@ def checked_numbers(
         if wrong > (1 - _AGREEMENT) * len(compared):
             what = f"{wrong:,} of {len(compared):,} numbers have other {_FACTS[name]} in the annotations"
             raise InputError(what, where, remedy)
+        if wrong:
+            dropped.doubt(f"kept: {wrong:,} of {len(compared):,} numbers, with other {_FACTS[name]} as annotated")
     return found
 
 

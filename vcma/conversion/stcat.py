@@ -44,20 +44,25 @@ def read(path: Path, table: SampleTable, dropped: Dropped) -> Iterator[StatedAns
     }
     spanless = [number for number in tubes if number not in answers]
     dropped.add("sentences with boxes and no span", (spanless or [""])[0], len(spanless))
-    samples = _samples(answers, table, names, {n: v for n, v in told.items() if any(v.values())}, path)
+    samples = _samples(answers, table, names, {n: v for n, v in told.items() if any(v.values())}, path, dropped)
     for number, sample in samples.items():
         time, box = _tube(tubes.get(number, {}), number, path)
         yield StatedAnswer(sample, span_of(answers[number], number, path), time, box)
 
 
 def _samples(
-    answers: Mapping, table: SampleTable, names: dict[str, str], told: dict[str, Any], path: Path
+    answers: Mapping,
+    table: SampleTable,
+    names: dict[str, str],
+    told: dict[str, Any],
+    path: Path,
+    dropped: Dropped,
 ) -> dict[str, Sample]:
     """The sample of each number: by its name where that is a sample's id (HC-STVG), else by the number."""
     ids = table.by_id()
     if answers and all(names.get(number) in ids for number in answers):
         return {number: ids[names[number]] for number in answers}
-    return checked_numbers(answers, table.numbered(), told, path)
+    return checked_numbers(answers, table.numbered(), told, path, dropped)
 
 
 def _named(names: Any) -> dict[str, str]:

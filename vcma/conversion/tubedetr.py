@@ -36,7 +36,7 @@ def read(path: Path, table: SampleTable, dropped: Dropped) -> Iterator[StatedAns
         "query_type": {number: value["qtype"] for number, value in answers.items() if "qtype" in value},
         "first": _true_starts(block.get("vid_metrics"), late=table.form == "hcstvg"),
     }
-    samples = checked_numbers({**answers, **tubes}, table.numbered(questions_first=True), told, path)
+    samples = checked_numbers({**answers, **tubes}, table.numbered(questions_first=True), told, path, dropped)
     for number, sample in samples.items():
         if number not in answers:
             dropped.add("sentences with boxes and no span", number)
