@@ -13,7 +13,7 @@ ground: env  ## one sentence in one video: make ground VIDEO=clip.mp4 QUERY="the
 	@[ -n "$$VIDEO" ] && [ -n "$$QUERY" ] || { echo 'say make ground VIDEO=clip.mp4 QUERY="the man turns around"' >&2; exit 2; }
 	@vcma ground --query "$$QUERY" -- "$$VIDEO"
 
-ablation: env  ## the paper's figure and the table of ablations on demo_full -> results/demo_full (half an hour on two cores)
+ablation: env  ## the paper's figure and the table of ablations on demo_full -> results/demo_full (1.5 hours on two cores)
 	@[ -d data/demo_full ] || python demo/draw_world.py data/demo_full --size demo_full --seed 2
 	@for s in index_dataset extract_frames parse_queries detect_proposals link_tubes embed_tubes; do \
 	  python stages/$$s.py --dataset demo_full || exit 1; done
