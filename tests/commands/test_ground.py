@@ -249,7 +249,7 @@ def test_ground_without_a_sentence_is_bad_usage(project, words):
 )
 def test_what_is_missing_is_told_before_the_video_is_looked_at(project, tmp_path, monkeypatch, words, told):
     monkeypatch.chdir(tmp_path)
-    storage.write_json(tmp_path / "old" / "model.json", {"format": "vcma-model/3"})
+    storage.write_json(tmp_path / "old" / "model.json", {"format": "vcma-model/4"})
     options = ["--query", "who?", "--config", project / "pipeline.yaml", "--out", tmp_path / "out"]
     done = CliRunner().invoke(ground_command, [*map(str, options), *words])
     assert told in str(done.exception) + done.output and not (tmp_path / "out").exists()
@@ -281,3 +281,13 @@ def test_no_box_is_drawn_where_its_tube_is_not(tmp_path):
     coloured = [bool((np.ptp(picture, axis=2) > 60).any()) for picture in shown]
     step = 40 // len(shown)
     assert coloured == [8 <= frame < 23 for frame in range(0, 40, step)]  # halfway to the sampled frames beside
+
+
+def test_a_value_that_no_stage_takes_is_told_before_anything_is_read(project, tmp_path):
+    config = yaml.safe_load((project / "pipeline.yaml").read_text())
+    config["extract_frames"]["rate"] = "x"
+    (tmp_path / "pipeline.yaml").write_text(yaml.safe_dump(config))
+    words = ["none.mp4", "--untrained", "--query", "who?", "--config", str(tmp_path / "pipeline.yaml")]
+    done = CliRunner().invoke(ground_command, words)
+    assert done.exit_code == 2
+    assert "'x' is not a valid float range" in done.output and "section 'extract_frames'" in done.output

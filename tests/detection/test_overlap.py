@@ -115,6 +115,7 @@ class _StandIn:
     """A detector of a region of the mean colour, that is fed no item twice and by one thread at a time."""
 
     class_names, attribute_names, feature_dim, fingerprint = ("a",), ("x",), 1, "stand-in"
+    reads_sentences, prompts = False, ()
 
     def __init__(self):
         self.busy = threading.Lock()

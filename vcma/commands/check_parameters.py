@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -27,6 +27,13 @@ def check_parameters(project: Project) -> Iterator[Finding]:
             yield Finding(PARAMETERS_UNUSABLE, "", file.stem, str(error))
         except click.ClickException as error:
             yield Finding(PARAMETERS_UNUSABLE, "", file.stem, error.format_message())
+
+
+def try_sections(project: Project, names: Iterable[str]) -> None:
+    """Raise InputError or click.UsageError where a stage's section of pipeline.yaml has a value it cannot use."""
+    for name in names:
+        if (file := _STAGES / f"{name}.py").is_file():  # a library installed alone has none
+            _stage(file).try_parameters(project)
 
 
 def _stage(file: Path) -> StageCommand:

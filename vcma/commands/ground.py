@@ -13,6 +13,7 @@ import click
 
 from vcma.api.grounding import Grounding, write_groundings
 from vcma.api.pipeline import model_folder, pipeline_of
+from vcma.commands.check_parameters import try_sections
 from vcma.commands.ground_folder import ground_folder
 from vcma.errors import InputError
 from vcma.pipeline.cli import check_device, examples, progress, with_project
@@ -76,6 +77,7 @@ def ground_command(
     if untrained and model:
         raise click.UsageError("--untrained uses no --model")
     check_device(device)
+    try_sections(project, ("extract_frames", "detect_proposals", "link_tubes", "embed_tubes", "parse_queries"))
     folder = model_folder(project, model, untrained)
     if not (many or is_file(video)):
         raise InputError("no such video", video, "check its path")
