@@ -86,8 +86,9 @@ def test_boxes_beyond_the_picture_are_cut_and_told(tmp_path, capsys, beyond, tol
 
 
 def test_a_file_of_another_writer_is_held_to_the_same_rules(tmp_path):
-    path, tubes = tmp_path / "a.h5", make_tubes(0)
-    artifact.write(schemas.TUBES, path, tubes, {}, {})
+    path = tmp_path / "a.h5"
+    artifact.write(schemas.TUBES, path, make_tubes(0), {}, {})
+    tubes = artifact.read(schemas.TUBES, path)
     tubes["box"][0] = [30, 30, 20, 40]
     with h5py.File(unseal(path), "a") as file:
         file["box"][...] = tubes["box"]

@@ -142,6 +142,8 @@ def test_tubes_are_linked_on_another_machine_from_a_remote(project, tmp_path):
     dvc(project, "init", "--no-scm", "-q")
     dvc(project, "config", "core.analytics", "false")
     dvc(project, "remote", "add", "-d", "store", str(tmp_path / "store"))
+    parse = [sys.executable, "stages/parse_queries.py"]
+    subprocess.run(parse, cwd=project, env=os.environ | {"PYTHONPATH": str(project)}, check=True)
     dvc(project, "commit", "-f", "detect_proposals", "extract_frames", "index_dataset")
     dvc(project, "push", "-q", "detect_proposals", "index_dataset")
     other = tmp_path / "other"
