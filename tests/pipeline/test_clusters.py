@@ -22,7 +22,8 @@ RECIPE, BATCH_JOB = (re.search(rf"```{kind}\n(.*?)```", DOCUMENT, re.S)[1] for k
 VIDEOS = 3
 # Stand-ins for SLURM's programs, which do at once and here what a cluster does later and elsewhere.
 PROGRAMS = {
-    "sbatch": 'bash "$1" >"$1.log" 2>&1 & echo "Submitted batch job $!"',
+    # sbatch keeps a copy: the script may be gone when the job begins.
+    "sbatch": 'script=$(cat "$1"); bash -c "$script" >"$1.log" 2>&1 & echo "Submitted batch job $!"',
     "scancel": 'kill "$@"',
     "srun": 'exec "$@"',
     "dvc": "exec {python} stages/extract_frames.py --force",
