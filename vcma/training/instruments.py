@@ -28,11 +28,10 @@ def round_row(validation: Validation, model: Model) -> dict[str, float]:
     NaN where the truth has nothing to compare with.
     """
     judged = validation.judged(model)
-    answers = [j.answer("p") for j in judged]
-    row = {"score_p": validation.mean(answers), "score_q": validation.mean([j.answer("q") for j in judged])}
     if not judged:
-        return row
-    scores = validation.scores(answers)
+        return dict.fromkeys(("score_p", "score_q"), float("nan"))
+    scores = validation.scores([j.answer("p") for j in judged])
+    row = {"score_p": validation.mean_of(scores), "score_q": validation.mean([j.answer("q") for j in judged])}
     query_type = np.asarray(validation.truth["query_type"], str)
     at = {sample: i for i, sample in enumerate(validation.truth["sample"])}
     rows = np.array([at[j.sentence.sample] for j in judged])
@@ -69,11 +68,6 @@ def _means(values: Float[np.ndarray, "S m"]) -> Float[np.ndarray, " m"]:
     known = np.isfinite(values)
     with np.errstate(invalid="ignore"):
         return np.where(known, values, 0).sum(0) / known.sum(0)
-
-
-def by_query_type(row: dict[str, float], measure: str) -> dict[str, float]:
-    """One measure of a round's row, by query type."""
-    return {key.removeprefix(f"{measure} "): value for key, value in row.items() if key.startswith(f"{measure} ")}
 
 
 def query_types(rows: Sequence[dict[str, float]]) -> list[str]:

@@ -55,11 +55,6 @@ class Validation:
         self._tubes: dict[str, Tubes | None] = {}
         encoder.prepare(self.sentences)
 
-    def score(self, model: Model) -> tuple[float, float]:
-        """Mean score of p and of q; NaN without validation truth."""
-        judged = self.judged(model)
-        return self.mean([j.answer("p") for j in judged]), self.mean([j.answer("q") for j in judged])
-
     def judged(self, model: Model) -> list[Judged]:
         """The posteriors of every sentence that has a tube."""
         return self._judged(model.settings.batch_clips, lambda batch: posteriors(model, batch, self.device))
@@ -106,9 +101,10 @@ class Validation:
 
     def mean(self, answers: list[Answer]) -> float:
         """Mean score of the answers; NaN without any."""
-        if not answers:
-            return float("nan")
-        scores = self.scores(answers)
+        return self.mean_of(self.scores(answers)) if answers else float("nan")
+
+    def mean_of(self, scores: Scores) -> float:
+        """The mean of `metric`."""
         return float(np.nanmean(scores.viou if self.metric == "m_vIoU" else scores.tiou))
 
     def tubes(self, video: str) -> Tubes | None:
