@@ -23,6 +23,7 @@ import turns
 
 RESULTS, KEPT = (turns.ROOT / name for name in ("bench/results.md", ".bench"))
 LONGEST = 900  # s, of one script
+WHOLE = "## The whole way"
 BESIDE = (
     "torch",
     "opencv-python-headless",
@@ -163,7 +164,9 @@ def main() -> None:
         "Seconds and peak memory, start-up included, by size; exponents are of what exceeds the least size.",
         growth_table({k: v for k, v in figures["scale"].items() if k != "failed"}),
     ]
-    RESULTS.write_text("\n\n".join(parts) + "\n")
+    # The last section is that of whole.py, which comes after.
+    _, heading, rest = RESULTS.read_text().partition(WHOLE) if RESULTS.exists() else ("", "", "")
+    RESULTS.write_text("\n\n".join(parts) + "\n" + (f"\n{heading}{rest}" if heading else ""))
 
 
 if __name__ == "__main__":

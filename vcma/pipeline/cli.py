@@ -60,6 +60,13 @@ _SHARED_OPTIONS = {
         show_default=True,
         help="Seconds until the scheduler must have a first worker.",
     ),
+    "memory": _Mode(
+        ["--memory"],
+        type=click.FloatRange(0, min_open=True),
+        default=2,
+        show_default=True,
+        help="GB for clips kept in memory between epochs.",
+    ),
 }
 _CONFIG_OPTION = _Mode(
     ["--config"], type=click.Path(path_type=Path), help=f"Another {CONFIG}; its folder is the project."

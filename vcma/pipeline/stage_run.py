@@ -27,7 +27,8 @@ class StageRun:
     """One invocation of one stage.
 
     file: the stage's source. params: what to compute, which every fingerprint includes. The rest says how to run
-    and enters none: the shared options (jobs, strict, force, device, scheduler, wait) and the stage's own modes.
+    and enters none: the shared options (jobs, strict, force, device, scheduler, wait, memory) and the stage's own
+    modes.
     """
 
     stage: str
@@ -40,6 +41,7 @@ class StageRun:
     device: str = "cpu"
     scheduler: str | None = None
     wait: float = 0
+    memory: float = 2
     modes: Mapping[str, Any] = field(default_factory=dict)
     id: str = field(default_factory=lambda: os.urandom(4).hex())  # no other invocation has it
 
