@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from vcma.records.columns import Columns, rows
+from vcma.records.columns import rows
 from vcma.records.tubes import Tubes
 
 
-def chosen_points(tubes: Tubes, frames: Columns, points: int) -> list[np.ndarray]:
-    """Rows of at most `points` points of each tube, rising: the best scored of as many parts of its detections.
+def chosen_points(tubes: Tubes, usable: np.ndarray, points: int) -> list[np.ndarray]:
+    """Return rows of at most `points` points of each tube, ascending: the best scored of as many parts of its
+    detections.
 
-    Interpolated points are chosen only where a tube has no others, those whose frame is not among the FRAMES
-    columns never.
+    usable: bool [P], the points that may be chosen. Interpolated ones are chosen only where a tube has no others.
     """
-    usable = np.isin(tubes.frame, frames["frame"])[tubes.position] & np.isfinite(tubes.box).all(1)
     found = []
     for tube in range(len(tubes)):
         mine = np.arange(len(tubes.position))[rows(tubes.point_offset, tube)]

@@ -23,7 +23,8 @@ def embed(
     points: most crops of one tube; context: share of a box's sides that is seen around it; batch: crops of one
     forward pass.
     """
-    chosen = chosen_points(tubes, frames, points)
+    stored = np.isin(tubes.frame, frames["frame"])[tubes.position]
+    chosen = chosen_points(tubes, stored & np.isfinite(tubes.box).all(1), points)
     point = np.concatenate([np.zeros(0, np.int64), *chosen])
     embedding = np.zeros((len(point), encoder.width), np.float16)
     crops = _crops(frames, tubes, point, context)
