@@ -34,7 +34,8 @@ from vcma.records.columns import Columns
 def detect_proposals(run: StageRun, precision: str, **parameters: Any) -> None:
     """Find regions in every sampled frame with the data set's detector."""
     how = (run.project.detector, run.project.root, run.device, precision)
-    detector = load_detector(*how)
+    # Of a cluster's run this process needs names and fingerprint alone, and may be on a machine without a GPU.
+    detector = load_detector(*how[:2]) if run.scheduler else load_detector(*how)
     frames = run.artifact("frames")
     videos = available_videos(run.artifact("samples.h5"), frames)
     path = {video: video_file(frames, video) for video in videos}

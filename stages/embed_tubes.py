@@ -27,7 +27,7 @@ def embed_tubes(run: StageRun, **parameters: Any) -> None:
     # Reads the whole encoder, so that what is wrong with it is told before any work; torch takes seconds to import.
     from vcma.text.dual_encoder import cached_encoder
 
-    name, tubes, frames = cached_encoder(folder, run.device).name, run.artifact("tubes"), run.artifact("frames")
+    name, tubes, frames = cached_encoder(folder, run.own_device).name, run.artifact("tubes"), run.artifact("frames")
     videos = available_videos(run.artifact("samples.h5"), tubes)
     items = {video: (video_file(frames, video), video_file(tubes, video)) for video in videos}
 

@@ -40,7 +40,7 @@ def columns(number):
 def make(tmp_path):
     """A function that makes the proposals of all videos on a device by `work(number)`."""
 
-    def made(work, device="cuda:0", **how):
+    def made(work, device="cpu:0", **how):  # treated as a GPU is
         project = Project(tmp_path, {"dataset": "demo", "datasets": {"demo": {}}})
         file = Path(__file__).resolve().parents[2] / "stages" / "detect_proposals.py"
         run = StageRun("detect_proposals", file, project, {}, jobs=4, device=device, **how)

@@ -51,7 +51,7 @@ def _expected_iou(q: Float[np.ndarray, "B B"], length: Int[np.ndarray, "B B"]) -
     """Expected IoU of every interval (b, e) with an interval of weights q(b', e'), which are 0 where e' <= b'.
 
     IoU is length' / length where one contains the other, and of those that overlap without it, as
-    b' < b < e' < e do, (e' - b) / (e - b').
+    b' < b < e' < e do, (e' - b) / (e - b'). Meaningless where e <= b.
     """
     within = np.cumsum((q * length)[::-1].cumsum(0)[::-1], 1) / length
     around = np.cumsum((q / length).cumsum(0)[:, ::-1], 1)[:, ::-1] * length
@@ -60,16 +60,19 @@ def _expected_iou(q: Float[np.ndarray, "B B"], length: Int[np.ndarray, "B B"]) -
 
 
 def _earlier(q: Float[np.ndarray, "B B"]) -> Float[np.ndarray, "B B"]:
-    """The part of the expected IoU of every (b, e) that intervals b' < b < e' < e add."""
+    """The part of the expected IoU of every (b, e) that intervals b' < b < e' < e add.
+
+    It is sum_b' (G(b', e - 1) - G(b', b)) / (e - b'), where G(b', x) sums q(b', e') (e' - b) over e' <= x.
+    """
     border = np.arange(len(q))
-    mass, moment = q.cumsum(1), (q * border).cumsum(1)  # by b' and the greatest e' that is counted
-    earlier = border[:, None] < border
-    total = np.zeros_like(q)
-    for end in range(2, len(q)):
-        met = moment[:, [end - 1]] - moment - border * (mass[:, [end - 1]] - mass)  # sum of q (e' - b), by b' and b
-        met = np.where(earlier, met, 0)[:, :end]
-        total[:end, end] = (met[:end] / (end - border[:end])[:, None]).sum(0)
-    return total
+    gap = border - border[:, None]
+    share = np.where(gap > 0, 1 / np.maximum(gap, 1), 0)  # by b' and e
+    mass, moment = q.cumsum(1), (q * border).cumsum(1)  # by b' and the last e' that is counted
+    until_end = np.zeros((2, *q.shape))  # of G(b', e - 1) the moment and the mass, by b and e
+    for total, counted in zip(until_end, (moment, mass), strict=True):
+        total[1:, 1:] = (share[:-1, 1:] * counted[:-1, :-1]).cumsum(0)
+    until_begin = np.where(gap > 0, moment - border * mass, 0)  # G(b', b), by b' and b
+    return until_end[0] - border[:, None] * until_end[1] - until_begin.T @ share
 
 
 def assign(log_posterior: Float[np.ndarray, "M N"]) -> Int[np.ndarray, " M"]:

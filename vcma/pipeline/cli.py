@@ -225,11 +225,10 @@ def _run_stage(function: Callable, file: Path, own: list, shared: Iterable[str],
         if isinstance(value, float) and not math.isfinite(value):
             raise click.BadParameter(f"{value} is not finite", param_hint=f"--{key.replace('_', '-')}")
     how = {name: values[name] for name in shared}
-    if not how.get("scheduler"):
-        check_device(how.get("device", "cpu"))
     modes = {p.name: values[p.name] for p in own if isinstance(p, _Mode)}
     project = click.get_current_context().obj
     run = StageRun(function.__name__, file, project, json.loads(json.dumps(params)), modes=modes, **how)
+    check_device(run.own_device)
     # What a mode of the stage's own asks for is beside the pipeline and may be asked for at any time.
     with nullcontext() if any(modes.values()) else stage_lock(run):
         return function(run, **params)

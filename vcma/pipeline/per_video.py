@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from vcma.errors import InputError, RefusedError
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.cli import progress, tell
+from vcma.pipeline.devices import device_error
 from vcma.pipeline.ledger import Ledger, file_entry, is_current
 from vcma.pipeline.source import code_digest, package_digest
 from vcma.pipeline.stage_run import StageRun
@@ -119,8 +120,7 @@ def per_video(
                 summary.add_counts(entry["counts"])
             else:
                 jobs.append((video, paths[video], digests, arguments))
-        alone = run.device == "cpu"
-        make = _MakeArtifact(work, count, schema, run.params, run.lock, run.id, package_digest(), alone)
+        make = _MakeArtifact(work, count, schema, run.params, run.lock, run.id, package_digest(), run.device)
         outcomes = results(run, make, jobs, isolated)
         with _stopped_at_an_error(outcomes, folder, run.id):
             for video, outcome in progress(outcomes, len(jobs), run.stage):
@@ -142,7 +142,8 @@ def per_video(
 class _MakeArtifact:
     """Compute and write one video's artifact, in a worker process, perhaps on another machine.
 
-    alone: no thread beside this one may be at work. Work on a GPU lets one thread in at a time itself, there alone.
+    device: that the work names. On a CPU no other thread may be at work; work on a GPU lets one thread in at a
+    time itself, there alone.
     """
 
     work: Callable[..., Columns | WithNotes]
@@ -152,7 +153,7 @@ class _MakeArtifact:
     lock: Path
     run_id: str
     package: str
-    alone: bool
+    device: str
 
     def __call__(
         self, video: str, path: Path, inputs: dict[str, str], arguments: tuple
@@ -160,7 +161,9 @@ class _MakeArtifact:
         """The video, and its counts and file as the ledger notes them, or why there is none."""
         try:
             self._check_code()
-            with _ONE_AT_A_TIME if self.alone else nullcontext():
+            if error := device_error(self.device):
+                raise RefusedError(f"a worker has another device: {error}", remedy="start it where that device is")
+            with _ONE_AT_A_TIME if self.device == "cpu" else nullcontext():
                 made = self.work(*arguments)
                 columns, notes = made if isinstance(made, WithNotes) else (made, [])
                 artifact.write(

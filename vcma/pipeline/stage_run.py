@@ -58,6 +58,11 @@ class StageRun:
         """The journal of a per-video stage."""
         return self.lock.with_suffix(".jsonl")
 
+    @property
+    def own_device(self) -> str:
+        """The device of this process: of a cluster's run the workers alone need have `device`."""
+        return "cpu" if self.scheduler else self.device
+
     def artifact(self, name: str) -> Path:
         """The path of an artifact of the data set."""
         return self.project.artifacts / name
