@@ -52,6 +52,14 @@ class Sentence:
         """Return an entity's phrase in the sentence, in lower case, without punctuation at its ends."""
         return " ".join(self.phrases[entity].lower().split()).strip(" .,?!")
 
+    def relation_text(self, relation: int) -> str:
+        """Return subject and predicate as a phrase: 'the adult in red hold'.
+
+        The object is left out, because its name would raise the cosine of any image of a similar object.
+        """
+        subject, predicate, _ = self.relations[relation]
+        return f"{self.text(subject)} {predicate}"
+
     def words(self, entity: int) -> list[str]:
         """Return the content words of an entity: attributes, then head."""
         return " ".join([*self.attributes[entity], self.heads[entity]]).lower().split()

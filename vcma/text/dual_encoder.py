@@ -102,9 +102,9 @@ def cached_encoder(folder: Path, device: str = "cpu") -> DualEncoder:
     return DualEncoder(folder, device)
 
 
-def needed_encoder(folder: Path | None, weight: float) -> DualEncoder | None:
-    """Load the encoder in a folder; returns None without a folder, or if its weight in the prior is 0."""
-    return DualEncoder(folder) if folder and weight else None
+def needed_encoder(folder: Path | None, needed: bool) -> DualEncoder | None:
+    """Load the encoder in a folder; returns None without a folder, or if it is not needed (zero weight)."""
+    return DualEncoder(folder) if folder and needed else None
 
 
 @contextmanager

@@ -46,12 +46,12 @@ class RegionText:
     """Agreement of phrases with regions by an encoder; each distinct phrase is embedded once.
 
     prompts: templates for the phrase, "a photo of {}", separated by "|"; the embeddings of all are averaged.
-    class_names: those of the detector.
+    class_names: those of the detector. relations: whether to embed a phrase for each relation, too.
     """
 
-    def __init__(self, encoder: TextTower, prompts: str, class_names: Sequence[str]):
+    def __init__(self, encoder: TextTower, prompts: str, class_names: Sequence[str], relations: bool = False):
         """Raises InputError if a prompt does not contain {} exactly once."""
-        self._encoder, self._prompts = encoder, prompt_list(prompts)
+        self._encoder, self._prompts, self.relations = encoder, prompt_list(prompts), relations
         self._names = tuple(class_names) or _COMMON
         self._vector: dict[str, np.ndarray] = {}
         self._others = self._embedded([_noun(name) for name in self._names])
@@ -73,6 +73,14 @@ class RegionText:
         agreement = np.log(_FLOOR + self._probability(phrase, regions))
         embedded = regions.any(axis=1)
         return np.where(embedded, agreement, agreement[embedded].mean() if embedded.any() else 0).astype(np.float32)
+
+    def log_shown(self, phrase: str, without: str, crops: np.ndarray) -> np.ndarray:
+        """Return log(0.01 + p) that crops [c, W] show what a prepared phrase adds to `without`: float32 [c].
+
+        p is the sigmoid of how much better the phrase matches, e.g. "a man sitting" than "a man".
+        """
+        gain = self._encoder.scale * (crops @ (self._vector[phrase] - self._vector[without]))
+        return np.log(_FLOOR + 1 / (1 + np.exp(-np.clip(gain, -50, 50)))).astype(np.float32)
 
     def is_unlike(self, phrase: str, regions: np.ndarray) -> bool:
         """Return whether another word matches every region far better than a prepared phrase does."""
