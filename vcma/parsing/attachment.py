@@ -104,7 +104,7 @@ def _add_state(state: WalkState, prep: str, noun: Chunk, subjects: Referents) ->
 
 
 def _add_complement(state: WalkState, event: Event, prep: str, noun: Chunk) -> None:
-    """Add a complement: "walks to the woman" is one event, "stands in front of her" two, "in the room" a setting."""
+    """Add a complement: "walks to the woman" is one event, "stands in front of her" two; "in a room" a setting."""
     event.open = False
     touching = event.verb in lx.CONTACT and prep in ("on", "over")
     setting = noun.head in lx.SCENES and prep in lx.LOCATIVES and not touching
