@@ -66,8 +66,14 @@ def test_a_model_reads_every_file_in_the_order_it_was_trained_on(tmp_path):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"class_name": np.array(["adult", "dog", "cat"], object)}, "its class_name are not those of the others"),
-        ({"attribute_name": np.array(["red", "red"], object)}, "its attribute_name are not those of the others"),
+        (
+            {"class_name": np.array(["adult", "dog", "cat"], object)},
+            "class_name differs from that of the other videos",
+        ),
+        (
+            {"attribute_name": np.array(["red", "red"], object)},
+            "attribute_name differs from that of the other videos",
+        ),
         ({"feature": np.zeros((29, 5), np.float16)}, "has features of width 5, others of 6"),
         ({"detector": "another"}, "is of detector another"),
     ],

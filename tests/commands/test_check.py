@@ -86,7 +86,7 @@ def test_the_parameters_of_every_stage_are_tried(tmp_path, clip):
         ("ground_queries", {"posterior": "r"}, "'r' is not one of 'p', 'q'"),
         ("render_report", {"exmples": 3}, "has the key 'exmples'"),
         ("train_em", {"text": "no/such folder"}, "no/such folder"),
-        ("train_em", {"prompts": "a photo"}, "'a photo' has no one place for the phrase"),
+        ("train_em", {"prompts": "a photo"}, "'a photo' does not contain {} exactly once"),
         ("parse_queries", {"model": "no_such_model"}, "spaCy model no_such_model is not installed"),
     ):
         result = CliRunner().invoke(check_command, project(tmp_path, block, **{stage: good[stage] | change}))

@@ -188,7 +188,7 @@ def test_a_sentence_without_a_table_is_looked_for_in_every_clip(project):
     [
         ("", (), 2, "give --query TEXT or --queries FILE"),
         ("none.csv", (), 1, "none.csv: no such file; name a CSV file that begins with the line video,sentence"),
-        ("lines.txt", (), 1, "has no columns 'video' and 'sentence'; begin it with the line"),
+        ("lines.txt", (), 1, "has no columns 'video' and 'sentence'; start it with the line"),
         ("empty.csv", (), 1, "nothing to ground; name videos of the folder, with a sentence each"),
         ("missing.csv", (), 1, "nothing to ground"),
         ("table.csv", ("--model", "none"), 2, "--untrained uses no --model"),

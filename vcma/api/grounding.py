@@ -13,7 +13,7 @@ import numpy as np
 from vcma.api.video_tubes import VideoTubes, Watch, unwatched
 from vcma.errors import InputError
 from vcma.inference.doubts import explained
-from vcma.records.answer import Prediction, told_doubts
+from vcma.records.answer import Prediction, doubts_json
 from vcma.records.query import Query, Relation
 from vcma.records.tubes import frame_borders
 from vcma.video.annotated_film import Film, annotated, write_films
@@ -71,7 +71,7 @@ class Grounding:
             "tube": self.tube,
             "class": self.class_name,
             "tube_probability": round(self.probability, 4),
-            **told_doubts(self.prediction),
+            **doubts_json(self.prediction),
             "span": list(self.span),
             "boxes": {
                 str(frame): box

@@ -25,7 +25,7 @@ BLOCKING = {
     "video truncated": "ends over a second before its container says",
     "video damaged": "over half of its frames cannot be decoded",
     "another video": "its number of frames is not near the annotated one",
-    "id, sentence or file name is no valid text": "cannot be stored as UTF-8",
+    "id, sentence or file name is not valid text": "cannot be stored as UTF-8",
 }
 NOTES = {
     "damaged frames": "decoded with faults or left out",

@@ -29,7 +29,7 @@ def embed(
     embedding = np.zeros((len(point), encoder.width), np.float16)
     crops = _crops(frames, tubes, point, context)
     while some := list(islice(crops, batch)):
-        embedding[[row for row, _ in some]] = encoder.embed_pictures([picture for _, picture in some])
+        embedding[[row for row, _ in some]] = encoder.embed_images([picture for _, picture in some])
     return {
         "crop_offset": offsets(map(len, chosen)),
         "point": point,
