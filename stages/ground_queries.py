@@ -7,7 +7,7 @@ import click
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.cli import progress, stage
 from vcma.pipeline.stage_run import StageRun
-from vcma.pipeline.video_artifacts import tell_strays
+from vcma.pipeline.video_artifacts import report_strays
 from vcma.records.answer import prediction_columns, reference_columns
 from vcma.records.sentence import grouped, sentences
 
@@ -39,7 +39,7 @@ def ground_queries(run: StageRun, split: str, posterior: str, untrained: bool) -
     samples = artifact.read(schemas.SAMPLES, run.artifact("samples.h5"))
     queries = artifact.read(schemas.QUERIES, run.artifact("queries.h5"))
     chosen = sentences(samples, queries, split)
-    tell_strays(run.artifact("tubes"), run.artifact("samples.h5"))
+    report_strays(run.artifact("tubes"), run.artifact("samples.h5"))
     clips = ClipStore(run.artifact("tubes"), 1, samples["video"])
     detector, model = str(clips.describe()["detector"]), run.artifact("model")
     inputs = {name: artifact.attributes(run.artifact(f"{name}.h5"))["content"] for name in ("samples", "queries")}

@@ -84,7 +84,7 @@ def test_regions_are_embedded_once_and_again_where_anything_has_changed(project)
 
 @pytest.mark.parametrize(
     ("encoder", "told"),
-    [("nowhere", "no such encoder"), (3, "'encoder: 3' is no folder"), ("data", "lacks config")],
+    [("nowhere", "no such encoder"), (3, "'encoder: 3' is not a folder"), ("data", "lacks config")],
 )
 def test_what_is_no_encoder_ends_the_stage_before_any_work(project, encoder, told):
     configure(project, encoder)
