@@ -247,7 +247,7 @@ def check_device(device: str) -> None:
         raise click.BadParameter(error, param_hint="--device")
 
 
-def tell(text: str) -> None:
+def print_note(text: str) -> None:
     """Print a line on stderr, above the progress bar if one is shown."""
     from tqdm import tqdm
 

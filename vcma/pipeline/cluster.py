@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from vcma.errors import InputError
-from vcma.pipeline.cli import tell
+from vcma.pipeline.cli import print_note
 
 SCHEDULER_TIMEOUT = 10  # s, maximum time to wait for an answer of the scheduler
 
@@ -48,7 +48,7 @@ def _wait_for_a_worker(client: Any, address: str, who: str, wait: float) -> None
     """Wait until the cluster has a worker, with a message while it has none."""
     if client.ncores():
         return
-    tell(f"{who}: no worker at {address} yet, waiting up to {wait:g} s for the first")
+    print_note(f"{who}: no worker at {address} yet, waiting up to {wait:g} s for the first")
     begun = time.monotonic()
     # Submit a job, because a cluster that adapts its size starts workers only when there are jobs.
     probe = client.submit(int, pure=False)
@@ -57,7 +57,7 @@ def _wait_for_a_worker(client: Any, address: str, who: str, wait: float) -> None
     except TimeoutError:
         remedy = f"start one: dask worker {address}; or wait longer, run: {{wait: SECONDS}} in pipeline.yaml"
         raise InputError(f"no worker joined within {wait:g} s", address, remedy) from None
-    tell(f"{who}: {len(client.ncores())} workers after {time.monotonic() - begun:.0f} s")
+    print_note(f"{who}: {len(client.ncores())} workers after {time.monotonic() - begun:.0f} s")
 
 
 async def _connect_once(address: str) -> None:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from vcma.errors import InputError, RefusedError
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.cli import progress, tell
+from vcma.pipeline.cli import print_note, progress
 from vcma.pipeline.ledger import Ledger, file_entry, is_current
 from vcma.pipeline.source import code_digest, package_digest
 from vcma.pipeline.stage_run import StageRun
@@ -128,7 +128,7 @@ def per_video(
                     _fail(run, summary, video, paths[video], outcome)
                 else:
                     for note in outcome.pop("notes"):
-                        tell(f"{run.stage}: {video}: {note}")
+                        print_note(f"{run.stage}: {video}: {note}")
                     ledger.add(video, {"key": keys[video], **outcome})
                     summary.made += 1
                     summary.add_counts(outcome["counts"])
@@ -215,7 +215,7 @@ def _fail(run: StageRun, summary: Summary, video: str, path: Path, error: InputE
         raise error
     # An artifact of an earlier run is out of date and must not be taken for this run's result.
     path.unlink(missing_ok=True)
-    tell(f"{run.stage}: skipped {video}: {error}")
+    print_note(f"{run.stage}: skipped {video}: {error}")
     summary.failed[video] = str(error)
 
 
