@@ -1,4 +1,4 @@
-"""samples, queries, tubes, embeddings, model -> predictions.h5, predictions.json, references.h5: tube and span."""
+"""samples, queries, tubes, embeddings, model -> predictions.h5, predictions.json, references.h5: tube, span."""
 
 from dataclasses import asdict
 
@@ -24,11 +24,11 @@ from vcma.records.sentence import grouped, sentences
     type=bool,
     is_flag=False,
     flag_value="true",
-    help="Use no model: detector labels and scores, and cues of predicates.",
+    help="Use no model but detector labels and scores, and cues for predicates.",
 )
 def ground_queries(run: StageRun, split: str, posterior: str, untrained: bool) -> None:
-    """Ground every sentence of a split: which tube, over which span of native frames."""
-    # torch takes seconds to import, which --help need not wait for.
+    """Ground every sentence of a split: choose a tube and a span of native frames."""
+    # Imported late, because torch takes seconds to import and --help does not need it.
     from vcma.batching.clip_store import ClipStore
     from vcma.inference.grounder import Grounder
     from vcma.inference.predictions_json import write_predictions

@@ -114,7 +114,7 @@ def test_they_go_through_every_stage(project):
         assert 0 <= answer["span"][0] < answer["span"][1] <= n
         boxes = np.array([answer["boxes"][str(frame)] for frame in range(n)])
         assert (boxes >= 0).all() and (boxes <= [width, height, width, height]).all()
-    assert f"{V} samples, 0 videos without pictures" in told["render_report"]
+    assert f"{V} samples, 0 videos without frames" in told["render_report"]
 
 
 @pytest.mark.parametrize("kind", VIDEOS)

@@ -101,12 +101,12 @@ def _predictions(value: Mapping[str, Any], path: Path, rows: int, wanted: str | 
 def _answer(answer: Mapping[str, Any]) -> str:
     begin, end = (*answer["span"], None, None)[:2]
     boxes = answer.get("boxes") or {}
-    told = [f"frames {begin} to {end}"]
+    parts = [f"frames {begin} to {end}"]
     if boxes:
         frames = [*boxes]
-        told.append(f"{len(boxes):,} boxes, of frames {frames[0]} to {frames[-1]}: {boxes[frames[0]]} first")
-    told += [f"{key} {_brief(item)}" for key, item in answer.items() if key not in ("span", "boxes")]
-    return "; ".join(told)
+        parts.append(f"{len(boxes):,} boxes, of frames {frames[0]} to {frames[-1]}: {boxes[frames[0]]} first")
+    parts += [f"{key} {_brief(item)}" for key, item in answer.items() if key not in ("span", "boxes")]
+    return "; ".join(parts)
 
 
 def _are_metrics(value: Any) -> bool:
@@ -144,10 +144,10 @@ def _coco(value: dict, path: Path, rows: int, _: Any) -> str:
     counts = ", ".join(f"{len(item):,} {key}" for key, item in value.items() if isinstance(item, list))
     lines = [f"COCO's JSON for videos: {counts}"]
     lines.append(f"  read its tracks: vcma convert tubes {path} --from coco --name NAME")
-    told = (
+    videos = (
         " ".join(str(video[key]) for key in ("id", "name", "caption") if key in video) for video in value["videos"]
     )
-    return "\n".join([*lines, *(f"  video {name}" for name in islice(told, rows))])
+    return "\n".join([*lines, *(f"  video {name}" for name in islice(videos, rows))])
 
 
 def _is_vidstg(value: Any) -> bool:
@@ -162,8 +162,8 @@ def _is_vidstg(value: Any) -> bool:
 def _vidstg(value: list, path: Path, rows: int, _: Any) -> str:
     counts = {key: sum(len(record.get(key) or ()) for record in value) for key in ("captions", "questions")}
     videos = len({record.get("vid") for record in value})
-    told = ", ".join(f"{n:,} {key}" for key, n in counts.items())
-    lines = [f"VidSTG annotations: {len(value):,} records of {videos:,} videos, {told}"]
+    listed = ", ".join(f"{n:,} {key}" for key, n in counts.items())
+    lines = [f"VidSTG annotations: {len(value):,} records of {videos:,} videos, {listed}"]
     for number, record in enumerate(value[:rows]):
         for key in counts:
             for i, item in enumerate(record.get(key) or ()):
