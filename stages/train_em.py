@@ -29,6 +29,11 @@ from vcma.records.sentence import counted_sentences
 @click.option(
     "--region-text-prior", type=click.FloatRange(0), help="Prior weight of the region-text encoder; 0: the paper."
 )
+@click.option(
+    "--region-text-time",
+    type=click.FloatRange(0),
+    help="Weight of the encoder's evidence of when a relation shows; 0: the paper.",
+)
 @click.option("--prompts", help="Prompts of the region-text encoder for a phrase {}, separated by |.")
 @click.option("--time", type=click.Choice(["span", "frames", "whole"]), help="Family of q(y); frames: the paper.")
 @click.option(

@@ -108,7 +108,7 @@ def test_what_was_left_out_and_how_little_was_learned_from_is_said_where_the_sco
     text = (folder / "report" / "index.html").read_text()
     assert "Left out of test: 7 (7 no such video)." in text
     assert text.count("(of test only 3 of 10 samples are scored)") == 2  # in each table's caption
-    assert "The model learned from 4 sentences: so few sentences only check the plumbing." in text
+    assert "The model was trained on 4 sentences: so few sentences only check the plumbing." in text
 
 
 def test_pages_are_named_so_that_people_can_read_their_addresses(rendered):
