@@ -67,19 +67,16 @@ from vcma.records.sentence import counted_sentences
 @click.option(
     "--stop",
     type=click.Choice(["val", "elbo", "rounds"]),
-    help="Early stopping by: val, the score on annotated validation; elbo, no annotations; rounds, never.",
+    help="Early stopping by: val, the score on annotated validation; elbo, the ELBO; rounds, never. Annotated "
+    "validation also sets the span length penalty and the temperature. To use no annotation, choose elbo and leave "
+    "`val` out of the data set's `splits:`.",
 )
 @click.option("--text", help="Text features: wordllama, learned, or the folder of a Hugging Face encoder.")
 @click.option("--max-frames", type=click.IntRange(2), help="Maximum number of frames of a clip.")
 @click.option("--train-frames", type=click.IntRange(2), help="Frames of a clip sampled in a training step.")
 @click.option("--seed", type=click.IntRange(0), help="Random seed.")
 def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
-    """Learn the alignment by variational EM, without boxes or spans of the training split.
-
-    If the data set has an annotated validation split, its boxes and spans choose the round (--stop val), the length
-    penalty of spans, the temperature of probabilities, and the window of the baseline `contrast`. To use no
-    annotation at all, leave `val` out of the data set's `splits:` and give --stop elbo.
-    """
+    """Learn the alignment by variational EM; only choices on validation may use boxes and spans (see --stop)."""
     # Imported late, because torch takes seconds to import and --help does not need it.
     from vcma.model.evidence import build
     from vcma.model.settings import Settings
