@@ -15,7 +15,7 @@ from vcma.model.settings import Settings
 from vcma.model.vocabulary import Vocabulary, vocabulary
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.project import Project
-from vcma.pipeline.video_artifacts import tell_strays
+from vcma.pipeline.video_artifacts import report_strays
 from vcma.records.columns import Columns
 from vcma.records.sentence import Sentence, grouped, sentences
 from vcma.text.dual_encoder import DualEncoder, needed_encoder
@@ -72,7 +72,7 @@ class TrainingSet:
                 "name a 'train' file under 'splits:', whose videos no list under 'files:' leaves out, or set "
                 "'untrained: true' in 'ground_queries:'",
             )
-        tell_strays(tubes, artifacts / "samples.h5")
+        report_strays(tubes, artifacts / "samples.h5")
         clips = ClipStore(tubes, max_frames, samples["video"])
         example = clips.describe()
         width = example["feature"].shape[1]
