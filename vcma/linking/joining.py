@@ -40,9 +40,9 @@ def join(
     """Return the successors [n] after joining the ends of tracklets to the starts of later ones.
 
     Of all assignments of ends to starts at most max_gap steps (or one frame) later, the one with the maximum total
-    gain is used; with only_unambiguous, only the unambiguous links. The gain is (link score - min_score) times the square
-    root of the mean score of the two detections relative to the video's maximum, so that confident detections take
-    precedence. singletons: whether to include single detections.
+    gain is used; with only_unambiguous, only the unambiguous links. The gain is (link score - min_score) times the
+    square root of the mean score of the two detections relative to the video's maximum, so that confident
+    detections take precedence. singletons: whether to include single detections.
     """
     predecessor = inverse(successor)
     appearance = detections.appearance.averaged(first_detections(successor))
