@@ -97,7 +97,7 @@ from vcma.pipeline import per_video
 from vcma.pipeline.ledger import file_entry
 def adopted(run, make, jobs, isolated):
     for video, path, *_ in jobs:
-        yield video, {"counts": {}, **file_entry(path)}
+        yield video, {"counts": {}, "notes": [], **file_entry(path)}
 per_video.results = adopted
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")

@@ -17,6 +17,7 @@ from vcma.records.sentence import counted_sentences
 @click.option("--score-prior", type=click.FloatRange(0), help="Weight of score, coverage and size; 0: the paper.")
 @click.option("--relation-prior", type=click.FloatRange(0), help="Weight of predicate cues; 0: the paper.")
 @click.option("--region-text-prior", type=click.FloatRange(0), help="Weight of the encoder; 0: the paper.")
+@click.option("--region-text-time", type=click.FloatRange(0), help="Weight of its evidence of time; 0: the paper.")
 @click.option("--prompts", help="Encoder prompts for a phrase {}, separated by |.")
 @click.option("--time", type=click.Choice(["span", "frames", "whole"]), help="Family of q(y); frames: the paper.")
 @click.option("--margin", type=click.FloatRange(0), help="Evidence threshold per frame, nats; 0: the paper.")

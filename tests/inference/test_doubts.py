@@ -14,7 +14,8 @@ from vcma.records.tubes import Tubes
 
 SETTINGS = UntrainedSettings(
     beta=1.0, kappa=8.0, label_prior=1.25, score_prior=1.0, relation_prior=1.0,
-    region_text_prior=1.0, prompts="a photo of {}", time="span", margin=0.5, throughout=0.5, refinements=3,
+    region_text_prior=1.0, region_text_time=0.0, prompts="a photo of {}", time="span", margin=0.5, throughout=0.5,
+    refinements=3,
 )  # fmt: skip
 
 

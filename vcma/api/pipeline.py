@@ -229,11 +229,12 @@ class Pipeline:
 
         settings, max_frames = settings_of(self.project.section("untrained"))
         changed = replace(settings, **self.changes)
-        seeing = needed_encoder(self.project.encoder, changed.region_text_prior)
+        seeing = needed_encoder(self.project.encoder, changed.reads_region_text)
 
         def untrained(tubes: Tubes) -> Grounder:
-            region_text = RegionText(seeing, changed.prompts, tuple(tubes.common_classes)) if seeing else None
-            labels = tubes.common_classes, tubes.attribute_name, tubes.feature.shape[1]
+            names, relations = tuple(tubes.common_classes), changed.region_text_time > 0
+            region_text = RegionText(seeing, changed.prompts, names, relations) if seeing else None
+            labels = names, tubes.attribute_name, tubes.feature.shape[1]
             encoder = label_encoder(*labels, region_text)
             return Grounder.untrained(changed, max_frames, encoder, self.device)
 

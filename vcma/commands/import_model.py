@@ -33,7 +33,7 @@ def import_command(project: Project, folder: Path, force: bool) -> None:
     manifest = read_manifest(folder)
     model, _ = load_model(folder, _detector_fingerprint(project))
     _check_encoder(model, project.root)
-    trained_region_text(model.vocabulary, model.settings.prompts, project.encoder, folder)
+    trained_region_text(model.vocabulary, model.settings, project.encoder, folder)
     place = project.artifacts / "model"
     if place.exists() and not force:
         raise InputError("a model is there already", place, "--force replaces it")

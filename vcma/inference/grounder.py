@@ -59,7 +59,7 @@ class Grounder:
         """
         model, description = load_model(folder, detector, changes)
         words = model.vocabulary
-        region_text = trained_region_text(words, model.settings.prompts, seeing, folder)
+        region_text = trained_region_text(words, model.settings, seeing, folder)
         encoder = Encoder(words, text_features(model.settings.text, root, words.text), region_text)
         model = model.to(device)
 

@@ -36,11 +36,11 @@ def corpus_encoder(clips: ClipStore, embeddings: Path, seeing: Path | None, sett
 
     seeing: the folder of its region-text encoder, if it has one, which has made `embeddings`.
     """
-    example, encoder = clips.describe(), needed_encoder(seeing, settings.region_text_prior)
+    example, encoder = clips.describe(), needed_encoder(seeing, settings.reads_region_text)
     labels = example["class_name"], example["attribute_name"], example["feature"].shape[1]
     if encoder is None:
         return label_encoder(*labels)
-    region_text = RegionText(encoder, settings.prompts, tuple(example["class_name"]))
+    region_text = RegionText(encoder, settings.prompts, tuple(example["class_name"]), settings.region_text_time > 0)
     return label_encoder(*labels, region_text, clips.encoder_of(embeddings, encoder.name))
 
 

@@ -17,6 +17,18 @@ from vcma.records.tubes import Tubes
 
 
 @dataclass(frozen=True, eq=False)
+class Crops:
+    """Embedded crops of a clip's tubes, sorted by tube and frame: row of the tube, native frame, unit vector."""
+
+    tube: Int[np.ndarray, " c"]
+    frame: Int[np.ndarray, " c"]
+    vector: Float[np.ndarray, "c W"]
+
+
+_NO_CROPS = Crops(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 0), np.float32))
+
+
+@dataclass(frozen=True, eq=False)
 class Clip:
     """Tubes over the sampled frames of one segment.
 
@@ -24,7 +36,8 @@ class Clip:
     video's tubes; box: xyxy in native pixels, held where absent; feature: mean over time, of unit length; score:
     mean detection score over the frames where the tube is, interpolated ones counting 0; seen: mean vector of each
     tube's crops by a region-text encoder, 0 where there is none, of width 0 without an encoder; size: width and
-    height of the native picture in px; prompts: names of the last of the classes, which are this video's alone.
+    height of the native picture in px; prompts: names of the last of the classes, which are this video's alone;
+    crops: those in the segment.
     """
 
     frame: Int[np.ndarray, " T"]
@@ -40,19 +53,30 @@ class Clip:
     seen: Float[np.ndarray, "N W"]
     size: tuple[float, float]
     prompts: tuple[str, ...] = ()
+    crops: Crops = _NO_CROPS
 
     @property
     def bytes(self) -> int:
         """Memory of it with its geometry, roughly."""
         N, T = self.present.shape
         geometry = N * T * (N * len(PAIR_FEATURES) + len(SINGLE_FEATURES) + 10) * 2
-        return geometry + self.feature.nbytes * 2 + self.seen.nbytes
+        return geometry + self.feature.nbytes * 2 + self.seen.nbytes + self.crops.vector.nbytes
 
     @cached_property
     def appearance(self) -> Float[np.ndarray, "N W"]:
         """Feature and labels of each tube, side by side; of its classes those that every video has."""
         common = self.class_prob[:, : self.class_prob.shape[1] - len(self.prompts)]
         return np.concatenate([self.feature, common, self.attribute_prob], axis=1)
+
+    @cached_property
+    def crop_position(self) -> Float[np.ndarray, "N T"]:
+        """Where each frame of a tube lies among the rows of `crops`, linear in time between two crops and held
+        before the first and after the last; NaN for a tube without crops."""
+        position = np.full(self.present.shape, np.nan)
+        for tube in np.unique(self.crops.tube):
+            rows = np.flatnonzero(self.crops.tube == tube)
+            position[tube] = np.interp(self.frame, self.crops.frame[rows], rows)
+        return position
 
     @cached_property
     def single(self) -> Float[np.ndarray, "N T c"]:
@@ -94,6 +118,7 @@ def crop(tubes: Tubes, begin: int, end: int, max_frames: int, embeddings: Embedd
     point = _finite(tubes.feature[used])
     feature = (row == np.arange(len(tube))[:, None]).astype(np.float32) @ point
     feature /= np.maximum(np.linalg.norm(feature, axis=1, keepdims=True), 1e-6)
+    embeddings = embeddings or Embeddings.none()
     score = np.bincount(row, _finite(tubes.score[used]), len(tube)) / present.sum(1)
     return Clip(
         frame=frame[kept],
@@ -106,8 +131,9 @@ def crop(tubes: Tubes, begin: int, end: int, max_frames: int, embeddings: Embedd
         class_prob=_finite(tubes.class_prob[tube][:, np.argsort(tubes.prompted, kind="stable")]),
         attribute_prob=_finite(tubes.attribute_prob[tube]),
         score=score.astype(np.float32),
-        seen=_seen(embeddings or Embeddings.none(), tube, begin, end),
+        seen=_seen(embeddings, tube, begin, end),
         size=(tubes.width, tubes.height),
+        crops=_crops(embeddings, tube, begin, end),
         prompts=tuple(map(str, tubes.class_name[tubes.prompted])),
     )
 
@@ -118,6 +144,14 @@ def _seen(embeddings: Embeddings, tube: Int[np.ndarray, " N"], begin: int, end: 
     weight = (embeddings.tube == tube[:, None]) * np.where(inside, 1.0, 1e-6)
     mean = weight @ embeddings.embedding / np.maximum(weight.sum(1, keepdims=True), 1e-9)
     return mean.astype(np.float32)
+
+
+def _crops(embeddings: Embeddings, tube: Int[np.ndarray, " N"], begin: int, end: int) -> Crops:
+    """The crops of these tubes in native frames [begin, end)."""
+    inside = (embeddings.frame >= begin) & (embeddings.frame < end) & np.isin(embeddings.tube, tube)
+    row, frame = np.searchsorted(tube, embeddings.tube[inside]), embeddings.frame[inside]
+    order = np.lexsort((frame, row))
+    return Crops(row[order], frame[order], embeddings.embedding[inside][order])
 
 
 def _kept_frames(frame: Int[np.ndarray, " F"], begin: int, end: int, max_frames: int) -> Int[np.ndarray, " T"]:

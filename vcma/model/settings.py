@@ -17,11 +17,17 @@ class AlignmentSettings:
     score_prior: float
     relation_prior: float
     region_text_prior: float
+    region_text_time: float
     prompts: str
     time: str
     margin: float
     throughout: float
     refinements: int
+
+    @property
+    def reads_region_text(self) -> bool:
+        """Whether the data set's region-text encoder has a weight in anything."""
+        return bool(self.region_text_prior or self.region_text_time)
 
 
 @dataclass(frozen=True)

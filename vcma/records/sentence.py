@@ -52,6 +52,14 @@ class Sentence:
         """What is said of an entity, as one reads it: its phrase in the sentence."""
         return " ".join(self.phrases[entity].lower().split()).strip(" .,?!")
 
+    def relation_text(self, relation: int) -> str:
+        """Subject and predicate as a phrase: 'the adult in red hold'.
+
+        Without the object, whose name would draw an image encoder to whatever looks like it.
+        """
+        subject, predicate, _ = self.relations[relation]
+        return f"{self.text(subject)} {predicate}"
+
     def words(self, entity: int) -> list[str]:
         """The words that carry an entity's meaning: attributes, then head."""
         return " ".join([*self.attributes[entity], self.heads[entity]]).lower().split()

@@ -102,9 +102,9 @@ def cached_encoder(folder: Path, device: str = "cpu") -> DualEncoder:
     return DualEncoder(folder, device)
 
 
-def needed_encoder(folder: Path | None, weight: float) -> DualEncoder | None:
-    """The encoder in a folder; None where there is none, or its weight in the prior is 0."""
-    return DualEncoder(folder) if folder and weight else None
+def needed_encoder(folder: Path | None, needed: bool) -> DualEncoder | None:
+    """The encoder in a folder; None where there is none, or it has no weight in anything."""
+    return DualEncoder(folder) if folder and needed else None
 
 
 @contextmanager

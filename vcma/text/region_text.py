@@ -45,12 +45,12 @@ class RegionText:
     """Agreement of phrases with regions, by an encoder; every distinct phrase is embedded once.
 
     prompts: what a phrase is put into, "a photo of {}", several separated by "|"; the vectors of all are averaged.
-    class_names: those of the detector.
+    class_names: those of the detector; relations: whether relations are to be judged, too, each a phrase more.
     """
 
-    def __init__(self, encoder: TextTower, prompts: str, class_names: Sequence[str]):
+    def __init__(self, encoder: TextTower, prompts: str, class_names: Sequence[str], relations: bool = False):
         """Raises InputError where a prompt has no place for the phrase."""
-        self._encoder, self._prompts = encoder, prompt_list(prompts)
+        self._encoder, self._prompts, self.relations = encoder, prompt_list(prompts), relations
         self._names = tuple(class_names) or _COMMON
         self._vector: dict[str, np.ndarray] = {}
         self._others = self._embedded([_noun(name) for name in self._names])
@@ -72,6 +72,14 @@ class RegionText:
         found = np.log(_FLOOR + self._probability(phrase, seen))
         known = seen.any(axis=1)
         return np.where(known, found, found[known].mean() if known.any() else 0).astype(np.float32)
+
+    def log_shown(self, phrase: str, without: str, seen: np.ndarray) -> np.ndarray:
+        """log(0.01 + p) that crops [c, W] show what a prepared phrase says beyond another, `without`: float32 [c].
+
+        p is the sigmoid of how much better the phrase fits: "a man sitting" against "a man".
+        """
+        gain = self._encoder.scale * (seen @ (self._vector[phrase] - self._vector[without]))
+        return np.log(_FLOOR + 1 / (1 + np.exp(-np.clip(gain, -50, 50)))).astype(np.float32)
 
     def is_unlike(self, phrase: str, seen: np.ndarray) -> bool:
         """Whether another word fits each of the regions far better than a prepared phrase does."""

@@ -20,7 +20,7 @@ from vcma.records.embeddings import made_by
 from vcma.text.dual_encoder import DualEncoder
 from vcma.text.region_text import RegionText
 
-_FORMAT = "vcma-model/4"
+_FORMAT = "vcma-model/5"
 _WIDEST = 1 << 12  # a wider model is a damaged description, and building it would fill the memory
 _REMEDY = "train again: python stages/train_em.py"
 
@@ -91,7 +91,7 @@ def load_model(
 
 
 def trained_region_text(
-    vocabulary: Vocabulary, prompts: str, encoder: Path | None, model: Path
+    vocabulary: Vocabulary, settings: Settings, encoder: Path | None, model: Path
 ) -> RegionText | None:
     """The agreement by the region-text encoder that a model was trained with; None where it was without.
 
@@ -107,7 +107,7 @@ def trained_region_text(
     if found.name != needed:
         what = f"the model was trained with the region-text encoder {needed}, not {found.name}"
         raise InputError(what, encoder, remedy)
-    return RegionText(found, prompts, vocabulary.class_names)
+    return RegionText(found, settings.prompts, vocabulary.class_names, settings.region_text_time > 0)
 
 
 def decoding_of(description: dict[str, Any]) -> Decoding:

@@ -42,8 +42,9 @@ class TrainingSet:
     def of(cls, project: Project, settings: Settings, max_frames: int) -> TrainingSet:
         """Those of a project's data set, with the encoders that the settings ask for; raises as `load` does."""
         artifacts, texts = project.artifacts, text_features(settings.text, project.root)
-        seeing = needed_encoder(project.encoder, settings.region_text_prior)
-        return cls.load(artifacts, artifacts / "tubes", max_frames, texts, seeing, settings.prompts)
+        seeing = needed_encoder(project.encoder, settings.reads_region_text)
+        relations = settings.region_text_time > 0
+        return cls.load(artifacts, artifacts / "tubes", max_frames, texts, seeing, settings.prompts, relations)
 
     @classmethod
     def load(
@@ -54,8 +55,10 @@ class TrainingSet:
         texts: TextFeatures = WORDLLAMA,
         seeing: DualEncoder | None = None,
         prompts: str = "",
+        relations: bool = False,
     ) -> TrainingSet:
-        """Read samples.h5 and queries.h5 of a data set; seeing: a region-text encoder, with its prompts.
+        """Read samples.h5 and queries.h5 of a data set; seeing: a region-text encoder, with its prompts, and
+        whether it judges relations.
 
         Raises InputError without a training sentence, tubes, or embeddings by that encoder.
         """
@@ -78,7 +81,8 @@ class TrainingSet:
         seen_by = clips.encoder_of(embeddings, seeing.name) if seeing else ""
         clips.see_by(embeddings, seen_by)
         words = vocabulary(train, example["class_name"], example["attribute_name"], width, texts, seen_by)
-        encoder = Encoder(words, texts, RegionText(seeing, prompts, words.class_names) if seeing else None)
+        region_text = RegionText(seeing, prompts, words.class_names, relations) if seeing else None
+        encoder = Encoder(words, texts, region_text)
         encoder.prepare(train)
         return cls(samples, queries, train, clips, encoder, words, str(example["detector"]))
 
