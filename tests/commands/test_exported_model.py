@@ -119,7 +119,7 @@ def test_a_model_says_that_it_needs_its_region_text_encoder(tmp_path):
     what = "its region-text encoder (clip:1234.1), which is not exported"
     assert what in told and what in (tmp_path / "out" / "README.md").read_text()
     told = call(import_command, away, tmp_path / "out", "--force", code=1)
-    assert "the model was trained with the region-text encoder clip:1234.1; name its folder in 'encoder:'" in told
+    assert "the model was trained with the region-text encoder clip:1234.1; set 'encoder:'" in told
 
 
 def test_other_parameters_are_told(tmp_path):

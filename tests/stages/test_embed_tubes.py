@@ -120,7 +120,7 @@ def test_a_model_is_trained_and_used_with_its_encoder_and_refused_with_another(p
     call(project, "ground_queries", "--untrained", "--split", "train")
     configure(project, None)
     told = call(project, "ground_queries", code=1)
-    assert "name its folder in 'encoder:' of the data set's block, or train again" in told
+    assert "set 'encoder:' of the data set's block to its folder, or train again" in told
 
 
 def test_of_weight_0_the_encoder_is_not_even_read(project):

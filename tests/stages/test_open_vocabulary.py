@@ -71,7 +71,7 @@ def named(project):
 def test_a_new_sentence_detects_its_video_anew_and_no_other(project):
     told = run(project, "detect_proposals")
     # person, dog, ball, red ball, small dog; of the names of every video none is asked for twice.
-    assert "prompted with 5 noun phrases of all sentences, those of val and test included" in told
+    assert "prompted with 5 noun phrases from the sentences of all splits, val and test included" in told
     assert named(project) == {"clip000": [], "clip001": ["ball", "red ball"], "clip002": ["small dog"]}
     before = contents(artifacts(project) / "proposals")
     try:
