@@ -55,7 +55,7 @@ def generate(folder: Path, videos: int, tubes: int, frames: int, features: int) 
         random = np.random.default_rng(v)
         centre = random.uniform(0.2, 0.8, (tubes, 1, 2)) + np.cumsum(random.normal(0, 0.01, (tubes, frames, 2)), 1)
         half = random.uniform(0.05, 0.2, (tubes, 1, 2))
-        centre = centre.clip(0.02, 0.98)  # a box that has left the picture would have no area in it
+        centre = centre.clip(0.05, 0.95)  # boxes keep an area in the picture
         box = np.concatenate([centre - half, centre + half], -1).clip(0, 1) * 480
         n = tubes * frames
         columns = {

@@ -97,7 +97,7 @@ def crops(project, encoder, video):
     for frame, _, box in boxes(project, video):
         picture = still(stored, int(np.searchsorted(stored["frame"], frame)))
         pictures.append(np.ascontiguousarray(crop(picture, box, 0.15)[..., ::-1]))
-    return encoder.embed_pictures(pictures)
+    return encoder.embed_images(pictures)
 
 
 def embeddings(project, video):

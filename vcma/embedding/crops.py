@@ -11,9 +11,9 @@ from vcma.records.tubes import Tubes
 def chosen_points(tubes: Tubes, usable: np.ndarray, points: int) -> list[np.ndarray]:
     """Choose at most `points` points of each tube; returns their rows for each tube, in ascending order.
 
-    A tube's detections are split into `points` consecutive parts, of each of which the highest-scoring detection is
-    chosen. Interpolated points are chosen only if a tube has no detections. usable: bool [P], the points that may be
-    chosen.
+    A tube's detections are split into `points` consecutive parts, of each of which the highest-scoring detection
+    is chosen. Interpolated points are chosen only if a tube has no detections. usable: bool [P], the points that
+    may be chosen.
     """
     found = []
     for tube in range(len(tubes)):

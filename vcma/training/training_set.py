@@ -69,7 +69,7 @@ class TrainingSet:
             raise InputError(
                 "contains no training sentences",
                 artifacts / "samples.h5",
-                "add a 'train' file under 'splits:' whose videos are not excluded by the list under 'files:', or set "
+                "add a 'train' file under 'splits:' whose videos no list under 'files:' excludes, or set "
                 "'untrained: true' in 'ground_queries:'",
             )
         report_strays(tubes, artifacts / "samples.h5")
