@@ -65,7 +65,7 @@ def test_workers_of_other_code_are_refused_and_the_scheduler_may_stand_in_the_co
         source.write_text(kept + "\n# edited\n")
         config.write_text(plain + f"\nrun:\n  scheduler: {address}\n")
         told = run(project, "link_tubes", code=1)
-        assert errors(told) == ["error: a worker runs other code than this run; restart the workers"]
+        assert errors(told) == ["error: a worker runs a different version of the code; restart the workers"]
     finally:
         source.write_text(kept)
         config.write_text(plain)

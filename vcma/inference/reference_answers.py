@@ -1,4 +1,4 @@
-"""What simpler methods answer: the reference points that need no truth."""
+"""Predictions of baselines that do not need ground truth."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ def reference_answers(
     sentences: Sequence[Sentence],
     device: str,
 ) -> dict[str, list[Answer]]:
-    """What simpler methods answer, by name; `folder` holds the contrast model that train_em wrote beside its own.
+    """Predict sentences with simpler methods; returns answers by name of the method.
 
-    contrast: phrase-video contrast without EM, over the window tuned on validation or the whole segment, whichever
-    was better there. labels: the label prior alone over the whole segment. untrained: see `Grounder.untrained`,
-    with its own settings, whatever the model was trained with.
+    folder: the contrastive model that train_em writes. Methods: `contrast`, phrase-video contrast without EM, with
+    the temporal window tuned on the validation split, which may be the whole segment. `labels`, the label prior
+    only, over the whole segment. `untrained`, see `Grounder.untrained`, with its own settings, independent of the
+    trained model's.
     """
     contrast, description = load_model(folder, detector)
     encoder.prepare(sentences)
