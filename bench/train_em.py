@@ -3,8 +3,8 @@
     python bench/train_em.py [--share 0.003] [--rounds 3] [--tubes 24] [--json FILE]
 
 Tubes are generated in the real schema (VidSTG: 24 tubes of 64 frames with 1,024 features; 18,914 clips of 4.3
-sentences, see data_sets.py) and streamed from HDF5 as in training, including their geometry; a share of VidSTG's clips
-is measured and extrapolated. The plain loop computes the same updates on the same clips with one sentence per step,
+sentences, see data_sets.py) and streamed from HDF5 as in training, including their geometry; a share of VidSTG's
+clips is measured and extrapolated. The plain loop computes the same updates on the same clips with one sentence per step,
 in alternation. One thread; peak memory is measured before the plain loop runs.
 """
 
