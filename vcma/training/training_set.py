@@ -69,8 +69,8 @@ class TrainingSet:
             raise InputError(
                 "contains no training sentences",
                 artifacts / "samples.h5",
-                "add a 'train' file under 'splits:' whose videos are not excluded by the list under 'files:', or set "
-                "'untrained: true' in 'ground_queries:'",
+                "add a 'train' file under 'splits:' whose videos are not excluded by the list under 'files:', or "
+                "set 'untrained: true' in 'ground_queries:'",
             )
         tell_strays(tubes, artifacts / "samples.h5")
         clips = ClipStore(tubes, max_frames, samples["video"])
