@@ -101,8 +101,8 @@ def test_tubes_of_different_classes_are_learned_from_and_grounded(project, tmp_p
     for options in ((), ("--untrained",)):
         words = (clip, "--query", "the lion in a red coat", "--out", tmp_path, *options)
         told = call(ground_command, project, *words)
-        asked = "lion, lion in red coat, beside 3 names looked for in every video"
-        assert f"note: detected anew for these sentences: {asked}" in told
+        asked = "lion, lion in red coat, besides 3 common names"
+        assert f"note: the detector is prompted with: {asked}" in told
         assert "no class 'lion'" not in told
 
 

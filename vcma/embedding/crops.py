@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from vcma.records.columns import Columns, rows
+from vcma.records.columns import rows
 from vcma.records.tubes import Tubes
 
 
-def chosen_points(tubes: Tubes, frames: Columns, points: int) -> list[np.ndarray]:
+def chosen_points(tubes: Tubes, usable: np.ndarray, points: int) -> list[np.ndarray]:
     """Choose at most `points` points of each tube; returns their rows for each tube, in ascending order.
 
-    A tube's detections are split into `points` consecutive parts, of each of which the highest-scoring detection is
-    chosen. Interpolated points are chosen only if a tube has no detections; points in frames that are not stored in
-    the FRAMES columns are never chosen.
+    A tube's detections are split into `points` consecutive parts, of each of which the highest-scoring detection
+    is chosen. Interpolated points are chosen only if a tube has no detections. usable: bool [P], the points that
+    may be chosen.
     """
-    usable = np.isin(tubes.frame, frames["frame"])[tubes.position] & np.isfinite(tubes.box).all(1)
     found = []
     for tube in range(len(tubes)):
         mine = np.arange(len(tubes.position))[rows(tubes.point_offset, tube)]

@@ -23,12 +23,13 @@ def embed(
     points: maximum number of crops per tube. context: margin around a box, relative to its sides. batch: crops per
     forward pass.
     """
-    chosen = chosen_points(tubes, frames, points)
+    stored = np.isin(tubes.frame, frames["frame"])[tubes.position]
+    chosen = chosen_points(tubes, stored & np.isfinite(tubes.box).all(1), points)
     point = np.concatenate([np.zeros(0, np.int64), *chosen])
     embedding = np.zeros((len(point), encoder.width), np.float16)
     crops = _crops(frames, tubes, point, context)
     while some := list(islice(crops, batch)):
-        embedding[[row for row, _ in some]] = encoder.embed_pictures([image for _, image in some])
+        embedding[[row for row, _ in some]] = encoder.embed_images([image for _, image in some])
     return {
         "crop_offset": offsets(map(len, chosen)),
         "point": point,

@@ -73,7 +73,7 @@ def _of_entities(encoder: Encoder, sentence: Sentence, clip: Clip) -> Iterator[s
             yield f"no_class:{name}"
         elif (region_text is not None or has_class) and not (similar or labelled):
             yield f"unlike:{name}"
-        if region_text is not None and region_text.cuts(text):
+        if region_text is not None and region_text.truncates(text):
             yield f"cut:{name}"
 
 

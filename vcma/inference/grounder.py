@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vcma.batching.batches import UNTRAINED_CLIPS, batches
+from vcma.batching.batches import UNTRAINED_CLIPS, batches_by_size
 from vcma.batching.clip_store import ClipStore
 from vcma.batching.encoder import Encoder
 from vcma.inference.doubts import doubted
@@ -106,7 +106,7 @@ class Grounder:
         """
         self.encoder.prepare(sentences)
         found: dict[str, Prediction] = {}
-        for owners, batch_sentences, batch in batches(clips, self.encoder, sentences, self.batch_clips, None):
+        for owners, batch_sentences, batch in batches_by_size(clips, self.encoder, sentences, self.batch_clips):
             tubes = {video: clips.tubes_or_empty(video) for video in {s.video for s in batch_sentences}}
             for clip, sentence, q in zip(owners, batch_sentences, self.posteriors(batch), strict=True):
                 found[sentence.sample] = self._predict(sentence, clip, q, tubes[sentence.video])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vcma.batching.batches import batches
+from vcma.batching.batches import batches_by_size
 from vcma.batching.clip_store import ClipStore
 from vcma.batching.encoder import Encoder
 from vcma.model.decoding import predict, windowed
@@ -37,11 +37,12 @@ def reference_answers(
     contrast = contrast.to(device)
     window = description["window"][0], description["window"][1]
     found: dict[str, list[Answer]] = {"contrast": [], "labels": [], "untrained": []}
-    for owners, batch_sentences, batch in batches(clips, encoder, sentences, contrast.settings.batch_clips, None):
+    for owners, batch_sentences, batch in batches_by_size(clips, encoder, sentences, contrast.settings.batch_clips):
         priors, without = log_priors(contrast, batch, device), untrained_posteriors(untrained, batch, device)
         for clip, sentence, log_z, q in zip(owners, batch_sentences, priors, without, strict=True):
             label = encoder.label_prior(sentence, clip)
             found["contrast"].append(windowed(sentence, clip, log_z, window))
             found["labels"].append(windowed(sentence, clip, label, (0.0, 1.0)))
             found["untrained"].append(predict(sentence, clip, q).answer)
-    return found
+    place = {sentence.sample: i for i, sentence in enumerate(sentences)}
+    return {method: sorted(answers, key=lambda a: place[a.sample]) for method, answers in found.items()}

@@ -51,7 +51,7 @@ def _expected_iou(q: Float[np.ndarray, "B B"], length: Int[np.ndarray, "B B"]) -
     """Expected IoU of every interval (b, e) with intervals (b', e') of weight q(b', e'), which is 0 if e' <= b'.
 
     The IoU is the ratio of lengths if one interval contains the other, and (e' - b) / (e - b') for a partial
-    overlap b' < b < e' < e.
+    overlap b' < b < e' < e. Meaningless where e <= b.
     """
     within = np.cumsum((q * length)[::-1].cumsum(0)[::-1], 1) / length
     around = np.cumsum((q / length).cumsum(0)[:, ::-1], 1)[:, ::-1] * length
@@ -60,16 +60,19 @@ def _expected_iou(q: Float[np.ndarray, "B B"], length: Int[np.ndarray, "B B"]) -
 
 
 def _earlier(q: Float[np.ndarray, "B B"]) -> Float[np.ndarray, "B B"]:
-    """Contribution of intervals b' < b < e' < e to the expected IoU of every (b, e)."""
+    """Return the contribution of intervals b' < b < e' < e to the expected IoU of every (b, e).
+
+    It is sum_b' (G(b', e - 1) - G(b', b)) / (e - b'), where G(b', x) sums q(b', e') (e' - b) over e' <= x.
+    """
     border = np.arange(len(q))
+    gap = border - border[:, None]
+    share = np.where(gap > 0, 1 / np.maximum(gap, 1), 0)  # by b' and e
     mass, moment = q.cumsum(1), (q * border).cumsum(1)  # by b' and the maximum e'
-    earlier = border[:, None] < border
-    total = np.zeros_like(q)
-    for end in range(2, len(q)):
-        met = moment[:, [end - 1]] - moment - border * (mass[:, [end - 1]] - mass)  # sum of q (e' - b), by b' and b
-        met = np.where(earlier, met, 0)[:, :end]
-        total[:end, end] = (met[:end] / (end - border[:end])[:, None]).sum(0)
-    return total
+    until_end = np.zeros((2, *q.shape))  # of G(b', e - 1) the moment and the mass, by b and e
+    for total, counted in zip(until_end, (moment, mass), strict=True):
+        total[1:, 1:] = (share[:-1, 1:] * counted[:-1, :-1]).cumsum(0)
+    until_begin = np.where(gap > 0, moment - border * mass, 0)  # G(b', b), by b' and b
+    return until_end[0] - border[:, None] * until_end[1] - until_begin.T @ share
 
 
 def assign(log_posterior: Float[np.ndarray, "M N"]) -> Int[np.ndarray, " M"]:

@@ -72,7 +72,7 @@ class Trainer:
             sizes.append(len(batch.sentence_clip))
         if intervals.any():
             # Closed-form M-step of p(b, e): expected counts, smoothed towards the uniform distribution. The offset
-            # a is a constraint on q(y), not part of p, so that the margin has an effect in every round.
+            # is treated as a constraint on q(y), not as part of p, so that the margin has an effect in every round.
             self.model.theta.runs.copy_((intervals + _SMOOTH * intervals.mean()).log())
             self.ema.theta.runs.copy_(self.model.theta.runs)
         totals = dict.fromkeys(names, 0.0)

@@ -15,7 +15,7 @@ from vcma.model.settings import Settings
 from vcma.model.vocabulary import Vocabulary, vocabulary
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.project import Project
-from vcma.pipeline.video_artifacts import tell_strays
+from vcma.pipeline.video_artifacts import report_strays
 from vcma.records.columns import Columns
 from vcma.records.sentence import Sentence, grouped, sentences
 from vcma.text.dual_encoder import DualEncoder, needed_encoder
@@ -69,10 +69,10 @@ class TrainingSet:
             raise InputError(
                 "contains no training sentences",
                 artifacts / "samples.h5",
-                "add a 'train' file under 'splits:' whose videos are not excluded by the list under 'files:', or "
-                "set 'untrained: true' in 'ground_queries:'",
+                "add a 'train' file under 'splits:' whose videos no list under 'files:' excludes, or set "
+                "'untrained: true' in 'ground_queries:'",
             )
-        tell_strays(tubes, artifacts / "samples.h5")
+        report_strays(tubes, artifacts / "samples.h5")
         clips = ClipStore(tubes, max_frames, samples["video"])
         example = clips.describe()
         width = example["feature"].shape[1]
