@@ -54,14 +54,14 @@ class ClipStore:
         """Set the order of classes and attributes for all tubes; feature: required feature width."""
         self._labels = tuple(map(str, class_names)), tuple(map(str, attribute_names)), feature
 
-    def see_by(self, embeddings: Path, encoder: str) -> None:
+    def use_embeddings(self, embeddings: Path, encoder: str) -> None:
         """Add region-text embeddings from a folder to clips.
 
         encoder: fingerprint that the embeddings must have; empty: clips have no embeddings.
         """
         self._embeddings = (embeddings, encoder) if encoder else None
 
-    def _seen(self, video: str) -> Embeddings | None:
+    def _embeddings_of(self, video: str) -> Embeddings | None:
         """Embeddings of the tubes of a video; raises InputError if another encoder made them."""
         if self._embeddings is None:
             return None
@@ -105,7 +105,7 @@ class ClipStore:
             self._kept.move_to_end(key)
             return self._kept[key][0]
         tubes = self.tubes(key[0])
-        clip = None if tubes is None else crop(tubes, key[1], key[2], self.max_frames, self._seen(key[0]))
+        clip = None if tubes is None else crop(tubes, key[1], key[2], self.max_frames, self._embeddings_of(key[0]))
         if clip is not None and not len(clip.tube):
             clip = None
         self._keep(key, clip)

@@ -79,7 +79,7 @@ class Encoder:
         if self.region_text is None:
             return np.zeros((len(sentence.heads), len(clip.tube)), np.float32)
         texts = (sentence.text(e) for e in range(len(sentence.heads)))
-        return np.stack([self.region_text.log_agreement(text, clip.seen) for text in texts])
+        return np.stack([self.region_text.log_agreement(text, clip.embedding) for text in texts])
 
     def _region_texts(self, sentences: Iterable[Sentence]) -> set[str]:
         """Texts for the region-text encoder: phrases of entities and, if it scores relations, of relations."""
