@@ -244,7 +244,7 @@ def test_ground_without_a_sentence_is_bad_usage(project, words):
         ((LONG, "--untrained"), "long: no such video; check its path"),
         ((__file__, "--untrained", "--out", "/dev/null/out"), "/dev/null/out: is not a writable folder"),
         ((__file__, "--untrained", "--out", LONG), "long: is not a writable folder"),
-        ((__file__, "--model", "old"), "old: not a usable model"),
+        ((__file__, "--model", "old"), "old/model.json: has format vcma-model/4, not vcma-model/"),
     ],
 )
 def test_what_is_missing_is_told_before_the_video_is_looked_at(project, tmp_path, monkeypatch, words, told):
