@@ -28,7 +28,7 @@ faults: env  ## all kills and mutations, of which `make test` has a part (half a
 bench: env  ## speed and growth beside what else one could use -> bench/results.md
 	@[ -d .bench/packages ] || python -m pip install --quiet --no-deps --target .bench/packages -r envs/bench.txt || \
 	  echo "some of what to compare with cannot be installed and is left out" >&2
-	@python bench/table.py
+	@python bench/table.py && python bench/whole.py
 
 check: env  ## format, lint and types
 	@ruff format --check .

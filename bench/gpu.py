@@ -31,6 +31,7 @@ import click
 import numpy as np
 import torch
 import train_em
+from data_sets import DATA_SETS
 
 from vcma.detection.detectron2_backend import DetectronDetector, load
 from vcma.detection.detectron2_config import read_config, without_old_warnings
@@ -46,8 +47,7 @@ from vcma.training.trainer import Trainer
 from vcma.video.pictures import opencv, still
 
 LIMITS: dict[str, Any] = {"top_k": 20, "score_threshold": 0.05, "nms_threshold": 0.6, "min_size": 4}
-VIDSTG_FRAMES = 760_000  # sampled at 4 frames/s
-VIDSTG_SENTENCES = 80_684
+VIDSTG = DATA_SETS["VidSTG"]
 NEAR = 1e-3  # of scores, and of boxes in parts of the frame's longer side: closer regions count as the same
 
 
@@ -292,7 +292,7 @@ def detection(bench: Bench, precisions: list[str], batches: tuple[int, ...], rou
             found = bench.speeds(precision, batch, rounds)
             share = busy(bench.device, bench.stage(bench.detector(precision), batch))
             speeds[f"{precision}, batch {batch}"] = found | {"busy": share}
-            hours = VIDSTG_FRAMES / found["the stage"] / 3600
+            hours = VIDSTG.frames / found["the stage"] / 3600
             ratio = found["the stage"] / found["network"]
             row(precision, batch, *(found[w] for w in ways), ratio, "–" if share is None else share, hours)
     return {"speeds": speeds, "equality": equality(bench, precisions)}
@@ -335,7 +335,7 @@ def same_bytes(regions: Regions, others: Regions) -> bool:
 @click.option("--precision", "precisions", type=click.Choice(PRECISIONS), multiple=True, help="of these  [all]")
 @click.option("--threads", default=16, show_default=True, help="that feed the device")
 @click.option("--rounds", default=3, show_default=True, help="turns of each way")
-@click.option("--share", default=0.01, show_default=True, help="share of VidSTG's videos that EM is measured on")
+@click.option("--share", default=0.003, show_default=True, help="share of VidSTG's clips that EM is measured on")
 @click.option("--tiny", is_flag=True, help="a few frames of 96 x 54")
 @click.option("--json", "output", type=click.Path(path_type=Path), help="also write the numbers to this file")
 def main(
@@ -367,7 +367,7 @@ def main(
     found["EM"] = {}
     for size, clips, rate in epochs(device, shape.corpora, share, batches, rounds):
         found["EM"][f"{size}, {clips} clips"] = rate
-        row(size, clips, rate, VIDSTG_SENTENCES / rate / 60 if size == "vidstg" else "–")
+        row(size, clips, rate, VIDSTG.sentences["train"] / rate / 60 if size == "vidstg" else "–")
     turns.finish({}, output, device=name, torch=torch.__version__, **found)
 
 

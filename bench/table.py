@@ -23,6 +23,7 @@ import turns
 
 RESULTS, KEPT = (turns.ROOT / name for name in ("bench/results.md", ".bench"))
 LONGEST = 900  # time limit of a script, s
+WHOLE = "## The whole way"
 BESIDE = (
     "torch",
     "opencv-python-headless",
@@ -163,7 +164,9 @@ def main() -> None:
         "Seconds and peak memory by size, with start-up; exponents are of the growth beyond the smallest size.",
         growth_table({k: v for k, v in figures["scale"].items() if k != "failed"}),
     ]
-    RESULTS.write_text("\n\n".join(parts) + "\n")
+    # The last section is that of whole.py, which comes after.
+    _, heading, rest = RESULTS.read_text().partition(WHOLE) if RESULTS.exists() else ("", "", "")
+    RESULTS.write_text("\n\n".join(parts) + "\n" + (f"\n{heading}{rest}" if heading else ""))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from vcma.pipeline.stage_run import StageRun, result_key
 from vcma.records.sentence import counted_sentences
 
 
-@stage("force", "device", example="--beta 0.5 --seed 1")
+@stage("force", "device", "memory", example="--beta 0.5 --seed 1")
 @click.option("--beta", type=click.FloatRange(0), help="Weight of the relation evidence; 0: ignore relations.")
 @click.option("--kappa", type=click.FloatRange(0, min_open=True), help="Effective sample size of a clip's frames.")
 @click.option(
@@ -91,6 +91,7 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
         return run.done("nothing trained: ground_queries is untrained", save_nothing(run.project.artifacts))
     settings = Settings.of(parameters)
     train = TrainingSet.of(run.project, settings, max_frames)
+    train.clips.cache_bytes = int(run.memory * 2**30)
     texts = train.encoder.texts
     model, contrast = (build(train.vocabulary, texts.embed, settings).to(run.device) for _ in range(2))
     truth = artifact.read(schemas.TRUTH, run.artifact("truth_val.h5"))

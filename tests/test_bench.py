@@ -35,7 +35,9 @@ def test_kept_figures_become_the_table(table, monkeypatch):
         (table.KEPT / f"{name}.json").write_text(json.dumps(found))
     monkeypatch.setattr(sys, "argv", ["table.py", "--only", "artifacts"])
     monkeypatch.setattr(table, "measure", lambda name, words: kept[name])
+    table.RESULTS.write_text("# Before\n\n## The whole way, as it was\n")
     table.main()
+    assert table.RESULTS.read_text().endswith("\n\n## The whole way, as it was\n")
     told = table.RESULTS.read_text()
     assert "| link | 2.00 s | theirs 2.00 [1.00, 3.00] |" in told and "| `train_em` | failed | no memory |" in told
     assert "| evaluate | 0.20 s [0.10, 0.30] |" in told
@@ -125,3 +127,57 @@ def test_training_is_measured_on_tubes_that_the_schema_accepts(monkeypatch):
     training = importlib.import_module("train_em")
     figures = training.measure("vidstg", share=0.0005, rounds=1, vidstg_tubes=4)
     assert figures["sentences"] > 10 and min(figures["spent"]["ours"]) > 0
+
+
+@pytest.fixture
+def whole(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    return importlib.import_module("whole")
+
+
+def test_the_whole_way_is_projected_and_written_behind_the_other_results(whole, tmp_path):
+    results = tmp_path / "results.md"
+    results.write_text("# Speed\n\n## The whole way, before\n\nold\n")
+    words = ["--small", "--results", str(results), "--gpu", str(tmp_path / "none.json")]
+    done = CliRunner().invoke(whole.main, words)
+    assert done.exit_code == 0, done.output
+    told = results.read_text()
+    assert told.startswith("# Speed\n\n## The whole way, by") and "old" not in told
+    assert "open: no GPU was at hand" in told
+    for name in ("VidSTG", "HC-STVG"):
+        rows = told.partition(f"| {name} |")[2].partition("\n\n")[0].splitlines()[2:]
+        cells = {row.split(" | ")[0].strip("| "): row.split(" | ")[1:] for row in rows}
+        assert [*cells][:2] == ["extract_frames", "detect_proposals"] and [*cells][-1] == "all"
+        assert [stage for stage, row in cells.items() if row[2] == "open"] == [
+            "detect_proposals",
+            "train_em",
+            "ground_queries",
+        ]
+        assert cells["all"][2].endswith("and what is open")
+
+
+def test_hours_follow_from_the_parts(whole):
+    data = whole.DATA_SETS["VidSTG"]
+    found = {
+        "extract_frames": whole.Cost(32.0, by_video=True),
+        "detect_proposals": whole.Cost(64.0, by_video=True, on_device=True),
+        "train_em": whole.Cost(7.0, on_device=True),
+    }
+    assert whole.elapsed(found, 2) == {"extract_frames": 16, "detect_proposals": 32, "train_em": 7}
+    assert whole.elapsed(found, 16) == {"extract_frames": 2, "detect_proposals": None, "train_em": None}
+    measured = {
+        "speeds": {"fp32, batch 8": {"the stage": 50.0}, "bf16, batch 32": {"the stage": 200.0}},
+        "EM": {"demo, 8 clips": 9999.0, "vidstg, 8 clips": 1000.0, "vidstg, 32 clips": 2000.0},
+    }
+    assert whole.on_gpu("detect_proposals", data, measured) == data.frames / 200
+    assert whole.on_gpu("train_em", data, measured) == 26 * (2 * 80_684 + 8_956) / 2000
+    learnt = whole.Learning(load=1.0, em=2.0, contrast=0.5, ground=3.0, bytes=0)
+    assert learnt.training({"train": 10, "val": 2, "test": 99}) == 12 + 26 * (10 * 2.5 + 2 * 2)
+    assert whole.told(None) == "open" and whole.told(600) == "10 min" and whole.told(9000) == "2.5 h"
+    assert whole.told(3_600_000) == "1,000 h"
+
+
+def test_gigabytes_are_those_of_the_estimate(whole):
+    found = whole.gigabytes(whole.DATA_SETS["HC-STVG"])
+    region = 20 + 2 * (1024 + 80 + 30)
+    assert found["detect_proposals"] == pytest.approx(452_800 * 20 * region / 1e9, rel=0.02)

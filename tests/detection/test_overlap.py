@@ -53,6 +53,30 @@ def test_the_device_is_busy_while_the_next_item_is_prepared_and_the_last_one_fin
     assert list(overlapped(range(count), before, middle, behind, 3)) == list(range(count))
 
 
+def test_of_a_model_that_sleeps_next_to_nothing_is_lost():
+    """At least .95 of the time from its first pass to its last one is the model's own, by the clock: a busy machine
+    wakes threads late, so the best of some tries counts.
+    """
+
+    def share():
+        passes = []
+
+        def middle(i):
+            begin = time.perf_counter()
+            time.sleep(0.1)
+            passes.append((begin, time.perf_counter()))
+            return i
+
+        def slow(i):
+            time.sleep(0.15)
+            return i
+
+        assert list(overlapped(range(9), slow, middle, slow, 3)) == list(range(9))
+        return sum(end - begin for begin, end in passes) / (passes[-1][1] - passes[0][0])
+
+    assert any(share() >= 0.95 for _ in range(8))
+
+
 def test_memory_is_bounded_ahead_of_a_slow_device_and_behind_it():
     threads, lock = 3, threading.Lock()
     held, most = 0, 0

@@ -1,10 +1,13 @@
 """The edge that all commands share: which configuration is in force, and what bad words on a command line get."""
 
+from types import SimpleNamespace
+
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from stages.link_tubes import link_tubes
+from stages.train_em import train_em
 from tests.conftest import ROOT
 
 
@@ -40,3 +43,26 @@ def test_a_section_that_stands_twice_is_told_instead_of_the_last_one_taken(tmp_p
     done = CliRunner().invoke(link_tubes, ["--config", str(tmp_path / "pipeline.yaml")])
     assert done.exit_code == 1 and "the key 'link_tubes' occurs twice" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_the_memory_for_clips_is_an_option_and_may_stand_under_run(tmp_path, monkeypatch):
+    from vcma.training.training_set import TrainingSet
+
+    class _ReadError(Exception):
+        pass
+
+    class _Training:
+        clips = SimpleNamespace(cache_bytes=0)
+
+        @property
+        def encoder(self):
+            raise _ReadError
+
+    training = _Training()
+    monkeypatch.setattr(TrainingSet, "of", lambda *_: training)
+    text = (ROOT / "pipeline.yaml").read_text()
+    for run, words, expected in (("", [], 2), ("", ["--memory", "0.5"], 0.5), ("\nrun: {memory: 24}\n", [], 24)):
+        (tmp_path / "pipeline.yaml").write_text(text + run)
+        done = CliRunner().invoke(train_em, ["--config", str(tmp_path / "pipeline.yaml"), *words])
+        assert isinstance(done.exception, _ReadError), done.output
+        assert training.clips.cache_bytes == expected * 2**30

@@ -60,6 +60,13 @@ _SHARED_OPTIONS = {
         show_default=True,
         help="Maximum time to wait for the scheduler's first worker, seconds.",
     ),
+    "memory": _Mode(
+        ["--memory"],
+        type=click.FloatRange(0, min_open=True),
+        default=2,
+        show_default=True,
+        help="GB for clips kept in memory between epochs.",
+    ),
 }
 _CONFIG_OPTION = _Mode(
     ["--config"], type=click.Path(path_type=Path), help=f"{CONFIG} to use; its folder is the project."

@@ -27,8 +27,8 @@ class StageRun:
     """One invocation of one stage.
 
     file: the stage's source. params: the parameters of the result, part of every fingerprint. All others control
-    how to run and are part of none: the shared options (jobs, strict, force, device, scheduler, wait) and the
-    stage's own modes.
+    how to run and are part of none: the shared options (jobs, strict, force, device, scheduler, wait, memory) and
+    the stage's own modes.
     """
 
     stage: str
@@ -41,6 +41,7 @@ class StageRun:
     device: str = "cpu"
     scheduler: str | None = None
     wait: float = 0
+    memory: float = 2
     modes: Mapping[str, Any] = field(default_factory=dict)
     id: str = field(default_factory=lambda: os.urandom(4).hex())  # unique to this invocation
 
