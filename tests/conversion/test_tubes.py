@@ -190,7 +190,7 @@ def test_what_cannot_be_used_is_counted(project):
     told = convert(project, mot(project, rows), "--from", "mot", "--class-name", "person")
     for line in (
         "1 boxes marked to be ignored (confidence 0), e.g. 100.txt",
-        "1 boxes whose id is below 0, e.g. 100.txt",
+        "1 boxes with a negative id, e.g. 100.txt",
         "2 boxes without an area in the picture, e.g. 100",
         "1 boxes or scores that are not finite, e.g. 100",
         "1 boxes of frames behind the video's end, e.g. 100",
@@ -236,8 +236,8 @@ def test_pictures_that_are_no_masks_are_one_line(project):
     whole = folder / "00000.png"
     Image.fromarray(picture([(1, 10, 20, 30, 20)])).save(whole)
     for name, content, message in (
-        ("00001.png", whole.read_bytes()[:-30], "not readable as a picture"),
-        ("mask.png", whole.read_bytes(), "its name has no frame number"),
+        ("00001.png", whole.read_bytes()[:-30], "not readable as an image"),
+        ("mask.png", whole.read_bytes(), "file name without a frame number"),
     ):
         (folder / name).write_bytes(content)
         told = convert(project, *source, code=1)
@@ -255,7 +255,7 @@ def test_255_is_left_open_beside_other_objects(project):
     mask = picture([(1, 10, 20, 30, 20), (255, 0, 0, 5, 5)])
     Image.fromarray(mask).save(folder / "00000.png")
     told = convert(project, project / "masks", "--from", "masks", "--class-name", "person")
-    assert "left out: 1 masks of the value 255, which leaves pixels open, e.g. 100" in told
+    assert "left out: 1 masks of value 255, which means unlabelled, e.g. 100" in told
     assert tubes(project)["box"].tolist() == [[10, 20, 40, 40]]
 
 
@@ -286,11 +286,11 @@ def test_linked_tubes_are_spared(project):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1,-1,10,20,30,40,1\n", "all ids are below 0: detections, no tracks"),
+        ("1,-1,10,20,30,40,1\n", "all ids are negative: detections, not tracks"),
         ("1,7,10,20\n", "line 1 has 4 fields"),
-        ("1,7,10,20,a,b\n", "line 1 holds what is no number"),
-        ("1,7.5,10,20,3,3\n", "an id is no whole number"),
-        ("1.5,7,10,20,3,3\n", "frame 1.5 is no whole number: seconds?"),
+        ("1,7,10,20,a,b\n", "line 1 contains a field that is not a number"),
+        ("1,7.5,10,20,3,3\n", "an id is not an integer"),
+        ("1.5,7,10,20,3,3\n", "frame 1.5 is not an integer: is it in seconds?"),
         ("900,7,10,20,3,3\n", "frame 899 of a video of 50 frames: another frame rate, or another video"),
     ],
 )
@@ -307,9 +307,9 @@ def test_bad_use_is_told(project):
     assert "say what the tracks are: --class-name NAME" in convert(project, *source, code=2)
     named = [*source, "--class-name", "person"]
     single = [project / "mot" / "100.txt", *named[1:]]
-    assert "is of which of the 2 videos?; name it with --video" in convert(project, *single, code=1)
+    assert "does not say which of 2 videos it belongs to; name it with --video" in convert(project, *single, code=1)
     assert "no video '300' in the data set" in convert(project, *single, "--video", "300", code=1)
-    assert "name the folder of the masks" in convert(
+    assert "give the folder of the masks" in convert(
         project, single[0], "--from", "masks", "--class-name", "x", "--video", "100", code=1
     )
     twice = {"videos": [{"id": i, "name": "100"} for i in (1, 2)], "annotations": []}
