@@ -445,4 +445,4 @@ def test_the_ablation_makes_its_table_and_resumes(project, tmp_path, monkeypatch
     options = [*options[: -2 * len(names)], "--only", "oracle"]
     assert "1 runs, 1 made before" in (told := ablated()) and "| oracle" in told and "supervised" not in told
     told = CliRunner().invoke(ablate_command, ["--only", "q", *map(str, options)])
-    assert told.exit_code == 2 and "no variant q; there are em, no_none," in told.output.replace("\n", " ")
+    assert told.exit_code == 2 and "no variant q; choose from em, no_none," in told.output.replace("\n", " ")

@@ -11,7 +11,7 @@ from vcma.inference.grounder import Grounder
 from vcma.inference.untrained import label_encoder, settings_of
 from vcma.model.clip import crop
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.video_artifacts import tell_strays
+from vcma.pipeline.video_artifacts import report_strays
 from vcma.records.query import Entity, Query
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
@@ -154,9 +154,9 @@ def test_a_stray_file_is_ignored_and_told(tmp_path, capsys):
     samples |= {n: np.array(["b"], object) if samples[n].dtype == object else samples[n].repeat(1) for n in names}
     samples |= {n: np.ones(1, samples[n].dtype) for n in names if samples[n].dtype != object}
     artifact.write(schemas.SAMPLES, tmp_path / "samples.h5", samples, {}, {})
-    tell_strays(tmp_path / "tubes", tmp_path / "samples.h5")
+    report_strays(tmp_path / "tubes", tmp_path / "samples.h5")
     assert capsys.readouterr().err.endswith(
-        "1 files are of no video of this data set and ignored, e.g. 0 backup.h5\n"
+        "1 files belong to no video of this data set and are ignored, e.g. 0 backup.h5\n"
     )
     clips = ClipStore(tmp_path / "tubes", 12, ["b", "without tubes"])
     assert clips.describe()["detector"] == "test" and [p.name for p in clips.files()] == ["b.h5"]

@@ -276,7 +276,7 @@ def test_a_split_that_nothing_is_left_of_blocks(tmp_path, clip):
     (data / "list.json").write_text('["none"]')
     found = findings(data, block | {"files": {"train": "list.json"}}, tmp_path)
     assert [f.detail for f in found if f.kind == "split is empty"] == [
-        "none of 1 sentences is left; see `splits:`, `files:` and skip.json"
+        "none of 1 sentences can be used; see `splits:`, `files:` and skip.json"
     ]
     assert skip_list(found) == {} and not any(f.kind == "split is empty" for f in findings(data, block, tmp_path))
 

@@ -31,4 +31,4 @@ def test_the_summary_says_whose_the_scores_are_and_why_there_are_none(tmp_path):
     assert "\n  untrained (labels and cues) " in told() and "VCMA" not in told()
     for name in ("scores", "reference_points"):
         storage.write_json(folder / f"{name}.json", {})
-    assert told().startswith("nothing is annotated, so nothing is scored\n\nreport: ")
+    assert told().startswith("the data set has no annotations, so nothing is scored\n\nreport: ")

@@ -92,16 +92,16 @@ def test_lines_are_those_an_editor_numbers(tmp_path):
             "a quoted field spans lines 2 to 4",
         ),
         ("clips.csv", "video,sentence\na.mp4,The man\rwalks\n", "line 2 is not valid CSV"),
-        ("clips.jsonl", '{"video": "a"\n', "line 1 is no JSON"),
+        ("clips.jsonl", '{"video": "a"\n', "line 1 is not JSON"),
         (
             "clips.jsonl",
             '{"video": "a", "video": "b", "sentence": "x"}\n',
-            "line 1 is no JSON .*'video' occurs twice",
+            "line 1 is not JSON .*'video' occurs twice",
         ),
         (
             "clips.jsonl",
             '\n{"video": "a", "sentence": "x"} {"video": "b"}\n',
-            "line 2 is no JSON .*something follows",
+            "line 2 is not JSON .*something follows",
         ),
     ],
 )

@@ -82,7 +82,7 @@ def test_predictions_as_json_lines(tmp_path):
     for content, message in (
         ('{"a": {"span": [0, 1]}}\n{"a": {"span": [0, 2]}}', "sample 'a' occurs twice"),
         ('{"a": {"span": [0, 1]}}\n[1]', "line 2 is not an object"),
-        ('{"a": {"span": [0, 1]}}\n{"b"', "line 2 is no JSON"),
+        ('{"a": {"span": [0, 1]}}\n{"b"', "line 2 is not JSON"),
     ):
         path.write_text(content)
         with pytest.raises(InputError, match=message):

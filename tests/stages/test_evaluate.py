@@ -148,7 +148,7 @@ def test_hcstvg_of_both_versions_and_a_carved_validation_split(tmp_path):
     ("options", "code", "told"),
     [
         (("--predictions", "none.json"), 1, "none.json: no such file"),
-        (("--json", "m.json"), 2, "--json belongs to --predictions"),
+        (("--json", "m.json"), 2, "--json needs --predictions"),
         ((), 1, "truth_test.h5: no such artifact"),
         (("--predictions", "theirs.json", "--protocol", "official"), 1, "not defined for vidstg"),
         (("--predictions", "theirs.json", "--split", "val"), 1, "no valid 'splits:'"),

@@ -13,6 +13,7 @@ from typing import Any
 import click
 import numpy as np
 
+from vcma.commands.convert_embeddings import EmbeddingWriter, embedding_writer, embeddings_options
 from vcma.commands.convert_options import conventions_options, described, tell
 from vcma.conversion.dropped import Dropped
 from vcma.conversion.row_arrays import read_rows
@@ -22,7 +23,7 @@ from vcma.conversion.track_sources import CONVENTIONS, FORMATS, track_sources
 from vcma.conversion.tubes import TubeSettings, tube_columns
 from vcma.conversion.video_facts import VideoLookup
 from vcma.datasets.entries import Video
-from vcma.errors import InputError
+from vcma.errors import InputError, RefusedError
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.cli import progress, with_project
 from vcma.pipeline.project import CONFIG, Project
@@ -38,6 +39,8 @@ _CONVERTED = "converted_from"  # among an artifact's parameters
     epilog="""\b
 Examples:
   vcma convert tubes bytetrack/ --from mot --name bytetrack --class-name person --features reid/
+  vcma convert tubes bytetrack/ --from mot --name bytetrack --class-name person --embeddings clip/
+    --encoder envs/encoders/clip-b16
   vcma convert tubes runs/detect/track --from ultralytics --name yolo11n --classes coco.names
   vcma convert tubes masks/ --from masks --name sam2 --class-name person
   vcma convert tubes tracks.json --from coco --name mmtracking
@@ -55,6 +58,7 @@ Then: python stages/parse_queries.py, and python stages/ground_queries.py --untr
     "--first-class", type=click.IntRange(0, 1), default=0, show_default=True, help="Number of the first name."
 )
 @click.option("--features", type=_PATH, help="Appearance of each box: .npy or .h5, or a folder with one a video.")
+@embeddings_options
 @click.option("--max-tubes", type=click.IntRange(1), help="Most tubes of one video.  [default: link_tubes']")
 @click.option(
     "--stride", type=click.IntRange(1), help="Every how many frames the tracker looked, if its numbers say so."
@@ -80,14 +84,15 @@ def convert_tubes(project: Project, source: Path, form: str, name: str, **option
         _conventions(form, options), _class_names(sources.class_names, options), name, max_tubes
     )
     params = {_CONVERTED: form, "source": source.name, "max_tubes": settings.max_tubes}
-    write = _Writer(VideoLookup(project), videos, settings, options["features"], out, params, dropped)
+    embeddings = embedding_writer(project, out.parent / "embeddings", options, params, dropped)
+    write = _Writer(VideoLookup(project), videos, settings, options["features"], embeddings, out, params, dropped)
     counts = Counter[str]()
     for video, reader in progress(sources.readers.items(), len(sources.readers), "convert"):
         try:
             tubes = write(video, reader())
             counts.update(videos=1, tubes=tubes, empty=not tubes)
         except InputError as error:
-            if options["strict"] or len(sources.readers) == 1:
+            if options["strict"] or len(sources.readers) == 1 or isinstance(error, RefusedError):
                 raise
             counts.update(skipped=1)
             click.echo(f"skipped: {video}: {error}", err=True)
@@ -102,12 +107,16 @@ def convert_tubes(project: Project, source: Path, form: str, name: str, **option
 
 @dataclass(frozen=True)
 class _Writer:
-    """Writes the tubes of videos. features: where those of their boxes are; params: of the artifacts."""
+    """Writes the tubes of videos, and their embeddings where there are vectors.
+
+    features: where those of their boxes are; params: of the artifacts.
+    """
 
     lookup: VideoLookup
     videos: Mapping[str, tuple[Video, str]]
     settings: TubeSettings
     features: Path | None
+    embeddings: EmbeddingWriter | None
     out: Path
     params: Mapping[str, Any]
     dropped: Dropped
@@ -119,10 +128,23 @@ class _Writer:
     def __call__(self, video: str, rows: TrackRows) -> int:
         """Write a video's tubes and return how many there are; raises InputError."""
         features = read_rows(self.features, self._names[video], rows.total) if self.features else None
+        vectors = self._vectors(video, rows.total)
         facts = self.lookup.facts(*self.videos[video])
-        columns = tube_columns(rows, features, facts, self.settings, self.dropped)
-        artifact.write(schemas.TUBES, video_file(self.out, video), columns, self.params, _digests(rows, features))
+        columns, row = tube_columns(rows, facts, self.settings, self.dropped)
+        if features is not None:
+            columns["feature"] = features[row]
+        path = video_file(self.out, video)
+        content = artifact.write(schemas.TUBES, path, columns, self.params, _digests(rows, features))
+        if self.embeddings and vectors is not None:
+            self.embeddings(video, path, content, vectors[row])
         return len(columns["tube_score"])
+
+    def _vectors(self, video: str, rows: int) -> np.ndarray | None:
+        """The encoder's vectors of a video's boxes at unit length, if there are any."""
+        if self.embeddings is None:
+            return None
+        vectors = read_rows(self.embeddings.source, self._names[video], rows)
+        return self.embeddings.unit_vectors(vectors, video)
 
 
 def _videos(project: Project) -> dict[str, tuple[Video, str]]:

@@ -1,4 +1,4 @@
-"""What a conversion leaves out or doubts, by reason, so that nothing happens without a word."""
+"""What a conversion leaves out, changes or doubts, by reason, so that nothing happens without a word."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Dropped:
     """Reasons, each with how many things it concerned and the first of them."""
 
     def __init__(self) -> None:
-        self._found: dict[str, tuple[int, str]] = {}
+        self._found: dict[tuple[str, str], tuple[int, str]] = {}
         self._doubted: list[str] = []
 
     def doubt(self, what: str) -> None:
@@ -18,12 +18,19 @@ class Dropped:
 
     def add(self, reason: str, example: object, count: int = 1) -> None:
         """Note `count` things left out; reason: what they are and why, such as "boxes that are not finite"."""
+        self._count("left out", reason, example, count)
+
+    def change(self, what: str, example: object, count: int = 1) -> None:
+        """Note `count` things that are used, but not as they are stored; what: such as "boxes cut to the frame"."""
+        self._count("changed", what, example, count)
+
+    def _count(self, verb: str, what: str, example: object, count: int) -> None:
         if count:
-            before, first = self._found.get(reason, (0, str(example)))
-            self._found[reason] = before + count, first
+            before, first = self._found.get((verb, what), (0, str(example)))
+            self._found[verb, what] = before + count, first
 
     def lines(self) -> Iterator[str]:
         """One line a reason, in the order of their first occurrence."""
-        for reason, (count, first) in self._found.items():
-            yield f"left out: {count:,} {reason}, e.g. {first}"
+        for (verb, what), (count, first) in self._found.items():
+            yield f"{verb}: {count:,} {what}, e.g. {first}"
         yield from self._doubted

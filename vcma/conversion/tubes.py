@@ -46,12 +46,12 @@ class _Points(NamedTuple):
 
 
 def tube_columns(
-    rows: TrackRows, features: np.ndarray | None, facts: VideoFacts, settings: TubeSettings, dropped: Dropped
-) -> Columns:
-    """The TUBES columns of one video: its best tracks, the one with the highest sum of scores first.
+    rows: TrackRows, facts: VideoFacts, settings: TubeSettings, dropped: Dropped
+) -> tuple[Columns, np.ndarray]:
+    """Return the TUBES columns of one video, its best tracks with the highest sum of scores first, and of each
+    point its place among the boxes of the file, int64 [P].
 
-    features: float32 [rows.total, d], or None. Raises InputError where frames, boxes or classes cannot be those of
-    the video.
+    Raises InputError where frames, boxes or classes cannot be those of the video.
     """
     video = facts.video
     points = _usable(_native(rows, facts, settings.conventions), facts, dropped)
@@ -77,7 +77,7 @@ def tube_columns(
         "height": np.int64(video.height),
         **_classes(points.rows.category, counts, settings.class_names),
     }
-    return columns if features is None else columns | {"feature": features[points.rows.row]}
+    return columns, points.rows.row
 
 
 def _native(rows: TrackRows, facts: VideoFacts, conventions: Conventions) -> _Points:

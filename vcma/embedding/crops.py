@@ -1,20 +1,20 @@
-"""Which regions of tubes are looked at, and their pictures."""
+"""Selection of the tube points to embed, and their image crops."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from vcma.records.columns import Columns, rows
+from vcma.records.columns import rows
 from vcma.records.tubes import Tubes
 
 
-def chosen_points(tubes: Tubes, frames: Columns, points: int) -> list[np.ndarray]:
-    """Rows of at most `points` points of each tube, rising: the best scored of as many parts of its detections.
+def chosen_points(tubes: Tubes, usable: np.ndarray, points: int) -> list[np.ndarray]:
+    """Choose at most `points` points of each tube; returns their rows for each tube, in ascending order.
 
-    Interpolated points are chosen only where a tube has no others, those whose frame is not among the FRAMES
-    columns never.
+    A tube's detections are split into `points` consecutive parts, of each of which the highest-scoring detection
+    is chosen. Interpolated points are chosen only if a tube has no detections. usable: bool [P], the points that
+    may be chosen.
     """
-    usable = np.isin(tubes.frame, frames["frame"])[tubes.position] & np.isfinite(tubes.box).all(1)
     found = []
     for tube in range(len(tubes)):
         mine = np.arange(len(tubes.position))[rows(tubes.point_offset, tube)]
@@ -25,13 +25,13 @@ def chosen_points(tubes: Tubes, frames: Columns, points: int) -> list[np.ndarray
     return found
 
 
-def crop(picture: np.ndarray, box: np.ndarray, context: float) -> np.ndarray:
-    """The pixels of a box xyxy [4] of a picture (H, W, 3), with `context` times its sides around it.
+def crop(image: np.ndarray, box: np.ndarray, context: float) -> np.ndarray:
+    """Crop a box xyxy [4] from an image (H, W, 3), with a margin of `context` times its sides.
 
-    As far as the picture goes; at least two pixels a side.
+    The crop is clipped to the image and measures at least two pixels per side.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     margin = context * np.maximum(box[2:] - box[:2], 1)
     low = np.clip(np.floor(box[:2] - margin), 0, [width - 2, height - 2]).astype(int)
     high = np.clip(np.ceil(box[2:] + margin), low + 2, [width, height]).astype(int)
-    return picture[low[1] : high[1], low[0] : high[0]]
+    return image[low[1] : high[1], low[0] : high[0]]

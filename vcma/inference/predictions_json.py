@@ -16,7 +16,7 @@ from vcma.records.sentence import Sentence
 def write_predictions(
     path: Path, predictions: Sequence[Prediction], sentences: Sequence[Sentence], clips: ClipStore
 ) -> None:
-    """Write the predictions of sentences, video by video, so that memory stays flat."""
+    """Write the predictions of sentences, video by video to bound memory."""
 
     def chunks() -> Iterator[bytes]:
         separator = "{\n"
