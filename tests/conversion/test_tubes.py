@@ -244,7 +244,7 @@ def test_pictures_that_are_no_masks_are_one_line(project):
         assert message in told and told.count("\n") == 1
         (folder / name).unlink()
     Image.new("RGB", (WIDTH, HEIGHT)).save(folder / "00001.png")
-    assert "is a picture in colours (RGB), no mask" in convert(project, *source, code=1)
+    assert "is a colour image (RGB), not a mask" in convert(project, *source, code=1)
     Image.new("L", (8, 6)).save(folder / "00001.png")
     assert "has another size than the masks before" in convert(project, *source, code=1)
 
