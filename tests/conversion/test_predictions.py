@@ -215,7 +215,7 @@ def test_mot_text_with_a_table_of_spans(project):
     for row, message in (
         (f"{CAPTION},1,3,", "has 2 tracks, but line 2 of the spans does not say which"),
         (f"{CAPTION},1,3,9", "has no track 9, which line 2 of the spans refers to"),
-        (f"{CAPTION},1,x,4", "line 2 is no sample,begin,end,track"),
+        (f"{CAPTION},1,x,4", "line 2 is not sample,begin,end,track"),
         (f"{CAPTION},0.04,0.1,4", "frame 0.04 is not an integer: is it in seconds?"),
     ):
         (project / "mot" / "spans.csv").write_text(f"sample,begin,end,track\n{row}\n")

@@ -191,14 +191,14 @@ def test_what_cannot_be_used_is_counted(project):
     for line in (
         "1 boxes marked to be ignored (confidence 0), e.g. 100.txt",
         "1 boxes with a negative id, e.g. 100.txt",
-        "2 boxes without an area in the picture, e.g. 100",
+        "2 boxes without area in the frame, e.g. 100",
         "1 boxes or scores that are not finite, e.g. 100",
-        "1 boxes of frames behind the video's end, e.g. 100",
-        "1 second boxes of a track in one frame, e.g. 100",
-        "1 parts of scores beyond 0 to 1, e.g. 100",
+        "1 boxes in frames after the end of the video, e.g. 100",
+        "1 further boxes of a track in one frame, e.g. 100",
         "1 files of videos that the data set does not have, e.g. elsewhere.txt",
     ):
         assert f"left out: {line}\n" in told
+    assert "changed: 1 scores clipped to the range from 0 to 1, e.g. 100\n" in told
     found = tubes(project)
     assert found["frame"][found["position"]].tolist() == [0, 6, 7]
     assert found["box"].tolist() == [[10, 20, 40, 40], [12, 20, 42, 40], [50, 20, 64, 40]]
@@ -209,9 +209,12 @@ def test_a_bad_video_among_others_is_skipped_and_told(project):
     mot(project, [(0, 7, 10, 20, 30, 20, 1)], "200")
     source = [mot(project, [(1, 7, 10, 20, 30, 20, 1)]), "--from", "mot", "--class-name", "person"]
     told = convert(project, *source)
-    assert "skipped: 200: 200: a frame has a number below 1: numbers count from 0; say --first-frame 0" in told
+    assert (
+        "skipped: 200: 200: a frame number is below 1: numbers are probably counted from 0; pass --first-frame 0"
+        in told
+    )
     assert "convert: 1 videos, 1 tubes, 0 empty, 1 skipped" in told
-    assert "say --first-frame 0" in convert(project, *source, "--strict", code=1)
+    assert "pass --first-frame 0" in convert(project, *source, "--strict", code=1)
 
 
 def test_masks_of_a_smaller_picture_are_scaled_and_those_of_another_shape_refused(project):
@@ -226,7 +229,7 @@ def test_masks_of_a_smaller_picture_are_scaled_and_those_of_another_shape_refuse
     convert(project, *single)
     assert tubes(project)["box"].tolist() == [[10, 20, 40, 40]]
     small.resize((32, 32)).save(folder / "00000.png")
-    assert "its pictures are 32 x 32, the video 64 x 48: another shape" in convert(project, *source, code=1)
+    assert "its frames are 32 x 32, the video 64 x 48: another aspect ratio" in convert(project, *source, code=1)
 
 
 def test_pictures_that_are_no_masks_are_one_line(project):
@@ -246,7 +249,7 @@ def test_pictures_that_are_no_masks_are_one_line(project):
     Image.new("RGB", (WIDTH, HEIGHT)).save(folder / "00001.png")
     assert "is a colour image (RGB), not a mask" in convert(project, *source, code=1)
     Image.new("L", (8, 6)).save(folder / "00001.png")
-    assert "has another size than the masks before" in convert(project, *source, code=1)
+    assert "differs in size from the masks before" in convert(project, *source, code=1)
 
 
 def test_255_is_left_open_beside_other_objects(project):
@@ -291,7 +294,7 @@ def test_linked_tubes_are_spared(project):
         ("1,7,10,20,a,b\n", "line 1 contains a field that is not a number"),
         ("1,7.5,10,20,3,3\n", "an id is not an integer"),
         ("1.5,7,10,20,3,3\n", "frame 1.5 is not an integer: is it in seconds?"),
-        ("900,7,10,20,3,3\n", "frame 899 of a video of 50 frames: another frame rate, or another video"),
+        ("900,7,10,20,3,3\n", "frame 899 of a video of 50 frames: another frame rate or another video"),
     ],
 )
 def test_a_text_that_is_none_of_tracks_is_one_line(project, text, message):
