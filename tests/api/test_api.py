@@ -132,7 +132,10 @@ def test_tubes_that_a_model_cannot_read_are_refused(project, found, model, tmp_p
 
     refused("are tubes of detector x, the model needs those of", detector="x")
     refused("has features of width 1, the model", feature=columns["feature"][:, :1])
-    refused("its class_name are not those", class_name=np.array(["cat", *columns["class_name"][1:]], object))
+    refused(
+        "class_name differs from that of the other videos",
+        class_name=np.array(["cat", *columns["class_name"][1:]], object),
+    )
     # In another order they are the same.
     order = np.arange(len(columns["class_name"]))[::-1]
     shuffled = {"class_name": columns["class_name"][order], "class_prob": columns["class_prob"][:, order]}
