@@ -48,7 +48,8 @@ def table() -> str:
     rows = ["| command | what it does | for example |", "|---|---|---|"]
     for call in COMMANDS:
         text = COMMANDS[call].help.split("\n\n")[0].replace("\n", " ")
-        rows.append(f"| `{call}` | {text} | `{examples_of(call)[0]}` |")
+        example = examples_of(call)[0].replace("|", "\\|")
+        rows.append(f"| `{call}` | {text} | `{example}` |")
     return "\n".join(rows)
 
 
