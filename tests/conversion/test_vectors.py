@@ -193,6 +193,6 @@ def test_which_encoder_made_them_is_asked_for_and_kept(project, encoder, tmp_pat
     assert str(embeddings(project, VIDEOS[0])["encoder"]) == f"{encoder.name} context 0"
     convert(project)  # other tubes: the vectors are no longer theirs, which reading them says
     convert(project, "--max-tubes", 1)
-    with pytest.raises(InputError, match="made of other tubes"):
+    with pytest.raises(InputError, match="computed from other tubes"):
         tubes = artifacts(project) / "tubes" / f"{VIDEOS[0]}.h5"
         read_embeddings(artifacts(project) / "embeddings", VIDEOS[0], tubes)
