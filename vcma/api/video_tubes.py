@@ -51,7 +51,7 @@ class VideoTubes:
     end: int
     notes: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    _seen: dict[str, Embeddings] = field(default_factory=dict, repr=False)
+    _embeddings: dict[str, Embeddings] = field(default_factory=dict, repr=False)  # by their fingerprint
 
     @classmethod
     def of(
@@ -85,17 +85,20 @@ class VideoTubes:
         """Frames a second; an assumption where nothing tells them."""
         return self.timeline.fps or ASSUMED_FPS
 
-    def seen_by(self, encoder: DualEncoder, project: Project) -> Embeddings:
-        """What a region-text encoder sees in the tubes, once for each encoder; the video is decoded again."""
-        from vcma.embedding.tube_embeddings import embed
+    def keep(self, embeddings: Embeddings) -> None:
+        """Keep embeddings of the tubes, so that `embedded_by` need not make them."""
+        self._embeddings[embeddings.encoder] = embeddings
 
-        how = project.section("embed_tubes")
-        key = fingerprint(encoder.name, how["context"])
-        if key not in self._seen:
-            whole = [(0, len(self.timeline))]
-            frames = sample(self.pictures, whole, **project.section("extract_frames"))
-            self._seen[key] = Embeddings.of(embed(encoder, frames, self.tubes, **how))
-        return self._seen[key]
+    def embedded_by(self, encoder: DualEncoder, project: Project) -> Embeddings:
+        """Return the embeddings of the tubes by a region-text encoder.
+
+        Unless they are kept, the video is decoded once more, and they are kept from then on.
+        """
+        key = fingerprint(encoder.name, project.section("embed_tubes")["context"])
+        if key not in self._embeddings:
+            frames = sampled_frames(self.pictures, project.section("extract_frames"))
+            self.keep(Embeddings.of(embed(encoder, frames, self.tubes, **project.section("embed_tubes"))))
+        return self._embeddings[key]
 
     def save(self, path: str | Path) -> None:
         """Write the tubes as an artifact, which `Pipeline.read_tubes` and `read_artifact` read."""
@@ -136,35 +139,50 @@ def tube_sections(project: Project) -> dict[str, dict[str, Any]]:
     return {name: project.section(name) for name in ("extract_frames", "detect_proposals", "link_tubes")}
 
 
-def find_tubes(
+def sampled_frames(
     pictures: Pictures,
+    sampling: Mapping[str, Any],
+    *,
+    tell: Callable[[str], object] = lambda note: None,
+    watch: Watch = unwatched,
+) -> Columns:
+    """Return the FRAMES columns of a whole video. sampling: the section `extract_frames`.
+
+    tell: called with what is amiss with the video, in words; what there is of it is searched.
+    """
+    if pictures.timeline.missing:
+        tell(pictures.timeline.missing)
+    whole = [(0, len(pictures.timeline))]
+    return sample(pictures, whole, tell=tell, watch=partial(watch, what="decode"), **sampling)
+
+
+def find_tubes(
+    frames: Columns,
     detector: Detector,
     sections: Mapping[str, Mapping[str, Any]],
     *,
     threads: int = 0,
-    tell: Callable[[str], object] = lambda note: None,
     watch: Watch = unwatched,
 ) -> Columns:
-    """The TUBES columns of a whole video: its frames sampled, regions found, and linked over time.
+    """Return the TUBES columns of a video from its FRAMES columns: regions found, and linked over time.
 
-    sections: those of `tube_sections`. tell: called with what is amiss
-    with the video, in words; what there is of it is searched. threads as in `propose`.
+    sections: those of `tube_sections`. threads as in `propose`.
     """
     from vcma.detection.proposals import propose
     from vcma.linking.linker import link
 
-    if pictures.timeline.missing:
-        tell(pictures.timeline.missing)
-    frames = sample(
-        pictures,
-        [(0, len(pictures.timeline))],
-        tell=tell,
-        watch=partial(watch, what="decode"),
-        **sections["extract_frames"],
-    )
     how = {key: value for key, value in sections["detect_proposals"].items() if key != "precision"}
     found = propose(detector, frames, threads=threads, watch=lambda r: watch(r, len(r), what="detect"), **how)
     return link(found, **sections["link_tubes"])
+
+
+def embed(
+    encoder: DualEncoder, frames: Columns, tubes: Tubes, watch: Watch = unwatched, **parameters: Any
+) -> Columns:
+    """Return the EMBEDDINGS columns of a video's tubes. parameters: the section `embed_tubes`."""
+    from vcma.embedding import tube_embeddings
+
+    return tube_embeddings.embed(encoder, frames, tubes, watch=partial(watch, what="embed"), **parameters)
 
 
 def _searched(sampled: np.ndarray, timeline: Timeline, sampling: Mapping[str, Any]) -> tuple[int, int]:

@@ -31,12 +31,11 @@ def read_tubes(folder: Path, video: str, *, features: bool = True) -> Tubes | No
     return Tubes.of(artifact.read(schemas.TUBES, path, None if features else _WITHOUT_FEATURES))
 
 
-def read_embeddings(folder: Path, video: str, tubes: Path) -> Embeddings:
-    """What an encoder sees in the tubes of a video, whose file is `tubes`.
+def read_embeddings(path: Path, tubes: Path) -> Embeddings:
+    """Return the embeddings of the tubes of one video, stored in two artifacts.
 
-    Raises InputError if there is nothing, or it is of other tubes.
+    Raises InputError if there are none, or they are of other tubes.
     """
-    path = video_file(folder, video)
     found = Embeddings.of(artifact.read(schemas.EMBEDDINGS, path))
     if artifact.attributes(path)["inputs"].get("tubes") != artifact.attributes(tubes)["content"]:
         raise InputError("was made of other tubes than there are", path, schemas.EMBEDDINGS.remedy)

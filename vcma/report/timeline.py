@@ -40,7 +40,8 @@ def place(case: Case, span: tuple[int, int]) -> str:
 
 
 def tube_rows(case: Case, tubes: Tubes) -> list[TubeRow]:
-    """The tubes of the video, the answer and those of entities first: where in the segment each is present."""
+    """Return where in the segment each tube is present, the answer and those of entities first; tubes that are
+    nowhere in it are left out."""
 
     def row(tube: int) -> TubeRow:
         points = rows(tubes.point_offset, tube)
@@ -50,7 +51,7 @@ def tube_rows(case: Case, tubes: Tubes) -> list[TubeRow]:
         return TubeRow(tube, tube_name(tubes, tube), parts)
 
     order = sorted(range(len(tubes)), key=lambda n: (n != case.tube, n not in case.entity_tube, n))
-    return [row(tube) for tube in order]
+    return [found for tube in order if (found := row(tube)).parts or tube == case.tube]
 
 
 def _intervals(position: np.ndarray, bridged: np.ndarray, frame: np.ndarray) -> list[tuple[int, int, bool]]:
