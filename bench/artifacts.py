@@ -1,8 +1,8 @@
-"""Artifacts written and read beside raw h5py.
+"""Time to write and read artifacts, compared with raw h5py.
 
     python bench/artifacts.py [--rounds 9] [--json FILE]
 
-Raw h5py stores and reads the same columns, with nothing checked, hashed or replaced. Waiting for the disk counts.
+Raw h5py stores the same columns without validation, hashing and atomic replacement. Wall-clock time, disk included.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def read_raw(path: Path) -> dict:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description="Artifacts beside raw h5py.")
-    options.add_argument("--rounds", type=int, default=9)
-    options.add_argument("--json", type=Path, help="write the figures here")
+    options = argparse.ArgumentParser(description="Time to write and read artifacts, compared with raw h5py.")
+    options.add_argument("--rounds", type=int, default=9, help="repetitions")
+    options.add_argument("--json", type=Path, help="write the results to this file")
     args = options.parse_args()
     comparisons: dict[str, turns.Seconds] = {}
     with tempfile.TemporaryDirectory() as folder:

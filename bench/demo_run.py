@@ -1,4 +1,4 @@
-"""Where the minutes of the demo go: every stage once, from nothing, in a project beside this one.
+"""Time of each stage of the demo: every stage once, from scratch, in a temporary project.
 
 python bench/demo_run.py [--json FILE]
 """
@@ -22,7 +22,7 @@ STAGES = tuple(yaml.safe_load((turns.ROOT / "dvc.yaml").read_text())["stages"]) 
 
 
 def run(stage: str, project: Path) -> dict[str, float]:
-    """Seconds of the clock and of CPU, and peak MB, of one stage with one worker."""
+    """Run one stage with one worker; returns wall-clock seconds, CPU seconds and peak memory in MB."""
     command = [sys.executable, str(turns.ROOT / f"stages/{stage}.py"), "--config", str(project / "pipeline.yaml")]
     begin = time.perf_counter()
     with subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
@@ -36,8 +36,8 @@ def run(stage: str, project: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description="Seconds of every stage of the demo, one worker each.")
-    options.add_argument("--json", type=Path, help="write the figures here")
+    options = argparse.ArgumentParser(description="Time of each stage of the demo, with one worker.")
+    options.add_argument("--json", type=Path, help="write the results to this file")
     args = options.parse_args()
     found = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -49,7 +49,7 @@ def main() -> None:
         shutil.copytree(turns.ROOT / "results", project / "results")
         for stage in STAGES:
             found[stage] = run(stage, project)
-            print("{0}: {seconds:.1f} s, {cpu:.1f} s of CPU, {MB:.0f} MB".format(stage, **found[stage]), flush=True)
+            print("{0}: {seconds:.1f} s, {cpu:.1f} s CPU, {MB:.0f} MB".format(stage, **found[stage]), flush=True)
     if args.json:
         args.json.write_text(json.dumps({"stages": found}, indent=1) + "\n")
 

@@ -1,6 +1,6 @@
-"""Frames per second of the detector as the pipeline runs it, of the bare model, and of detectron2's predictor.
+"""Detection time of the pipeline's detector, the bare model and detectron2's DefaultPredictor.
 
-All three see the same frames at the same size with the same threads, in turns.
+All three process the same frames at the same size with the same number of threads, in alternation.
 
     python bench/detect_proposals.py --config envs/detectors/demo.yaml --weights demo/detector.pth
 """
@@ -27,7 +27,7 @@ _WANTED: dict[str, Any] = {"top_k": 20, "score_threshold": 0.05, "nms_threshold"
 
 
 def drawn_frames(count: int) -> list[np.ndarray]:
-    """Still pictures of the drawn world, (240, 320, 3) uint8 BGR."""
+    """Render images of the demo's synthetic world, (240, 320, 3) uint8 BGR."""
     sys.path.append(str(turns.ROOT / "demo"))
     from world.dataset import still_pictures
 
@@ -35,7 +35,7 @@ def drawn_frames(count: int) -> list[np.ndarray]:
 
 
 def configured(config: str, weights: str) -> tuple[Any, dict[str, Any]]:
-    """The configuration with the number of classes and attributes of its weights, and the weights."""
+    """Return the weights, and the configuration with their number of classes and attributes."""
     cfg = read_config(config, Path())
     checkpoint = read_checkpoint(Path(weights))
     cfg.MODEL.ROI_HEADS.NUM_CLASSES = len(checkpoint["class_names"])
@@ -47,7 +47,7 @@ def configured(config: str, weights: str) -> tuple[Any, dict[str, Any]]:
 
 
 def bare_loop(cfg: Any, checkpoint: dict[str, Any], frames: list[np.ndarray], batch: int) -> Callable[[], None]:
-    """The model's own batched forward on tensors made beforehand."""
+    """Batched forward passes of the model on precomputed tensors."""
     import torch
 
     model = build_model(cfg, "cpu").eval()
@@ -63,7 +63,7 @@ def bare_loop(cfg: Any, checkpoint: dict[str, Any], frames: list[np.ndarray], ba
 
 
 def predictor_loop(cfg: Any, frames: list[np.ndarray]) -> Callable[[], None]:
-    """detectron2's DefaultPredictor, one frame after another."""
+    """detectron2's DefaultPredictor, frame by frame."""
     from detectron2.engine import DefaultPredictor
 
     predictor = DefaultPredictor(cfg)
@@ -71,7 +71,7 @@ def predictor_loop(cfg: Any, frames: list[np.ndarray]) -> Callable[[], None]:
 
 
 def our_loop(config: str, weights: str, frames: list[np.ndarray], batch: int) -> Callable[[], None]:
-    """`detect` as the stage calls it."""
+    """`Detector.detect` with the arguments of the stage."""
     detector = load_detector({"backend": "detectron2", "config": config, "weights": weights}, Path())
 
     def run() -> None:
@@ -83,16 +83,16 @@ def our_loop(config: str, weights: str, frames: list[np.ndarray], batch: int) ->
 
 @click.command()
 @click.option("--config", default="envs/detectors/demo.yaml", show_default=True, help="detectron2 configuration")
-@click.option("--weights", default="demo/detector.pth", show_default=True, help="its weights, with names")
-@click.option("--frames", "count", default=32, show_default=True, help="frames to detect in, 320 x 240")
-@click.option("--batch", default=8, show_default=True, help="frames in one forward pass")
-@click.option("--threads", default=1, show_default=True, help="threads of torch")
-@click.option("--repeats", default=5, show_default=True, help="turns of each")
-@click.option("--json", "output", type=click.Path(path_type=Path), help="also write the numbers to this file")
+@click.option("--weights", default="demo/detector.pth", show_default=True, help="its weights, with class names")
+@click.option("--frames", "count", default=32, show_default=True, help="number of frames, 320 x 240 px")
+@click.option("--batch", default=8, show_default=True, help="frames per forward pass")
+@click.option("--threads", default=1, show_default=True, help="torch threads")
+@click.option("--repeats", default=5, show_default=True, help="repetitions")
+@click.option("--json", "output", type=click.Path(path_type=Path), help="write the results to this file")
 def main(
     config: str, weights: str, count: int, batch: int, threads: int, repeats: int, output: Path | None
 ) -> None:
-    """Compare the speed of the three ways."""
+    """Compare detection times of the pipeline, the bare model and detectron2's DefaultPredictor."""
     import torch
 
     import_detectron2()

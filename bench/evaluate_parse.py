@@ -1,20 +1,20 @@
-"""How well sentences are read, measured against a VidSTG annotation file.
+"""Evaluation of the sentence parser on a VidSTG annotation file.
 
     python bench/evaluate_parse.py --annotations val_annotations.json [--failures 20] [--json FILE]
 
-The key of a sentence is its record's `used_relation`, the categories of its two ends and its `target_id`. Reported
-for two halves of the *videos*, split by a hash of their ids: `development`, which the rules were written on, and
-`held-back`.
+The ground truth (key) of a sentence is its record's `used_relation`, the categories of subject and object, and
+`target_id`. Results are reported for two halves of the *videos*, split by a hash of their ids: `development`, on
+which the rules were written, and `held-back`. All values are percentages of sentences.
 
-- predicate: a relation of the parse states the annotated predicate (SYNONYMS) or its inverse (INVERSES).
-- directed: such a relation also has the right ends, the right way round. An end is right if its head, or a word
-  before it ("adult woman"), is a name of the annotated category (NAMES), and if the end that is asked for is the
-  target of the parse: where both ends share a category, names cannot tell and this scores the grammatical role.
-- target: of a caption, the annotated subject: a name of its category, and the first one named where both ends
-  share it; of a question, the wh-word.
-- no relation: sentences read without any relation.
-- unmentioned: no word of the annotated predicate or its inverse stands in the sentence.
-- wrong key: found, by reading every failure, to contradict its own sentence (WRONG_KEYS).
+- predicate: a parsed relation has the annotated predicate (SYNONYMS) or its inverse (INVERSES).
+- directed: such a relation also has the correct subject and object. An argument is correct if its head, or a word
+  before it ("adult woman"), is a name of the annotated category (NAMES); in addition, the argument that the
+  sentence asks for must be the parsed target. If both have the same category, this tests the grammatical role.
+- target: for a caption, the parsed target is the annotated subject: an entity with a name of its category, the
+  first such entity if the object has the same category. For a question, it is the wh-word.
+- no relation: no relation was parsed.
+- unmentioned: the sentence does not contain the annotated predicate or its inverse.
+- wrong key: the annotation contradicts its sentence, as found by reading all failures (WRONG_KEYS).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pathlib import Path
 from vcma.parsing.parser import draw, parse
 from vcma.records.query import Query
 
-# What a person may call a thing of each category; the category's own words always count.
+# Names by which annotators refer to objects of each category, in addition to the category's own words.
 NAMES = {
     "adult": "man woman person people lady guy girl boy player bride groom student teacher audlt",
     "child": "kid boy girl baby children toddler person people",
@@ -56,7 +56,7 @@ NAMES = {
     "laptop": "computer",
     "refrigerator": "fridge",
 }
-# Other ways to say a predicate. The parse itself writes "next to" for "next_to" and "beside", and so on.
+# Synonyms of predicates. The parser already normalises spelling, e.g. "next_to" and "beside" to "next to".
 SYNONYMS = {
     "away": "away from",
     "play(instrument)": "play",
@@ -85,8 +85,8 @@ INVERSES = {
 }
 
 
-# Sentences of the official validation file whose key contradicts them, with the predicate of the key and the end it
-# asks for: "who is behind the adult?" cannot ask for the one that the adult is behind.
+# Sentences of the official validation file that contradict their annotation, with the annotated predicate and
+# target: "who is behind the adult?" cannot ask for the object that the adult is behind.
 WRONG_KEYS = {
     ("there is a little child in front of the table.", "in_front_of", "subject"),
     ("who are the adults in red clothes watching at?", "watch", "subject"),
@@ -107,7 +107,7 @@ WRONG_KEYS = {
 
 @dataclass(frozen=True)
 class Case:
-    """One sentence and its key; object None: an action on its own; `asked`: the end that is asked for."""
+    """A sentence and its annotation. object: None for an intransitive action; asked: "subject" or "object"."""
 
     text: str
     video: str
@@ -120,6 +120,8 @@ class Case:
 
 @dataclass(frozen=True)
 class Score:
+    """Result for one sentence; fields as in the module docstring (related: any relation was parsed)."""
+
     predicate: bool
     directed: bool
     target: bool
@@ -132,7 +134,7 @@ Scored = tuple[Case, Query, Score]
 
 
 def cases(path: Path) -> Iterator[Case]:
-    """Every caption and question of an annotation file."""
+    """Yield every caption and question of an annotation file."""
     for record in json.loads(path.read_text("utf-8")):
         category = {o["tid"]: o["category"] for o in record["subject/objects"]}
         relation = record["used_relation"]
@@ -151,7 +153,7 @@ def cases(path: Path) -> Iterator[Case]:
 
 
 def held_back(video: str) -> bool:
-    """A half of the videos, at random but the same on every machine."""
+    """Return whether a video is in the held-back half: a random half, but the same on every machine."""
     return hashlib.sha256(video.encode()).digest()[0] % 2 == 1
 
 
@@ -160,7 +162,7 @@ def spellings(predicate: str) -> set[str]:
 
 
 def states(found: str, predicate: str) -> bool:
-    """Whether a parsed predicate says the annotated one: alone, or behind a verb ("walk towards")."""
+    """Return whether a parsed predicate is the annotated one, possibly preceded by a verb ("walk towards")."""
     return any(found == s or found.endswith(" " + s) for s in spellings(predicate))
 
 
@@ -173,7 +175,7 @@ def names(category: str) -> set[str]:
 
 
 def is_named(query: Query, index: int | None, category: str | None) -> bool:
-    """Whether an entity is called by a name of the category, by head or by a word before it ("adult woman")."""
+    """Return whether an entity's head, or a word before it ("adult woman"), is a name of the category."""
     if index is None or category is None:
         return index is category
     entity = query.entities[index]
@@ -184,7 +186,7 @@ def is_named(query: Query, index: int | None, category: str | None) -> bool:
 
 
 def directed(case: Case, query: Query) -> bool:
-    """Some relation states the key with both ends right; the asked one is the target."""
+    """Return whether a relation matches the annotation, with correct arguments and the asked one as the target."""
     for r in query.relations:
         ends = {"subject": r.subject, "object": r.object}
         swapped = {"subject": r.object, "object": r.subject}
@@ -198,7 +200,7 @@ def directed(case: Case, query: Query) -> bool:
 
 
 def target_right(case: Case, query: Query) -> bool:
-    """A question's target is its wh-word; a caption's the annotated subject."""
+    """Return whether the parsed target is the wh-word of a question, or the annotated subject of a caption."""
     if case.query_type == "questions":
         return "wh" in query.entities[query.target].flags
     named = [i for i in range(len(query.entities)) if is_named(query, i, case.subject)]
@@ -208,7 +210,7 @@ def target_right(case: Case, query: Query) -> bool:
 
 
 def mentioned(case: Case) -> bool:
-    """Whether the chief word of the predicate, or of its inverse, stands in the sentence in some inflection."""
+    """Return whether the main word of the predicate, or of its inverse, occurs in the sentence in any form."""
     predicates = {case.predicate, INVERSES.get(case.predicate, case.predicate)}
     chief = {s.split()[-1 if s.startswith("in ") else 0] for p in predicates for s in spellings(p)}
     chief = {"front" if s == "of" else s for s in chief} | ({"beside"} if "next" in chief else set())
@@ -217,7 +219,7 @@ def mentioned(case: Case) -> bool:
 
 
 def is_wrong(case: Case) -> bool:
-    """Whether the key is known to contradict its sentence."""
+    """Return whether the annotation is known to contradict its sentence."""
     return (case.text.strip(), case.predicate, case.asked) in WRONG_KEYS
 
 
@@ -238,7 +240,7 @@ def score(case: Case, query: Query) -> Score:
 
 
 def summary(scores: list[Score]) -> dict[str, float]:
-    """Percentages of a list of scores."""
+    """Percentages over a list of scores."""
     n = max(len(scores), 1)
 
     def share(field: str, value: bool = True) -> float:
@@ -256,10 +258,12 @@ def summary(scores: list[Score]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Score the sentence parser against a VidSTG annotation file.")
+    parser = argparse.ArgumentParser(description="Evaluate the sentence parser on a VidSTG annotation file.")
     parser.add_argument("--annotations", type=Path, required=True, help="VidSTG annotation file")
-    parser.add_argument("--failures", type=int, default=0, help="wrong sentences of the development half to print")
-    parser.add_argument("--json", type=Path, help="write the scores here")
+    parser.add_argument(
+        "--failures", type=int, default=0, help="number of failures of the development half to print"
+    )
+    parser.add_argument("--json", type=Path, help="write the results to this file")
     options = parser.parse_args()
     everything = list(cases(options.annotations))
     queries = list(parse(case.text for case in everything))
@@ -273,7 +277,7 @@ def main() -> None:
 
 
 def tabulate(scored: list[Scored]) -> dict[str, dict[str, float]]:
-    """A row of percentages for each half and query type, and for the sentences whose ends share a category."""
+    """Percentages by half and query type, and for sentences whose subject and object have the same category."""
     halves: defaultdict[str, list[Score]] = defaultdict(list)
     for case, _, result in scored:
         for half in ("held-back" if held_back(case.video) else "development", "all"):
@@ -284,7 +288,7 @@ def tabulate(scored: list[Scored]) -> dict[str, dict[str, float]]:
 
 
 def print_failures(scored: list[Scored], limit: int) -> None:
-    """Wrong sentences of the development half, each once."""
+    """Print distinct failures of the development half."""
     wrong = {
         case.text: (case, query, result)
         for case, query, result in scored
@@ -292,7 +296,7 @@ def print_failures(scored: list[Scored], limit: int) -> None:
     }
     for case, query, result in list(wrong.values())[:limit]:
         failed = [f for f in ("predicate", "directed", "target") if not getattr(result, f)]
-        print(f"{case.text}\n    key: {case.subject} {case.predicate} {case.object}, asked: {case.asked}")
+        print(f"{case.text}\n    key: {case.subject} {case.predicate} {case.object}, target: {case.asked}")
         print(f"    wrong: {', '.join(failed)}\n    " + draw(query).replace("\n", "\n    "))
 
 

@@ -1,9 +1,9 @@
-"""Frame extraction at 5 frames a second beside plain OpenCV, PyAV and decord, each storing the same JPEGs.
+"""Frame extraction at 5 frames per second, compared with OpenCV, PyAV and decord.
 
     python bench/extract_frames.py VIDEO ... [--rounds 5] [--json FILE]
 
-In turns in one process, one thread each. Only what is installed takes part. The same native frames are wanted of
-all; each is decoded, scaled to 640 px and coded as JPEG of quality 90.
+All methods extract the same native frames, scale them to 640 px and encode them as JPEG with quality 90. They run
+in alternation in one process, with one thread each. Libraries that are not installed are skipped.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def ours(path: Path, wanted: list[int]) -> list[bytes]:
 
 
 def opencv(path: Path, wanted: list[int]) -> list[bytes]:
-    """The usual loop: grab every frame, retrieve the wanted."""
+    """Grab every frame, retrieve the wanted ones."""
     capture, keep, found = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1]), set(wanted), []
     for i in range(wanted[-1] + 1):
         if capture.grab() and i in keep:
@@ -75,18 +75,18 @@ def rivals() -> dict[str, Way]:
     found: dict[str, Way] = {"OpenCV": opencv, "PyAV": pyav}
     if importlib.util.find_spec("decord"):
         return found | {"decord": decord}
-    print("decord is not installed, left out")
+    print("skipped decord: not installed")
     return found
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description="Frame extraction beside its alternatives.")
-    options.add_argument("videos", type=Path, nargs="+")
-    options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--json", type=Path, help="write the figures here")
+    options = argparse.ArgumentParser(description="Frame extraction, compared with OpenCV, PyAV and decord.")
+    options.add_argument("videos", type=Path, nargs="+", help="video files")
+    options.add_argument("--rounds", type=int, default=5, help="repetitions")
+    options.add_argument("--json", type=Path, help="write the results to this file")
     args = options.parse_args()
     cv2.setNumThreads(1)
-    grids: dict[str, dict[Path, list[int]]] = {}  # videos of one size together
+    grids: dict[str, dict[Path, list[int]]] = {}  # by video size
     for path in args.videos:
         width, height = examine(path, thorough=False).size
         grid = sampling.time_grid([(0, -1)], read_timeline(path).elapsed, HOW["rate"], HOW["max_frames"])

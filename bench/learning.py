@@ -1,12 +1,12 @@
-"""Whether EM climbs on real footage: rounds of EM on street windows, beside the answers without a model.
+"""EM training on real street videos, compared with predictions without a trained model.
 
     python bench/learning.py --data FOLDER [--boxes true|fastestdet|yolox] [--seeds 3] [--rounds 12] [--out FOLDER]
 
-FOLDER is that of bench/real_pixels.py, whose frames and regions are shared. `--boxes true` takes the true boxes,
-jittered and thinned by the data's own script, in place of a detector's. Training reads sentences alone, no box and
-no span; the last round is scored, and nothing is chosen by validation. Prints m_vIoU by query type for every seed,
-and the paired difference to the answers without a model with its 95 % interval over videos; with `--out` the table
-and the figure of the rounds go to rounds.md and rounds.png there.
+FOLDER has the same contents as for bench/real_pixels.py; frames and regions are shared with it. `--boxes true`
+replaces detections by the ground-truth boxes, jittered and subsampled by a script of the data set. Training uses
+only sentences, no boxes or spans; the last round is evaluated, and nothing is selected on the validation split.
+Prints m_vIoU by query type for every seed, and the paired difference from the predictions without a model, with a
+95 % confidence interval over videos. `--out` writes the table and figure of the rounds to rounds.md and rounds.png.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from vcma.training.validation import Validation
 
 
 def linked(config: Path, name: str, true_boxes: Path | None) -> Project:
-    """The project whose tubes of set `name` are made; true_boxes: the script that stands in for the detector."""
+    """Link the tubes of data set `name`; true_boxes: script that replaces the detector. Returns the project."""
     if true_boxes:
         values = yaml.safe_load(config.read_text())
         values["datasets"][name] = values["datasets"]["street"]
@@ -57,7 +57,7 @@ def linked(config: Path, name: str, true_boxes: Path | None) -> Project:
 
 
 def trained(train: TrainingSet, validation: Validation, settings: Settings) -> tuple[History, np.ndarray]:
-    """The rounds of one training, and the vIoU of each sample after the last."""
+    """Train a model; returns the history of rounds and the vIoU of each sample after the last."""
     trainer = Trainer(build(train.vocabulary, train.encoder.texts.embed, settings), train.steps(settings))
     history = fit(trainer, train.epochs(settings), partial(round_row, validation), lambda _: None, [], "cpu")
     answers = [j.answer("p") for j in validation.judged(trainer.ema)]
@@ -69,7 +69,7 @@ def by_type(scores: np.ndarray, kinds: np.ndarray) -> str:
 
 
 def report(untrained: np.ndarray, scores: Sequence[np.ndarray], truth: Any) -> None:
-    """Print scores by seed, and the paired differences by query type."""
+    """Print the scores of each seed, and the paired differences, by query type."""
     kinds = np.asarray(truth["query_type"], str)
     print(f"without a model   {by_type(untrained, kinds)}")
     for seed, found in enumerate(scores):
@@ -78,16 +78,16 @@ def report(untrained: np.ndarray, scores: Sequence[np.ndarray], truth: Any) -> N
     for kind in np.unique(kinds):
         mine = kinds == kind
         value = mean_with_interval(difference[mine], np.asarray(truth["video"])[mine])
-        print(f"EM minus it, {kind}: {value.value:+.3f} [{value.low:+.3f}, {value.high:+.3f}]")
+        print(f"difference, {kind}: {value.value:+.3f} [{value.low:+.3f}, {value.high:+.3f}]")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="the folder with the sets and the weights")
-    parser.add_argument("--boxes", choices=["true", *DETECTORS], default="true", help="whose regions")
-    parser.add_argument("--seeds", type=int, default=3, help="training seeds")
-    parser.add_argument("--rounds", type=int, default=12, help="rounds of EM")
-    parser.add_argument("--out", type=Path, help="write rounds.md and rounds.png into this folder")
+    parser.add_argument("--data", type=Path, required=True, help="folder with data sets and weights")
+    parser.add_argument("--boxes", choices=["true", *DETECTORS], default="true", help="source of the regions")
+    parser.add_argument("--seeds", type=int, default=3, help="number of training seeds")
+    parser.add_argument("--rounds", type=int, default=12, help="number of EM rounds")
+    parser.add_argument("--out", type=Path, help="write rounds.md and rounds.png to this folder")
     args = parser.parse_args()
     torch.set_num_threads(1)
     data, true = args.data.resolve(), args.boxes == "true"

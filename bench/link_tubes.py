@@ -1,13 +1,13 @@
-"""The linker against its competitors on the same generated scenes: quality and speed, one thread.
+"""Quality and speed of the linker, compared with other trackers on generated scenes, with one thread.
 
     python bench/link_tubes.py [--seeds 8] [--kind KIND ...] [--scaling] [--json FILE]
 
-Quality is the mean over true things of the best tube's frame IoU: the IoU with the true box summed over the frames
-in both, by the number of frames in either. Competitors get every advantage: their parameters were chosen on other
-seeds, they may return any number of tracks, and of each the better is taken of its own estimates and of its
-detections with the gaps filled like ours. The ceilings link by the true identities, gaps unfilled and filled; a
-linker that smooths boxes can pass both. Time is CPU time, the best of 3 runs a video; a turn is a video.
-bench/results/ holds a run of this, one core of a busy machine of two, and earlier ones of its neighbours.
+Quality is the mean over ground-truth objects of the best tube's vIoU: the sum of the IoU over the frames in both,
+divided by the number of frames in either. The comparison favours the other trackers: their parameters were tuned on
+other seeds, they may return any number of tracks, and the better of their own box estimates and their detections
+with interpolated gaps counts. The ceilings link by ground-truth identities, without and with interpolated gaps; a
+linker that smooths boxes can exceed both. Time is CPU time, the minimum of 3 runs per video.
+bench/results/ contains results of this and other benchmarks, measured on one core of a busy two-core machine.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ KINDS: dict[str, Callable[[int], scenes.Scene]] = {
     "chase": scenes.chase,
 }
 
-Track = tuple[np.ndarray, np.ndarray]  # position [P] of its frames, rising; box [P, 4]
+Track = tuple[np.ndarray, np.ndarray]  # position [P] of its frames, ascending; box [P, 4]
 
 
 def quality(truth: np.ndarray, tracks: Iterable[Track]) -> float:
-    """Mean over the things of truth [K, T, 4], NaN where absent, of the best frame IoU of a track."""
+    """Mean over the objects of truth [K, T, 4], NaN where absent, of the maximum vIoU of a track."""
     present = np.isfinite(truth[..., 0])
     best = np.zeros(len(truth))
     for position, box in tracks:
@@ -63,7 +63,7 @@ def positions(data: dict) -> np.ndarray:
 
 
 def tracks_of(data: dict, label: np.ndarray, fill: bool) -> list[Track]:
-    """Tracks of the detections with the same label >= 0, at most one a frame."""
+    """Tracks of the detections with equal label >= 0, at most one detection per frame; fill: interpolate gaps."""
     position, tracks = positions(data), []
     for k in np.unique(label[label >= 0]):
         rows = np.flatnonzero(label == k)
@@ -77,7 +77,7 @@ def norfair_tracks(data: dict, distance: object | None, threshold: float, patien
     import norfair
 
     tracker = norfair.Tracker("iou", threshold, hit_counter_max=patience, initialization_delay=0)
-    tracker.distance_function = distance or tracker.distance_function  # its constructor takes no vectorised one
+    tracker.distance_function = distance or tracker.distance_function  # not a constructor argument
     label, estimates = np.full(len(data["box"]), -1), {}
     for t, (a, b) in enumerate(zip(data["box_offset"][:-1], data["box_offset"][1:], strict=True)):
         found = [
@@ -93,7 +93,7 @@ def norfair_tracks(data: dict, distance: object | None, threshold: float, patien
 
 
 def norfair_cosine_iou() -> object:
-    """0.5 cosine + 0.5 IoU as norfair's vectorised distance: of the last detection's feature and the estimate."""
+    """Norfair's vectorised distance for 0.5 cosine (last detection's feature) + 0.5 IoU (estimated box)."""
     from norfair.distances import VectorizedDistance
 
     class CosineIoU(VectorizedDistance):
@@ -137,7 +137,7 @@ def bytetrack(data: dict, activation: float, matching: float, patience: int) -> 
 
 
 def competitors() -> dict[str, Callable[[dict], list[list[Track]]]]:
-    """What is installed of them; a line on stderr for what is missing."""
+    """Return the installed trackers; reports missing ones on stderr."""
     found: dict[str, Callable[[dict], list[list[Track]]]] = {}
     try:
         import norfair  # noqa: F401
@@ -145,19 +145,19 @@ def competitors() -> dict[str, Callable[[dict], list[list[Track]]]]:
         found["norfair cosine + IoU"] = lambda data: norfair_tracks(data, norfair_cosine_iou(), 0.5, 10)
         found["norfair IoU"] = lambda data: norfair_tracks(data, None, 0.7, 5)
     except ImportError:
-        print("norfair is not installed, left out", file=sys.stderr)
+        print("skipped norfair: not installed", file=sys.stderr)
     try:
         import supervision  # noqa: F401
 
         warnings.filterwarnings("ignore", module="supervision")
         found["ByteTrack"] = lambda data: bytetrack(data, 0.25, 0.8, 30)
     except ImportError:
-        print("supervision is not installed, left out", file=sys.stderr)
+        print("skipped ByteTrack: supervision is not installed", file=sys.stderr)
     return found
 
 
 def race(kind: str, seeds: Iterable[int]) -> tuple[dict[str, float], turns.Seconds]:
-    """Of the scenes of a kind: mean IoU by linker and of the ceilings, and seconds by linker and scene."""
+    """Run all trackers on scenes of a kind; returns mean vIoU by tracker and ceiling, and seconds by tracker."""
     shown = [KINDS[kind](seed) for seed in seeds]
     linkers = {"ours": ours, "ours_unsmoothed": lambda data: ours(data, smoothing=0.0), **competitors()}
     scores: dict[str, list[list[float]]] = {name: [] for name in linkers}
@@ -173,14 +173,17 @@ def race(kind: str, seeds: Iterable[int]) -> tuple[dict[str, float], turns.Secon
 
 
 def alphas(kind: str, seeds: Iterable[int]) -> dict[str, float]:
-    """Our quality over alpha."""
+    """Quality of the linker by alpha."""
     shown = [KINDS[kind](seed) for seed in seeds]
     values = (0.0, 0.25, 0.5, 0.75, 1.0)
     return {str(a): float(np.mean([quality(s.truth, ours(s.data, alpha=a)[0]) for s in shown])) for a in values}
 
 
 def scaling() -> dict[str, object]:
-    """Cost in T (at N = 100) and in N (at T = 256): ms and exponents; and `_memory` in T, at N = 20 and 100."""
+    """Time (ms, with exponents) by T at N = 100 and by N at T = 256; memory by T at N = 20 and 100.
+
+    T: sampled frames; N: detections per frame.
+    """
     by_frames = {t: _cost(t, 100) for t in (64, 128, 256)}
     by_detections = {n: _cost(256, n) for n in (25, 50)} | {100: by_frames[256]}
     return {
@@ -193,13 +196,13 @@ def scaling() -> dict[str, object]:
 
 
 def _cost(frames: int, detections: int) -> float:
-    """Best of 3, ms."""
+    """Minimum time of 3 runs, ms."""
     data = scenes.crossing(0, noisy=True, frames=frames, detections=detections).data
     return min(turns.seconds(lambda: linker.link(data, **OURS)) for _ in range(3)) * 1e3
 
 
 def _memory(frames: int, detections: int, width: int = 1024) -> dict[str, float]:
-    """MB of input, of output, and at the peak beyond both, with features as wide as a detector's box head."""
+    """MB of input, of output, and of peak memory beyond both, with features of a box head's typical width."""
     data = scenes.crossing(0, noisy=True, frames=frames, detections=detections).data
     data["feature"] = np.tile(data["feature"], width // data["feature"].shape[1])
     tracemalloc.start()
@@ -216,11 +219,11 @@ def _slope(cost: dict[int, float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=8, help="scenes of each kind, seeds 0, 1, ...")
-    parser.add_argument("--kind", action="append", choices=list(KINDS), help="only these kinds of scene")
-    parser.add_argument("--alphas", action="store_true", help="also our quality over alpha")
-    parser.add_argument("--scaling", action="store_true", help="also T = 256, N = 100 (some seconds)")
-    parser.add_argument("--json", type=Path, help="write the numbers here")
+    parser.add_argument("--seeds", type=int, default=8, help="number of scenes per kind, with seeds 0, 1, ...")
+    parser.add_argument("--kind", action="append", choices=list(KINDS), help="only this kind of scene (repeatable)")
+    parser.add_argument("--alphas", action="store_true", help="also measure quality by alpha")
+    parser.add_argument("--scaling", action="store_true", help="also measure time and memory by size")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
     args = parser.parse_args()
     comparisons, shares, more = {}, {}, {}
     for kind in args.kind or KINDS:

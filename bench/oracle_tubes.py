@@ -1,12 +1,12 @@
-"""What linking leaves for grounding to find: the oracle of the linked tubes beside that of the true identities.
+"""Upper bound of grounding: oracle of the linked tubes, compared with that of ground-truth identities.
 
     python bench/oracle_tubes.py [--config pipeline.yaml] [--split val] [--json FILE]
 
-Of the chosen data set, which must have VidOR's boxes and its proposals made. Both oracles answer with the best tube
-over the true span (m_vIoU, protocol `stcat`). The true identities: in every sampled frame the detections are
-assigned to the annotated boxes by greatest total IoU, above 0.5 only, and gaps are filled; of repeats of a thing
-that takes the one that fits the truth best, which no linker can know. Linked with the values of pipeline.yaml, and
-over alpha.
+Requires a data set with VidOR boxes and computed proposals. Both oracles predict the best tube over the
+ground-truth span (m_vIoU, protocol `stcat`). For ground-truth identities, the detections in every sampled frame are
+assigned to the annotated boxes with maximum total IoU, IoU above 0.5 only, and gaps are interpolated; of duplicate
+detections, this uses the one closest to the ground truth, which no linker can know. Tubes are linked with the
+values of pipeline.yaml, and with several values of alpha.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def identified(data: dict, tracks: Tracks) -> dict:
-    """The TUBES columns that the oracle reads, one tube for each track that was detected."""
+    """Return the TUBES columns used by the oracle, with one tube for each detected track."""
     frames, offset = np.asarray(data["frame"]), data["box_offset"]
     truth = np.full((len(tracks), len(frames), 4), np.nan)
     for row, (frame, box) in zip(truth, tracks.values(), strict=True):
@@ -72,9 +72,9 @@ def identified(data: dict, tracks: Tracks) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", type=Path, default=Path("pipeline.yaml"), help="the project")
-    parser.add_argument("--split", choices=["train", "val", "test"], default="val", help="whose sentences")
-    parser.add_argument("--json", type=Path, help="write the numbers here")
+    parser.add_argument("--config", type=Path, default=Path("pipeline.yaml"), help="configuration of the project")
+    parser.add_argument("--split", choices=["train", "val", "test"], default="val", help="split")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
     args = parser.parse_args()
     project = load_project(args.config)
     truth = artifact.read(schemas.TRUTH, project.artifacts / f"truth_{args.split}.h5")
@@ -94,8 +94,8 @@ def main() -> None:
     ideal = oracle({v: identified(data, read_trajectories(folder.path(v)).tracks) for v, data in proposals.items()})
     ours, over = oracle(linked()), {str(alpha): oracle(linked(alpha=alpha)) for alpha in ALPHAS}
     print(f"{project.dataset}, {args.split}: {len(proposals)} videos, {len(truth['sample'])} sentences")
-    print(f"  true identities {ideal:.3f}, linked {ours:.3f}, ratio {ours / ideal:.3f}")
-    print("  over alpha      " + "  ".join(f"{alpha}: {value:.3f}" for alpha, value in over.items()))
+    print(f"  ground-truth identities {ideal:.3f}, linked {ours:.3f}, ratio {ours / ideal:.3f}")
+    print("  linked, by alpha  " + "  ".join(f"{alpha}: {value:.3f}" for alpha, value in over.items()))
     if args.json:
         values = {"identities": ideal, "linked": ours, "ratio": ours / ideal, "alpha": over}
         args.json.write_text(json.dumps(values, indent=1) + "\n")

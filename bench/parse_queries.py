@@ -1,9 +1,9 @@
-"""Speed of the sentence parser beside SceneGraphParser 0.1.0 on the same sentences.
+"""Speed of the sentence parser, compared with SceneGraphParser 0.1.0 on the same sentences.
 
     python bench/parse_queries.py --annotations val_annotations.json [--rounds 3] [--json FILE]
 
-Both use the same spaCy model, in turns in one process; loading is not counted. With --more also the scaling with
-processes, and the peak memory after each of several passes over the sentences: it should stay flat.
+Both use the same spaCy model and run in alternation in one process; loading is excluded. --more also measures the
+scaling with processes, and the peak memory after each of several passes over the sentences, which should not grow.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from vcma.parsing.parser import MODELS, load_model, parse
 
 
 def read_texts(path: Path, count: int) -> list[str]:
-    """The first `count` captions and questions of a VidSTG annotation file."""
+    """Read the first `count` captions and questions of a VidSTG annotation file."""
     records = json.loads(path.read_text("utf-8"))
     return [q["description"] for r in records for q in r["captions"] + r["questions"]][:count]
 
 
 def ours(texts: list[str]) -> float:
-    """Seconds to parse, the model loaded before."""
+    """Seconds to parse, without loading the model."""
     load_model()
     return turns.seconds(lambda: list(parse(texts)))
 
 
 def reference() -> Callable[[list[str]], object] | None:
-    """What parses with SceneGraphParser, if it is installed."""
+    """Return a function that parses with SceneGraphParser; None if it is not installed."""
     try:
         import sng_parser
     except ImportError:
-        print("SceneGraphParser is not installed, left out")
+        print("skipped SceneGraphParser: not installed")
         return None
     parser = sng_parser.Parser("spacy", model=MODELS[0])
     return lambda texts: [parser.parse(text) for text in texts]
 
 
 def scaling(texts: list[str], jobs: int) -> float:
-    """Sentences per second of `jobs` processes; their start and model loading are not counted."""
+    """Sentences per second with `jobs` processes, without start-up and model loading."""
     with ProcessPoolExecutor(jobs) as pool:
         list(pool.map(ours, [texts[:64]] * jobs * 2))
         parts = [texts[i::jobs] for i in range(jobs)]
@@ -54,7 +54,7 @@ def scaling(texts: list[str], jobs: int) -> float:
 
 
 def memory(texts: list[str], passes: int) -> list[float]:
-    """Peak memory of this process in MB after each pass; passes differ in their words, as a corpus would."""
+    """Peak memory of this process in MB after each pass; every pass contains new words, as a corpus would."""
     peaks = []
     for i in range(passes):
         ours([f"{text[:-1]} near thing{i}x{j}." for j, text in enumerate(texts)])
@@ -63,12 +63,14 @@ def memory(texts: list[str], passes: int) -> list[float]:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description="Speed of the sentence parser beside SceneGraphParser 0.1.0.")
+    options = argparse.ArgumentParser(
+        description="Speed of the sentence parser, compared with SceneGraphParser 0.1.0."
+    )
     options.add_argument("--annotations", type=Path, required=True, help="VidSTG annotation file")
-    options.add_argument("--count", type=int, default=2000, help="sentences")
-    options.add_argument("--rounds", type=int, default=3, help="times each parser runs")
-    options.add_argument("--more", action="store_true", help="also processes and memory")
-    options.add_argument("--json", type=Path, help="write the figures here")
+    options.add_argument("--count", type=int, default=2000, help="number of sentences")
+    options.add_argument("--rounds", type=int, default=3, help="repetitions")
+    options.add_argument("--more", action="store_true", help="also measure scaling with processes, and memory")
+    options.add_argument("--json", type=Path, help="write the results to this file")
     args = options.parse_args()
     texts, theirs, more = read_texts(args.annotations, args.count), reference(), {}
     ways: dict[str, Callable[[], object]] = {"ours": lambda: ours(texts)}

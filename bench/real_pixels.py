@@ -1,15 +1,15 @@
-"""How good tubes and answers without a model are on real footage, and what each part of the method brings.
+"""Tubes and predictions without a trained model on real videos, with an ablation of the method's components.
 
     python bench/real_pixels.py --data FOLDER [--detector fastestdet] [--json FILE]
 
-FOLDER holds `real` (clips with people's sentences and true boxes, and join.py, which joins three clips into one
-video), `street` (pedestrians; captions and questions), `vidstg` (clips with official spans, without boxes) and the
-detectors' weights, each as its README says. Frames and regions are made once, below .bench/real_pixels/, by the
-pipeline's own stages; tubes and answers are made anew in each run. m_vIoU by protocol `stcat`, on `clips` m_tIoU.
-Below the table: what each part brings, as the mean over all sentences of the configured answer's score minus that
-of the answer without the part, with the interval of 95 % of a bootstrap over videos.
+FOLDER contains `real` (clips with human-written sentences and ground-truth boxes, and join.py, which concatenates
+three clips into one video), `street` (pedestrians; captions and questions), `vidstg` (clips with official spans but
+no boxes) and the detectors' weights, as described in their READMEs. The pipeline's stages compute frames and
+regions once, in .bench/real_pixels/; every run recomputes tubes and predictions. Scores are m_vIoU with protocol
+`stcat`, and m_tIoU on `clips`. Below the table: the contribution of each component, as the mean over all sentences
+of the score with it minus the score without it, with a 95 % bootstrap interval over videos.
 
-Nothing is trained here and nothing should be chosen by a single row: a change counts if it holds on every set.
+Nothing is trained here. Do not select by a single row: an improvement must hold on every data set.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ DETECTORS: Mapping[str, Mapping[str, Any]] = {
     "yolox": {"weights": "yolox/yolox_nano.onnx", "input_size": 416},
 }
 CLASSES = "fastestdet/coco.names"
-# What is switched off in each row: values of link_tubes, values of `untrained`.
+# Ablations: values of link_tubes, values of `untrained`.
 PARTS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "as configured": ({}, {}),
     "12 tubes": ({"max_tubes": 12}, {}),
@@ -64,7 +64,7 @@ PARTS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
 
 
 def prepare(data: Path, detector: str) -> Path:
-    """The pipeline.yaml of a project with the four sets, whose regions are made; returns its path."""
+    """Create a project with the four data sets and compute their regions; returns the path of pipeline.yaml."""
     joined = WORK / "joined"
     if not (joined / "test_annotations.json").exists():
         subprocess.run([sys.executable, data / "real" / "join.py", joined], check=True)
@@ -110,7 +110,7 @@ def _copy(text: str, path: Path) -> None:
 
 @dataclass(frozen=True)
 class Corpus:
-    """One set: its sentences, their truth, and the PROPOSALS columns of its videos."""
+    """A data set: its sentences, their ground truth, and the PROPOSALS columns of its videos."""
 
     name: str
     truth: Columns
@@ -143,12 +143,12 @@ class Corpus:
         return {v: Tubes.of(link(data, **{**self.linking, **changes})) for v, data in self.proposals.items()}
 
     def scores(self, predictions: Any) -> np.ndarray:
-        """vIoU of each sample, or tIoU where the truth has no boxes."""
+        """Return the vIoU of each sample, or tIoU if the ground truth has no boxes."""
         found = metrics.score(self.truth, predictions, protocols_for(self.truth)[0])
         return found.viou if len(self.truth["box"]) else found.tiou
 
     def answered(self, linking: Mapping[str, Any], changes: Mapping[str, Any]) -> np.ndarray:
-        """The scores of the answers without a model."""
+        """Return the scores of predictions without a model, with the given changes of the configuration."""
         tubes = self.linked(linking) if linking else self.tubes
         settings, max_frames = settings_of({**self.untrained, **changes})
         example = next(iter(tubes.values()))
@@ -163,7 +163,7 @@ class Corpus:
 
 
 def columns_of(corpus: Corpus, scores: np.ndarray) -> dict[str, float]:
-    """Mean score by set, on street by query type."""
+    """Mean score by data set, and by query type on `street`."""
     if corpus.name != "street":
         return {corpus.name: float(np.nanmean(scores))}
     kinds = np.asarray(corpus.truth["query_type"])
@@ -172,10 +172,10 @@ def columns_of(corpus: Corpus, scores: np.ndarray) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="the folder with the sets and the weights")
-    parser.add_argument("--detector", choices=list(DETECTORS), default="fastestdet", help="whose regions")
-    parser.add_argument("--fresh", action="store_true", help="make frames and regions anew")
-    parser.add_argument("--json", type=Path, help="write the numbers here")
+    parser.add_argument("--data", type=Path, required=True, help="folder with data sets and weights")
+    parser.add_argument("--detector", choices=list(DETECTORS), default="fastestdet", help="detector")
+    parser.add_argument("--fresh", action="store_true", help="recompute frames and regions")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
     args = parser.parse_args()
     if args.fresh:
         shutil.rmtree(WORK, ignore_errors=True)
@@ -198,7 +198,7 @@ def main() -> None:
     boxed = [i for i, corpus in enumerate(corpora) if len(corpus.truth["box"])]
     video = np.concatenate([[f"{corpora[i].name}/{v}" for v in corpora[i].truth["video"]] for i in boxed])
     brings = {}
-    print("\nwhat each part brings (m_vIoU of all sentences with boxes)")
+    print("\ncontribution of each component (m_vIoU of all sentences with boxes)")
     for part in list(PARTS)[1:]:
         difference = np.concatenate([scores["as configured"][i] - scores[part][i] for i in boxed])
         value = brings[part] = mean_with_interval(difference, video)
@@ -208,7 +208,7 @@ def main() -> None:
 
 
 def references(corpus: Corpus) -> dict[str, Any]:
-    """What bounds the answers: chance, the best linked tube and the detections linked by the truth."""
+    """Reference predictions: chance, the best linked tube, and detections linked by ground-truth identities."""
     return {
         "chance": baselines.chance(corpus.truth, corpus.tubes.__getitem__, seed=0, whole=True),
         "best linked tube": baselines.oracle(corpus.truth, corpus.tubes.__getitem__),

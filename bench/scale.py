@@ -1,11 +1,11 @@
-"""How time and memory grow: with videos, frames, regions, tubes and sentences; and `dvc repro` with nothing to do.
+"""Growth of time and memory with the number of videos, frames, regions, tubes and sentences; no-op `dvc repro`.
 
     python bench/scale.py [--videos 5000 10000 20000] [--no-dvc] [--json FILE]
 
-Videos: a project with so many tiny artifacts a per-video stage, in the real schemas, in a temporary folder. Every
-stage lists them, skips all, and prunes those of a removed half. Everything else is the work itself. An exponent is
-the slope of a line through log(seconds) over log(number), start-up (what the least work of its kind takes) left
-out; memory is what a process needs beyond that least work, so that next to nothing means flat. One thread.
+Videos: a temporary project with that many tiny artifacts per stage, in the real schemas; every per-video stage
+lists them, skips all, and prunes those of a removed half. All other measurements run the actual computation. The
+exponent is the slope of log(cost) over log(size), after subtracting the cost of the smallest size (start-up). One
+thread.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from artifacts import proposals
 from vcma.pipeline import artifact
 from vcma.pipeline.video_artifacts import video_file
 
-LATER = (  # what the stages after the videos make
+LATER = (  # outputs of the stages after the per-video ones
     *("queries.h5", "em_history.json", "model/model.json", "predictions.h5", "predictions.json", "references.h5"),
     *("metrics.json", "scores.json", "reference_points.json", "report/index.html"),
 )
@@ -48,12 +48,12 @@ SENTENCES = (
     "the adult in black rides towards a cat and then watches the dog.",
     "what does the small child hold above the chair?",
 )
-_LITTLE = 0.05  # of the cost of the least size: noise
+_LITTLE = 0.05  # relative to the cost of the smallest size; less growth is noise
 Cost = tuple[float, float]  # seconds, MB
 
 
 def project(root: Path) -> Path:
-    """The project's own stages and library in an empty folder, for a data set of one's own videos."""
+    """Copy the stages and the library to an empty folder, as a project with the data set `clips`."""
     from tests.faults.workshop import tiny_network
 
     for name in ("stages", "vcma", "envs/detectors"):
@@ -70,7 +70,7 @@ def project(root: Path) -> Path:
 
 
 def run(root: Path, *command: str, saying: str = "") -> Cost:
-    """Seconds and peak MB of a command in a project, which must succeed and say what it should."""
+    """Run a command in a project; returns seconds and peak MB. It must succeed and print `saying`."""
     code = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
     code += "print('\\n', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -90,14 +90,14 @@ def stage(root: Path, name: str) -> Cost:
 
 # ---- videos: listing, skipping, pruning --------------------------------------------------------------------
 
-# A stage run by this writes the ledger of the artifacts that lie there, instead of making them.
+# Runs a stage that registers existing artifacts in its ledger instead of computing them.
 ADOPT = """
 import runpy, sys
 from vcma.pipeline import per_video
 from vcma.pipeline.ledger import file_entry
 def adopted(run, make, jobs, isolated):
     for video, path, *_ in jobs:
-        yield video, {"counts": {}, **file_entry(path)}
+        yield video, {"counts": {}, "notes": [], **file_entry(path)}
 per_video.results = adopted
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
@@ -116,7 +116,7 @@ def name_videos(root: Path, videos: Iterable[str]) -> None:
 
 
 def fill(root: Path, count: int) -> list[str]:
-    """`count` videos with their artifacts and ledgers."""
+    """Create `count` videos with artifacts and ledgers; returns their names."""
     videos = [f"video{i:06}.mp4" for i in range(count)]
     name_videos(root, videos)
     for video in videos:
@@ -128,16 +128,16 @@ def fill(root: Path, count: int) -> list[str]:
         first, *others = (video_file(root / "artifacts/clips" / folder, video) for video in videos)
         artifact.write(schemas.SCHEMAS[folder], first, made[folder], {}, {})
         image = first.read_bytes()
-        free = image.index(b"\n") + 1  # behind the seal nothing is read before HDF5 begins
+        free = image.index(b"\n") + 1  # bytes between the seal and the HDF5 data are not read
         for path in others:
-            mark = path.name.encode()  # no two are alike
+            mark = path.name.encode()  # makes every file unique
             path.write_bytes(image[:free] + mark + image[free + len(mark) :])
         run(root, sys.executable, "-c", ADOPT, f"stages/{name}.py", "--jobs", "1")
     return videos
 
 
 def by_videos(counts: list[int], dvc: bool) -> dict[str, dict[int, Cost]]:
-    """Costs of listing, skipping and pruning by the number of videos; of the largest also a no-op `dvc repro`."""
+    """Cost of listing, skipping and pruning by number of videos; for the largest also of a no-op `dvc repro`."""
     found: dict[str, dict[int, Cost]] = {}
     for n in (10, *counts):
         with tempfile.TemporaryDirectory() as folder:
@@ -158,7 +158,7 @@ def by_videos(counts: list[int], dvc: bool) -> dict[str, dict[int, Cost]]:
 
 
 def no_op(root: Path) -> Cost:
-    """A second `dvc repro` of a project whose stages have all run; what the later stages make is a stand-in."""
+    """Cost of `dvc repro` in an up-to-date project; outputs of the later stages are placeholders."""
     for out in LATER:
         path = root / "artifacts/clips" / out
         path.parent.mkdir(exist_ok=True)
@@ -171,11 +171,11 @@ def no_op(root: Path) -> Cost:
     return run(root, *dvc, "repro", saying="Data and pipelines are up to date.")
 
 
-# ---- sentences, and what grounding reads -------------------------------------------------------------------
+# ---- sentences, tubes and frames of grounding ---------------------------------------------------------------
 
 
 def corpus(root: Path, sentences: int, tubes: int, frames: int) -> Path:
-    """A project with one video every ten sentences, their tubes and truth, and a model as it is before training."""
+    """Create a project with ten sentences per video, tubes, ground truth, and an untrained model."""
     from vcma.model.evidence import build
     from vcma.model.settings import Settings
     from vcma.model.vocabulary import vocabulary
@@ -238,7 +238,7 @@ def by_sentences(counts: Iterable[int]) -> dict[str, dict[int, Cost]]:
 
 
 def grounding(what: str, counts: Iterable[int]) -> dict[str, dict[int, Cost]]:
-    """ground_queries over the tubes of a video, or over its frames."""
+    """Cost of ground_queries by the number of tubes of a video, or of its frames."""
     found: dict[int, Cost] = {}
     for n in (2, *counts):
         with tempfile.TemporaryDirectory() as folder:
@@ -253,10 +253,10 @@ def grounding(what: str, counts: Iterable[int]) -> dict[str, dict[int, Cost]]:
 
 
 def one(what: str, n: int) -> None:
-    """Do the work `what` of size n in this process, then print its seconds and the MB it took."""
+    """Run the work `what` of size n in this process; prints its seconds and its peak memory in MB."""
     with tempfile.TemporaryDirectory() as folder:
         work = WORKS[what](Path(folder), n)
-        # What was made for it, and let go, counts neither as a peak nor as room to work in.
+        # Memory freed by the preparation must count neither as peak nor as available.
         ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
         before, begin = memory("VmRSS"), time.perf_counter()
@@ -265,7 +265,7 @@ def one(what: str, n: int) -> None:
 
 
 def memory(what: str) -> float:
-    """VmRSS, what this process has, or VmHWM, the most it had, in MB."""
+    """Current (VmRSS) or peak (VmHWM) memory of this process in MB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(what)) / 1024
 
@@ -310,11 +310,11 @@ def by_size() -> dict[str, dict[int, Cost]]:
     return found
 
 
-# ---- what it says ------------------------------------------------------------------------------------------
+# ---- report -------------------------------------------------------------------------------------------------
 
 
 def exponent(cost: dict[int, float]) -> float | None:
-    """Slope of log cost over log size, the cost of the least size taken off; None where too little grows."""
+    """Slope of log(cost) over log(size), less the cost of the smallest size; None if the growth is negligible."""
     (_, start), *rows = sorted(cost.items())
     size, more = np.array([n for n, _ in rows]), np.array([c - start for _, c in rows])
     if len(rows) < 2 or (more < _LITTLE * start).any():
@@ -326,8 +326,8 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--videos", type=int, nargs="+", default=[5000, 10000, 20000], help="numbers of videos")
     options.add_argument("--sentences", type=int, nargs="+", default=[500, 1000, 2000], help="numbers of sentences")
-    options.add_argument("--no-dvc", action="store_true", help="leave out the no-op `dvc repro` of the most videos")
-    options.add_argument("--json", type=Path, help="write the figures here")
+    options.add_argument("--no-dvc", action="store_true", help="skip the no-op `dvc repro`")
+    options.add_argument("--json", type=Path, help="write the results to this file")
     options.add_argument("--one", nargs=2, metavar=("WORK", "SIZE"), help=argparse.SUPPRESS)
     args = options.parse_args()
     if args.one:

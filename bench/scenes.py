@@ -1,7 +1,7 @@
-"""Generated scenes with known identities: what a detector would say of videos whose truth is known.
+"""Generated scenes: simulated detections with known ground truth and identities.
 
-Every generator takes a seed and returns a Scene. Symbols: T frames, K true things, N detections a frame, D numbers
-a feature. Boxes are xyxy px, times s.
+Every generator takes a seed and returns a Scene. Symbols: T frames, K objects, N detections per frame, D feature
+dimensions. Boxes are xyxy px, times s.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ CLASSES = ("person", "dog", "car", "ball")
 
 @dataclass(frozen=True)
 class Scene:
-    """data: PROPOSALS columns; identity [box]: the thing each detection shows, -1 clutter, -2 - k a poorer
-    repeat of thing k; truth [K, T, 4], NaN where the thing is not in the video."""
+    """A generated scene.
+
+    data: PROPOSALS columns. identity [box]: object of each detection; -1 for clutter, -2 - k for a duplicate of
+    object k. truth [K, T, 4]: boxes, NaN in frames without the object.
+    """
 
     data: dict[str, Any]
     identity: np.ndarray
@@ -27,10 +30,11 @@ class Scene:
 
 
 def crossing(seed: int, noisy: bool, frames: int = 64, detections: int = 20, things: int = 4) -> Scene:
-    """Things of 90 to 170 px crossing a picture of 1000 x 1000 px at 5 frames a second.
+    """Objects of 90 to 170 px crossing frames of 1000 x 1000 px at 5 frames per second.
 
-    15 % misses, 8 px jitter a coordinate, unit features of 64 dimensions with noise 0.1 a dimension; the other
-    detections are clutter of 30 to 200 px with random features. Scores are stable, or noisy: then they say little.
+    15 % missed detections, 8 px jitter per coordinate, 64-dimensional unit features with noise 0.1 per dimension;
+    the other detections are clutter of 30 to 200 px with random features. Scores are stable, or noisy and then
+    hardly informative.
     """
     rng = np.random.default_rng([seed, noisy, 0])
     truth = _boxes(_crossing_paths(rng, things, frames, 1000.0), rng.uniform(90, 170, (things, 2)))
@@ -42,10 +46,10 @@ def crossing(seed: int, noisy: bool, frames: int = 64, detections: int = 20, thi
 
 
 def moving(seed: int, frames: int = 64, detections: int = 20) -> Scene:
-    """As `crossing`, harder: a panning and shaking camera, look-alike features, occlusions of 6 to 12 frames.
+    """Like `crossing`, but with a panning and shaking camera, similar features and occlusions of 6 to 12 frames.
 
-    Four things in two look-alike pairs (cosine about 0.9 before noise, 0.6 to the others and to clutter), five
-    fixed things of the background that are detected on and off, the rest clutter.
+    Four objects in two similar pairs (cosine about 0.9 before noise, 0.6 to other objects and clutter), five static
+    background objects that are detected intermittently, and clutter.
     """
     rng = np.random.default_rng([seed, 1])
     lean, pair = _unit(rng.normal(size=(1, 64))), _unit(rng.normal(size=(2, 64)))
@@ -77,7 +81,7 @@ def moving(seed: int, frames: int = 64, detections: int = 20) -> Scene:
 
 
 def lookalikes(seed: int, frames: int = 48, detections: int = 20) -> Scene:
-    """As `crossing`, but five things of one class whose features hardly differ (cosine about 0.96 before noise)."""
+    """Like `crossing`, but five objects of one class with similar features (cosine about 0.96 before noise)."""
     rng = np.random.default_rng([seed, 3])
     lean, common = _unit(rng.normal(size=(1, 64))), _unit(rng.normal(size=(1, 64)))
     features = _unit(0.6 * lean + 0.77 * common + 0.2 * _unit(rng.normal(size=(5, 64))))
@@ -91,11 +95,11 @@ def lookalikes(seed: int, frames: int = 48, detections: int = 20) -> Scene:
 
 
 def chase(seed: int) -> Scene:
-    """What the pipeline really sees: 320 x 240 px, 6 to 10 s at 4 frames a second, about 20 regions a frame.
+    """Realistic input: 320 x 240 px, 6 to 10 s at 4 frames per second, about 20 regions per frame.
 
-    Five things, two of them a chase so fast that boxes of neighbouring frames hardly meet, some entering late or
-    leaving early, hidden by each other and for up to 1.5 s; each detection may bring shifted near-duplicates; fixed
-    things of the background; features lean to a common direction and drift with time.
+    Five objects, two of them in a chase so fast that boxes in adjacent frames hardly intersect. Some enter late or
+    leave early, occlude each other, or are hidden for up to 1.5 s. Detections can have shifted near-duplicates;
+    there are static background objects; features share a common direction and drift over time.
     """
     rng = np.random.default_rng([seed, 2])
     fps = 4.0
@@ -152,12 +156,12 @@ def _no_lean(width: int) -> np.ndarray:
 
 
 def _boxes(centre: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Boxes [K, T, 4] of centres [K, T, 2] and sizes [K, 2]."""
+    """Convert centres [K, T, 2] and sizes [K, 2] to boxes [K, T, 4]."""
     return np.concatenate([centre - size[:, None] / 2, centre + size[:, None] / 2], axis=-1)
 
 
 def _crossing_paths(rng: np.random.Generator, things: int, frames: int, side: float) -> np.ndarray:
-    """Centres [K, T, 2]: from one side of the picture through its middle to the other, gently bent."""
+    """Centres [K, T, 2] of slightly curved paths from one side of the frame through the middle to the other."""
     angle = rng.uniform(0, 2 * np.pi, things)
     far = 0.4 * side * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
     middle = side / 2 + rng.normal(0, 0.08 * side, (things, 2))
@@ -166,11 +170,11 @@ def _crossing_paths(rng: np.random.Generator, things: int, frames: int, side: fl
     bend = 0.2 * np.sin(np.pi * along * rng.uniform(0.3, 1, (things, 1, 1)))
     path = middle[:, None] + far[:, None] * along + across[:, None] * bend - side / 2
     reach = np.abs(path).max(axis=(1, 2), keepdims=True)
-    return side / 2 + path * np.minimum(0.4 * side / reach, 1)  # within the picture
+    return side / 2 + path * np.minimum(0.4 * side / reach, 1)  # within the frame
 
 
 def _wander(rng: np.random.Generator, frames: int, speed: float) -> np.ndarray:
-    """Centres [T, 2] of a thing that runs about a 320 x 240 picture, `speed` px a frame, turning at the edges."""
+    """Centres [T, 2] of an object moving at `speed` px per frame in 320 x 240 px, reflected at the borders."""
     place, heading = rng.uniform([40, 40], [280, 200]), rng.uniform(0, 2 * np.pi)
     centres = []
     for _ in range(frames):
@@ -186,14 +190,14 @@ def _wander(rng: np.random.Generator, frames: int, speed: float) -> np.ndarray:
 
 
 def _camera(rng: np.random.Generator, frames: int) -> np.ndarray:
-    """Offset [T, 2] px of the picture: a slow pan of up to 12 px a frame and a shake of 5 px."""
+    """Camera offset [T, 2] px: a slow pan of up to 12 px per frame and a shake of 5 px."""
     phase, t = rng.uniform(0, 2 * np.pi, 2), np.arange(frames)[:, None]
     pan = np.cumsum(12 * np.sin(2 * np.pi * t / 48 + phase), axis=0)
     return pan - pan.mean(0) + rng.normal(0, 5, (frames, 2))
 
 
 def _hidden(truth: np.ndarray) -> np.ndarray:
-    """[K, T]: the centre lies in the box of a thing of a lower number, which is nearer."""
+    """Mask [K, T] of occlusion: the centre is inside the box of an object of lower index, which is nearer."""
     centre = (truth[..., :2] + truth[..., 2:]) / 2
     inside = (centre[:, None] > truth[None, ..., :2]) & (centre[:, None] < truth[None, ..., 2:])
     nearer = np.tri(len(truth), k=-1, dtype=bool)[:, :, None]
@@ -209,7 +213,7 @@ def _detect(
     noise: float,
     score: tuple[float, float],
 ) -> dict[str, np.ndarray]:
-    """Detections of the things [K, T, 4] where seen [K, T]; features [K, D] or [K, T, D]."""
+    """Simulate detections of objects [K, T, 4] in frames of the mask seen [K, T]; features [K, D] or [K, T, D]."""
     thing, position = np.nonzero(seen)
     feature = features[thing] if features.ndim == 2 else features[thing, position]
     likely = np.eye(len(CLASSES))[thing % len(CLASSES)]
@@ -232,7 +236,7 @@ def _clutter(
     lean: np.ndarray,
     score: tuple[float, float],
 ) -> dict[str, np.ndarray]:
-    """count [T] detections of nothing a frame, unrelated to each other."""
+    """Simulate count [T] independent false detections per frame."""
     position = np.repeat(np.arange(frames), count)
     centre, extent = rng.uniform(0, side, (len(position), 2)), rng.uniform(*size, (len(position), 2))
     return {

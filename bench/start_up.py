@@ -1,4 +1,4 @@
-"""How long it takes until `--help` of every stage and of `vcma` stands there.
+"""Start-up time: `--help` of every stage and of `vcma`.
 
 python bench/start_up.py [--rounds 5] [--json FILE]
 """
@@ -17,9 +17,9 @@ import turns
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description="Start-up times.")
-    options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--json", type=Path, help="write the figures here")
+    options = argparse.ArgumentParser(description="Time of `--help` of every stage and of `vcma`.")
+    options.add_argument("--rounds", type=int, default=5, help="repetitions")
+    options.add_argument("--json", type=Path, help="write the results to this file")
     args = options.parse_args()
     commands = {path.stem: [str(path)] for path in sorted((turns.ROOT / "stages").glob("*.py"))}
     commands["vcma"] = ["-m", "vcma"]

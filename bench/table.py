@@ -1,9 +1,9 @@
-"""Runs every benchmark and writes bench/results.md.
+"""Run all benchmarks and write bench/results.md.
 
     python bench/table.py [--only NAME ...]
 
-What each script measured is kept in .bench/; with --only just the named ones run again, the others' figures being
-those of their last run. A script that fails or takes too long leaves a line that says so.
+Measurements are stored in .bench/; with --only, just the given benchmarks run again, and the others keep their last
+measurements. A script that fails or times out is reported as failed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 import turns
 
 RESULTS, KEPT = (turns.ROOT / name for name in ("bench/results.md", ".bench"))
-LONGEST = 900  # s, of one script
+LONGEST = 900  # time limit of a script, s
 BESIDE = (
     "torch",
     "opencv-python-headless",
@@ -38,7 +38,7 @@ BESIDE = (
 
 
 def commands() -> dict[str, list[str]]:
-    """What is run of each script, in the order of the table."""
+    """Return the scripts with their arguments, in the order of the table."""
     demo = turns.ROOT / "data/demo"
     videos = sorted(demo.rglob("*.mp4"))[:10]
     test_data = os.environ.get("VCMA_TEST_DATA")
@@ -58,7 +58,7 @@ def commands() -> dict[str, list[str]]:
 
 
 def measure(name: str, words: list[str]) -> dict:
-    """The figures of one script, or {"failed": why}."""
+    """Run a script; returns its measurements, or {"failed": why}."""
     path = KEPT / f"{name}.json"
     path.unlink(missing_ok=True)
     command = [sys.executable, str(turns.ROOT / f"bench/{name}.py"), *words, "--json", str(path)]
@@ -70,14 +70,14 @@ def measure(name: str, words: list[str]) -> dict:
     except subprocess.TimeoutExpired:
         failed = [f"took longer than {LONGEST} s"]
     if failed or not path.exists():
-        why = (failed or ["wrote nothing"])[0].replace(f"{turns.ROOT}/", "").replace("|", "/")  # for a table
+        why = (failed or ["no output written"])[0].replace(f"{turns.ROOT}/", "").replace("|", "/")  # for a table
         path.write_text(json.dumps({"failed": why}))
     print(f"bench: {name}: {time.monotonic() - begin:.0f} s", *failed, file=sys.stderr, flush=True)
     return json.loads(path.read_text())
 
 
 def machine() -> str:
-    """Cores, processor, memory and versions; no names, no paths."""
+    """Describe cores, processor, memory and versions, without host names and paths."""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -97,8 +97,8 @@ def machine() -> str:
 
 
 def comparison_table(figures: dict[str, dict]) -> str:
-    """Ours and the others' multiples of it, a row a comparison."""
-    lines = ["| what | ours | the others' time as a multiple of ours: median [least, greatest] |", "|---|---|---|"]
+    """One row per comparison: our time, and the others' relative to it."""
+    lines = ["| what | ours | others, relative to ours: median [minimum, maximum] |", "|---|---|---|"]
     for name, found in figures.items():
         if "failed" in found:
             lines.append(f"| `{name}` | failed | {found['failed']} |")
@@ -108,7 +108,7 @@ def comparison_table(figures: dict[str, dict]) -> str:
 
 
 def growth_table(found: dict[str, dict]) -> str:
-    """Time and memory of each stage by size, with exponents."""
+    """One row per stage: time and memory by size, with exponents."""
     lines = ["| what | time grows as | memory grows as | sizes |", "|---|---|---|---|"]
     for what, row in found.items():
         powers = [f"n^{p:.2f}" if (p := row.get(f"{of}_exponent")) else "–" for of in ("time", "memory")]
@@ -118,15 +118,15 @@ def growth_table(found: dict[str, dict]) -> str:
 
 
 def start_table(found: dict[str, list[float]]) -> str:
-    """Start-up times."""
-    lines = ["| `--help` of | median [least, greatest] |", "|---|---|"]
+    """One row per command: time of `--help`."""
+    lines = ["| `--help` of | median [minimum, maximum] |", "|---|---|"]
     for name, times in found.items():
         lines.append(f"| {name} | {statistics.median(times):.2f} s [{min(times):.2f}, {max(times):.2f}] |")
     return "\n".join(lines)
 
 
 def stage_table(found: dict[str, dict[str, float]]) -> str:
-    """Where the time of the demo goes."""
+    """One row per stage of the demo: time, share and memory."""
     lines = ["| stage | seconds | share | peak memory |", "|---|---|---|---|"]
     total = sum(row["seconds"] for row in found.values())
     for stage, row in found.items():
@@ -135,11 +135,11 @@ def stage_table(found: dict[str, dict[str, float]]) -> str:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description="All benchmarks into one file.")
-    options.add_argument("--only", nargs="+", choices=list(commands()), help="run just these again")
+    options = argparse.ArgumentParser(description="Run all benchmarks and write bench/results.md.")
+    options.add_argument("--only", nargs="+", choices=list(commands()), help="run only these")
     args = options.parse_args()
     if not (turns.ROOT / "data/demo").exists():
-        sys.exit("bench: there is no data/demo; run make demo first")
+        sys.exit("bench: data/demo not found; run make demo first")
     KEPT.mkdir(exist_ok=True)
     figures = {}
     for name, words in commands().items():
@@ -149,18 +149,18 @@ def main() -> None:
     table = comparison_table(figures)
     parts = [
         "# Speed, by `make bench`",
-        f"Measured on {machine()} One thread; the ways take turns within one process. Seconds are of CPU; those of"
-        " artifacts, start-up and growth are of the clock, because waiting for the disk counts there.",
+        f"Measured on {machine()} One thread; alternatives run in alternation in one process. Times are CPU"
+        " seconds; for artifacts, start-up and growth they are wall-clock seconds, to include disk access.",
         table,
-        "All ways store the same JPEGs; of linkers a turn is a generated video; the plain loop of training is"
-        " the same mathematics, a sentence a step.",
+        "Frame extraction: all store the same JPEGs. Linking: a turn is one generated video. Training: the plain"
+        " loop computes the same updates with one sentence per step.",
         "## Start-up",
         start_table(figures["start_up"].get("help", {})),
         "## The demo's run",
-        "From drawn videos to the report, one worker each; `make demo` uses all cores for the stages by video.",
+        "From videos to the report, with one worker; `make demo` uses all cores for the per-video stages.",
         stage_table(figures["demo_run"].get("stages", {})),
         "## Growth",
-        "Seconds and peak memory, start-up included, by size; exponents are of what exceeds the least size.",
+        "Seconds and peak memory by size, with start-up; exponents are of the growth beyond the smallest size.",
         growth_table({k: v for k, v in figures["scale"].items() if k != "failed"}),
     ]
     RESULTS.write_text("\n\n".join(parts) + "\n")

@@ -1,11 +1,11 @@
-"""An EM round at the demo's size and at VidSTG's: sentences a second, peak memory, and a plain loop beside it.
+"""Speed and memory of an EM epoch at the size of the demo and of VidSTG, compared with a plain loop over sentences.
 
     python bench/train_em.py [--share 0.01] [--rounds 3] [--tubes 24] [--json FILE]
 
-Tubes are generated in the real schema (VidSTG: 24 tubes of 64 frames with 1,024 features; 14.5 sentences a video)
-and streamed from HDF5 as in training, geometry included; a share of VidSTG's 5,563 videos is measured and scaled.
-The plain loop is the same mathematics, one sentence a step, on the same videos, in turns. One thread; peak memory
-is that of the batches alone.
+Tubes are generated in the real schema (VidSTG: 24 tubes of 64 frames with 1,024 features; 14.5 sentences per video)
+and streamed from HDF5 as in training, including their geometry; a share of VidSTG's 5,563 videos is measured and
+extrapolated. The plain loop computes the same updates on the same videos with one sentence per step, in
+alternation. One thread; peak memory is measured before the plain loop runs.
 """
 
 from __future__ import annotations
@@ -41,20 +41,21 @@ from vcma.training.trainer import Trainer
 import numpy as np
 import yaml
 
-# videos, tubes, frames, features, sentences a video
+# videos, tubes, frames, features, sentences per video
 SIZES = {"demo": (60, 12, 32, 192, 5.5), "vidstg": (5563, 24, 64, 1024, 80684 / 5563)}
 NAMES = ("adult", "child", "dog", "cat", "ball", "car", "toy", "chair")
 PREDICATES = ("above", "chase", "hold", "next to", "towards", "push", "ride", "watch")
 
 
 def generate(folder: Path, videos: int, tubes: int, frames: int, features: int) -> None:
-    """Tubes of `videos` videos, walking at random, in the schema of the real ones."""
+    """Generate tubes of `videos` videos, moving as random walks, as TUBES artifacts."""
     from vcma.pipeline import artifact
 
     for v in range(videos):
         random = np.random.default_rng(v)
         centre = random.uniform(0.2, 0.8, (tubes, 1, 2)) + np.cumsum(random.normal(0, 0.01, (tubes, frames, 2)), 1)
         half = random.uniform(0.05, 0.2, (tubes, 1, 2))
+        centre = centre.clip(0.05, 0.95)  # boxes keep an area in the picture
         box = np.concatenate([centre - half, centre + half], -1).clip(0, 1) * 480
         n = tubes * frames
         columns = {
@@ -80,7 +81,7 @@ def generate(folder: Path, videos: int, tubes: int, frames: int, features: int) 
 
 @dataclass
 class Corpus:
-    """Generated sentences of one of SIZES, and their tubes in `folder`."""
+    """Generated sentences and tubes (in `folder`) of one of SIZES."""
 
     settings: Settings
     sentences: list[Sentence]
@@ -90,7 +91,7 @@ class Corpus:
 
     @classmethod
     def generated(cls, size: str, share: float, folder: Path, vidstg_tubes: int) -> Corpus:
-        """A share of VidSTG's videos, of so many tubes; the demo as a whole."""
+        """Generate a share of VidSTG's videos, with the given number of tubes, or the complete demo."""
         whole, tubes, frames, features, each = SIZES[size]
         videos = max(2, round(whole * share)) if size == "vidstg" else whole
         tubes = vidstg_tubes if size == "vidstg" else tubes
@@ -111,14 +112,14 @@ class Corpus:
         return build(self.vocabulary, static_vectors, self.settings)
 
     def batches(self, sentences: list[Sentence], clips_a_step: int) -> Iterator[Batch]:
-        """Those of one epoch of EM, streamed from the folder."""
+        """Yield the batches of one EM epoch, streamed from the folder."""
         clips = ClipStore(self.folder, 64, {s.video for s in self.sentences})
         loaded = batches(clips, self.encoder, sentences, clips_a_step, (0, 0), self.settings.train_frames)
         return (batch for *_, batch in loaded)
 
 
 def measure(size: str, share: float, rounds: int, vidstg_tubes: int) -> dict:
-    """Epochs of EM in this process: seconds by way, sentences, and peak memory of the batches in MB."""
+    """Run EM epochs in this process; returns seconds by way, number of sentences, and peak memory in MB."""
     with tempfile.TemporaryDirectory() as folder:
         corpus = Corpus.generated(size, share, Path(folder), vidstg_tubes)
         told, clips, warm = corpus.sentences, corpus.settings.batch_clips, corpus.settings.warm_up
@@ -139,10 +140,10 @@ def measure(size: str, share: float, rounds: int, vidstg_tubes: int) -> dict:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--share", type=float, default=0.01, help="share of VidSTG's videos that is measured")
-    options.add_argument("--rounds", type=int, default=3, help="epochs of each way")
-    options.add_argument("--tubes", type=int, default=SIZES["vidstg"][1], help="tubes of a video of VidSTG's")
-    options.add_argument("--json", type=Path, help="write the figures here")
+    options.add_argument("--share", type=float, default=0.01, help="share of VidSTG's videos to measure")
+    options.add_argument("--rounds", type=int, default=3, help="repetitions")
+    options.add_argument("--tubes", type=int, default=SIZES["vidstg"][1], help="tubes per video of VidSTG")
+    options.add_argument("--json", type=Path, help="write the results to this file")
     options.add_argument("--one", metavar="SIZE", help=argparse.SUPPRESS)
     args = options.parse_args()
     if args.one:
@@ -159,7 +160,7 @@ def main() -> None:
         more[size] = {"sentences_per_second": rate, "peak_MB": found["peak_MB"]}
         print(f"{size}: {rate:.0f} sentences/s, {found['peak_MB']:.0f} MB peak")
     more["vidstg"]["epoch_minutes"] = 80684 / more["vidstg"]["sentences_per_second"] / 60
-    print(f"VidSTG: {more['vidstg']['epoch_minutes']:.1f} minutes an epoch on one core (projected)")
+    print(f"VidSTG: {more['vidstg']['epoch_minutes']:.1f} minutes per epoch on one core (extrapolated)")
     turns.finish(comparisons, args.json, **more)
 
 

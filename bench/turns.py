@@ -1,8 +1,8 @@
-"""What every comparison shares: the ways take turns in one process, and are told as multiples of our time.
+"""Timing of alternatives: they run in alternation in one process and are reported relative to the pipeline's time.
 
-`--json` of a script holds {"comparisons": {what: {way: [seconds of each turn]}}} and what else it measured; the way
-called "ours" is the pipeline's. Rivals that have no place in the pipeline's environment lie in .bench/packages
-(`make bench` puts them there).
+A script's `--json` file contains {"comparisons": {what: {way: [seconds of each turn]}}} and further measurements;
+"ours" is the pipeline. Libraries that are not part of the pipeline's environment are installed in .bench/packages
+by `make bench`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 sys.path.append(str(ROOT / ".bench/packages"))
 
-Seconds = dict[str, list[float]]  # by way, one a turn
+Seconds = dict[str, list[float]]  # seconds of each turn, by way
 
 
 def seconds(action: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
-    """Seconds of CPU, which a busy machine does not stretch as it does those of time.perf_counter."""
+    """Time an action, in CPU seconds by default: unlike wall-clock time, they hardly depend on other processes."""
     begin = clock()
     action()
     return clock() - begin
@@ -39,19 +39,19 @@ def in_turns(
     warm: int = 1,
     clock: Callable[[], float] = time.process_time,
 ) -> Seconds:
-    """Seconds of each way, `rounds` times in turns; as many turns as `warm` come before and do not count."""
+    """Time all ways in alternation, `rounds` times, after `warm` turns that are not counted."""
     spent = [{name: seconds(way, clock) for name, way in ways.items()} for _ in range(warm + rounds)][warm:]
     return {name: [turn[name] for turn in spent] for name in ways}
 
 
 def ratios(spent: Seconds, way: str) -> tuple[float, float, float]:
-    """Median, least and greatest of a way's time, as a multiple of ours in the same turn."""
+    """Median, minimum and maximum of a way's time relative to ours in the same turn."""
     found = [theirs / ours for theirs, ours in zip(spent[way], spent["ours"], strict=True)]
     return statistics.median(found), min(found), max(found)
 
 
 def told(spent: Seconds) -> tuple[str, str]:
-    """Our median time, and the others as multiples of it: 'OpenCV 1.3 [1.2, 1.4]'."""
+    """Format our median time, and the others' relative times: 'OpenCV 1.30 [1.20, 1.40]'."""
     ours = statistics.median(spent["ours"])
     found = {way: ratios(spent, way) for way in spent if way != "ours"}
     others = [f"{way} {median:.2f} [{low:.2f}, {high:.2f}]" for way, (median, low, high) in found.items()]
@@ -59,7 +59,7 @@ def told(spent: Seconds) -> tuple[str, str]:
 
 
 def finish(comparisons: Mapping[str, Seconds], output: Path | None, **more: Any) -> None:
-    """Print comparisons, and write them and what else was measured to a JSON file, if there is one."""
+    """Print comparisons; write them and further measurements to a JSON file if one is given."""
     for what, spent in comparisons.items():
         print(": ".join([what, ", ".join(told(spent))]))
     if output:

@@ -1,4 +1,4 @@
-"""How hard a drawn data set is, what shortcuts reach on it, and what detection and linking leave to find."""
+"""Describe a drawn data set: difficulty, results of shortcuts, and upper bounds of detection and linking."""
 
 import json
 import re
@@ -29,7 +29,7 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Sample:
-    """A sentence with its truth: half-open frames, boxes {tid: (frames, 4) xyxy, NaN where absent}."""
+    """A sentence with its ground truth: half-open frames, boxes {tid: (frames, 4) xyxy, NaN where absent}."""
 
     name: str
     split: str
@@ -51,13 +51,13 @@ class Sample:
 
     @property
     def candidates(self) -> list[int]:
-        """The things that are in the segment at all."""
+        """The objects that are visible at any time in the segment."""
         first, last = self.segment
         return [tid for tid, boxes in self.boxes.items() if np.isfinite(boxes[first:last, 0]).any()]
 
 
 def load_samples(root: Path) -> list[Sample]:
-    """Every caption and question of a drawn data set."""
+    """Load every caption and question of a drawn data set."""
     world = json.loads((root / "world.json").read_text())
     paths = {p.stem: p for p in (root / "vidor" / "annotation").rglob("*.json")}
     samples = []
@@ -105,7 +105,7 @@ def _samples(
 
 
 def v_iou(sample: Sample, boxes: np.ndarray, span: tuple[int, int]) -> float:
-    """vIoU of a tube (frames, 4) over a span with the sample's truth."""
+    """Return the vIoU of a tube (frames, 4) over a span with the sample's ground truth."""
     begin, end = max(span[0], sample.span[0]), min(span[1], sample.span[1])
     union = (span[1] - span[0]) + (sample.span[1] - sample.span[0]) - max(0, end - begin)
     if end <= begin:
@@ -114,12 +114,12 @@ def v_iou(sample: Sample, boxes: np.ndarray, span: tuple[int, int]) -> float:
 
 
 def _mean_over(sample: Sample, tids: list[int], span: tuple[int, int]) -> float:
-    """Expected vIoU when one of these tubes is taken by lot."""
+    """Return the expected vIoU of a random choice among these tubes."""
     return float(np.mean([v_iou(sample, sample.boxes[tid], span) for tid in tids])) if tids else 0.0
 
 
 def _best(sample: Sample, score: Callable[[np.ndarray], float]) -> list[int]:
-    """The tubes with the highest score in the segment, all of them where several tie."""
+    """Return the tubes with the highest score in the segment, including ties."""
     first, last = sample.segment
     scores = {tid: score(sample.boxes[tid][first:last]) for tid in sample.candidates}
     return [tid for tid, value in scores.items() if value >= max(scores.values()) - 1e-9]
@@ -131,7 +131,7 @@ def _centre_distance(sample: Sample, boxes: np.ndarray) -> float:
 
 
 def first_mentioned(sample: Sample) -> list[int]:
-    """The things of the category that the sentence names first."""
+    """Return the objects of the category that the sentence mentions first."""
     where = {}
     for category in set(sample.categories.values()):
         words = {category, *NOUNS.get(category, ()), *TEST_NOUNS.get(category, ())}
@@ -152,8 +152,10 @@ TUBES: dict[str, Callable[[Sample], list[int]]] = {
 
 
 def shortcuts(samples: list[Sample]) -> dict[str, float]:
-    """m_vIoU on test of answers that do not ground the sentence, true tubes given; the span is the whole segment
-    or the window that training's spans share best, whichever is better."""
+    """Return the m_vIoU on test of methods that do not ground the sentence, given the true tubes.
+
+    The span is the whole segment or the window of the median training span, whichever scores higher.
+    """
     test = [s for s in samples if s.split == "test"]
     window = _window([s for s in samples if s.split == "train"])
     out = {}
@@ -183,7 +185,7 @@ def _window(train: list[Sample]) -> tuple[float, float]:
 
 
 def _blind(samples: list[Sample]) -> float:
-    """One box and window for each predicate and kind of sentence: the medians of training."""
+    """Predict the median training box and window for each predicate and type of sentence."""
     rows = defaultdict(list)
     for s in samples:
         if s.split == "train":
@@ -206,7 +208,7 @@ def _blind(samples: list[Sample]) -> float:
 
 
 def describe(samples: list[Sample]) -> dict:
-    """Everything that the table shows."""
+    """Return all facts that the tables show."""
     hard = [s.hardness for s in samples]
     share = [(s.span[1] - s.span[0]) / s.frames for s in samples]
     in_segment = [(s.span[1] - s.span[0]) / (s.segment[1] - s.segment[0]) for s in samples]
@@ -235,8 +237,8 @@ def describe(samples: list[Sample]) -> dict:
 
 
 def _decides(hard: list[dict]) -> dict[str, float]:
-    """Shares of what leaves one answer: the words for the target alone, the relation between bare categories alone,
-    either of them, only both together, nothing."""
+    """Return shares of sentences by what determines the answer: the words for the target alone, the relation of
+    bare categories alone, either of them, only both together, or nothing."""
     out = Counter(
         "nothing (impossible)"
         if h["impossible"]
@@ -258,12 +260,12 @@ def _quantiles(values: list[float]) -> dict[str, float]:
     return {"p10": float(low), "median": float(middle), "p90": float(high)}
 
 
-# --- what detection and linking leave to find ------------------------------------------------------
+# --- upper bounds of detection and linking ---------------------------------------------------------
 
 
 def oracles(artifacts: Path) -> dict[str, float]:
-    """m_vIoU on test, by stcat, over the true spans: of the best linked tube, and of the detections that show the
-    target, linked by its true identity."""
+    """Return the m_vIoU on test, by stcat, over the true spans: of the best linked tube, and of the detections that
+    match the target, linked by its true identity."""
     truth = artifact.read(schemas.TRUTH, artifacts / "truth_test.h5")
     answers = {
         "oracle": oracle(truth, tubes_reader(artifacts / "tubes")),
@@ -273,9 +275,9 @@ def oracles(artifacts: Path) -> dict[str, float]:
 
 
 def detection(samples: list[Sample], proposals: Path) -> dict[str, Any]:
-    """AP and recall at IoU 0.5 of the regions that the pipeline kept of test videos' frames.
+    """Return AP and recall at IoU 0.5 of the pipeline's regions in the sampled frames of the test videos.
 
-    True are all boxes of VidOR's files, those of hidden things included.
+    Ground truth are all of VidOR's boxes, including those of occluded objects.
     """
     names, pairs = (), []
     for video, sample in {s.video: s for s in samples if s.split == "test"}.items():
@@ -303,20 +305,20 @@ def _annotated(sample: Sample, frame: int) -> AnnotatedPicture:
 TITLES = {
     "videos": "Videos",
     "samples": "Sentences",
-    "distractors": "Others of the target's category in the segment, sentences by their number (6: six or more)",
-    "decides": "What leaves one answer, share of sentences",
-    "spread": "Spans and things",
-    "predicates": "Predicates, sentences that declare them",
-    "targets": "Targets' categories, sentences",
-    "shortcuts": "Shortcuts on test, m_vIoU with the true tubes given, beside the same chance",
-    "oracles": "Oracles on test, m_vIoU by stcat over the true span",
-    "detector": "The detector on test videos' frames, at most 20 regions each",
-    "seconds": "Seconds on two cores, noted by hand: drawing `demo` and `demo_full`, training the detector",
+    "distractors": "Sentences by number of other objects of the target's category in the segment (6: 6 or more)",
+    "decides": "What determines the answer, share of sentences",
+    "spread": "Spans and objects",
+    "predicates": "Predicates, number of captions",
+    "targets": "Categories of the targets, number of sentences",
+    "shortcuts": "Shortcuts on test, m_vIoU given the true tubes, with chance for comparison",
+    "oracles": "Upper bounds on test, m_vIoU by stcat over the true span",
+    "detector": "The detector on frames of the test videos, at most 20 regions each",
+    "seconds": "Seconds on two cores, entered by hand: drawing `demo` and `demo_full`, training the detector",
 }
 
 
 def table(facts: dict) -> str:
-    """The facts as Markdown."""
+    """Format the facts as Markdown."""
     lines = [f"# The drawn world, version {facts['version']}"]
     shown = dict(facts)
     shown["shortcuts"] = {"chance": facts["chance"]} | facts["shortcuts"]
@@ -328,7 +330,7 @@ def table(facts: dict) -> str:
 
 
 def _rows(values: dict) -> list[str]:
-    """A table of a row for each name; names of names are columns, other collections tables of their own."""
+    """Format one row per name; dictionaries of the same keys become columns, other ones separate tables."""
     if all(isinstance(v, dict) for v in values.values()):
         columns = list(next(iter(values.values())))
         cells = [[name, *(_number(v[c]) for c in columns)] for name, v in values.items()]
@@ -365,16 +367,16 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.command()
 @click.argument("root", type=_FOLDER)
 @click.option(
-    "--artifacts", type=_FOLDER, help="The pipeline's, up to link_tubes: adds the oracles and the detector."
+    "--artifacts", type=_FOLDER, help="Artifacts up to link_tubes; adds the upper bounds and the detector."
 )
-@click.option("--seconds", type=(str, float), multiple=True, help="A measured time to note: NAME SECONDS.")
+@click.option("--seconds", type=(str, float), multiple=True, help="Measured time to include: NAME SECONDS.")
 @click.option(
-    "--output", type=click.Path(file_okay=False, path_type=Path), help="Write world.json and world.md there."
+    "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder for world.json and world.md."
 )
 def main(root: Path, artifacts: Path | None, seconds: tuple[tuple[str, float], ...], output: Path | None) -> None:
     """Describe the drawn data set in ROOT as Markdown tables."""
     if not (root / "world.json").exists():
-        raise click.ClickException(f"{root} holds no world.json: draw it with demo/draw_world.py first.")
+        raise click.ClickException(f"{root} has no world.json: generate it with demo/draw_world.py first.")
     samples = load_samples(root)
     world = json.loads((root / "world.json").read_text())
     facts = {"version": world["version"], "videos": world["videos"]} | describe(samples)

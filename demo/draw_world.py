@@ -1,4 +1,4 @@
-"""Draw a data set of the drawn world to disk, in the formats of VidSTG and VidOR."""
+"""Generate a data set of the drawn world on disk, in the formats of VidSTG and VidOR."""
 
 import shutil
 import sys
@@ -12,14 +12,14 @@ from world.dataset import SIZES, VERSION, draw_world
 
 @click.command()
 @click.argument("root", type=click.Path(path_type=Path))
-@click.option("--size", type=click.Choice(list(SIZES)), required=True, help="How many videos.")
-@click.option("--seed", type=int, required=True, help="Everything follows from it.")
-@click.option("--jobs", type=int, default=-1, show_default=True, help="Processes; -1 takes all cores.")
+@click.option("--size", type=click.Choice(list(SIZES)), required=True, help="Name of the data set, sets its size.")
+@click.option("--seed", type=int, required=True, help="Seed of all random choices.")
+@click.option("--jobs", type=int, default=-1, show_default=True, help="Number of processes; -1: all cores.")
 def main(root: Path, size: str, seed: int, jobs: int) -> None:
-    """Draw the data set SIZE below ROOT, replacing what is there."""
+    """Generate the data set SIZE in ROOT, replacing its contents."""
     start = time.perf_counter()
     if root.exists() and any(root.iterdir()) and not (root / "world.json").exists():
-        raise click.ClickException(f"{root} holds something else than a drawn world: name another folder.")
+        raise click.ClickException(f"{root} is not a drawn world: choose another folder.")
     partial = root.with_name(f"{root.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

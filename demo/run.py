@@ -1,8 +1,8 @@
-"""Run `dvc repro` and leave dvc.lock and demo/dvc.lock as the repository has them: empty.
+"""Run `dvc repro` and leave dvc.lock and demo/dvc.lock empty, as in the repository.
 
-A trained model's bytes, and so their hashes, differ between processors. This machine's locks are kept in
-.dvc/tmp/demo, from where the next run restores them. A lock that already holds stages is the user's own, and so are
-the locks of any data set but `demo`: DVC updates them in place.
+The bytes of a trained model, and so its hash, differ between processors. This machine's locks are kept in
+.dvc/tmp/demo, from where the next run restores them. A lock that already has stages belongs to the user and is
+updated in place by DVC, as are the locks of any data set other than `demo`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 KEPT = ROOT / ".dvc" / "tmp" / "demo"
 LOCKS = ("dvc.lock", "demo/dvc.lock")
 EMPTY = "schema: '2.0'\n"
-# First line of a lock during the run; DVC preserves comments. Found at the start, it means the last run was killed.
-MARK = "# Of an unfinished `make demo`: the next one sets this lock aside. Delete this line to keep it.\n"
+# First line of a lock during the run; DVC preserves comments. If found at the start, the last run was killed.
+MARK = "# From an unfinished `make demo`: the next run replaces this lock. Delete this line to keep it.\n"
 
 
 def read(path: Path) -> str:
@@ -36,8 +36,8 @@ def write(path: Path, text: str) -> None:
     partial.replace(path)
 
 
-def take_up() -> list[str]:
-    """Replace empty locks by those kept from the last run; return the names of the locks to empty afterwards."""
+def restore_locks() -> list[str]:
+    """Restore the locks kept from the last run in place of empty ones; return the names of the locks to empty."""
     names = []
     for name in LOCKS:
         lock = read(ROOT / name)
@@ -49,8 +49,8 @@ def take_up() -> list[str]:
     return names
 
 
-def set_aside(names: list[str], finished: bool) -> None:
-    """Empty the locks; keep their contents if the run finished, else they may be half-written."""
+def empty_locks(names: list[str], finished: bool) -> None:
+    """Empty the locks; keep their contents if the run finished, as they may be incomplete otherwise."""
     for name in names:
         if finished:
             write(KEPT / name, read(ROOT / name).removeprefix(MARK))
@@ -58,14 +58,14 @@ def set_aside(names: list[str], finished: bool) -> None:
 
 
 def repro(guard: int) -> int:
-    """Run `dvc repro` and return its exit status; it inherits the descriptor `guard` and is sent the signals."""
+    """Run `dvc repro`, forward signals to it, and return its exit status; it inherits the descriptor `guard`."""
     environment = dict(os.environ)
     if not any((folder / ".git").exists() for folder in (ROOT, *ROOT.parents)):
-        # Without git DVC needs this setting. It goes to DVC's lowest level of configuration, for this run alone.
+        # DVC requires this setting without git. It is set in the lowest-priority configuration, for this run only.
         write(KEPT / "config", "[core]\n    no_scm = true\n")
         environment["DVC_SYSTEM_CONFIG_DIR"] = str(KEPT)
     child = subprocess.Popen(["dvc", "repro"], env=environment, pass_fds=[guard])
-    signal.signal(signal.SIGINT, lambda *_: None)  # a terminal's Ctrl-C reaches dvc by itself
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C in a terminal reaches dvc directly
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: child.send_signal(number))
     status = child.wait()
@@ -77,17 +77,17 @@ def main() -> None:
     KEPT.mkdir(parents=True, exist_ok=True)
     with open(KEPT / "guard", "w") as guard:
         try:
-            # Held until dvc ends, too, which may outlive this process.
+            # dvc inherits the lock, because it may outlive this process.
             fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             sys.exit("error: another `make demo` is running here")
         dataset = yaml.safe_load((ROOT / "pipeline.yaml").read_text())["dataset"]
-        names = take_up() if dataset == "demo" else []
+        names = restore_locks() if dataset == "demo" else []
         status = 1
         try:
             status = repro(guard.fileno())
         finally:
-            set_aside(names, finished=status == 0)
+            empty_locks(names, finished=status == 0)
     sys.exit(status)
 
 

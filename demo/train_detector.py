@@ -1,4 +1,4 @@
-"""Train the demo's detector on still pictures of the drawn world: how demo/detector.pth was made.
+"""Train the demo's detector on still images of the drawn world; demo/detector.pth was made with
 
 python demo/train_detector.py --config envs/detectors/demo.yaml --output demo/detector.pth
 """
@@ -13,11 +13,11 @@ from vcma.detector_training.pictures import AnnotatedPicture, encode_jpeg
 from vcma.pipeline.exit_codes import exit_on_error
 from world.dataset import ATTRIBUTES, CATEGORIES, still_pictures
 
-_SERIES = 100  # pictures that one worker draws at a time
+_SERIES = 100  # images per task of a worker
 
 
 def world_pictures(seed: int, count: int) -> list[AnnotatedPicture]:
-    """Still pictures of the drawn world, drawn by all cores: a series of its own for each hundred."""
+    """Draw still images of the drawn world on all cores; every 100 images have their own seed."""
     sizes = [min(_SERIES, count - start) for start in range(0, count, _SERIES)]
     drawn = Parallel(n_jobs=min(len(sizes), cpu_count()))(
         delayed(_series)(1000 * seed + i, size) for i, size in enumerate(sizes)
@@ -40,7 +40,7 @@ def _series(seed: int, count: int) -> list[AnnotatedPicture]:
 @click.command()
 @training_options
 def main(**options: Any) -> None:
-    """Train a detector on still pictures of the drawn world, and evaluate it on others."""
+    """Train a detector on still images of the drawn world, and evaluate it on held-out ones."""
 
     def pictures(cfg: Any) -> Split:
         sizes = cfg.DATASETS

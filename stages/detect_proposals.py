@@ -1,6 +1,6 @@
 """frames, queries -> proposals/<video>.h5: the detector's regions in every sampled frame.
 
-A detector that is prompted with words looks for what the sentences of a video name; any other reads none of them.
+An open-vocabulary detector is prompted with the phrases of a video's sentences; any other detector ignores them.
 """
 
 from functools import partial
@@ -26,15 +26,18 @@ from vcma.records.columns import Columns
 @click.option("--top-k", type=click.IntRange(1), help="Maximum number of regions per frame.")
 @click.option("--score-threshold", type=click.FloatRange(0, 1), help="Minimum detection score.")
 @click.option(
-    "--nms-threshold", type=click.FloatRange(0, 1), help="NMS: IoU above which the lower-scored region is dropped."
+    "--nms-threshold",
+    type=click.FloatRange(0, 1),
+    help="NMS threshold: IoU above which the lower-scored region is dropped.",
 )
 @click.option("--min-size", type=click.FloatRange(0), help="Minimum side of a region, pixels of the stored frame.")
 @click.option("--batch", type=click.IntRange(1), help="Frames per forward pass.")
 @click.option("--precision", type=click.Choice(PRECISIONS), help="Floating-point precision of the network.")
 def detect_proposals(run: StageRun, precision: str, **parameters: Any) -> None:
-    """Find regions in every sampled frame with the data set's detector."""
+    """Detect regions in every sampled frame with the data set's detector."""
     how = (run.project.detector, run.project.root, run.device, precision)
-    detector = load_detector(*how)
+    # Of a cluster's run this process needs names and fingerprint alone, and may be on a machine without a GPU.
+    detector = load_detector(*how[:2]) if run.scheduler else load_detector(*how)
     frames = run.artifact("frames")
     videos = available_videos(run.artifact("samples.h5"), frames)
     path = {video: video_file(frames, video) for video in videos}

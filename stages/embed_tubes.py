@@ -1,4 +1,4 @@
-"""frames, tubes -> embeddings/<video>.h5: some regions of each tube as a region-text encoder sees them."""
+"""frames, tubes -> embeddings/<video>.h5: some regions of each tube, embedded by a region-text encoder."""
 
 from functools import partial
 from pathlib import Path
@@ -16,18 +16,19 @@ from vcma.records.tubes import Tubes
 
 
 @stage("jobs", "scheduler", "wait", "strict", "force", "device", example="--device cuda:0 --points 16")
-@click.option("--points", type=click.IntRange(1), help="Most regions of one tube that are embedded.")
-@click.option("--context", type=click.FloatRange(0, 4), help="Share of a box's sides that is seen around it.")
-@click.option("--batch", type=click.IntRange(1), help="Regions in one forward pass.")
+@click.option("--points", type=click.IntRange(1), help="Maximum number of embedded regions per tube.")
+@click.option("--context", type=click.FloatRange(0, 4), help="Margin around a box in its crop, share of its sides.")
+@click.option("--batch", type=click.IntRange(1), help="Regions per forward pass.")
 def embed_tubes(run: StageRun, **parameters: Any) -> None:
-    """Embed some regions of each tube by the data set's region-text encoder, if it has one."""
+    """Embed some regions of each tube with the data set's region-text encoder, if it has one."""
     folder = run.project.encoder
     if folder is None:
         return run.done("no encoder, nothing embedded", without_artifacts(run, schemas.EMBEDDINGS))
-    # Reads the whole encoder, so that what is wrong with it is told before any work; torch takes seconds to import.
+    # Loads the whole encoder, so that errors show before any work. Imported late because torch takes seconds to
+    # import.
     from vcma.text.dual_encoder import cached_encoder
 
-    name, tubes, frames = cached_encoder(folder, run.device).name, run.artifact("tubes"), run.artifact("frames")
+    name, tubes, frames = cached_encoder(folder, run.own_device).name, run.artifact("tubes"), run.artifact("frames")
     videos = available_videos(run.artifact("samples.h5"), tubes)
     items = {video: (video_file(frames, video), video_file(tubes, video)) for video in videos}
 

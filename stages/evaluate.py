@@ -1,4 +1,4 @@
-"""predictions, truth -> metrics.json, scores.json, reference_points.json: metrics, and what to read them by."""
+"""predictions, truth -> metrics.json, scores.json, reference_points.json: metrics, and those of the baselines."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -24,16 +24,26 @@ from vcma.records.predicted_tubes import PredictedTubes
 @stage(example="--protocol all --compare other/predictions.json")
 @click.option("--split", type=click.Choice(["val", "test"]), help="Ground-truth split.")
 @click.option("--protocol", type=click.Choice(["default", "all", *PROTOCOLS]), help="Evaluation protocol.")
-@click.option("--seed", type=click.IntRange(0), help="Random seed of bootstrap and chance.")
-@mode("--predictions", "foreign", type=click.Path(path_type=Path), help="Score this JSON file instead of ours.")
-@mode("--json", "out", type=click.Path(path_type=Path), help="With --predictions: where the metrics go.")
-@mode("--compare", "other", type=click.Path(path_type=Path), help="Print paired differences to this JSON file.")
+@click.option("--seed", type=click.IntRange(0), help="Random seed of the bootstrap and of the baseline `chance`.")
+@mode(
+    "--predictions",
+    "foreign",
+    type=click.Path(path_type=Path),
+    help="Score this JSON file instead of VCMA's predictions.",
+)
+@mode("--json", "out", type=click.Path(path_type=Path), help="With --predictions: output file for the metrics.")
+@mode(
+    "--compare",
+    "other",
+    type=click.Path(path_type=Path),
+    help="Print paired differences from this predictions file.",
+)
 def evaluate(run: StageRun, split: str, protocol: str, seed: int) -> None:
-    """Score predictions by protocol, with 95 % intervals, beside their reference points."""
+    """Score predictions by protocol, with 95 % intervals, beside the baselines."""
     split = run.project.evaluated_split(split)
     foreign, out, other = (run.modes[name] for name in ("foreign", "out", "other"))
     if out and not foreign:
-        raise click.UsageError("--json belongs to --predictions; ours go to metrics.json")
+        raise click.UsageError("--json needs --predictions; VCMA's own metrics go to metrics.json")
     if foreign:  # as `vcma score` does
         scorer = Scorer.of(read_truth(run.project, split), split, protocol, seed)
         for text in score_file(scorer, foreign, other, out):
@@ -41,10 +51,10 @@ def evaluate(run: StageRun, split: str, protocol: str, seed: int) -> None:
         return run.done(scorer.scope, out) if out else None
     truth = artifact.read(schemas.TRUTH, run.artifact(f"truth_{split}.h5"))
     if not len(truth["sample"]):
-        # Your own clips have no truth: there is nothing to score, and the report is drawn all the same.
+        # Your own clips have no ground truth; the files must exist, because the report depends on them.
         for name in ("metrics.json", "scores.json", "reference_points.json"):
             storage.write_json(run.artifact(name), {})
-        return run.done(f"no truth for the split {split}, nothing scored", run.artifact("metrics.json"))
+        return run.done(f"no ground truth of the split {split}, nothing scored", run.artifact("metrics.json"))
     scorer = Scorer.of(truth, split, protocol, seed)
     predictions = scorer.read(run.artifact("predictions.json"))
     metrics = scorer.metrics(predictions)
@@ -70,7 +80,7 @@ def _baselines(run: StageRun, truth: Columns, seed: int) -> Iterator[tuple[str, 
         yield method, boxes_of([a for a in answers if a.sample in video], tubes, video)
     if len(truth["box"]):
         yield "oracle", oracle(truth, tubes)
-        if (proposals := run.artifact("proposals")).is_dir():  # another tracker's tubes come without
+        if (proposals := run.artifact("proposals")).is_dir():  # tubes of another tracker have no proposals
             yield "identity_oracle", identity_oracle(truth, partial(read_regions, proposals))
 
 

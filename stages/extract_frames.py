@@ -1,4 +1,4 @@
-"""videos -> frames/<video>.h5: one time grid a video, the frames as JPEG."""
+"""videos -> frames/<video>.h5: frames sampled on one time grid per video, as JPEG."""
 
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,9 @@ from vcma.video.sampling import extract
 
 @stage("jobs", "scheduler", "wait", "strict", "force", example="--rate 2 --jobs 8")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Sampled frames per second.")
-@click.option("--max-frames", type=click.IntRange(2), help="Maximum number of frames per video, thinned evenly.")
+@click.option(
+    "--max-frames", type=click.IntRange(2), help="Maximum number of frames per video; more are thinned evenly."
+)
 @click.option("--max-side", type=click.IntRange(16), help="Longest side of a stored frame, pixels.")
 @click.option("--quality", type=click.IntRange(1, 100), help="JPEG quality.")
 def extract_frames(run: StageRun, **parameters: float) -> None:

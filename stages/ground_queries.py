@@ -1,4 +1,4 @@
-"""samples, queries, tubes, embeddings, model -> predictions.h5, predictions.json, references.h5: tube and span."""
+"""samples, queries, tubes, embeddings, model -> predictions.h5, predictions.json, references.h5: tube, span."""
 
 from dataclasses import asdict
 
@@ -7,7 +7,7 @@ import click
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.cli import progress, stage
 from vcma.pipeline.stage_run import StageRun
-from vcma.pipeline.video_artifacts import tell_strays
+from vcma.pipeline.video_artifacts import report_strays
 from vcma.records.answer import prediction_columns, reference_columns
 from vcma.records.sentence import grouped, sentences
 
@@ -24,11 +24,11 @@ from vcma.records.sentence import grouped, sentences
     type=bool,
     is_flag=False,
     flag_value="true",
-    help="Use no model: detector labels and scores, and cues of predicates.",
+    help="Use no model but detector labels and scores, and cues for predicates.",
 )
 def ground_queries(run: StageRun, split: str, posterior: str, untrained: bool) -> None:
-    """Ground every sentence of a split: which tube, over which span of native frames."""
-    # torch takes seconds to import, which --help need not wait for.
+    """Ground every sentence of a split: choose a tube and a span of native frames."""
+    # Imported late, because torch takes seconds to import and --help does not need it.
     from vcma.batching.clip_store import ClipStore
     from vcma.inference.grounder import Grounder
     from vcma.inference.predictions_json import write_predictions
@@ -39,7 +39,7 @@ def ground_queries(run: StageRun, split: str, posterior: str, untrained: bool) -
     samples = artifact.read(schemas.SAMPLES, run.artifact("samples.h5"))
     queries = artifact.read(schemas.QUERIES, run.artifact("queries.h5"))
     chosen = sentences(samples, queries, split)
-    tell_strays(run.artifact("tubes"), run.artifact("samples.h5"))
+    report_strays(run.artifact("tubes"), run.artifact("samples.h5"))
     clips = ClipStore(run.artifact("tubes"), 1, samples["video"])
     detector, model = str(clips.describe()["detector"]), run.artifact("model")
     inputs = {name: artifact.attributes(run.artifact(f"{name}.h5"))["content"] for name in ("samples", "queries")}

@@ -1,4 +1,4 @@
-"""annotation files -> samples.h5, truth_val.h5, truth_test.h5: sentences and videos apart from any truth."""
+"""annotation files -> samples.h5, truth_val.h5, truth_test.h5: sentences and videos, separate from ground truth."""
 
 from collections import Counter
 from functools import partial
@@ -13,7 +13,7 @@ from vcma.pipeline.stage_run import StageRun
 
 @stage("strict", example="--dataset hcstvg --strict")
 def index_dataset(run: StageRun) -> None:
-    """Read the chosen data set's annotation files into one index of samples, and the truth of what is evaluated."""
+    """Read the chosen data set's annotation files into an index of samples and the ground truth of val and test."""
     form = format_of(run.block)
     index = READERS[form](
         run.project.data,
@@ -29,7 +29,7 @@ def index_dataset(run: StageRun) -> None:
         path.unlink(missing_ok=True)
         truth = index.truths.get(split)
         if truth is None and split != "train":
-            # Validation and test have a file even where nothing is known, so that later stages can rely on it.
+            # Validation and test always have a file, if only an empty one, because later stages depend on it.
             truth = schemas.empty(schemas.TRUTH, format=form)
         if truth is not None:
             artifact.write(schemas.TRUTH, path, truth, params, {"samples": content})

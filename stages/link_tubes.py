@@ -15,13 +15,21 @@ from vcma.records.columns import Columns
 
 @stage("jobs", "scheduler", "wait", "strict", "force", example="--alpha 0.3 --scheduler tcp://host:8786")
 @click.option(
-    "--alpha", type=click.FloatRange(0, 1), help="Weight of appearance against overlap in the link score."
+    "--alpha",
+    type=click.FloatRange(0, 1),
+    help="Weight of the appearance cosine against IoU, size and class agreement in the link score.",
 )
 @click.option("--max-tubes", type=click.IntRange(1), help="Maximum number of tubes per video.")
 @click.option("--min-score", type=click.FloatRange(0, 1), help="Minimum link score.")
 @click.option("--max-gap", type=click.FloatRange(0), help="Longest gap that is bridged, seconds.")
-@click.option("--max-overlap", type=click.FloatRange(0, 1), help="IoU above which duplicates are merged.")
-@click.option("--smoothing", type=click.FloatRange(0, 1), help="Weight of the smoothed boxes; 0: detected boxes.")
+@click.option(
+    "--max-overlap",
+    type=click.FloatRange(0, 1),
+    help="IoU above which similar regions of a frame, or tubes, are merged.",
+)
+@click.option(
+    "--smoothing", type=click.FloatRange(0, 1), help="Weight of the smoothed boxes; 0: detected boxes only."
+)
 def link_tubes(run: StageRun, **parameters: float) -> None:
     """Link the proposals of every video into tubes."""
     proposals = run.artifact("proposals")
@@ -37,7 +45,7 @@ def link_tubes(run: StageRun, **parameters: float) -> None:
 
 
 def _work(parameters: dict, proposals: Path) -> Columns:
-    # SciPy takes half a second to import, which --help need not wait for.
+    # Imported late, because SciPy takes half a second to import and --help does not need it.
     from vcma.linking.linker import link
 
     return link(artifact.read(schemas.PROPOSALS, proposals), **parameters)

@@ -1,4 +1,4 @@
-"""samples -> queries.h5: every sentence as entities and relations."""
+"""samples -> queries.h5: every sentence parsed into entities and relations."""
 
 import json
 from pathlib import Path
@@ -14,12 +14,14 @@ from vcma.records.query import Query, query_columns
 
 @stage(example="--text sentences.txt --json parsed.jsonl")
 @click.option(
-    "--model", type=str, help="spaCy model; 'auto' takes the first installed of those pipeline.yaml names."
+    "--model",
+    type=str,
+    help="spaCy model for tags and lemmas; the parse is rule-based. 'auto': the first one that is installed.",
 )
-@mode("--text", type=click.Path(path_type=Path), help="Parse this file instead, one sentence a line.")
-@mode("--json", "out", type=click.Path(path_type=Path), help="With --text: where to, one JSON object a line.")
+@mode("--text", type=click.Path(path_type=Path), help="Parse this text file instead, one sentence per line.")
+@mode("--json", "out", type=click.Path(path_type=Path), help="With --text: output file, one JSON object per line.")
 def parse_queries(run: StageRun, model: str) -> None:
-    """Parse every sentence into its entities, its relations and the entity asked for."""
+    """Parse every sentence into entities, relations and the target, the entity to localise."""
     chosen = None if model == "auto" else model
     if run.modes["text"] or run.modes["out"]:
         return _parse_file(run.modes["text"], run.modes["out"], chosen)
@@ -36,7 +38,7 @@ def parse_queries(run: StageRun, model: str) -> None:
 
 def _parse_file(text: Path | None, out: Path | None, model: str | None) -> None:
     if text is None or out is None:
-        raise click.UsageError("--text FILE and --json OUT go together")
+        raise click.UsageError("--text FILE and --json OUT must be given together")
     queries = list(parse(storage.text_lines(text), model))
     content = "".join(json.dumps(query.to_json(), ensure_ascii=False) + "\n" for query in queries)
     storage.write_bytes(out, content.encode("utf-8", "replace"))

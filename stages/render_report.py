@@ -1,4 +1,4 @@
-"""everything -> report/index.html: what a run found, to be looked at; or one sample as a film strip for a paper."""
+"""all artifacts -> report/index.html: the results of a run as pages; or one sample as a film strip for a paper."""
 
 import shutil
 from collections.abc import Callable, Iterable
@@ -26,16 +26,20 @@ from vcma.video.fonts import lacking
 @stage("jobs", example="--figure 2373450082/5/captions/0 --out strip.pdf")
 @click.option("--examples", type=click.IntRange(0), help="Number of examples in the report.")
 @mode("--figure", metavar="SAMPLE", help="Only draw this sample as a film strip, as in the paper's figure 2.")
-@mode("--against", type=click.Path(path_type=Path), help="Another run's artifacts: samples gained and lost.")
-@mode("--out", type=click.Path(path_type=Path), help="Another folder or, with --figure, a .png, .svg or .pdf.")
+@mode(
+    "--against",
+    type=click.Path(path_type=Path),
+    help="Compare with another run, given by its folder of artifacts: samples gained and lost.",
+)
+@mode("--out", type=click.Path(path_type=Path), help="Output folder or, with --figure, a .png, .svg or .pdf file.")
 def render_report(run: StageRun, examples: int) -> None:
-    """Write the report as pages that open from the disk, without network or server."""
+    """Write the report as HTML pages that open from disk, without network or server."""
     report = load_report(run.project.artifacts)
     sample, other, out = run.modes["figure"], run.modes["against"], run.modes["out"]
     if sample is not None:
         return _figure(run, report, sample, out or run.project.root / "report" / f"{readable_name(sample)}.png")
     comparison = compare_runs(report, other) if other else None
-    # A comparison is no output of the pipeline: it must not take the report's place there.
+    # A comparison is not an output of the pipeline and must not replace the report.
     folder = out or (run.project.root / "report" / "against" if other else run.artifact("report"))
     if not out:
         shutil.rmtree(folder, ignore_errors=True)
@@ -45,7 +49,7 @@ def render_report(run: StageRun, examples: int) -> None:
     missing = write_report(report, files, examples, table, comparison, partial(_each, run))
     for line in missing:
         click.echo(f"{run.stage}: {line}", err=True)
-    run.done(f"{len(report.cases):,} samples, {len(missing):,} videos without pictures", folder / "index.html")
+    run.done(f"{len(report.cases):,} samples, {len(missing):,} videos without frames", folder / "index.html")
     return None
 
 
@@ -53,7 +57,7 @@ def _figure(run: StageRun, report: Report, sample: str, out: Path) -> None:
     case = next((c for c in report.cases if c.sample == sample), None)
     if case is None:
         example = f", e.g. '{report.cases[0].sample}'" if report.cases else ""
-        raise InputError(f"no prediction for sample '{sample}'", remedy=f"name one of the report's{example}")
+        raise InputError(f"no prediction for sample '{sample}'", remedy=f"choose one of the report{example}")
     film_strip(case, run.project.artifacts, out)
     if note := lacking([case.query.text]):
         click.echo(f"{run.stage}: {note}", err=True)
@@ -61,7 +65,7 @@ def _figure(run: StageRun, report: Report, sample: str, out: Path) -> None:
 
 
 def _originals(run: StageRun) -> Callable[[str], Path | None]:
-    """From a video to its original file; the stored frames are shown where the videos are not at hand."""
+    """Return a function from a video to its original file, or to None if the videos are not available."""
     try:
         root = video_root(run.block, run.project.root)
     except InputError:

@@ -1,4 +1,8 @@
-"""samples, tubes, embeddings, queries, truth_val -> model/, em_history.json: EM from sentences and videos alone."""
+"""samples, tubes, embeddings, queries, truth_val -> model/, em_history.json: EM, trained on sentences and videos.
+
+truth_val.h5 serves to choose the round (`stop: val`) and how answers are decoded; without annotations nothing is
+chosen.
+"""
 
 from functools import partial
 
@@ -13,25 +17,46 @@ from vcma.records.sentence import counted_sentences
 @stage("force", "device", example="--beta 0.5 --seed 1")
 @click.option("--beta", type=click.FloatRange(0), help="Weight of the relation evidence; 0: ignore relations.")
 @click.option("--kappa", type=click.FloatRange(0, min_open=True), help="Effective sample size of a clip's frames.")
-@click.option("--label-prior", type=click.FloatRange(0), help="Weight of the detector's labels; 0: the paper.")
-@click.option("--score-prior", type=click.FloatRange(0), help="Weight of score, coverage and size; 0: the paper.")
-@click.option("--relation-prior", type=click.FloatRange(0), help="Weight of predicate cues; 0: the paper.")
-@click.option("--region-text-prior", type=click.FloatRange(0), help="Weight of the encoder; 0: the paper.")
-@click.option("--prompts", help="Encoder prompts for a phrase {}, separated by |.")
-@click.option("--time", type=click.Choice(["span", "frames", "whole"]), help="Family of q(y); frames: the paper.")
-@click.option("--margin", type=click.FloatRange(0), help="Evidence threshold per frame, nats; 0: the paper.")
 @click.option(
-    "--throughout", type=click.FloatRange(0, 1), help="Prior share of spans that last as long as the target."
+    "--label-prior", type=click.FloatRange(0), help="Prior weight of the detector's labels; 0: the paper."
+)
+@click.option(
+    "--score-prior",
+    type=click.FloatRange(0),
+    help="Prior weight of a tube's score, temporal coverage and size; 0: the paper.",
+)
+@click.option("--relation-prior", type=click.FloatRange(0), help="Prior weight of predicate cues; 0: the paper.")
+@click.option(
+    "--region-text-prior", type=click.FloatRange(0), help="Prior weight of the region-text encoder; 0: the paper."
+)
+@click.option(
+    "--region-text-time",
+    type=click.FloatRange(0),
+    help="Weight of the encoder's evidence of when a relation shows; 0: the paper.",
+)
+@click.option("--prompts", help="Prompts of the region-text encoder for a phrase {}, separated by |.")
+@click.option("--time", type=click.Choice(["span", "frames", "whole"]), help="Family of q(y); frames: the paper.")
+@click.option(
+    "--margin",
+    type=click.FloatRange(0),
+    help="Evidence threshold per frame above the video's mean, nats; 0: the paper.",
+)
+@click.option(
+    "--throughout",
+    type=click.FloatRange(0, 1),
+    help="Prior probability that a span lasts as long as its target is visible; 0: the paper.",
 )
 @click.option("--width", type=click.IntRange(8), help="Width of the networks, units.")
 @click.option(
     "--bottleneck", type=click.IntRange(0), help="Appearance dimensions of the relation emission; 0: none."
 )
 @click.option("--dropout", type=click.FloatRange(0, 0.95), help="Dropout on the appearance bottleneck.")
-@click.option("--refinements", type=click.IntRange(0), help="Coordinate updates of an E-step; 0: use q_phi.")
+@click.option("--refinements", type=click.IntRange(0), help="Coordinate updates per E-step; 0: use q_phi.")
 @click.option("--none-weight", type=click.FloatRange(0), help="Weight of the background class; 0: the paper.")
 @click.option(
-    "--contrast-weight", type=click.FloatRange(0), help="Weight of the contrastive loss after the warm-up."
+    "--contrast-weight",
+    type=click.FloatRange(0),
+    help="Weight of the phrase-video contrastive loss after the warm-up.",
 )
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="AdamW learning rate.")
 @click.option("--weight-decay", type=click.FloatRange(0), help="AdamW weight decay.")
@@ -39,14 +64,20 @@ from vcma.records.sentence import counted_sentences
 @click.option("--warm-up", type=click.IntRange(0), help="Epochs of contrastive training before EM.")
 @click.option("--rounds", type=click.IntRange(1), help="Maximum number of EM rounds.")
 @click.option("--patience", type=click.IntRange(1), help="Rounds without improvement before stopping.")
-@click.option("--stop", type=click.Choice(["val", "elbo", "rounds"]), help="Early stopping: val uses annotations.")
+@click.option(
+    "--stop",
+    type=click.Choice(["val", "elbo", "rounds"]),
+    help="Early stopping by: val, the score on annotated validation; elbo, the ELBO; rounds, never. Annotated "
+    "validation also sets the span length penalty and the temperature. To use no annotation, choose elbo and leave "
+    "`val` out of the data set's `splits:`.",
+)
 @click.option("--text", help="Text features: wordllama, learned, or the folder of a Hugging Face encoder.")
 @click.option("--max-frames", type=click.IntRange(2), help="Maximum number of frames of a clip.")
 @click.option("--train-frames", type=click.IntRange(2), help="Frames of a clip sampled in a training step.")
 @click.option("--seed", type=click.IntRange(0), help="Random seed.")
 def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
-    """Learn the alignment by variational EM, watching p and q on validation."""
-    # torch takes seconds to import, which --help need not wait for.
+    """Learn the alignment by variational EM; only choices on validation may use boxes and spans (see --stop)."""
+    # Imported late, because torch takes seconds to import and --help does not need it.
     from vcma.model.evidence import build
     from vcma.model.settings import Settings
     from vcma.training.instruments import round_row
@@ -57,7 +88,7 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     from vcma.training.tuning import tuned, tuned_window
 
     if run.project.untrained:
-        return run.done("nothing learned: ground_queries is untrained", save_nothing(run.project.artifacts))
+        return run.done("nothing trained: ground_queries is untrained", save_nothing(run.project.artifacts))
     settings = Settings.of(parameters)
     train = TrainingSet.of(run.project, settings, max_frames)
     texts = train.encoder.texts
@@ -85,8 +116,8 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     save_model(folder, model, train.detector, extra | describe_decoding(decoding))
     window = tuned_window(validation, contrast)
     save_model(folder / "contrast", contrast, train.detector, extra | {"window": window})
-    told = {"score": validation.metric, "sentences": len(train.sentences), "rounds": history}
-    storage.write_json(run.artifact("em_history.json"), told)
+    summary = {"score": validation.metric, "sentences": len(train.sentences), "rounds": history}
+    storage.write_json(run.artifact("em_history.json"), summary)
     return run.done(f"{counted_sentences(len(train.sentences))}, {len(history)} epochs", folder)
 
 

@@ -110,3 +110,18 @@ def test_regions_agree_within_a_thousandth(gpu):
     told = gpu.agreement(found, wanted, 100)
     assert told["regions"] == 3 and told["same"] == pytest.approx(1 / 3)
     assert told["score apart"] == pytest.approx(8e-4, abs=1e-6) and told["frames of another count"] == 0.5
+
+
+def test_growth_with_videos_is_measured_on_the_stages_as_they_are(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    costs = importlib.import_module("scale").by_videos([4], dvc=False)
+    stages = ("extract_frames", "detect_proposals", "link_tubes")
+    expected = {f"{stage}, {what}" for stage in stages for what in ("skip", "prune")} | {"index_dataset, list"}
+    assert set(costs) == expected and all(4 in row for row in costs.values())
+
+
+def test_training_is_measured_on_tubes_that_the_schema_accepts(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    training = importlib.import_module("train_em")
+    figures = training.measure("vidstg", share=0.0005, rounds=1, vidstg_tubes=4)
+    assert figures["sentences"] > 10 and min(figures["spent"]["ours"]) > 0

@@ -130,3 +130,11 @@ def test_every_stage_and_the_longer_commands_show_progress_and_need_no_terminal(
     told = said("vcma ground", clip, "--untrained", "--query", "a person walks next to a dog")
     for part in ("decode", "detect", "draw"):
         assert re.search(rf"{part}: +\d+%\|", told), told
+
+
+def test_the_help_lists_every_page_of_the_documentation_in_one_line():
+    shown = CliRunner().invoke(main, ["--help"], terminal_width=80).output
+    listed = re.findall(r"^ +docs/(\w+\.md) {2,}\S.*$", shown, re.M)
+    assert sorted(listed) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
+    after = shown.partition("Documentation:\n")[2].partition("\n\n")[0]
+    assert after.count("\n") + 1 == len(listed), "a topic is longer than a line"

@@ -44,8 +44,8 @@ def test_the_tracker_example_refuses_what_is_no_file_of_tubes(tmp_path):
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
 
     for lines, more, told in (
-        (good, [], "1 values are negative; frames count from 0"),
-        ([*good, "0,7,11,20,30,40,1"], ["0"], "1 values do not rise within a tube, e.g. 0 comes twice"),
+        (good, [], "1 values are negative; frame indices start at 0"),
+        ([*good, "0,7,11,20,30,40,1"], ["0"], "1 values are not ascending within a tube, e.g. 0 occurs twice"),
         (["0,-1,10,20,30,40,1"], ["0"], "ids below 0: detections, not tubes"),
         (["0,7,10,20,30,-40,1"], ["0"], "1 of 1 boxes have no area"),
         (["0,7,nan,20,30,40,1"], ["0"], "2 values are not finite"),
@@ -54,7 +54,7 @@ def test_the_tracker_example_refuses_what_is_no_file_of_tubes(tmp_path):
         assert done.returncode and told in done.stderr.splitlines()[-1], done.stderr
     done = write(good, "0")
     tubes = artifact.read(schemas.TUBES, tmp_path / "tubes" / "v.h5")
-    assert done.returncode == 0 and "1 of 4 boxes reached beyond the picture, cut to it" in done.stderr
+    assert done.returncode == 0 and "1 of 4 boxes extended beyond the frame, clipped to it" in done.stderr
     assert tubes["frame"].tolist() == [0, 1, 2] and tubes["point_offset"].tolist() == [0, 2, 4]
 
 

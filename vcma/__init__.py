@@ -13,8 +13,8 @@ docs/python.md introduces the names; `examples/grounding.ipynb` uses them.
 from importlib import import_module
 
 __version__ = "0.2.0"
-# Public name -> module, imported when asked for: `import vcma` needs no other library, and a stage that imports a
-# part of the package depends on that part alone. vcma/__init__.pyi tells type checkers the same.
+# Public name -> module, imported on first use: `import vcma` needs no other library, and a stage that imports a
+# part of the package depends only on that part. vcma/__init__.pyi declares the same names for type checkers.
 _PUBLIC = {
     "Grounding": "vcma.api.grounding",
     "InputError": "vcma.errors",

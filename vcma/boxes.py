@@ -1,24 +1,24 @@
-"""Box arithmetic on arrays of boxes [..., 4]: continuous xyxy pixels, no "+1" anywhere.
+"""Box arithmetic on arrays of boxes [..., 4]: continuous xyxy pixels, without "+1".
 
-A box whose right or lower edge does not lie beyond its left or upper edge is empty: its area is 0, and so is its
-IoU with everything, itself included. Nothing here raises on NaN; a NaN box has IoU 0 with everything.
+A box with x2 <= x1 or y2 <= y1 is empty: its area is 0, and so is its IoU with any box, including itself. No
+function raises on NaN; a box with NaN has IoU 0 with any box.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-FAR = 1e9  # px; beyond it, or not a number, a coordinate is an error
+FAR = 1e9  # px; a coordinate of larger magnitude, or NaN, is an error
 
 
 def area(boxes: np.ndarray) -> np.ndarray:
-    """Area [...] of boxes [..., 4], in px^2; 0 for an empty or NaN box."""
+    """Return the area [...] of boxes [..., 4], in px^2; 0 for an empty or NaN box."""
     size = boxes[..., 2:] - boxes[..., :2]
     return np.fmax(size[..., 0], 0) * np.fmax(size[..., 1], 0)
 
 
 def pairwise_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """IoU [...] of boxes a [..., 4] and b [..., 4] after broadcasting, in [0, 1]."""
+    """Return the IoU [...] of boxes a [..., 4] and b [..., 4] after broadcasting, in [0, 1]."""
     width = np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0])
     height = np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
     inter = np.fmax(width, 0) * np.fmax(height, 0)
@@ -27,17 +27,17 @@ def pairwise_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def iou_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """IoU [..., n, m] of every box of a [..., n, 4] with every box of b [..., m, 4], in [0, 1]."""
+    """Return the IoU [..., n, m] of every box of a [..., n, 4] with every box of b [..., m, 4], in [0, 1]."""
     return pairwise_iou(a[..., :, None, :], b[..., None, :, :])
 
 
 def iou_of_centred(
     centre: np.ndarray, size: np.ndarray, other_centre: np.ndarray, other_size: np.ndarray
 ) -> np.ndarray:
-    """IoU [...] of boxes given by centre and size [..., 2] after broadcasting, in [0, 1].
+    """Return the IoU [...] of boxes given by centre and size [..., 2] after broadcasting, in [0, 1].
 
-    Unlike `pairwise_iou` it checks nothing, for speed: sizes must not be negative, of two boxes at least one must
-    not be empty, and NaN gives NaN.
+    Unlike `pairwise_iou` it checks nothing, for speed: sizes must not be negative, at least one box of each pair
+    must not be empty, and NaN gives NaN.
     """
     inter = (size + other_size) / 2 - np.abs(centre - other_centre)
     inter = np.maximum(np.minimum(inter, np.minimum(size, other_size)), 0)
@@ -46,14 +46,14 @@ def iou_of_centred(
 
 
 def clip(boxes: np.ndarray, width: float, height: float) -> np.ndarray:
-    """Boxes [..., 4] cut to the picture [0, width] x [0, height]; one outside of it becomes empty."""
+    """Clip boxes [..., 4] to the frame [0, width] x [0, height]; a box outside of it becomes empty."""
     return np.clip(boxes, 0, np.array([width, height, width, height], dtype=boxes.dtype))
 
 
 def interpolate(at: np.ndarray, known_at: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Values [n, d] at the times at [n], linear between the knots known_at [m] (rising) with values [m, d].
+    """Interpolate linearly: values [n, d] at times `at` [n], from values [m, d] at times `known_at` [m], ascending.
 
-    Outside the knots the nearest one is repeated. m is at least 1.
+    Outside of `known_at`, the nearest value is repeated. m is at least 1.
     """
     right = np.searchsorted(known_at, at, side="right").clip(1, max(len(known_at) - 1, 1))
     left, right = right - 1, np.minimum(right, len(known_at) - 1)

@@ -1,4 +1,4 @@
-"""Crops of things as a pipeline sees them: boxes that are a little off, context, blur, JPEG, things in front."""
+"""Training crops as a pipeline produces them: jittered boxes, context, blur, JPEG artifacts, occlusion."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _RESIZING = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 
 
 def cut(picture: np.ndarray, box: np.ndarray, context: float, square: bool = False) -> np.ndarray:
-    """The pixels of a box (4,) xyxy with `context` times its sides around it, as far as the picture goes.
+    """Return the pixels of a box (4,) xyxy, extended by `context` times its sides and clipped to the image.
 
-    square: widened to a square first.
+    square: extend the box to a square first.
     """
     centre, sides = 0.5 * (box[:2] + box[2:]), np.maximum(box[2:] - box[:2], 1)
     half = 0.5 * (1 + 2 * context) * (np.full(2, sides.max()) if square else sides)
@@ -24,7 +24,7 @@ def cut(picture: np.ndarray, box: np.ndarray, context: float, square: bool = Fal
 def training_crop(
     rng: np.random.Generator, picture: np.ndarray, boxes: np.ndarray, which: int, size: int
 ) -> np.ndarray:
-    """A crop of one of the boxes (n, 4) of a picture, disturbed: (size, size, 3) uint8."""
+    """Return an augmented crop of one of the boxes (n, 4) of an image: (size, size, 3) uint8."""
     sides = np.tile(boxes[which, 2:] - boxes[which, :2], 2)
     box = boxes[which] + rng.normal(0, 0.05, 4).clip(-0.12, 0.12) * sides
     crop = cut(picture, box, rng.uniform(0.03, 0.22), square=rng.random() < 0.4)
@@ -36,7 +36,7 @@ def training_crop(
 
 
 def _cover(rng: np.random.Generator, crop: np.ndarray, other: np.ndarray) -> None:
-    """Put a piece of another thing over one side of the crop, at most a third of it."""
+    """Occlude one side of the crop, up to a third, with a piece of another object."""
     size = len(crop)
     reach, begin = int(size * rng.uniform(0.1, 0.33)), int(size * rng.uniform(0, 0.5))
     piece = cv2.resize(other, (reach, size - begin))

@@ -1,4 +1,4 @@
-"""The encoder as files in Hugging Face's layout: model, tokenizer, image processor."""
+"""The encoder's files in Hugging Face's layout: model, tokenizer, image processor."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from transformers import (
 
 from region_text.phrases import UNKNOWN
 
-SIZE = 48  # pixels of a side of what the encoder looks at
-_LONGEST = 32  # tokens of a phrase
+SIZE = 48  # side of the encoder's input, pixels
+_LONGEST = 32  # maximum tokens of a phrase
 _SPECIAL = ("<pad>", UNKNOWN, "<s>", "</s>")
 
 
 def new_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
-    """One token a word, of a closed vocabulary; any other word is UNKNOWN."""
+    """Create a tokenizer with one token per word of a closed vocabulary; other words become UNKNOWN."""
     vocabulary = {word: i for i, word in enumerate([*_SPECIAL, *words])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
@@ -42,7 +42,7 @@ def new_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
 
 
 def new_image_processor() -> CLIPImageProcessor:
-    """Squeezes a crop into the square: nothing of a tall or wide thing is cut off."""
+    """Create an image processor that resizes a crop to a square without cropping."""
     return CLIPImageProcessor(
         size={"height": SIZE, "width": SIZE},
         crop_size={"height": SIZE, "width": SIZE},
@@ -53,7 +53,7 @@ def new_image_processor() -> CLIPImageProcessor:
 
 
 def new_model(tokenizer: PreTrainedTokenizerFast) -> CLIPModel:
-    """A CLIP of about 1 M parameters with random weights."""
+    """Create a CLIP of about 1 M parameters with random weights."""
     text = {
         "vocab_size": len(tokenizer),
         "hidden_size": 64,
@@ -77,7 +77,7 @@ def new_model(tokenizer: PreTrainedTokenizerFast) -> CLIPModel:
 
 
 def save(model: CLIPModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write everything that AutoModel and AutoProcessor read from a folder."""
+    """Write all files that AutoModel and AutoProcessor read from a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -85,6 +85,6 @@ def save(model: CLIPModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> 
 
 
 def load(folder: Path) -> tuple[CLIPModel, object]:
-    """The model, for inference, and the processor of a folder."""
+    """Return the model, in evaluation mode, and the processor of a folder."""
     model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
     return model.eval(), AutoProcessor.from_pretrained(folder, local_files_only=True)

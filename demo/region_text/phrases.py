@@ -1,7 +1,7 @@
-"""Phrases for the things of the drawn world, and of which other things a phrase is true.
+"""Phrases for objects of the drawn world, and of which other objects a phrase is true.
 
-Phrases are written from the looks of a thing alone: no sentence of the benchmark, no verb, no place. They use every
-noun of the world's grammar, the synonyms of its test split included, as the words of a public encoder would.
+Phrases are generated from an object's attributes alone: without sentences of the benchmark, verbs or places. They
+use every noun of the world's grammar, including synonyms of the test split, which a public encoder would know, too.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _PROMPTS = ("a photo of ", "a picture of ", "an image of ", "a drawing of ")
 
 @dataclass(frozen=True)
 class Phrase:
-    """Words, and the facts that must hold of a thing for the words to be true of it."""
+    """A text, and the facts that an object must have for the text to be true of it."""
 
     text: str
     facts: frozenset[str]
@@ -54,14 +54,14 @@ class Phrase:
 
 
 def facts_of(thing: Thing) -> frozenset[str]:
-    """Everything that a phrase may say of a thing: its category and groups, kind, colours, clothes."""
+    """Return all facts that phrases can state of an object: category, groups, kind, colours, clothes."""
     groups = [name for name, members in _GROUPS.items() if thing.category in members]
     trousers = ["trousers"] if thing.trousers and not thing.woman else []
     return frozenset([thing.category, *groups, *thing.attributes(), *trousers])
 
 
 def thing_of(category: str, attributes: Sequence[str]) -> Thing:
-    """The thing that the category and attributes of a still picture describe; size, skin and hair are not told."""
+    """Return the object with the category and attributes of a still image, with default size, skin and hair."""
     parts = {part: name.split()[0] for name in attributes for part in name.split()[1:]}
     if category not in WHO:
         return Thing(0, category, attributes[0])
@@ -70,7 +70,7 @@ def thing_of(category: str, attributes: Sequence[str]) -> Thing:
 
 
 def altered(rng: np.random.Generator, thing: Thing) -> Thing:
-    """The same thing but for one of its looks, for a phrase that is nearly right: a hard negative."""
+    """Return the object with one attribute changed, for a phrase that is almost right (a hard negative)."""
     fields = ["category", "colour", "colour"]
     if thing.category in PERSONS:
         fields += ["trousers", "woman", *(["hat"] if thing.hat else [])]
@@ -95,7 +95,7 @@ def altered(rng: np.random.Generator, thing: Thing) -> Thing:
 
 
 def phrase_for(rng: np.random.Generator, thing: Thing) -> Phrase:
-    """A phrase that is true of a thing, saying more or less of it, with or without article and prompt."""
+    """Return a phrase that is true of an object, more or less specific, with or without article and prompt."""
     if rng.random() < 0.02:
         group = "person" if thing.is_person else "thing"
         return Phrase(_prompt(rng) + _choose(rng, _QUESTIONS[group]), frozenset([group]))
@@ -112,7 +112,7 @@ def phrase_for(rng: np.random.Generator, thing: Thing) -> Phrase:
 
 
 def every_word() -> list[str]:
-    """The words that phrases are made of, sorted: drawn from a great many of them."""
+    """Return the words of the phrases, sorted, collected from a large sample."""
     rng = np.random.default_rng(0)
     words: set[str] = set()
     for category in CATEGORIES:
@@ -138,7 +138,7 @@ def _colour(rng: np.random.Generator, colour: str) -> str:
 
 
 def _noun(rng: np.random.Generator, thing: Thing) -> tuple[str, set[str]]:
-    """A noun for a thing, and what it says: its group, its category, or its kind."""
+    """Return a noun for an object, and the facts it states: its group, category, or kind."""
     draw = rng.random()
     if draw < 0.05:
         group = _choose(rng, [name for name, members in _GROUPS.items() if thing.category in members])
@@ -156,7 +156,7 @@ def _kind_facts(thing: Thing) -> set[str]:
 
 
 def _clothes(rng: np.random.Generator, thing: Thing, facts: set[str]) -> list[str]:
-    """Clauses on the clothes of a person; adds what they say to the facts."""
+    """Return clauses about a person's clothes; adds the stated facts to `facts`."""
     clauses: list[str] = []
     if rng.random() < 0.5:
         clauses.append(_top(rng, thing.colour))
@@ -169,7 +169,7 @@ def _clothes(rng: np.random.Generator, thing: Thing, facts: set[str]) -> list[st
         clauses = clauses[::-1]
     if rng.random() < 0.3:  # "in red clothes and black pants"
         clauses[1:] = [clause.removeprefix("in ").removeprefix("with ") for clause in clauses[1:]]
-    if rng.random() < 0.2:  # as a parse may hold them
+    if rng.random() < 0.2:  # without articles, as in parsed attributes
         clauses = [clause.replace(" a ", " ").replace(" an ", " ") for clause in clauses]
     return " and ".join(clauses).split()
 

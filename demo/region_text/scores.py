@@ -1,4 +1,4 @@
-"""How well an encoder tells the things of the drawn world apart, through its own files and processor."""
+"""Evaluation of an encoder on objects of the drawn world, loaded from its files with its processor."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from region_text.crops import cut
 from region_text.phrases import thing_of
 from vcma.detector_training.pictures import AnnotatedPicture
 from world.cast import CATEGORIES, COLOURS, WHO, Thing
-from world.grammar import Description, Writer, tellable
+from world.grammar import Description, Writer, attribute_sets
 
 PROMPT = "a photo of {}"
-CONTEXT = 0.15  # of each side of a box
+CONTEXT = 0.15  # context margin, share of each side of a box
 _BATCH = 256
 
 
 def embed_crops(model: Any, processor: Any, crops: Sequence[np.ndarray]) -> np.ndarray:
-    """Unit vectors float32 [n, d] of BGR crops."""
+    """Return unit vectors float32 [n, d] of BGR crops."""
     rgb = [np.ascontiguousarray(crop[..., ::-1]) for crop in crops]
     return _embed(rgb, lambda some: model.get_image_features(**processor(images=some, return_tensors="pt")))
 
 
 def embed_texts(model: Any, processor: Any, texts: Sequence[str]) -> np.ndarray:
-    """Unit vectors float32 [n, d] of texts as they are."""
+    """Return unit vectors float32 [n, d] of texts, without prompts."""
     words = {"return_tensors": "pt", "padding": True, "truncation": True}
     return _embed(list(texts), lambda some: model.get_text_features(**processor(text=some, **words)))
 
@@ -44,9 +44,9 @@ def things_of(picture: AnnotatedPicture) -> list[Thing]:
 def phrase_accuracy(
     model: Any, processor: Any, pictures: Sequence[AnnotatedPicture], square: bool = False
 ) -> dict[str, float]:
-    """Share of crops whose best phrase, of all (category x colour), is right: both, the category, the colour.
+    """Return the share of crops whose best phrase of all (category x colour) is right: both, category, colour.
 
-    Of persons the colour is that of the upper clothes.
+    For people, the colour is that of the upper clothes.
     """
     pairs = [(category, colour) for category in CATEGORIES for colour in COLOURS]
     texts = [f"{category} in {colour}" if category in WHO else f"{colour} {category}" for category, colour in pairs]
@@ -61,10 +61,10 @@ def phrase_accuracy(
 def picking_accuracy(
     model: Any, processor: Any, pictures: Sequence[AnnotatedPicture], seed: int = 0, square: bool = False
 ) -> dict[str, float]:
-    """Share of phrases in the world's own words that pick, of all things of a picture, the only one they fit.
+    """Return the share of descriptions that select the only object of the image that they fit.
 
-    hard: of those alone where another thing of the picture has the same category. chance, chance_hard: that of a
-    guess among all the things.
+    picked_hard: on descriptions of objects with another one of the same category in the image. chance, chance_hard:
+    expected shares of a random choice among all objects.
     """
     rng, embedded = np.random.default_rng(seed), embed_crops(model, processor, _crops(pictures, square))
     right, guesses, hard, texts, choices, start = [], [], [], [], [], 0
@@ -88,11 +88,11 @@ def picking_accuracy(
 
 
 def unambiguous(rng: np.random.Generator, things: Sequence[Thing]) -> list[tuple[int, str]]:
-    """A random description of each thing, in the world's own words, where it fits that thing alone."""
+    """Return a random description of each object that it fits alone, in the words of the world's grammar."""
     writer, found = Writer(rng, test=True), []
     for which, thing in enumerate(things):
-        told = tellable(thing)
-        d = Description(thing, told[int(rng.integers(len(told)))])
+        sets = attribute_sets(thing)
+        d = Description(thing, sets[int(rng.integers(len(sets)))])
         if sum(d.fits(other) for other in things) == 1:
             found.append((which, writer.noun(d)))
     return found

@@ -1,7 +1,7 @@
-"""Training of the encoder: batches of whole pictures, and a contrastive loss that knows which phrases are true.
+"""Training of the encoder: batches of whole images, and a contrastive loss with several true phrases per crop.
 
-A batch holds all things of some pictures, so that things of one picture, alike on purpose, are told apart. Of each
-thing it holds phrases that are true of it, and one of a thing that differs in a single look (a hard negative).
+A batch holds all objects of some images, so that similar objects of one image are contrasted. For each object it
+holds phrases that are true of it, and one of an object that differs in a single attribute (a hard negative).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from region_text.files import SIZE
 from region_text.phrases import altered, facts_of, phrase_for, thing_of
 from vcma.detector_training.pictures import AnnotatedPicture
 
-_TRUE_PHRASES = 2  # phrases of each crop of a batch that are true of it
+_TRUE_PHRASES = 2  # true phrases drawn per crop
 _LARGEST_SCALE = math.log(60.0)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast: passes over the pictures, pictures of a batch, peak learning rate, seed."""
+    """Training schedule: passes over the images, images per batch, peak learning rate, seed."""
 
     epochs: float
     batch: int
@@ -42,7 +42,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Batch:
-    """pixels: uint8 BGR [C, SIZE, SIZE, 3]; texts: T different ones; true: bool [C, T], text t fits crop c."""
+    """pixels: uint8 BGR [C, SIZE, SIZE, 3]; texts: T distinct ones; true: bool [C, T], text t describes crop c."""
 
     pixels: np.ndarray
     texts: list[str]
@@ -50,7 +50,7 @@ class Batch:
 
 
 def batches(pictures: Sequence[AnnotatedPicture], schedule: Schedule) -> Iterator[Batch]:
-    """Batches without end: the pictures in a new random order each pass."""
+    """Yield batches endlessly, with the images reshuffled each epoch."""
     rng = np.random.default_rng(schedule.seed)
     while True:
         order = rng.permutation(len(pictures))
@@ -59,7 +59,7 @@ def batches(pictures: Sequence[AnnotatedPicture], schedule: Schedule) -> Iterato
 
 
 def make_batch(rng: np.random.Generator, pictures: Sequence[AnnotatedPicture]) -> Batch:
-    """All things of the pictures with their phrases."""
+    """Make a batch of all objects of the images with their phrases."""
     crops, facts, phrases = [], [], {}
     for picture in pictures:
         pixels = picture.pixels()
@@ -74,10 +74,10 @@ def make_batch(rng: np.random.Generator, pictures: Sequence[AnnotatedPicture]) -
 
 
 def contrastive_loss(logits: Tensor, true: Tensor) -> Tensor:
-    """Mean over rows and over columns of [C, T] of -log(e^positive / (e^positive + sum of e^negatives)).
+    """Return the mean over rows and columns of [C, T] of -log(e^positive / (e^positive + sum of e^negatives)).
 
-    Each true pair stands against the false pairs of its row and of its column alone: phrases that are true of one
-    crop, general or precise, do not compete. Rows and columns without a true pair count nothing.
+    Each true pair is contrasted only with the false pairs of its row and of its column, so that general and precise
+    phrases for the same crop do not compete. Rows and columns without a true pair are ignored.
     """
     return 0.5 * (_one_way(logits, true) + _one_way(logits.T, true.T))
 
@@ -119,13 +119,13 @@ def train(model: Any, tokenizer: Any, pictures: Sequence[AnnotatedPicture], sche
 
 
 def normalised(pixels: np.ndarray) -> Tensor:
-    """BGR uint8 [C, H, W, 3] as the image processor gives it: RGB float32 [C, 3, H, W] in [-1, 1]."""
+    """Convert BGR uint8 [C, H, W, 3] as the image processor does: RGB float32 [C, 3, H, W] in [-1, 1]."""
     rgb = np.ascontiguousarray(pixels[..., ::-1].transpose(0, 3, 1, 2))
     return torch.from_numpy(rgb).float() / 127.5 - 1
 
 
 def _groups(model: Any) -> list[dict[str, Any]]:
-    """Weights decay; biases, norms, positions and the scale do not."""
+    """Apply weight decay to weights, but not to biases, norms, positions and the scale."""
     named = list(model.named_parameters())
     decayed = [p for name, p in named if p.ndim > 1 and "position" not in name]
     rest = [p for name, p in named if p.ndim <= 1 or "position" in name]

@@ -1,1 +1,1 @@
-"""The drawn world: a seeded corpus in the formats of VidSTG and VidOR."""
+"""The drawn world: a synthetic, seeded corpus in the formats of VidSTG and VidOR."""

@@ -1,7 +1,7 @@
-"""What things do in the drawn world: a script for each predicate, and who may play it. NumPy only.
+"""Acts of the drawn world: a script for each predicate, and who can perform it. NumPy only.
 
-A script plays from frame t on: it brings the actors into place, acts for about `length` frames, records the event,
-lets them part, and returns the frame at which they are free. Where time or place do not suffice: NoRoomError.
+A script starts at frame t: it brings the actors into place, acts for about `length` frames, records the event,
+separates the actors, and returns the frame at which they are free. Raises NoRoomError if time or space is lacking.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from world.stage import (
     side_of,
 )
 
-# --- things in the hand ----------------------------------------------------------------------------
+# --- held objects ----------------------------------------------------------------------------------
 
 
 def _hand(s: Actor) -> tuple[np.ndarray, np.ndarray]:
@@ -39,7 +39,7 @@ def _hand(s: Actor) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _carry_along(s: Actor, o: Actor, t0: int, t1: int) -> None:
-    """o moves with the hand of s over [t0, t1)."""
+    """Move o with the hand of s over [t0, t1)."""
     x, y = _hand(s)
     o.put("x", t0, x[t0:t1])
     o.put("lift", t0, np.maximum(0.0, y[t0:t1] - 0.5 * o.thing.height))
@@ -64,14 +64,14 @@ def _rise(stage: Stage, s: Actor, t: int, arm: float, arm_far: float, seconds: f
 
 
 def _take(stage: Stage, s: Actor, o: Actor, t: int, arm: float, both: bool) -> tuple[int, int]:
-    """Walk to o, stoop, take it and rise; returns the frames of taking and of standing upright."""
+    """Walk to o, stoop, take it and rise; returns the frames of taking it and of standing upright."""
     t = approach(stage, s, o, t, 0.30 * s.thing.height * float(scale_at(o.at("d", t))))
     taken = _stoop(stage, s, t)
     return taken, _rise(stage, s, taken, arm, arm if both else -6.0)
 
 
 def _put_down(stage: Stage, s: Actor, o: Actor, t: int, taken: int) -> int:
-    """Stoop, leave o on the ground, rise; returns the frame of letting go."""
+    """Stoop, put o on the ground, rise; returns the frame of letting go."""
     left = _stoop(stage, s, t)
     if left >= stage.frames:
         raise NoRoomError
@@ -132,7 +132,7 @@ def throw(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
 
 
 def _fly(stage: Stage, o: Actor, t: int, dx: float, length: int, lift: float = 22.0) -> int:
-    """o flies in an arc, hops once and lies; returns the frame of rest."""
+    """Let o fly in an arc, bounce once and come to rest; returns the frame of rest."""
     x0, h0 = o.at("x", t - 1), o.at("lift", t - 1)
     u = np.arange(1, length + 1) / length
     hop = stage.span(0.5)
@@ -145,7 +145,7 @@ def _fly(stage: Stage, o: Actor, t: int, dx: float, length: int, lift: float = 2
 
 
 def kick(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
-    """One kick, or several while there is time."""
+    """Kick once, or up to three times while there is time."""
     near = (0.2 * s.thing.height + o.thing.half_width) * float(scale_at(o.at("d", t)))
     begin, ends, kicks = None, t, 0
     while begin is None or (ends - begin < length and kicks < 3):
@@ -167,11 +167,11 @@ def kick(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
     return ends
 
 
-# --- contact that moves ----------------------------------------------------------------------------
+# --- moving contact --------------------------------------------------------------------------------
 
 
 def _shove(stage: Stage, s: Actor, o: Actor, t: int, length: int, ahead: bool) -> tuple[int, int]:
-    """s and o move together for `length` frames, o ahead of s or behind it; returns begin and end."""
+    """Move s and o together for `length` frames, o ahead of s or behind it; returns begin and end."""
     apart = 0.30 * s.thing.height * float(scale_at(o.at("d", t))) + 0.92 * o.reach
     distance = length / stage.fps * stage.rng.uniform(20, 28)
     way = _way_for(stage, s, o, t, apart, distance, ahead)
@@ -290,11 +290,11 @@ def hug(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
     return retreat(stage, s, o, end + stage.span(0.3), 34.0)
 
 
-# --- one after the other ---------------------------------------------------------------------------
+# --- following -------------------------------------------------------------------------------------
 
 
 def _trail(stage: Stage, s: Actor, o: Actor, t: int, length: int, speed: float, gap: float) -> tuple[int, int]:
-    """o goes straight ahead and s after it, `gap` pixels behind, until the edge is near; returns begin and end."""
+    """Move o straight ahead and s after it, `gap` pixels behind, up to the edge; returns begin and end."""
     apart = beside(s, o, gap)
     t = approach(stage, s, o, t, apart, room=1.7 * speed, speed=WALK if speed < 60 else 55.0)
     way = s.at("face", t)
@@ -386,7 +386,7 @@ def fall(stage: Stage, s: Actor, o: Actor | None, t: int, length: int) -> int:
     return up
 
 
-# --- where things are ------------------------------------------------------------------------------
+# --- spatial relations -----------------------------------------------------------------------------
 
 
 def next_to(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
@@ -421,7 +421,7 @@ _TOPS = {"table": 38.0, "chair": 24.0, "car": 46.0}
 
 
 def above(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
-    """A bird flies over o and stays there; anything else climbs on it."""
+    """Let a bird fly over o and hover, anything else climb on it."""
     if s.thing.category == "bird":
         return _hover(stage, s, o, t, length)
     if o.thing.category not in _TOPS:
@@ -470,7 +470,7 @@ def _hover(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
 
 
 def beneath(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
-    """s goes under a table and comes out again."""
+    """Let s go under a table and come out again."""
     depth = o.at("d", t) + 0.012
     x = o.at("x", t) + stage.rng.uniform(-0.3, 0.3) * (o.reach - s.reach)
     t = move(stage, s, t, s.at("x", t), depth, WALK)
@@ -501,7 +501,7 @@ def away(stage: Stage, s: Actor, o: Actor, t: int, length: int) -> int:
     return end + stage.span(0.3)
 
 
-# --- who may do what -------------------------------------------------------------------------------
+# --- who can do what -------------------------------------------------------------------------------
 
 WALKERS = (*PERSONS, "dog", "cat", "horse")
 _LOOSE = ("ball", "toy", "backpack")
@@ -511,7 +511,7 @@ _ANY = (*WALKERS, *_LOOSE, "baby", "chair", "table", "bicycle", "car")
 
 @dataclass(frozen=True)
 class Act:
-    """A predicate's script, who may do it (categories), to whom, and how long it lasts in seconds."""
+    """A predicate's script, the categories of its subjects and objects, and its duration in seconds."""
 
     play: Callable[..., int]
     subjects: tuple[str, ...]
@@ -550,7 +550,7 @@ PREDICATES = tuple(ACTS)
 
 
 def can(predicate: str, subject: str, other: str | None) -> bool:
-    """Whether things of these categories can play the predicate."""
+    """Return whether things of these categories can perform the predicate."""
     act = ACTS[predicate]
     if predicate == "above" and subject != "bird" and other not in _TOPS:
         return False
@@ -562,7 +562,7 @@ def can(predicate: str, subject: str, other: str | None) -> bool:
 
 
 def perform(stage: Stage, predicate: str, s: Actor, o: Actor | None, t: int, length: int) -> int | None:
-    """Play an act from frame t; None, with nothing changed, if it does not fit."""
+    """Perform an act from frame t; returns None and changes nothing if it does not fit."""
     kept = [(a, a.save()) for a in (s, o) if a is not None]
     events = len(stage.events)
     try:

@@ -1,6 +1,6 @@
-"""Who plays in the drawn world: categories, colours, sizes and looks. NumPy only.
+"""Objects of the drawn world: categories, colours, sizes and appearance. NumPy only.
 
-Lengths are in units of one pixel at scale 1 (a thing in the middle of the ground).
+Lengths are in pixels at scale 1 (a thing in the middle of the ground).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ CATEGORIES = (
     "bicycle",
     "car",
 )
-#: What VidSTG asks for with "who"; everything else is a "what".
+#: Categories that VidSTG asks for with "who"; all others with "what".
 WHO = ("adult", "child", "baby")
-#: VidOR's own spelling where it is not the plain word.
+#: VidOR's names where they differ.
 VIDOR_NAMES = {"ball": "ball/sports_ball"}
 
 COLOURS: dict[str, tuple[int, int, int]] = {  # BGR
@@ -47,7 +47,7 @@ COLOURS: dict[str, tuple[int, int, int]] = {  # BGR
 }
 _PARTS = ("top", "trousers", "hat")
 _KINDS = ("hat", "skirt", "man", "woman", "boy", "girl")
-#: Attributes of the still pictures: a colour of the whole thing, of its upper or lower clothes, of its hat; kinds.
+#: Attributes of the still images: colour of the thing, of its upper or lower clothes, of its hat; kinds.
 ATTRIBUTES = (*COLOURS, *(f"{colour} {part}" for part in _PARTS for colour in COLOURS), *_KINDS)
 
 HEIGHTS = {
@@ -66,7 +66,7 @@ HEIGHTS = {
     "bicycle": 46.0,
     "car": 50.0,
 }
-#: Half of the usual width: what stands beside a thing keeps this distance from its middle.
+#: Half of the usual width: the minimum distance from a thing's centre at which others stand beside it.
 HALF_WIDTHS = {
     "adult": 13.0,
     "child": 11.0,
@@ -106,7 +106,7 @@ HAIRS = ((30, 30, 35), (40, 60, 95), (70, 130, 185), (35, 50, 130))
 
 @dataclass(frozen=True)
 class Thing:
-    """One thing of a video. `colour` is that of the body, or of a person's upper clothes."""
+    """An object of a video. `colour` is that of the body, or of a person's upper clothes."""
 
     tid: int
     category: str
@@ -131,7 +131,7 @@ class Thing:
         return HALF_WIDTHS[self.category] * self.size
 
     def attributes(self) -> tuple[str, ...]:
-        """The words of ATTRIBUTES that are true of this thing."""
+        """Return the members of ATTRIBUTES that are true of this thing."""
         if not self.is_person:
             return (self.colour,)
         words = [f"{self.colour} top"]
@@ -147,8 +147,8 @@ class Thing:
 
 
 def draw_cast(rng: np.random.Generator, categories: Sequence[str]) -> list[Thing]:
-    """Things with looks, tids in order. Same-category things share a small pool of colours, so that a
-    colour is often not enough to tell them apart, and sometimes is."""
+    """Draw things at random, with tids in order. Things of the same category share a small pool of colours, so that
+    the colour often does not identify a thing."""
     pools = {
         category: _pool(rng, category, list(categories).count(category)) for category in set_in_order(categories)
     }

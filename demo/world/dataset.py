@@ -1,6 +1,7 @@
-"""The drawn world: a seeded corpus in the formats of VidSTG and VidOR, and still pictures for its detector.
+"""The drawn world: a seeded corpus in the formats of VidSTG and VidOR, and still images for its detector.
 
-Everything follows from (seed, VERSION, index) bit for bit. A change of world or grammar is a new VERSION.
+All output is determined by (seed, VERSION, index), bit for bit. Any change of the world or grammar needs a new
+VERSION.
 """
 
 from __future__ import annotations
@@ -22,23 +23,23 @@ from world.stage import HEIGHT, WIDTH
 __all__ = ["ATTRIBUTES", "CATEGORIES", "PREDICATES", "SIZES", "VERSION", "draw_world", "still_pictures"]
 
 VERSION = 1
-#: Videos of each split.
+#: Number of videos per split.
 SIZES = {
     "demo": {"train": 60, "val": 20, "test": 20},
     "demo_full": {"train": 450, "val": 60, "test": 150},
 }
-_STILLS, _PAINT = 1, 2  # streams of random numbers besides the plans' 0
-_DRAWN = 1_577_836_800  # when videos say they were written: an index notes it, and must not differ by it
-_GROUP = 50  # videos a folder
+_STILLS, _PAINT = 1, 2  # streams of random numbers; 0 is that of the plans
+_DRAWN = 1_577_836_800  # modification time of videos: recorded in the index, so it must not differ between runs
+_GROUP = 50  # videos per folder
 
 
 def video_id(seed: int, index: int) -> str:
-    """Ten digits, like VidOR's: eight of chance, and the index so that no two agree."""
+    """Return ten digits, as in VidOR: six random ones, and the index, which makes the id unique."""
     return f"{int(random_of(seed, VERSION, 3, index).integers(200_000, 999_999))}{index:04d}"
 
 
 def splits_of(size: str) -> dict[str, range]:
-    """Video indices of each split."""
+    """Return the video indices of each split."""
     out, start = {}, 0
     for name, count in SIZES[size].items():
         out[name] = range(start, start + count)
@@ -47,11 +48,11 @@ def splits_of(size: str) -> dict[str, range]:
 
 
 def still_pictures(seed: int, count: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-    """Separate still pictures of the world, for a detector.
+    """Yield separate still images of the world, for training a detector.
 
-    Yields image (240, 320, 3) uint8 BGR; boxes (n, 4) float32 xyxy in continuous pixels; class ids (n,) int64 into
-    CATEGORIES; attributes (n, len(ATTRIBUTES)) uint8, several ones a row. Things of which less than a third is
-    to be seen have no box. Pictures went through JPEG, as those of a video went through H.264.
+    Each is: image (240, 320, 3) uint8 BGR; boxes (n, 4) float32 xyxy in continuous pixels; class ids (n,) int64
+    into CATEGORIES; attributes (n, len(ATTRIBUTES)) uint8, multi-hot. Objects of which less than a third is visible
+    have no box. Images are JPEG-compressed, as frames of a video are H.264-compressed.
     """
     for index in range(count):
         yield _still(seed, index)
@@ -89,13 +90,13 @@ def _cast(video: Video) -> list[dict]:
 
 
 def vidstg_record(video: Video, record: Record, vid: str) -> dict:
-    """A record as VidSTG writes it; `object_tid` is null for what is done alone."""
+    """Return a record in VidSTG's format; `object_tid` is null for acts without an object."""
     e = record.event
-    told: dict[str, list[dict]] = {"captions": [], "questions": []}
+    sentences: dict[str, list[dict]] = {"captions": [], "questions": []}
     for s in record.sentences:
         kind = "person" if video.things[s.target].category in WHO else "object"
         sentence = {"description": s.text, "type": kind, "target_id": s.target}
-        told["questions" if s.question else "captions"].append(sentence)
+        sentences["questions" if s.question else "captions"].append(sentence)
     return {
         "vid": vid,
         "fps": float(video.fps),
@@ -112,12 +113,12 @@ def vidstg_record(video: Video, record: Record, vid: str) -> dict:
             "end_fid": e.end,
         },
         "temporal_gt": {"begin_fid": e.begin, "end_fid": e.end},
-        **told,
+        **sentences,
     }
 
 
 def vidor_annotation(video: Video, vid: str, group: str) -> dict:
-    """Trajectories and relations as VidOR writes them; boxes in whole pixels, hidden ones included."""
+    """Return trajectories and relations in VidOR's format; boxes in whole pixels, including occluded objects."""
     boxes = np.round(clipped(video.geometry.boxes)).astype(int)
     trajectories = [
         [_box(tid, boxes[tid, t]) for tid in range(len(video.things)) if video.seen[tid, t]]
@@ -144,7 +145,7 @@ def _box(tid: int, box: np.ndarray) -> dict:
 
 
 def _instances(video: Video) -> list[dict]:
-    """Every relation that was played or is asked for, once."""
+    """Return every relation that was acted or is asked for, without duplicates."""
     events = dict.fromkeys([*video.events, *(r.event for r in video.records)])
     return [
         {
@@ -162,10 +163,10 @@ def _instances(video: Video) -> list[dict]:
 
 
 def encode(path: Path, frames: Iterator[np.ndarray], fps: int) -> None:
-    """Write an H.264 file, the same bytes and time for the same frames."""
+    """Write an H.264 file; bytes and modification time are deterministic."""
     import av
 
-    # x264's macroblock tree reads memory that nobody wrote: with it the bytes differ from run to run.
+    # x264's macroblock tree reads uninitialised memory, which makes the bytes differ between runs.
     options = {"crf": "23", "preset": "veryfast", "threads": "1", "g": "48", "x264-params": "mbtree=0"}
     with av.open(str(path), "w", format="mp4", container_options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(fps), options=options)
@@ -178,8 +179,10 @@ def encode(path: Path, frames: Iterator[np.ndarray], fps: int) -> None:
 
 
 def draw_video(root: Path, seed: int, index: int, split: str) -> tuple[str, list[dict], list[list[dict]]]:
-    """Draw one video with its trajectories below `root`; returns its id, its VidSTG records and how hard each
-    sentence of each record is."""
+    """Draw one video with its trajectories below `root`.
+
+    Returns its id, its VidSTG records, and the difficulty of each sentence of each record.
+    """
     import cv2
 
     from world.painting import frames_of
@@ -235,13 +238,13 @@ def draw_world(root: Path, size: str, seed: int, jobs: int) -> dict[str, int]:
 
 
 def _by_sample(records: list[dict], hard: list[list[dict]]) -> Iterator[tuple[str, dict]]:
-    """Sample ids as the loaders spell them, with what makes each sample hard."""
+    """Yield the ids of samples, as the loaders form them, with their difficulty."""
     for number, (record, sentences) in enumerate(zip(records, hard, strict=True)):
-        seen = {"captions": 0, "questions": 0}
+        count = {"captions": 0, "questions": 0}
         for facts in sentences:
-            kind = "questions" if facts["question"] else "captions"
+            key = "questions" if facts["question"] else "captions"
             yield (
-                f"{record['vid']}/{number}/{kind}/{seen[kind]}",
+                f"{record['vid']}/{number}/{key}/{count[key]}",
                 {k: v for k, v in facts.items() if k != "question"},
             )
-            seen[kind] += 1
+            count[key] += 1

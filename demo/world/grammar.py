@@ -1,4 +1,4 @@
-"""Sentences of the drawn world, patterned on VidSTG's: captions and questions; some words occur in test only."""
+"""Sentences of the drawn world, modelled on VidSTG's captions and questions; some words occur in test only."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ SCENES = {
     "playground": ("on the playground", "outdoors"),
 }
 TEST_SCENES = {"grass": ("on the lawn",), "room": ("inside a room",), "street": ("on the pavement",)}
-#: Of the places where a test sentence could use a word that training never does, the share that does.
+#: Probability of a word that never occurs in training, wherever a test sentence can use one.
 _NEW_WORDS = 0.2
 _WALKERS = (*WHO, "dog", "cat", "horse")
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -84,13 +84,13 @@ _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight",
 
 @dataclass(frozen=True)
 class Description:
-    """A thing as a sentence names it; `told` are some of "top", "trousers", "hat", "kind", "colour"."""
+    """A thing as a sentence describes it; attributes: some of "top", "trousers", "hat", "kind", "colour"."""
 
     thing: Thing
-    told: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
 
     def fits(self, other: Thing) -> bool:
-        """Whether the words are true of another thing as well."""
+        """Return whether the description is true of another thing as well."""
         mine = self.thing
         if mine.category != other.category:
             return False
@@ -101,11 +101,11 @@ class Description:
             "hat": mine.hat == other.hat,
             "kind": mine.woman == other.woman,
         }
-        return all(same[word] for word in self.told)
+        return all(same[word] for word in self.attributes)
 
 
-def tellable(thing: Thing) -> list[tuple[str, ...]]:
-    """The sets of attributes by which a sentence may describe the thing, fewest first."""
+def attribute_sets(thing: Thing) -> list[tuple[str, ...]]:
+    """Return the sets of attributes by which a sentence can describe the thing; repeated ones are more frequent."""
     if thing.category == "baby":
         return [(), ("top",)]
     if not thing.is_person:
@@ -118,7 +118,7 @@ def tellable(thing: Thing) -> list[tuple[str, ...]]:
 
 @dataclass
 class Writer:
-    """Writes sentences; `test` admits the words that training never sees."""
+    """Writes sentences; `test` allows words that do not occur in training."""
 
     rng: np.random.Generator
     test: bool
@@ -134,31 +134,31 @@ class Writer:
         return self._pick((colour,), ("grey",) if colour == "gray" else ())
 
     def noun(self, d: Description) -> str:
-        """The thing without article: "adult woman in red", "brown dog"."""
-        thing, told = d.thing, d.told
+        """Return the thing without article: "adult woman in red", "brown dog"."""
+        thing, attributes = d.thing, d.attributes
         words = [self._pick(NOUNS.get(thing.category, (thing.category,)), TEST_NOUNS.get(thing.category, ()))]
-        if "colour" in told:
+        if "colour" in attributes:
             words.insert(0, self._colour(thing.colour))
-        if "kind" in told and thing.category == "adult":
+        if "kind" in attributes and thing.category == "adult":
             words.append("woman" if thing.woman else "man")
-        if "kind" in told and thing.category == "child":
+        if "kind" in attributes and thing.category == "child":
             words.insert(0, "girl" if thing.woman else "boy")
         return " ".join(words + self._clothes(d))
 
     def _clothes(self, d: Description) -> list[str]:
-        thing, told = d.thing, d.told
+        thing, attributes = d.thing, d.attributes
         top, words = self._colour(thing.colour), []
-        if thing.category == "baby" and "top" in told:
+        if thing.category == "baby" and "top" in attributes:
             return [f"in {top}"]
         low = self._colour(thing.trousers or "gray")
         garment = f"{_with_article(low)} skirt" if thing.woman else f"{low} {self._pick(('pants', 'trousers'))}"
-        if "top" in told and "trousers" in told:
+        if "top" in attributes and "trousers" in attributes:
             return [
                 f"in {top} clothes and {garment}"
                 if not thing.woman
                 else f"in {_with_article(top)} shirt and {garment}"
             ]
-        if "top" in told:
+        if "top" in attributes:
             plain = (
                 f"in {top}",
                 f"in {top}",
@@ -167,9 +167,9 @@ class Writer:
                 f"wearing {_with_article(top)} shirt",
             )
             words.append(self._pick(plain, (f"dressed in {top}",)))
-        if "trousers" in told:
+        if "trousers" in attributes:
             words.append(self._pick((f"in {garment}", f"with {garment}", f"who wears {garment}")))
-        if "hat" in told:
+        if "hat" in attributes:
             hat = _with_article(self._colour(thing.hat or "red"))
             joint = "and " if words else ""
             clause = (f"{joint}with {hat} hat", f"{joint}wearing {hat} hat" if words else f"who wears {hat} hat")
@@ -177,7 +177,7 @@ class Writer:
         return words
 
     def _named(self, d: Description, mention: Thing | None, article: str | None = None) -> str:
-        """With its article; `mention` is the thing named before, which turns "a" into "another"."""
+        """Return the thing with its article; after a `mention` of the same category, "a" becomes "another"."""
         noun = self.noun(d)
         again = mention is not None and mention.category == d.thing.category
         if article == "the":
@@ -190,7 +190,7 @@ class Writer:
         return " " + self._pick(SCENES[setting], TEST_SCENES.get(setting, ())) if self._likely(share) else ""
 
     def _predicate(self, predicate: str, subject: Thing) -> tuple[Verb | None, str | None]:
-        """A verb, or the preposition of a relation in space."""
+        """Return a verb, or the preposition of a spatial relation."""
         moving = predicate in ("towards", "away") and subject.category in _WALKERS and self._likely(0.6)
         if predicate in PREPOSITIONS and not moving:
             return None, self._pick(PREPOSITIONS[predicate], TEST_PREPOSITIONS.get(predicate, ()))
@@ -206,7 +206,7 @@ class Writer:
         setting: str,
         extra: tuple[int, str] | None,
     ) -> str:
-        """A declarative sentence. `extra`: how many more things of a category stand around, to be mentioned."""
+        """Write a declarative sentence. extra: number and category of other things to mention."""
         verb, preposition = self._predicate(predicate, subject.thing)
         presenting = self._likely(0.15 if subject.thing.is_person else 0.6)
         noun = self.noun(subject)
@@ -224,7 +224,7 @@ class Writer:
     def question(
         self, predicate: str, subject: Description, other: Description | None, setting: str, asks_subject: bool
     ) -> str:
-        """An interrogative sentence that asks for the subject, or for the other."""
+        """Write an interrogative sentence that asks for the subject, or for the other thing."""
         verb, preposition = self._predicate(predicate, subject.thing)
         asked = subject.thing if asks_subject or other is None else other.thing
         word, place = "who" if asked.is_person else "what", self._scene(setting)

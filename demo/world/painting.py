@@ -1,4 +1,4 @@
-"""Painting the drawn world: grounds, things, light, sensor. OpenCV; pictures are uint8 (height, width, 3) BGR."""
+"""Rendering of the drawn world: grounds, things, light, sensor. OpenCV; frames are uint8 (height, width, 3) BGR."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from world.records import Video
 from world.shapes import Part, shade
 from world.stage import HEIGHT, WIDTH, figure, ground_at, scale_at
 
-_MARGIN = 16  # of ground beyond the picture, for the camera's motion
+_MARGIN = 16  # pixels of ground beyond the frame, for the camera's motion
 _HORIZON = 96 + _MARGIN
 _SHIFT = 4
 _GROUND = {
@@ -33,13 +33,13 @@ _BACK = {
 
 
 def _grain(rng: np.random.Generator, shape: tuple[int, int], cell: int, strength: float) -> np.ndarray:
-    """Smooth random field (height, width) with features of about `cell` pixels."""
+    """Return a smooth random field (height, width) with features of about `cell` pixels."""
     small = rng.normal(0, strength, (shape[0] // cell + 2, shape[1] // cell + 2)).astype(np.float32)
     return cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
 
 
 def paint_ground(rng: np.random.Generator, setting: str) -> np.ndarray:
-    """The empty scene, `_MARGIN` pixels larger on each side than the picture."""
+    """Paint the empty scene, `_MARGIN` pixels larger on each side than the frame."""
     h, w = HEIGHT + 2 * _MARGIN, WIDTH + 2 * _MARGIN
     picture = np.empty((h, w, 3), np.float32)
     tint = rng.normal(0, 6, 3)
@@ -178,7 +178,7 @@ _SCENERY = {
 }
 
 
-#: A part ready for OpenCV: outlines of all frames in fixed point, colour, stroke width in pixels (0: filled).
+#: A part for OpenCV: outlines of all frames in fixed point, colour, stroke width in pixels (0: filled).
 _Outline = tuple[np.ndarray, tuple[int, int, int], int]
 
 
@@ -194,7 +194,7 @@ def _outlines(parts: Sequence[Part]) -> list[_Outline]:
 
 
 def _paint(picture: np.ndarray, outlines: Sequence[_Outline], k: int, value: int | None = None) -> None:
-    """Paint a thing of the k-th frame onto a picture; with `value`, its silhouette in it, without anti-aliasing."""
+    """Paint a thing in the k-th frame; with `value`, its silhouette in that value, without anti-aliasing."""
     kind = cv2.LINE_AA if value is None else cv2.LINE_8
     for points, colour, width in outlines:
         tone = colour if value is None else value
@@ -205,9 +205,9 @@ def _paint(picture: np.ndarray, outlines: Sequence[_Outline], k: int, value: int
 
 
 class Painter:
-    """Paints frames of a planned video; `rng` gives its ground, light and noise.
+    """Paints frames of a planned video; `rng` determines its ground, light and noise.
 
-    `at` are the frames it is to paint; its methods take positions in `at`.
+    at: indices of the frames to paint; methods take positions in `at`.
     """
 
     def __init__(self, video: Video, rng: np.random.Generator, at: np.ndarray) -> None:
@@ -232,7 +232,7 @@ class Painter:
         self.shadows = self._shadows()
 
     def frame(self, k: int) -> np.ndarray:
-        """The k-th picture."""
+        """Paint the k-th frame."""
         picture = self._empty(k)
         shadow = np.zeros((HEIGHT, WIDTH), np.uint8)
         for centre, axes in zip(*self.shadows, strict=True):
@@ -244,7 +244,7 @@ class Painter:
         return self._sensor(picture, k)
 
     def visible(self, k: int) -> np.ndarray:
-        """Share of each thing's silhouette (things,) that is in the picture and not hidden, in the k-th frame."""
+        """Return the share of each thing's silhouette (things,) that is visible in the k-th frame."""
         ids, share = np.full((HEIGHT, WIDTH), 255, np.uint8), np.zeros(len(self.outlines))
         for thing in self.order[k]:
             _paint(ids, self.outlines[thing], k, int(thing))
@@ -255,7 +255,7 @@ class Painter:
         return np.bincount(ids.ravel(), minlength=256)[: len(share)] / share
 
     def _shadows(self) -> tuple[np.ndarray, np.ndarray]:
-        """Centres and half axes (things, frames, 2) of the shadows on the ground, in fixed point."""
+        """Return centres and half axes (things, frames, 2) of the shadows on the ground, in fixed point."""
         centres, axes = [], []
         for actor, box in zip(self.video.actors, self.boxes, strict=True):
             k = {name: track[self.at] for name, track in actor.tracks.items()}
@@ -278,7 +278,7 @@ class Painter:
         )
 
     def _cord(self, picture: np.ndarray, thing: int, k: int) -> None:
-        """The cord from a hand to the thing that is pulled by it."""
+        """Paint the cord from a hand to the thing that it pulls."""
         pulled = self.cords[thing, k]
         if pulled < 0:
             return
@@ -296,7 +296,7 @@ class Painter:
 
 
 def frames_of(video: Video, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """All the pictures of a video, in order."""
+    """Paint all frames of a video, in order."""
     painter = Painter(video, rng, np.arange(video.frames))
     for k in range(video.frames):
         yield painter.frame(k)

@@ -1,4 +1,4 @@
-"""The plan of a drawn video: cast, play, camera. NumPy only."""
+"""Plan of a drawn video: objects, acts, camera. NumPy only."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from world.stage import HEIGHT, WIDTH, Actor, Camera, Stage, figure, ground_at, 
 _T = TypeVar("_T")
 SETTINGS = ("grass", "street", "room", "beach", "snow", "playground")
 _OUTDOORS_ONLY = ("car", "horse", "bird")
-#: Depths at which a pair plays.
+#: Depths at which the pairs act.
 _LANES = (0.13, 0.5, 0.87)
 _PASSERS = (*WHO, "dog", "cat", "horse", "car")
-#: The main predicates of successive videos: what seldom comes about by itself stands here twice.
+#: Main predicates of successive videos; those that rarely occur by chance are listed twice.
 _CYCLE = (
     *PREDICATES,
     "follow",
@@ -39,16 +39,16 @@ _CYCLE = (
 
 
 def random_of(seed: int, version: int, stream: int, index: int) -> np.random.Generator:
-    """The generator of one video: nothing else draws from it, so videos do not depend on one another."""
+    """Return the random generator of one video; streams are separate, so that videos are independent."""
     return np.random.default_rng([seed, version, stream, index])
 
 
-# --- cast and play ---------------------------------------------------------------------------------
+# --- objects and acts ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Group:
-    """Two things that play together (categories) and what the first is to do, in order."""
+    """Two objects that act together (categories), and the acts of the first, in order."""
 
     subject: str
     other: str
@@ -56,7 +56,7 @@ class Group:
 
 
 def _pairs_for(predicate: str, room: bool) -> list[tuple[str, str | None]]:
-    """The pairs of categories that can play a predicate."""
+    """Return the pairs of categories that can perform a predicate."""
     pairs: list[tuple[str, str | None]] = []
     for s in CATEGORIES:
         for o in CATEGORIES if ACTS[predicate].others is not None else (None,):
@@ -66,7 +66,7 @@ def _pairs_for(predicate: str, room: bool) -> list[tuple[str, str | None]]:
 
 
 def _acts_of(s: str, o: str) -> list[str]:
-    """Everything that s can do with o or alone."""
+    """Return all acts of s with o or alone."""
     return [p for p in PREDICATES if can(p, s, None if p in ALONE else o)]
 
 
@@ -75,7 +75,7 @@ def _choose(rng: np.random.Generator, options: Sequence[_T]) -> _T:
 
 
 def _groups(rng: np.random.Generator, predicate: str, room: bool) -> list[Group]:
-    """Who plays what: the main pair; a pair with the same predicate; the main subject with other predicates."""
+    """Choose who does what: the main pair; a pair with the same predicate; the main subject with other ones."""
     pairs = _pairs_for(predicate, room)
     s, o = _choose(rng, pairs)
     company = o or _choose(rng, [c for c in CATEGORIES if c != s and not (room and c in _OUTDOORS_ONLY)])
@@ -84,7 +84,7 @@ def _groups(rng: np.random.Generator, predicate: str, room: bool) -> list[Group]
     others = [p for p in _acts_of(s, company) if p != predicate] or [predicate]
     first, second, third, fourth = (_choose(rng, others) for _ in range(4))
     acts = (predicate, first), (second, predicate), (third, fourth)
-    swap = -1 if rng.random() < 0.5 else 1  # so that the main pair is first as often as its rival
+    swap = -1 if rng.random() < 0.5 else 1  # so that the main pair acts first as often as its rival
     who = (s, company), (s2, o2 or company), (s, o3)
     return [Group(a, b, played[::swap]) for (a, b), played in zip(who, acts, strict=True)]
 
@@ -92,7 +92,7 @@ def _groups(rng: np.random.Generator, predicate: str, room: bool) -> list[Group]
 def _rival(
     rng: np.random.Generator, pairs: list[tuple[str, str | None]], s: str, o: str | None
 ) -> tuple[str, str | None]:
-    """A pair for the same predicate: the same categories, or another object, or another subject."""
+    """Choose a pair for the same predicate: with the same categories, another object, or another subject."""
     draw = rng.random()
     if draw < 0.5:
         return s, o
@@ -100,7 +100,7 @@ def _rival(
 
 
 def _play(stage: Stage, s: Actor, o: Actor, wanted: Sequence[str]) -> list[str]:
-    """Let a pair play the wanted acts, and others while there is time; returns what was played."""
+    """Let a pair perform the wanted acts, and others while there is time; returns the acts performed."""
     rng = stage.rng
     able = _acts_of(s.thing.category, o.thing.category)
     queue, done = [p for p in wanted if p in able], list[str]()
@@ -120,7 +120,7 @@ def _play(stage: Stage, s: Actor, o: Actor, wanted: Sequence[str]) -> list[str]:
 
 
 def _next_act(rng: np.random.Generator, options: list[str]) -> str | None:
-    """Rather something with the other than alone."""
+    """Choose an act, preferably with the other object rather than alone."""
     together = [p for p in options if p not in ALONE]
     if together and rng.random() < 0.75:
         return _choose(rng, together)
@@ -128,7 +128,7 @@ def _next_act(rng: np.random.Generator, options: list[str]) -> str | None:
 
 
 def _place(stage: Stage, things: Sequence[Thing], lane: float) -> list[Actor]:
-    """Two actors somewhere on a lane of depth, apart from each other."""
+    """Place two actors at random on a lane of depth, at a distance from each other."""
     rng = stage.rng
     for _ in range(50):
         x = rng.uniform(30, WIDTH - 30)
@@ -147,7 +147,7 @@ def _place(stage: Stage, things: Sequence[Thing], lane: float) -> list[Actor]:
 
 
 def _troupe(stage: Stage, things: Sequence[Thing], lane: float, acts: Sequence[str], need: str | None) -> None:
-    """Place a pair and let it play; start again elsewhere, a few times, while the needed act is missing."""
+    """Place a pair and let it act; retry elsewhere, up to eight times, while the needed act is missing."""
     before = len(stage.events)
     for attempt in range(9):
         del stage.events[before:]
@@ -159,7 +159,7 @@ def _troupe(stage: Stage, things: Sequence[Thing], lane: float, acts: Sequence[s
 
 
 def _pass_by(stage: Stage, thing: Thing, lane: float) -> None:
-    """Something crosses the picture from one edge to the other, in the middle of the video."""
+    """Let an object cross the frame from one edge to the other, starting in the first half of the video."""
     rng = stage.rng
     way, margin = _choose(rng, (-1.0, 1.0)), thing.half_width + 12
     start, end = (-margin, WIDTH + margin) if way > 0 else (WIDTH + margin, -margin)
@@ -170,7 +170,7 @@ def _pass_by(stage: Stage, thing: Thing, lane: float) -> None:
 
 
 def _camera(rng: np.random.Generator, frames: int) -> Camera:
-    """A hand-held camera: slow waves of a few pixels."""
+    """Create a hand-held camera that moves smoothly by a few pixels."""
     t = np.arange(frames) / frames
 
     def wave(size: float) -> np.ndarray:
@@ -180,7 +180,7 @@ def _camera(rng: np.random.Generator, frames: int) -> Camera:
 
 
 def stage_video(rng: np.random.Generator, index: int, predicate: str, film: bool = True) -> Video:
-    """A video's cast and play, without sentences; without `film`, also without boxes (all nought)."""
+    """Create a video's objects and acts, without sentences; without `film`, the boxes are all zero."""
     setting, fps = _choose(rng, SETTINGS), _choose(rng, (10, 12))
     stage = Stage(round(rng.uniform(6.4, 9.6) * fps), fps, rng)
     groups = _groups(rng, predicate, room=setting == "room")
@@ -196,7 +196,7 @@ def stage_video(rng: np.random.Generator, index: int, predicate: str, film: bool
 
 
 def _extra(stage: Stage, thing: Thing) -> None:
-    """One more thing of a category: it passes by, or stands about and perhaps does something alone."""
+    """Add an object that crosses the frame, or stands and possibly acts alone."""
     rng = stage.rng
     lane = float(rng.uniform(0.2, 1.0))
     if thing.category in _PASSERS and rng.random() < 0.4:
@@ -231,19 +231,19 @@ def _filmed(stage: Stage, index: int, setting: str, things: list[Thing], film: b
 
 
 def clipped(boxes: np.ndarray) -> np.ndarray:
-    """Boxes (..., 4) cut at the edges of the picture."""
+    """Clip boxes (..., 4) to the frame."""
     return np.clip(boxes, 0, [WIDTH, HEIGHT, WIDTH, HEIGHT])
 
 
 def _seen(boxes: np.ndarray) -> np.ndarray:
-    """Which boxes (things, frames) are in the picture: a quarter of the box, and five pixels each way."""
+    """Return which boxes (things, frames) are in the frame: at least a quarter of the box, five pixels a side."""
     inner = clipped(boxes)
     size, whole = inner[..., 2:] - inner[..., :2], boxes[..., 2:] - boxes[..., :2]
     return (size.min(-1) >= 5) & (size.prod(-1) >= 0.25 * whole.prod(-1))
 
 
 def plan_video(seed: int, version: int, index: int, test: bool) -> Video:
-    """A video with its records; of up to six casts the first that allows two records, else the best."""
+    """Plan a video with its records: of up to six attempts the first with two records, else the one with most."""
     rng = random_of(seed, version, 0, index)
     predicate, videos = _CYCLE[index * 11 % len(_CYCLE)], list[Video]()
     while len(videos) < 6:

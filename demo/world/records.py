@@ -1,4 +1,4 @@
-"""The records of a drawn video: which relations show, and sentences that have exactly one answer. NumPy only."""
+"""Records of a drawn video: visible relations, and sentences with exactly one answer. NumPy only."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from world.cast import Thing
-from world.grammar import Description, Writer, tellable
+from world.grammar import Description, Writer, attribute_sets
 from world.relations import SPATIAL, Geometry, agrees, bridged, possible, relations, runs
 from world.stage import Actor, Camera, Event
 
-#: Frequent in every video, so asked for less readily.
+#: Penalties of relations that occur in most videos, so that they are chosen less often.
 _COMMON = {"jump": 0.7, "spin": 0.6, "fall": 0.5, "wave": 0.5, "away": 0.5, "towards": 0.4, "next_to": 0.2}
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A caption or question, whom it asks for, and what makes it hard (see `_hardness`)."""
+    """A caption or question, the tid of its target, and its difficulty (see `Judge.hardness`)."""
 
     text: str
     target: int
@@ -37,9 +37,9 @@ class Record:
 
 @dataclass
 class Video:
-    """All there is to know of a drawn video; things and actors stand in the order of their tids.
+    """A drawn video; things and actors are in the order of their tids.
 
-    `geometry.boxes` are not clipped; `seen` (things, frames): what is in the picture.
+    `geometry.boxes` are not clipped; `seen` (things, frames): whether a thing is in the frame.
     """
 
     index: int
@@ -57,7 +57,7 @@ class Video:
 
 @dataclass(frozen=True)
 class Wording:
-    """How a sentence speaks of an event: its descriptions, and whom a question asks for (or None)."""
+    """The words of a sentence for an event: descriptions, and the tid that a question asks for (or None)."""
 
     event: Event
     subject: Description
@@ -66,12 +66,12 @@ class Wording:
 
     @property
     def target(self) -> int:
-        """A caption is about its subject."""
+        """The tid of the target; that of a caption is its subject."""
         return self.event.subject if self.asked is None else self.asked
 
 
 class Judge:
-    """Decides what a sentence could mean in a video."""
+    """Decides which events of a video a sentence can refer to."""
 
     def __init__(self, video: Video) -> None:
         self.video = video
@@ -79,11 +79,11 @@ class Judge:
         loose = possible(video.geometry, video.things, video.events)
         self.loose = {name: value & both for name, value in loose.items()}
         self.strict = relations(video.geometry, video.things, strict=True)
-        #: What is shorter than this many frames would not be noticed.
+        #: Shorter relations, in frames, are ignored, because viewers would not notice them.
         self.shortest = round(0.5 * video.fps)
 
     def meant(self, w: Wording, segment: tuple[int, int], plain: bool) -> list[np.ndarray | None]:
-        """Things (n,) that the words for subject and other may mean in the segment; `plain` drops attributes."""
+        """Return the things (n,) that subject and other can refer to in the segment; `plain` ignores attributes."""
         there = self.video.seen[:, segment[0] : segment[1]].sum(1) >= 0.4 * self.video.fps
         masks: list[np.ndarray | None] = []
         for d in (w.subject, w.other):
@@ -92,13 +92,13 @@ class Judge:
 
     def _fitting(self, d: Description, asked: bool, plain: bool) -> np.ndarray:
         things = self.video.things
-        if asked:  # a question says no more than "who" or "what"
+        if asked:  # "who" or "what" states nothing else
             return np.array([t.is_person == d.thing.is_person for t in things])
         d = Description(d.thing) if plain else d
         return np.array([d.fits(t) for t in things])
 
     def answers(self, w: Wording, segment: tuple[int, int], plain: bool) -> np.ndarray:
-        """Frames (n, n, frames) of the segment in which things may fulfil the sentence."""
+        """Return the frames (n, n, frames) of the segment in which pairs of things match the sentence."""
         s, o = self.meant(w, segment, plain)
         mask = self.loose[w.event.predicate].copy()
         mask[~np.asarray(s)] = False
@@ -109,23 +109,23 @@ class Judge:
         return mask
 
     def pairs(self, mask: np.ndarray) -> list[tuple[int, int]]:
-        """The pairs [subject, other] for which a mask (n, n, frames) holds long enough to be noticed."""
+        """Return the pairs [subject, other] for which a mask (n, n, frames) holds long enough to be noticed."""
         found = np.argwhere(mask.any(-1)).tolist()
         return [(i, j) for i, j in found if any(e - b >= self.shortest for b, e in runs(mask[i, j]))]
 
     def unique(self, w: Wording, segment: tuple[int, int]) -> bool:
-        """Whether nothing but the event, half a second around it included, fulfils the sentence."""
+        """Return whether only the event, extended by half a second on each side, matches the sentence."""
         e, rest = w.event, self.answers(w, segment, plain=False)
         other = e.subject if e.other is None else e.other
         rest[e.subject, other, max(0, e.begin - self.shortest) : e.end + self.shortest] = False
         return not self.pairs(rest)
 
     def hardness(self, w: Wording, segment: tuple[int, int]) -> dict[str, int | bool]:
-        """What makes a sentence hard.
+        """Return measures of a sentence's difficulty.
 
-        distractors: more things of the target's category in the segment; attribute_decides: the words for the
-        target leave one thing; relation_decides: the predicate between bare categories leaves one; impossible: all
-        words together leave more than one answer.
+        distractors: other things of the target's category in the segment; attribute_decides: only one thing matches
+        the words for the target; relation_decides: only one matches the predicate between bare categories;
+        impossible: more than one answer matches all words.
         """
         v, asks_subject = self.video, w.target == w.event.subject
         whole = Wording(w.event, Description(v.things[w.target]), None)
@@ -141,7 +141,7 @@ class Judge:
 
 
 def _candidates(judge: Judge) -> list[Event]:
-    """What was played and shows, and what the geometry shows for long enough."""
+    """Return acts that are visible, and spatial relations that hold for long enough."""
     v = judge.video
     found = [e for e in v.events if e.predicate not in SPATIAL and agrees(e, v.geometry, judge.strict)]
     played = {(e.predicate, e.subject, e.other) for e in v.events}
@@ -156,8 +156,11 @@ def _candidates(judge: Judge) -> list[Event]:
 
 
 def _tellable(v: Video, e: Event) -> bool:
-    """Whether a relation that merely came about would be told: a table is not above its cat, and who goes
-    towards something arrives there, who goes away comes from there; two small things hide nothing."""
+    """Return whether a spatial relation that was not acted would be described as such.
+
+    A table is not "above" its cat; an object that moves "towards" another arrives at it, and one that moves "away"
+    starts at it; two small objects do not hide each other.
+    """
     things = [v.things[k] for k in (e.subject, e.other) if k is not None]
     if e.predicate in ("in_front_of", "behind") and max(t.height for t in things) < 40:
         return False
@@ -170,7 +173,7 @@ def _tellable(v: Video, e: Event) -> bool:
 
 
 def _showable(v: Video, e: Event) -> bool:
-    """In the picture all the while, not hidden behind something nearer, and not most of the video."""
+    """Return whether it is in the frame throughout, mostly not occluded, and not most of the video."""
     cut = slice(e.begin, e.end)
     for k in {e.subject, e.subject if e.other is None else e.other}:
         if v.seen[k, cut].mean() < 0.97 or (_hidden(v, k, cut) > 0.6).mean() > 0.3:
@@ -179,7 +182,7 @@ def _showable(v: Video, e: Event) -> bool:
 
 
 def _hidden(v: Video, k: int, cut: slice) -> np.ndarray:
-    """Share of the box of k that the widest nearer box covers, per frame."""
+    """Return the share of the box of k that is covered by the nearer box that covers most, per frame."""
     boxes, depth = v.geometry.boxes[:, cut], v.geometry.depth[:, cut]
     low, high = np.maximum(boxes[:, :, :2], boxes[k, :, :2]), np.minimum(boxes[:, :, 2:], boxes[k, :, 2:])
     covered = np.clip(high - low, 0, None).prod(-1) / (boxes[k, :, 2:] - boxes[k, :, :2]).prod(-1)
@@ -187,7 +190,7 @@ def _hidden(v: Video, k: int, cut: slice) -> np.ndarray:
 
 
 def _segment(rng: np.random.Generator, v: Video, e: Event) -> tuple[int, int]:
-    """The part of the video that the record uses: all of it, or less; the relation holds for 0.2 to 0.6 of it."""
+    """Return the segment of the record: the whole video, or a part of it, so that the relation fills 0.2 to 0.6."""
     length = e.end - e.begin
     if rng.random() < 0.6 and length >= 0.2 * v.frames:
         return 0, v.frames
@@ -198,7 +201,7 @@ def _segment(rng: np.random.Generator, v: Video, e: Event) -> tuple[int, int]:
 
 
 def _options(rng: np.random.Generator, thing: Thing) -> list[Description]:
-    sets = tellable(thing)
+    sets = attribute_sets(thing)
     order = rng.permutation(len(sets))
     few_first = rng.random() < 0.5
     ranked = sorted(order, key=lambda k: len(sets[k])) if few_first else list(order)
@@ -220,7 +223,7 @@ def _caption(judge: Judge, writer: Writer, e: Event, segment: tuple[int, int]) -
 def _bystanders(
     judge: Judge, rng: np.random.Generator, e: Event, segment: tuple[int, int]
 ) -> tuple[int, str] | None:
-    """A plural to mention: how many more things of some category are there all the while."""
+    """Return a plural to mention: the number of other things of a category that are visible throughout."""
     if rng.random() > 0.08:
         return None
     v = judge.video
@@ -257,7 +260,7 @@ def _ask(judge: Judge, writer: Writer, e: Event, segment: tuple[int, int], asked
 
 
 def write_records(rng: np.random.Generator, video: Video, main: str, test: bool) -> Iterator[Record]:
-    """Up to four records, each another relation, hard ones first; only sentences with one answer."""
+    """Yield up to four records of distinct relations, hard ones first, whose sentences have one answer each."""
     judge, writer = Judge(video), Writer(rng, test)
     found = _candidates(judge)
     counts = [t.category for t in video.things]

@@ -1,7 +1,8 @@
-"""What holds between the things of a drawn video, told from boxes, ground depth and motion. NumPy only.
+"""Relations between the objects of a drawn video, computed from boxes, ground depth and motion. NumPy only.
 
-Two readings of every relation: *strict* (everybody would say so) verifies what was played; *loose* (somebody might
-say so) finds what else a sentence could mean. Arrays are (things, things, frames): [subject, other, frame].
+Every relation has two definitions: *strict* (every viewer would agree) verifies what was acted; *loose* (some
+viewer may agree) finds what else a sentence can refer to. Arrays are (things, things, frames): [subject, other,
+frame].
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from world.stage import Event
 ALONE = ("jump", "wave", "spin", "fall")
 SPATIAL = ("above", "beneath", "next_to", "in_front_of", "behind", "towards", "away")
 _ANIMATE = (*WHO, "dog", "cat", "horse", "bird")
-#: Who plays the key may also be said to do these, to the same thing.
+#: Predicates that are also true of the pair while the key is acted.
 IMPLIED = {
     "carry": ("hold", "touch"),
     "lift": ("hold", "touch", "carry"),
@@ -32,14 +33,14 @@ IMPLIED = {
     "follow": ("towards",),
     "touch": (),
 }
-#: The same, seen from the other thing.
+#: The same for the reversed pair.
 IMPLIED_BACK = {"hug": ("hug", "touch"), "chase": ("away",), "follow": ("away",), "ride": ("beneath",)}
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Boxes (things, frames, 4) xyxy in picture pixels; of the ground point x, row, depth, and the lift over it in
-    pixels: (things, frames)."""
+    """Boxes (things, frames, 4) xyxy in frame pixels; x, row and depth of the ground point, and the lift above it
+    in pixels: (things, frames)."""
 
     boxes: np.ndarray
     x: np.ndarray
@@ -50,7 +51,7 @@ class Geometry:
 
     @property
     def velocity(self) -> np.ndarray:
-        """Of the ground point, pixels a second, over about half a second: (things, frames, 2)."""
+        """Velocity of the ground point, pixels per second, averaged over about 0.4 s: (things, frames, 2)."""
         reach = max(1, round(0.2 * self.fps))
         point = np.stack([self.x, self.y], axis=-1)
         padded = np.pad(point, ((0, 0), (reach, reach), (0, 0)), mode="edge")
@@ -62,8 +63,8 @@ def _pairs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _gaps(g: Geometry) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Horizontal gap in pixels (negative: overlap), overlap by the narrower width, vertical overlap by the lower
-    height."""
+    """Return the horizontal gap in pixels (negative: overlap), the horizontal overlap relative to the narrower box,
+    and the vertical overlap relative to the lower box."""
     x0, y0, x1, y1 = np.moveaxis(g.boxes, -1, 0)
     shared = np.minimum(*_pairs(x1)) - np.maximum(*_pairs(x0))
     tall = np.minimum(*_pairs(y1)) - np.maximum(*_pairs(y0))
@@ -71,7 +72,7 @@ def _gaps(g: Geometry) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _headings(g: Geometry) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Speed of the subject, cosine of its way to the other, closing speed of the pair, distance."""
+    """Return speed of the subject, cosine of its direction to the other, closing speed of the pair, distance."""
     v = g.velocity
     point = np.stack([g.x, g.y], axis=-1)
     to = point[None] - point[:, None]
@@ -83,7 +84,7 @@ def _headings(g: Geometry) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarr
 
 
 def relations(g: Geometry, things: Sequence[Thing], strict: bool) -> dict[str, np.ndarray]:
-    """The spatial relations, and chase and follow as they look, for all pairs and frames: bool arrays."""
+    """Return the spatial relations, chase and follow for all pairs and frames: bool arrays."""
     gap, wide, tall = _gaps(g)
     behind_by = g.depth[None] - g.depth[:, None]  # > 0: the subject is nearer
     speed, cosine, closing, far = _headings(g)
@@ -136,7 +137,7 @@ def _trails(
 
 
 def possible(g: Geometry, things: Sequence[Thing], events: Sequence[Event]) -> dict[str, np.ndarray]:
-    """Loosely, everything that a sentence could mean: played or seen. What is done alone stands at [i, i]."""
+    """Return all relations that a sentence can refer to, acted or loose; acts without an object are at [i, i]."""
     out = relations(g, things, strict=False)
     n, frames = g.x.shape
     for event in events:
@@ -149,13 +150,13 @@ def possible(g: Geometry, things: Sequence[Thing], events: Sequence[Event]) -> d
 
 
 def runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """Maximal half-open intervals in which a boolean (frames,) holds."""
+    """Return the maximal half-open intervals in which a boolean (frames,) holds."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def bridged(mask: np.ndarray, gap: int) -> np.ndarray:
-    """The mask with holes of at most `gap` frames filled."""
+    """Fill gaps of at most `gap` frames in the mask."""
     out = mask.copy()
     for begin, end in runs(~mask):
         if begin > 0 and end < len(mask) and end - begin <= gap:
@@ -164,7 +165,7 @@ def bridged(mask: np.ndarray, gap: int) -> np.ndarray:
 
 
 def agrees(event: Event, g: Geometry, strict: dict[str, np.ndarray]) -> bool:
-    """Whether boxes and motion show the event over its span as a person would expect it."""
+    """Return whether boxes and motion show the event over its span as a viewer would expect."""
     b, e = event.begin, event.end
     if event.predicate in strict:
         return bool(strict[event.predicate][event.subject, event.other, b:e].mean() >= 0.8)
@@ -229,4 +230,4 @@ def _agrees_alone(event: Event, g: Geometry) -> bool:
         return bool((width > 1.2 * height).mean() > 0.4)
     if event.predicate == "spin":
         return bool(width.min() < 0.75 * width.max())
-    return bool(np.ptp(width[2:]) > 2)  # a wave: the arm goes to and fro
+    return bool(np.ptp(width[2:]) > 2)  # wave: the arm moves sideways

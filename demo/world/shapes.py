@@ -1,7 +1,7 @@
-"""The shapes of the drawn world: a thing in a pose becomes convex polygons and strokes. NumPy only.
+"""Shapes of the drawn world: a thing in a pose becomes convex polygons and strokes. NumPy only.
 
-A pose is one (numbers) or one a frame (arrays (frames,)); outlines are (points, 2) or (frames, points, 2).
-Local coordinates: x ahead (the thing looks to +x), y up from the ground under its middle, units of world_cast.
+A pose is constant (numbers) or per frame (arrays (frames,)); outlines are (points, 2) or (frames, points, 2).
+Local coordinates: x ahead (the thing faces +x), y up from the ground below its centre, units of `world.cast`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from world.cast import COLOURS, HAIRS, HEIGHTS, SKINS, Thing
 
 Colour = tuple[int, int, int]
-Value = float | np.ndarray  # a number, or one a frame: (frames,)
+Value = float | np.ndarray  # a number, or one per frame: (frames,)
 _CIRCLE = np.stack([np.cos(np.arange(20) * np.pi / 10), np.sin(np.arange(20) * np.pi / 10)], axis=1)
 _HALF = np.stack([np.cos(np.arange(7) * np.pi / 6), np.sin(np.arange(7) * np.pi / 6)], axis=1)
 _DARK: Colour = (35, 32, 30)
@@ -32,7 +32,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Pose:
-    """How a thing holds itself. Angles in degrees; `arm` 0 hangs down, 90 points ahead, 180 up."""
+    """Pose of a thing. Angles in degrees; `arm` 0 hangs down, 90 points ahead, 180 up."""
 
     gait: Value = 0.0  # phase of the walk, radians
     stride: Value = 0.0  # 0 stands, 1 runs
@@ -45,7 +45,7 @@ class Pose:
 
 
 def shade(colour: Colour, factor: float) -> Colour:
-    """The colour made darker (< 1) or lighter (> 1)."""
+    """Return a darker (factor < 1) or lighter (> 1) colour."""
     return tuple(int(min(255, max(0, c * factor))) for c in colour)  # type: ignore[return-value]
 
 
@@ -56,7 +56,7 @@ def ellipse(x: Value, y: Value, rx: Value, ry: Value, angle: float = 0.0) -> np.
 
 
 def capsule(x0: Value, y0: Value, x1: Value, y1: Value, r0: Value, r1: Value | None = None) -> np.ndarray:
-    """A limb: two half circles and what lies between them."""
+    """Return a limb: two half circles and the area between them."""
     r1 = r0 if r1 is None else r1
     angle = _column(np.arctan2(np.subtract(y1, y0), np.subtract(x1, x0)) - np.pi / 2)
     c, s = np.cos(angle), np.sin(angle)
@@ -74,7 +74,7 @@ def polygon(*points: tuple[Value, Value]) -> np.ndarray:
 
 
 def _column(value: Value) -> np.ndarray:
-    """A number as (1,), an array (frames,) as (frames, 1): to broadcast over the points of an outline."""
+    """Reshape a number to (1,), an array (frames,) to (frames, 1), to broadcast over the points of an outline."""
     return np.asarray(value, dtype=np.float64)[..., None]
 
 
@@ -83,7 +83,7 @@ def _points(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def hand_of(height: float, arm: np.ndarray | float, bend: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
-    """Where a person's hand is (ahead, up), for arm and bend in degrees; broadcasts."""
+    """Return the position of a person's hand (ahead, up), for arm and bend in degrees; broadcasts."""
     b, a = np.radians(bend), np.radians(arm)
     x = 0.32 * height * np.sin(b) + 0.34 * height * np.sin(a)
     y = 0.47 * height + 0.32 * height * np.cos(b) - 0.34 * height * np.cos(a)
@@ -99,7 +99,7 @@ def _person(thing: Thing, pose: Pose) -> list[Part]:
     c, s = np.cos(np.radians(pose.bend)), np.sin(np.radians(pose.bend))
 
     def at(along: float, forward: float) -> tuple[Value, Value]:
-        """A point of the trunk, from the hip up and ahead, in heights."""
+        """Return a point of the trunk, relative to the hip (up and ahead), in heights."""
         return h * (s * along + c * forward), hip[1] + h * (c * along - s * forward)
 
     parts = _arm(h, at(0.31, -0.02), pose.arm_far, shade(top, 0.72), shade(skin, 0.85))
@@ -215,7 +215,7 @@ def _baby(thing: Thing, pose: Pose) -> list[Part]:
 
 
 def _legs4(xs: tuple[float, ...], y: float, pose: Pose, width: float, colour: Colour, reach: float) -> list[Part]:
-    """Four legs from (x, y) to the ground; the far pair is darker and half a step late."""
+    """Return four legs from (x, y) to the ground; the far pair is darker and half a step late."""
     parts = []
     for i, x in enumerate(xs):
         swing = np.sin(pose.gait + (0.0, np.pi, np.pi * 0.85, np.pi * 0.15)[i]) * reach * pose.stride
@@ -346,7 +346,7 @@ def _ball(thing: Thing, pose: Pose) -> list[Part]:
 
 
 def _toy(thing: Thing, pose: Pose) -> list[Part]:
-    """A teddy bear that sits."""
+    """Return a sitting teddy bear."""
     fur = COLOURS[thing.colour]
     pale = shade(fur, 1.35) if thing.colour not in ("white",) else (190, 215, 235)
     limb = shade(fur, 0.82)
@@ -478,7 +478,7 @@ _SHAPES: dict[str, Callable[[Thing, Pose], list[Part]]] = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where a thing is, each an array (frames,): foot in picture pixels, pixels a unit, `turn` (mirrors and
+    """Placement of a thing, each an array (frames,): foot in frame pixels, pixels per unit, `turn` (mirrors and
     narrows, -1..1), tilt in degrees."""
 
     x: np.ndarray
@@ -489,9 +489,9 @@ class Place:
 
 
 def shape(thing: Thing, pose: Pose, place: Place) -> tuple[list[Part], np.ndarray]:
-    """The thing's parts in picture pixels, back to front, points (frames, n, 2), and its boxes (frames, 4) xyxy.
+    """Return the thing's parts in frame pixels, back to front, points (frames, n, 2), and boxes (frames, 4) xyxy.
 
-    The width of a stroke is that of the first frame's scale, in pixels.
+    The width of a stroke, in pixels, uses the scale of the first frame.
     """
     parts = _SHAPES[thing.category](thing, pose)
     frames = len(place.x)

@@ -1,7 +1,7 @@
 """Things in time and space in the drawn world: tracks, moves, the camera. NumPy only.
 
-Units: frames for time, picture pixels for x, depth 0 (near) to 1 (far), lifts in units of world_cast, degrees.
-Scripts write a channel from a frame on to the end of the video: whatever follows starts where the last ended.
+Units: frames for time, frame pixels for x, depth 0 (near) to 1 (far), lifts in units of `world.cast`, degrees.
+Scripts write a channel from a frame to the end of the video, so that the next one starts where the last ended.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from world.shapes import Part, Place, Pose, shape
 WIDTH, HEIGHT = 320, 240
 _NEAR_Y, _FAR_Y = 229.0, 133.0
 _NEAR_SCALE, _FAR_SCALE = 1.06, 0.8
-EDGE = 14.0  # what stands keeps this far from the edges, in pixels
-WALK = 40.0  # pixels a second
+EDGE = 14.0  # minimum distance of standing things from the edges, pixels
+WALK = 40.0  # pixels per second
 _CHANNELS = {
     "x": 0.0,
     "d": 0.5,
@@ -33,8 +33,8 @@ _CHANNELS = {
     "kick": 0.0,
     "stride": 0.0,
     "flap": 0.0,
-    "over": 0.0,  # drawn as if nearer by this much depth
-    "cord": -1.0,  # tid of what the hand pulls by a cord
+    "over": 0.0,  # offset of the depth that decides the drawing order
+    "cord": -1.0,  # tid of the thing pulled by a cord, -1: none
 }
 
 
@@ -42,22 +42,22 @@ Value = TypeVar("Value", float, np.ndarray)
 
 
 class NoRoomError(Exception):
-    """An act does not fit into the time or the place that is left."""
+    """An act does not fit into the remaining time or space."""
 
 
 def scale_at(depth: Value) -> Value:
-    """Picture pixels a unit at a depth."""
+    """Return frame pixels per unit at a depth."""
     return _NEAR_SCALE + (_FAR_SCALE - _NEAR_SCALE) * depth
 
 
 def ground_at(depth: Value) -> Value:
-    """Picture row of the ground at a depth."""
+    """Return the frame row of the ground at a depth."""
     return _NEAR_Y + (_FAR_Y - _NEAR_Y) * depth
 
 
 @dataclass(frozen=True)
 class Event:
-    """Somebody does something: half-open frames [begin, end). `other` is None for what is done alone."""
+    """A thing performs an act in half-open frames [begin, end). `other` is None for acts without an object."""
 
     predicate: str
     subject: int
@@ -79,7 +79,7 @@ class Actor:
         return float(self.tracks[name][min(t, len(self.tracks[name]) - 1)])
 
     def put(self, name: str, t0: int, values: np.ndarray | float) -> None:
-        """Write values from frame t0 on, as far as the video goes; the last one stays."""
+        """Write values from frame t0, truncated at the end of the video; the last one is repeated up to there."""
         track = self.tracks[name]
         if np.ndim(values) == 0:
             track[t0:] = values
@@ -91,7 +91,7 @@ class Actor:
         track[t0 + len(values) :] = values[-1]
 
     def ramp(self, name: str, t0: int, t1: int, target: float) -> None:
-        """Go smoothly from the value at t0 to the target at t1."""
+        """Interpolate smoothly from the value at t0 to the target at t1."""
         u = np.linspace(0, 1, max(2, t1 - t0 + 1))[1:]
         start = self.at(name, t0)
         self.put(name, t0, start + (target - start) * u * u * (3 - 2 * u))
@@ -101,13 +101,13 @@ class Actor:
 
     @property
     def reach(self) -> float:
-        """Half width in picture pixels at its depth of the first frame."""
+        """Half width in frame pixels at the depth of the first frame."""
         return float(self.thing.half_width * scale_at(self.tracks["d"][0]))
 
 
 @dataclass
 class Stage:
-    """A video in the making: its actors, its events, its clock."""
+    """A video under construction: its actors, events and clock."""
 
     frames: int
     fps: int
@@ -119,7 +119,7 @@ class Stage:
         return max(1, round(seconds * self.fps))
 
     def note(self, predicate: str, subject: Actor, other: Actor | None, begin: int, end: int) -> None:
-        """Record an event; it must end a little before the video does."""
+        """Record an event; raises NoRoomError if it lasts less than 0.7 s or up to the last frame."""
         if end > self.frames - 1 or end - begin < self.span(0.7):
             raise NoRoomError
         tid = None if other is None else other.thing.tid
@@ -134,7 +134,7 @@ def inside(x: float, reach: float) -> bool:
 
 
 def move(stage: Stage, actor: Actor, t: int, x: float, depth: float, speed: float, turn: bool = True) -> int:
-    """Walk (or run, roll, drive) to a place; returns the frame of arrival."""
+    """Walk (or run, roll, drive) to a position; returns the frame of arrival."""
     x0, d0 = actor.at("x", t), actor.at("d", t)
     far = np.hypot(x - x0, (depth - d0) * (_FAR_Y - _NEAR_Y))
     if far < 2:
@@ -156,8 +156,8 @@ def look_at(actor: Actor, other: Actor, t: int) -> None:
 
 
 def side_of(stage: Stage, s: Actor, o: Actor, t: int, apart: float, room: float = 0.0) -> float:
-    """Which side of o (-1 left, 1 right) s goes to: its own, unless there is no place; `room` pixels are needed
-    beyond o."""
+    """Return the side of o (-1 left, 1 right) that s goes to: its own, unless there is no space; `room` pixels are
+    needed beyond o."""
     here = float(np.sign(s.at("x", t) - o.at("x", t))) or 1.0
     for side in (here, -here):
         x = o.at("x", t) + side * apart
@@ -167,7 +167,7 @@ def side_of(stage: Stage, s: Actor, o: Actor, t: int, apart: float, room: float 
 
 
 def approach(stage: Stage, s: Actor, o: Actor, t: int, apart: float, room: float = 0.0, speed: float = WALK) -> int:
-    """Come to stand beside o, middles `apart` pixels, facing it; `room` pixels must be free behind o."""
+    """Move s beside o, centres `apart` pixels, facing it; `room` pixels must be free behind o."""
     side = side_of(stage, s, o, t, apart, room)
     x, crosses = o.at("x", t) + side * apart, side * (s.at("x", t) - o.at("x", t)) < 0
     depth = o.at("d", t) - 0.012
@@ -179,7 +179,7 @@ def approach(stage: Stage, s: Actor, o: Actor, t: int, apart: float, room: float
 
 
 def retreat(stage: Stage, s: Actor, o: Actor, t: int, gap: float = 46.0) -> int:
-    """Step away from o until the two are `gap` pixels apart, to whichever side has room."""
+    """Move away from o to a gap of `gap` pixels, on the side with space."""
     here = float(np.sign(s.at("x", t) - o.at("x", t))) or 1.0
     for side in (here, -here):
         x = o.at("x", t) + side * (s.reach + o.reach + gap)
@@ -192,25 +192,25 @@ def beside(s: Actor, o: Actor, gap: float) -> float:
     return s.reach + o.reach + gap
 
 
-# --- from tracks to pictures -----------------------------------------------------------------------
+# --- from tracks to frames -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Where the camera looks: shift in pixels and zoom, per frame (frames,)."""
+    """Camera motion: shift in pixels and zoom, per frame (frames,)."""
 
     dx: np.ndarray
     dy: np.ndarray
     zoom: np.ndarray
 
     def see(self, x: np.ndarray, y: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Picture coordinates of points (frames,) in the frames `at`."""
+        """Return frame coordinates of points (frames,) in the frames `at`."""
         z = self.zoom[at]
         return (x - WIDTH / 2) * z + WIDTH / 2 + self.dx[at], (y - HEIGHT / 2) * z + HEIGHT / 2 + self.dy[at]
 
 
 def gait_of(actor: Actor) -> tuple[np.ndarray, np.ndarray]:
-    """Phase of the legs and rotation of the wheels, in radians (frames,), from the way travelled."""
+    """Return the phase of legs and wheels in radians (frames,), from the distance travelled."""
     dx = np.diff(actor.tracks["x"], prepend=actor.tracks["x"][0])
     dy = np.diff(actor.tracks["d"], prepend=actor.tracks["d"][0]) * (_FAR_Y - _NEAR_Y)
     unit = scale_at(actor.tracks["d"]) * np.sqrt(actor.thing.height / 60)
@@ -221,7 +221,7 @@ def gait_of(actor: Actor) -> tuple[np.ndarray, np.ndarray]:
 
 
 def figure(actor: Actor, camera: Camera, at: np.ndarray) -> tuple[list[Part], np.ndarray]:
-    """Parts and boxes of an actor in the frames `at`, in picture pixels (see world_shapes.shape)."""
+    """Return parts and boxes of an actor in the frames `at`, in frame pixels (see `shapes.shape`)."""
     k = {name: track[at] for name, track in actor.tracks.items()}
     gait, roll = (phase[at] for phase in gait_of(actor))
     scale = scale_at(k["d"]) * camera.zoom[at]

@@ -124,7 +124,7 @@ def test_embeddings_are_made_of_the_frames_that_tubes_are_made_of(project, tmp_p
     again = pipeline.ground(pipeline.read_tubes(*given, embeddings=tmp_path / "embeddings.h5"), "the dog")
     assert again[0].to_json() == answer.to_json() and not decoded
     artifact.write(schemas.EMBEDDINGS, tmp_path / "old.h5", columns, {}, {"tubes": "other"})
-    with pytest.raises(vcma.InputError, match="made of other tubes"):
+    with pytest.raises(vcma.InputError, match="computed from other tubes"):
         pipeline.read_tubes(*given, embeddings=tmp_path / "old.h5")
     columns["encoder"] = "clip:other.1 context 0.15"
     artifact.write(schemas.EMBEDDINGS, tmp_path / "other.h5", columns, {}, {"tubes": tubes})
@@ -162,9 +162,9 @@ def test_tubes_that_a_model_cannot_read_are_refused(project, found, model, tmp_p
         with pytest.raises(vcma.InputError, match=told):
             trained.read_tubes(project / "clip.mp4", tmp_path / "tubes.h5")
 
-    refused("are tubes of detector x, the model reads those of", detector="x")
+    refused("are tubes of detector x, the model needs those of", detector="x")
     refused("has features of width 1, the model", feature=columns["feature"][:, :1])
-    refused("its class_name are not those", class_name=np.array(["cat", *columns["class_name"][1:]], object))
+    refused("class_name differs from", class_name=np.array(["cat", *columns["class_name"][1:]], object))
     # In another order they are the same.
     order = np.arange(len(columns["class_name"]))[::-1]
     shuffled = {"class_name": columns["class_name"][order], "class_prob": columns["class_prob"][:, order]}
@@ -179,10 +179,10 @@ def test_tubes_that_a_model_cannot_read_are_refused(project, found, model, tmp_p
     ("video", "fps", "told"),
     [
         ("none.mp4", None, "none.mp4: no such video; check its path"),
-        ("clip.mp4", 25, "has times of its own; leave fps out"),
-        (np.zeros((2, 8, 8, 3), np.uint8), None, "nothing says how many are shown a second; give fps"),
-        (np.zeros((2, 8, 8, 3), np.uint8), 0, "are shown 0 a second; give fps"),
-        (np.zeros((2, 8, 8, 3), np.uint8), float("nan"), "are shown nan a second"),
+        ("clip.mp4", 25, "has times of its own; omit fps"),
+        (np.zeros((2, 8, 8, 3), np.uint8), None, "have no frame rate; give fps"),
+        (np.zeros((2, 8, 8, 3), np.uint8), 0, "have the frame rate 0; give fps"),
+        (np.zeros((2, 8, 8, 3), np.uint8), float("nan"), "have the frame rate nan"),
         (np.zeros((2, 8, 8, 3)), 25, r"are float64 \[2, 8, 8, 3\]; give uint8"),
         (np.zeros((8, 8, 3), np.uint8), 25, r"are uint8 \[8, 8, 3\]; give uint8"),
         (np.zeros((2, 8, 8, 4), np.uint8), 25, r"are of shape \[2, 8, 8, 4\]"),
@@ -198,15 +198,15 @@ def test_what_is_no_video_is_told(untrained, video, fps, told):
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"betta": 1}, "'betta' is no setting .* did you mean 'beta'?"),
-        ({"label_prior": 1}, "'label_prior' is no setting that can be changed"),
-        ({"beta": -1}, "beta: -1 is no number in its range"),
-        ({"beta": "1"}, "beta: '1' is no number"),
-        ({"beta": True}, "beta: True is no number"),
-        ({"kappa": 0}, "kappa: 0 is no number in its range"),
-        ({"margin": float("inf")}, "margin: inf is no number in its range"),
-        ({"throughout": 1.5}, "throughout: 1.5 is no number in its range"),
-        ({"refinements": 1.5}, "refinements: 1.5 is no whole number"),
+        ({"betta": 1}, "'betta' is not a setting .* did you mean 'beta'?"),
+        ({"label_prior": 1}, "'label_prior' is not a setting that can be changed"),
+        ({"beta": -1}, "beta: -1 is not a number in its range"),
+        ({"beta": "1"}, "beta: '1' is not a number"),
+        ({"beta": True}, "beta: True is not a number"),
+        ({"kappa": 0}, "kappa: 0 is not a number in its range"),
+        ({"margin": float("inf")}, "margin: inf is not a number in its range"),
+        ({"throughout": 1.5}, "throughout: 1.5 is not a number in its range"),
+        ({"refinements": 1.5}, "refinements: 1.5 is not an integer"),
         ({"time": "spans"}, "time: 'spans' is unknown; choose one of span, frames, whole"),
     ],
 )
@@ -218,7 +218,7 @@ def test_settings_that_cannot_be_are_told(untrained, settings, told):
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"model": "m", "untrained": True}, "m: untrained uses no model"),
+        ({"model": "m", "untrained": True}, "m: untrained cannot be combined with a model"),
         ({}, "no trained model; train one"),
         ({"model": "m"}, "m: no trained model"),
         ({"untrained": True, "device": "cuda:99"}, "torch finds no cuda:99 here"),
@@ -250,19 +250,19 @@ def test_what_is_no_artifact_or_of_another_video_is_told(untrained, project, fou
     with pytest.raises(vcma.InputError, match="has no column 'scores'; did you mean 'score'"):
         vcma.read_artifact(tmp_path / "tubes.h5", ["box", "scores"])
     artifact.write(schemas.TUBES, tmp_path / "long.h5", make_tubes(0), {}, {})
-    with pytest.raises(vcma.InputError, match="has 24 frames, the tubes are up to frame 33; name the video"):
+    with pytest.raises(vcma.InputError, match="has 24 frames, the tubes are up to frame 33; give the video"):
         untrained.read_tubes(project / "clip.mp4", tmp_path / "long.h5")
 
 
 def test_frames_that_are_not_there_are_told(found):
     for frames in ([-1, 3], [3, 24]):
-        with pytest.raises(vcma.InputError, match="has 24 frames, from 0 on, but"):
+        with pytest.raises(vcma.InputError, match="has frames 0 to 23, but"):
             found.read(frames)
     assert found.read([]) == []
 
 
 def test_sentences_are_read(untrained, found):
-    with pytest.raises(vcma.InputError, match="sentence 1 is no text but int; give str"):
+    with pytest.raises(vcma.InputError, match="sentence 1 is not a str but int; give str"):
         untrained.ground(found, ["a dog", 1])
     [query] = vcma.parse("who follows the red ball?")
     assert query.kind == "interrogative" and [e.head for e in query.entities] == ["who", "ball"]

@@ -11,7 +11,7 @@ from vcma.inference.grounder import Grounder
 from vcma.inference.untrained import label_encoder, settings_of
 from vcma.model.clip import crop
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.video_artifacts import tell_strays
+from vcma.pipeline.video_artifacts import report_strays
 from vcma.records.query import Entity, Query
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
@@ -66,8 +66,14 @@ def test_a_model_reads_every_file_in_the_order_it_was_trained_on(tmp_path):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"class_name": np.array(["adult", "dog", "cat"], object)}, "its class_name are not those of the others"),
-        ({"attribute_name": np.array(["red", "red"], object)}, "its attribute_name are not those of the others"),
+        (
+            {"class_name": np.array(["adult", "dog", "cat"], object)},
+            "class_name differs from that of the other videos",
+        ),
+        (
+            {"attribute_name": np.array(["red", "red"], object)},
+            "attribute_name differs from that of the other videos",
+        ),
         ({"feature": np.zeros((29, 5), np.float16)}, "has features of width 5, others of 6"),
         ({"detector": "another"}, "is of detector another"),
     ],
@@ -148,9 +154,9 @@ def test_a_stray_file_is_ignored_and_told(tmp_path, capsys):
     samples |= {n: np.array(["b"], object) if samples[n].dtype == object else samples[n].repeat(1) for n in names}
     samples |= {n: np.ones(1, samples[n].dtype) for n in names if samples[n].dtype != object}
     artifact.write(schemas.SAMPLES, tmp_path / "samples.h5", samples, {}, {})
-    tell_strays(tmp_path / "tubes", tmp_path / "samples.h5")
+    report_strays(tmp_path / "tubes", tmp_path / "samples.h5")
     assert capsys.readouterr().err.endswith(
-        "1 files are of no video of this data set and ignored, e.g. 0 backup.h5\n"
+        "1 files belong to no video of this data set and are ignored, e.g. 0 backup.h5\n"
     )
     clips = ClipStore(tmp_path / "tubes", 12, ["b", "without tubes"])
     assert clips.describe()["detector"] == "test" and [p.name for p in clips.files()] == ["b.h5"]

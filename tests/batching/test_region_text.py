@@ -34,7 +34,8 @@ def tubes() -> Tubes:
 
 
 def predicted(tubes, embeddings, *sentences, settings=UNLABELLED):
-    region_text = RegionText(Tower(), "a photo of {}", tuple(tubes.class_name))
+    relations = settings.region_text_time > 0
+    region_text = RegionText(Tower(), "a photo of {}", tuple(tubes.class_name), relations)
     encoder = label_encoder(tubes.class_name, tubes.attribute_name, tubes.feature.shape[1], region_text, "tower")
     return Grounder.untrained(settings, 40, encoder, "cpu").in_clip(
         tubes, crop(tubes, 0, -1, 40, embeddings), sentences
@@ -66,6 +67,20 @@ def test_only_what_is_seen_in_the_segment_counts_where_there_is_any(tubes):
     np.testing.assert_allclose(late[:3], regions("adult", "ball", "adult"), atol=1e-5)
     assert not early[3].any() and not late[3].any()
     assert crop(tubes, 0, -1, 40).seen.shape == (4, 0)
+
+
+def test_a_relation_lasts_as_long_as_crops_show_it_where_its_weight_says_so(tubes):
+    """The adult is red, which here stands for an action, in a part of the time; the words have no cue."""
+    frames = (0, 9, 12, 21, 24, 33)
+    looks = ("adult",) * 2 + ("adult red",) * 2 + ("adult",) * 2
+    crops = Embeddings("tower context 0", np.zeros(6, np.int64), np.array(frames), regions(*looks))
+    asking = replace(asked("adult"), relations=((0, "red", -1),))
+    spans = {}
+    for weight in (0.0, 1.0):
+        settings = replace(UNLABELLED, region_text_time=weight)
+        answer = predicted(tubes, crops, asking, settings=settings)[0].answer
+        spans[weight] = answer.begin, answer.end
+    assert spans == {0.0: (0, 34), 1.0: (11, 23)}
 
 
 def test_no_tube_that_looks_like_a_phrase_is_a_doubt_and_a_word_without_a_class_is_none(tubes):

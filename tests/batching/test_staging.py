@@ -63,6 +63,20 @@ class _Batch:
         return _Batch(self.number, f"{self.where} to {device}")
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda:0"])
+def test_the_next_batch_is_made_while_the_device_has_one(device):
+    made = [threading.Event() for _ in range(5)]
+
+    def items():
+        for i in range(5):
+            made[i].set()
+            yield _Batch(i)
+
+    for batch in on_device(items(), device):
+        assert batch.number == 4 or made[batch.number + 1].wait(LONG)
+    assert no_thread()
+
+
 def test_a_gpu_gets_pinned_batches_and_a_cpu_its_own():
     for device, where in (("cpu", "cpu to cpu"), ("cuda:0", "pinned to cuda:0")):
         found = list(on_device(map(_Batch, range(5)), device))

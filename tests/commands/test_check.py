@@ -45,9 +45,9 @@ def test_fix_index_writes_what_the_reader_then_skips(tmp_path, clip):
     data, block = healthy(tmp_path, clip, {"test": [record(questions=[]), record("200", questions=[])]})
     (tmp_path / "vidor" / "video" / "200.mp4").write_bytes(damage(clip, "cut"))
     result = CliRunner().invoke(check_command, project(tmp_path, block))
-    assert result.exit_code == 1 and "--fix-index writes a list" in result.stderr
+    assert result.exit_code == 1 and "--fix-index writes the blocking items" in result.stderr
     result = CliRunner().invoke(check_command, [*project(tmp_path, block), "--fix-index"])
-    assert result.exit_code == 0 and "1 are left out by" in result.stderr
+    assert result.exit_code == 0 and "1 ids are skipped by" in result.stderr
     assert CliRunner().invoke(check_command, project(tmp_path, block)).exit_code == 0
     assert list(json.loads((data / SKIP_FILE).read_text())) == ["200"]
     samples = READERS["vidstg"](data, block, tmp_path, strict=True).samples
@@ -86,13 +86,12 @@ def test_the_parameters_of_every_stage_are_tried(tmp_path, clip):
         ("ground_queries", {"posterior": "r"}, "'r' is not one of 'p', 'q'"),
         ("render_report", {"exmples": 3}, "has the key 'exmples'"),
         ("train_em", {"text": "no/such folder"}, "no/such folder"),
-        ("train_em", {"prompts": "a photo"}, "'a photo' has no one place for the phrase"),
+        ("train_em", {"prompts": "a photo"}, "'a photo' does not contain {} exactly once"),
         ("parse_queries", {"model": "no_such_model"}, "spaCy model no_such_model is not installed"),
     ):
         result = CliRunner().invoke(check_command, project(tmp_path, block, **{stage: good[stage] | change}))
         assert (
-            result.exit_code == 1
-            and f"parameters unusable: the stage would end with it; e.g. {stage} " in result.stdout
+            result.exit_code == 1 and f"parameters unusable: the stage would fail; e.g. {stage} " in result.stdout
         )
         assert told in result.stdout and "1 findings, 1 blocking" in result.stderr
     result = CliRunner().invoke(check_command, project(tmp_path, block | {"encoder": "no/such encoder"}))
@@ -105,7 +104,7 @@ def test_only_what_remains_after_the_skip_list_is_counted_and_estimated(tmp_path
     (data / SKIP_FILE).write_text(json.dumps({"200": "mine", "100/0/captions/0": "mine", "300": "mine"}))
     result = CliRunner().invoke(check_command, project(tmp_path, block))
     assert "check: 1 videos and 1 sentences remain (1 test)" in result.stderr
-    assert result.exit_code == 1 and "none of 2 sentences is left" in result.stdout  # of val
+    assert result.exit_code == 1 and "none of 2 sentences can be used" in result.stdout  # of val
     result = CliRunner().invoke(check_command, [*project(tmp_path, block), "--estimate"])
     assert result.stdout.splitlines()[1].split()[:2] == ["frames", "1"]
 
@@ -121,7 +120,7 @@ def test_estimate_command(tmp_path, clip):
     _, block = healthy(tmp_path, clip)
     (tmp_path / "vidor" / "video" / "100.mp4").unlink()  # needs no video
     result = CliRunner().invoke(check_command, [*project(tmp_path, block), "--estimate"])
-    assert result.exit_code == 0 and result.stdout.splitlines()[-1].startswith("together")
+    assert result.exit_code == 0 and result.stdout.splitlines()[-1].startswith("total")
     result = CliRunner().invoke(check_command, [*project(tmp_path, block, link_tubes={}), "--estimate"])
     assert result.exit_code == 1 and "section 'link_tubes' lacks the key 'max_tubes'" in result.stderr
 

@@ -213,12 +213,12 @@ def test_an_inverted_box_of_vidor_is_told(tmp_path, clip):
     [
         (
             {"ed_frame": 60, "n": 20},
-            "20 boxes for 50 frames up to ed_frame 60; 20 boxes, but st_time to ed_time are 30 frames",
+            "20 boxes, but 50 frames up to ed_frame 60; 20 boxes, but 30 frames from st_time to ed_time",
         ),
         ({"ed_frame": 40}, None),
         ({"ed_time": 1.9}, None),
-        ({"ed_time": 3.0}, "30 boxes, but st_time to ed_time are 50 frames"),
-        ({"st_time": 1.0, "ed_time": 2.5}, "st_frame 11, but st_time is that of frame 20"),
+        ({"ed_time": 3.0}, "30 boxes, but 50 frames from st_time to ed_time"),
+        ({"st_time": 1.0, "ed_time": 2.5}, "st_frame is 11, but st_time is that of frame 20"),
         ({"st_time": None, "ed_time": "x", "ed_frame": True}, None),
     ],
 )
@@ -236,7 +236,7 @@ def test_real_boxes_are_fewer_than_their_times_say(test_data, tmp_path):
     block = {"format": "hcstvg", "videos": "videos", "splits": {"test": "test_v1_five_records.json"}}
     found = list(check_dataset("hcstvg", source, block, tmp_path))
     told = [f.detail for f in found if f.kind == "span disagrees"]
-    assert len(told) == 5 and told[0] == "89 boxes, but st_time to ed_time are 98 frames"
+    assert len(told) == 5 and told[0] == "89 boxes, but 98 frames from st_time to ed_time"
 
 
 def test_the_findings_do_not_depend_on_the_workers(tmp_path, clip):
@@ -276,7 +276,7 @@ def test_a_split_that_nothing_is_left_of_blocks(tmp_path, clip):
     (data / "list.json").write_text('["none"]')
     found = findings(data, block | {"files": {"train": "list.json"}}, tmp_path)
     assert [f.detail for f in found if f.kind == "split is empty"] == [
-        "none of 1 sentences is left; see `splits:`, `files:` and skip.json"
+        "none of 1 sentences can be used; see `splits:`, `files:` and skip.json"
     ]
     assert skip_list(found) == {} and not any(f.kind == "split is empty" for f in findings(data, block, tmp_path))
 
@@ -284,4 +284,4 @@ def test_a_split_that_nothing_is_left_of_blocks(tmp_path, clip):
 def test_the_skip_list_names_what_blocks(tmp_path, clip):
     data, block = healthy(tmp_path, clip, {"test": [record(), record(questions=[], fps=0)]})
     listed = skip_list(findings(data, block, tmp_path))
-    assert listed == {"test_annotations.json#1": "malformed record: fps is no positive number"}
+    assert listed == {"test_annotations.json#1": "malformed record: fps is not a positive number"}

@@ -24,9 +24,9 @@ def drawn(path, png, *words, code=0):
     ("name", "told"),
     [
         ("/", "/: ends in neither .png nor .jpg"),
-        ("x.gif", "x.gif: ends in neither .png nor .jpg; name the picture so"),
+        ("x.gif", "x.gif: ends in neither .png nor .jpg; use one of these suffixes"),
         ("x", "x: ends in neither .png nor .jpg"),
-        ("folder.png", "folder.png: is a folder; name a picture in it"),
+        ("folder.png", "folder.png: is a folder; give a file in it"),
         ("file/x.png", "x.png: cannot write: "),
     ],
 )
@@ -56,11 +56,11 @@ def test_a_sample_is_chosen_by_its_id_its_sentence_or_a_part_of_it(artifacts, tm
 @pytest.mark.parametrize(
     ("name", "words", "told"),
     [
-        ("predictions", "plan/1", "no sample 'plan/1'; did you mean 'plain/1'? name an id or words of a sentence"),
-        ("truth_test", "zebra", "no sample 'zebra'; ids are like 'plain/0'; name an id or words of a sentence"),
+        ("predictions", "plan/1", "no sample 'plan/1'; did you mean 'plain/1'? give an id or words of a sentence"),
+        ("truth_test", "zebra", "no sample 'zebra'; ids are like 'plain/0'; give an id or words of a sentence"),
         ("predictions", "a dog", "lost.h5: no such artifact"),  # chosen: it is all of one, and a part of another
-        ("predictions", "ball", "2 samples have 'ball'; choose one by its id: 'plain/0', 'plain/1' …"),
-        ("samples", "ball", "samples/1 holds no pictures"),
+        ("predictions", "ball", "2 samples match 'ball'; choose one by its id: 'plain/0', 'plain/1' …"),
+        ("samples", "ball", "samples/1 artifacts cannot be drawn"),
         ("tubes/plain", "ball", "tubes/1 has no samples to choose from"),
     ],
 )

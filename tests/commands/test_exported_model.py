@@ -61,7 +61,7 @@ def test_an_exported_model_is_the_same_after_its_journey(tmp_path):
     call(export_command, home, tmp_path / "out")
     load_model(tmp_path / "out", "test")  # usable as it lies
     card = (tmp_path / "out" / "README.md").read_text()
-    assert "`test`; with another detector's it is refused" in card and "50.0 [25.0, 75.0]" in card
+    assert "of `test`; the model cannot be used with another detector" in card and "50.0 [25.0, 75.0]" in card
     manifest = json.loads((tmp_path / "out" / MANIFEST).read_text())
     assert manifest["detector"]["fingerprint"] == "test" and manifest["parameters"]["link_tubes"]["alpha"] == 0.5
     assert manifest["detector"]["block"]["backend"] == "detectron2"
@@ -70,7 +70,7 @@ def test_an_exported_model_is_the_same_after_its_journey(tmp_path):
     model = away / "artifacts" / "demo" / "model"
     (model / "stale").write_bytes(b"left by another run")
     told = call(import_command, away, tmp_path / "it's über there", code=1)
-    assert "a model is there already; --force replaces it" in told and (model / "stale").exists()
+    assert "a model already exists; --force replaces it" in told and (model / "stale").exists()
     call(import_command, away, tmp_path / "it's über there", "--force")
     original = home / "artifacts" / "demo" / "model"
     names = sorted(str(p.relative_to(original)) for p in original.rglob("*") if p.is_file())
@@ -92,18 +92,19 @@ def test_another_data_set_than_the_configured_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "where"), [("/there/encoder", "at this very path"), ("encoder", "at this place below the project's")]
+    ("text", "where"),
+    [("/there/encoder", "at the same absolute path"), ("encoder", "at the same path below the project")],
 )
 def test_a_text_encoder_that_does_not_travel_is_told_on_both_sides(tmp_path, text, where):
     home, away = make_project(tmp_path / "home", text), make_project(tmp_path / "away")
     told = call(export_command, home, tmp_path / "out")
-    assert f"which is not exported: the folder {text} must be {where}" in told
-    assert f"**Needs**: its text encoder, which is not exported: the folder {text} must be {where}" in (
+    assert f"which is not exported: the folder {text} must exist {where}" in told
+    assert f"**Needs**: its text encoder, which is not exported: the folder {text} must exist {where}" in (
         (tmp_path / "out" / "README.md").read_text()
     )
     before = (away / "artifacts/demo/model/model.json").read_bytes()
     told = call(import_command, away, tmp_path / "out", "--force", code=1)
-    what = "the model needs its text encoder here (no such encoder); copy the folder there from where"
+    what = "the model needs its text encoder at this path (no such encoder); copy the folder there from where"
     assert f"{away / text}: {what}" in told
     assert (away / "artifacts/demo/model/model.json").read_bytes() == before
 
@@ -118,7 +119,7 @@ def test_a_model_says_that_it_needs_its_region_text_encoder(tmp_path):
     what = "its region-text encoder (clip:1234.1), which is not exported"
     assert what in told and what in (tmp_path / "out" / "README.md").read_text()
     told = call(import_command, away, tmp_path / "out", "--force", code=1)
-    assert "the model was trained with the region-text encoder clip:1234.1; name its folder in 'encoder:'" in told
+    assert "the model was trained with the region-text encoder clip:1234.1; set 'encoder:'" in told
 
 
 def test_other_parameters_are_told(tmp_path):
@@ -141,13 +142,28 @@ def change(folder, **changes):
     (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
+def test_its_card_says_what_was_chosen_on_annotated_validation(tmp_path):
+    home = make_project(tmp_path / "home")
+    said = "the EM round, the span length penalty and the temperature were chosen on the annotated validation split"
+    for name, sentences in (("none", 0), ("some", 2)):
+        truth = schemas.empty(schemas.TRUTH, format="vidstg")
+        for column in schemas.TRUTH.columns:
+            if schemas.TRUTH.columns[column].axes == ("sample",):
+                more = schemas.TRUTH.columns[column].offsets is not None
+                truth[column] = np.zeros(sentences + more, truth[column].dtype)
+                truth[column][...] = "a" if truth[column].dtype == object else 0
+        artifact.write(schemas.TRUTH, home / "artifacts/demo/truth_val.h5", truth, {}, {})
+        call(export_command, home, tmp_path / name)
+        assert (said in (tmp_path / name / "README.md").read_text()) == bool(sentences)
+
+
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (damage, "model.safetensors: is not the file that was exported"),
+        (damage, "model.safetensors: differs from the exported file"),
         (lambda f: (f / "contrast" / "model.json").unlink(), "lacks contrast/model.json"),
-        (lambda f: (f / MANIFEST).unlink(), "no such file; name a folder that vcma export made"),
-        (lambda f: (f / MANIFEST).write_text("[]"), "is no vcma-export/1"),
+        (lambda f: (f / MANIFEST).unlink(), "no such file; give a folder written by vcma export"),
+        (lambda f: (f / MANIFEST).write_text("[]"), "is not vcma-export/1 ("),
         (lambda f: change(f, format="vcma-export/9"), "is vcma-export/9, not vcma-export/1"),
         (lambda f: change(f, files={"../pipeline.yaml": "x"}), "lacks ../pipeline.yaml"),
         (shutil.rmtree, "no such file"),
@@ -178,7 +194,7 @@ def test_nothing_is_exported_over_other_files_or_without_a_model(tmp_path):
     home = make_project(tmp_path / "home")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("years of work")
-    assert "is there already; name a new folder" in call(export_command, home, tmp_path / "out", code=1)
+    assert "already exists; choose a new folder" in call(export_command, home, tmp_path / "out", code=1)
     shutil.rmtree(home / "artifacts" / "demo" / "model")
     assert "train again" in call(export_command, home, tmp_path / "new", code=1)
     assert not (tmp_path / "new").exists()

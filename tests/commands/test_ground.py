@@ -114,7 +114,7 @@ def test_they_go_through_every_stage(project):
         assert 0 <= answer["span"][0] < answer["span"][1] <= n
         boxes = np.array([answer["boxes"][str(frame)] for frame in range(n)])
         assert (boxes >= 0).all() and (boxes <= [width, height, width, height]).all()
-    assert f"{V} samples, 0 videos without pictures" in told["render_report"]
+    assert f"{V} samples, 0 videos without frames" in told["render_report"]
 
 
 @pytest.mark.parametrize("kind", VIDEOS)
@@ -188,7 +188,7 @@ def test_a_truncated_clip_is_searched_as_far_as_it_goes_and_said_to_be(project, 
     video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
     words = ["--query", "a dog", "--untrained", "--config", project / "pipeline.yaml", "--out", tmp_path / "out"]
     told = call(ground_command, *words, video)
-    assert "of the 8.0 s that its header declares; what there is of it is searched" in told
+    assert "of the 8.0 s that its header declares; the rest of it is searched" in told
     begin, end = json.loads((tmp_path / "out" / "predictions.json").read_text())["a dog"]["span"]
     assert 0 <= begin < end <= len(read_timeline(video)) < 150
 
@@ -210,7 +210,7 @@ def test_no_answer_lies_where_nothing_could_be_decoded(project, tmp_path, lost, 
     video = hurt(write(tmp_path / "a.mp4", frames=300, bf="0", gop=20, sc_threshold="0"), *lost)
     words = ["--query", "a dog", "--untrained", "--config", project / "pipeline.yaml", "--out", tmp_path / "out"]
     told = call(ground_command, *words, video)
-    assert "of its 300 frames cannot be decoded" in told and "what there is of it is searched" in told
+    assert "of its 300 frames cannot be decoded" in told and "the rest of it is searched" in told
     found = json.loads((tmp_path / "out" / "predictions.json").read_text())["a dog"]
     begin, end = found["span"]
     # Of the sampled frames, four a second, the first that is lost is number 200, the first that is found number 63.
@@ -240,10 +240,10 @@ def test_ground_without_a_sentence_is_bad_usage(project, words):
         (("none.mp4", "--model", LONG), "long: no trained model"),
         (("none.mp4", "--device", "cuda:99", "--untrained"), "torch finds no cuda:99"),
         (("none.mp4", "--untrained"), "none.mp4: no such video; check its path"),
-        (("none.mp4", "--untrained", "--model", "old"), "--untrained uses no --model"),
+        (("none.mp4", "--untrained", "--model", "old"), "--untrained cannot be combined with --model"),
         ((LONG, "--untrained"), "long: no such video; check its path"),
-        ((__file__, "--untrained", "--out", "/dev/null/out"), "/dev/null/out: nothing can be written there"),
-        ((__file__, "--untrained", "--out", LONG), "long: nothing can be written there"),
+        ((__file__, "--untrained", "--out", "/dev/null/out"), "/dev/null/out: is not a writable folder"),
+        ((__file__, "--untrained", "--out", LONG), "long: is not a writable folder"),
         ((__file__, "--model", "old"), "old: not a usable model"),
     ],
 )

@@ -203,7 +203,7 @@ def test_a_sentence_without_a_table_is_looked_for_in_every_clip(project):
     # A name that is no text cannot be told in a table.
     odd = os.path.join(os.fsencode(project / "my clips"), b"\xff.mp4")  # noqa: PTH118
     shutil.copy(project / "my clips" / "a.mp4", odd)
-    assert "skipped ?.mp4: its name is no UTF-8 text" in ground(project, "--query", "a dog", table="")
+    assert "skipped ?.mp4: its name is not UTF-8 text" in ground(project, "--query", "a dog", table="")
     os.remove(odd)  # noqa: PTH107
     # The films of this run are no clips of the next one, wherever they are.
     (project / "my clips" / "grounded").mkdir()
@@ -218,10 +218,10 @@ def test_a_sentence_without_a_table_is_looked_for_in_every_clip(project):
     [
         ("", (), 2, "give --query TEXT or --queries FILE"),
         ("none.csv", (), 1, "none.csv: no such file; name a CSV file that begins with the line video,sentence"),
-        ("lines.txt", (), 1, "has no columns 'video' and 'sentence'; begin it with the line"),
+        ("lines.txt", (), 1, "has no columns 'video' and 'sentence'; start it with the line"),
         ("empty.csv", (), 1, "nothing to ground; name videos of the folder, with a sentence each"),
         ("missing.csv", (), 1, "nothing to ground"),
-        ("table.csv", ("--model", "none"), 2, "--untrained uses no --model"),
+        ("table.csv", ("--model", "none"), 2, "--untrained cannot be combined with --model"),
     ],
 )
 def test_what_cannot_be_begun_is_told_and_leaves_nothing(project, table, words, code, told):
@@ -236,7 +236,7 @@ def test_what_cannot_be_begun_is_told_and_leaves_nothing(project, table, words, 
 def test_the_table_of_a_folder_is_not_taken_for_sentences_of_one_clip(project):
     words = arguments(project)
     done = CliRunner().invoke(ground_command, [str(project / "my clips" / "a.mp4"), *words[1:]])
-    assert done.exit_code == 1 and "is a table of several videos; name their folder" in done.output
+    assert done.exit_code == 1 and "is a table of several videos; give their folder" in done.output
 
 
 def test_nothing_but_bad_videos_is_an_error(project):
@@ -274,4 +274,4 @@ def test_of_two_runs_at_once_the_second_is_told(project, monkeypatch):
 
     monkeypatch.setattr(ground_folder, "_answer_all", second)
     ground(project, code=130)
-    assert inside[0].exit_code == 1 and "another run of ground is at work" in inside[0].output
+    assert inside[0].exit_code == 1 and "another run of ground is in progress" in inside[0].output

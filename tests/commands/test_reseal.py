@@ -51,7 +51,7 @@ def test_an_edit_that_breaks_the_schema_is_told_and_left_as_it_is(path):
     with h5py.File(path, "r+") as file:
         file["mine"] = 3
     before = path.read_bytes()
-    assert "has data sets that tubes/1 does not know: mine" in reseal(path, 1)
+    assert "has data sets that are not columns of tubes/1: mine" in reseal(path, 1)
     with h5py.File(path, "r+") as file:
         del file["mine"]
     before = path.read_bytes()
@@ -62,7 +62,7 @@ def test_an_edit_that_breaks_the_schema_is_told_and_left_as_it_is(path):
 def test_an_edited_first_line_is_made_anew(path):
     content = path.read_bytes()
     path.write_bytes(content.replace(b'"alpha": 0.5', b'"alpha": 0.7', 1))
-    with pytest.raises(InputError, match=r"its first line is not what was written.*vcma reseal"):
+    with pytest.raises(InputError, match=r"its first line differs from what was written.*vcma reseal"):
         artifact.attributes(path)
     reseal(path)
     assert artifact.attributes(path)["params"] == {"alpha": 0.5, "edited_by_hand": True}  # what HDF5 says

@@ -43,7 +43,7 @@ def test_it_prints_and_writes_what_the_stage_does(project):
         assert ours.stdout == theirs.stdout and theirs.exit_code == 0
         assert not written or (project / "m.json").read_bytes() == written
     assert ours.stderr == f"score: 3 samples by stcat, tubedetr -> {project / 'm.json'}\n"
-    assert "1 predictions are for no sample of test" in ours.stdout
+    assert "1 predictions match no sample of test" in ours.stdout
     assert not (project / "artifacts").exists()
 
 
@@ -78,7 +78,7 @@ def test_a_section_that_cannot_be_used_is_one_line(project, values, message):
         (["broken.json"], 1, "broken.json: not readable as a JSON object"),
         (["right.json", "--compare", "broken.json"], 1, "broken.json: not readable as a JSON object"),
         (["right.json", "--protocol", "official"], 1, "not defined for vidstg"),
-        (["right.json", "--split", "val"], 1, "no usable 'splits:'"),
+        (["right.json", "--split", "val"], 1, "no valid 'splits:'"),
         (["right.json", "--dataset", "none"], 1, "has no block under 'datasets:'"),
         (["right.json", "--protocol", "coco"], 2, "'coco' is not one of"),
         ([], 2, "Missing argument 'FILE'"),

@@ -49,7 +49,7 @@ def test_a_prediction_is_shown_with_its_sentence(artifacts):
     assert one[0] == 'plain/1: "a dog is above a red ball"'
     assert one[1] == "  video plain, frames 10 to 25, tube 1 (probability 0.25)"
     assert one[2] == "  entity 0: tube 0 0.25, tube 1 0.25, tube 2 0.25, tube 3 0.25"
-    assert one[4].startswith("  likeliest of 12 frames: ")
+    assert one[4].startswith("  most likely of 12 frames: ")
     assert "doubts: no_tube" in show(found, "--sentence", "who runs")
 
 
@@ -110,4 +110,4 @@ def test_bad_use_is_told(artifacts, tmp_path):
     assert "--png draws artifacts" in show(tmp_path / "b.json", "--png", "x.png", code=2)
     assert "tubes/1 lists no samples" in show(artifacts / "tubes" / "plain.h5", "--ids", code=1)
     assert "tubes/1 holds no predictions" in show(artifacts / "tubes" / "plain.h5", "--sentence", "dog", code=1)
-    assert "--ids goes with neither" in show(artifacts / "samples.h5", "--ids", "--sentence", "dog", code=2)
+    assert "--ids cannot be combined" in show(artifacts / "samples.h5", "--ids", "--sentence", "dog", code=2)

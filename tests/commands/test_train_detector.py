@@ -31,7 +31,7 @@ def test_training_on_vidor_boxes(tmp_path):
 
 def test_a_single_picture_is_too_few(tmp_path):
     options = ("--coco", write_coco(tmp_path, 1), "--pictures", tmp_path, "--output", tmp_path / "d.pth")
-    with pytest.raises(InputError, match=r"coco\.json: fewer than two pictures with boxes; give more"):
+    with pytest.raises(InputError, match=r"coco\.json: has fewer than two images with boxes; give more"):
         train_tiny(train_detector, tmp_path, *options)
 
 

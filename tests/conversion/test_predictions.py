@@ -168,7 +168,7 @@ QTYPES = {"0": {"sted": [0, 1], "qtype": "declarative"}, "1": {"sted": [0, 1], "
         ),
         ([{"video_id": 1, "score": 1}], "coco", "is a list of results, without videos"),
         ({"videos": [{"id": 1}], "annotations": [{"video_id": 2, "bboxes": [[0, 0, 1, 1]]}]}, "coco", "lacks 2"),
-        ({CAPTION: {"span": [0.5, 1]}}, "vcma", "frame 0.5 is no whole number"),
+        ({CAPTION: {"span": [0.5, 1]}}, "vcma", "frame 0.5 is not a non-negative integer"),
         ({"other": {"span": [0, 1]}}, "coco", "has no videos"),
     ],
 )

@@ -202,7 +202,7 @@ def test_what_cannot_be_used_is_counted(project):
     found = tubes(project)
     assert found["frame"][found["position"]].tolist() == [0, 6, 7]
     assert found["box"].tolist() == [[10, 20, 40, 40], [12, 20, 42, 40], [50, 20, 64, 40]]
-    assert "boxes reached beyond the picture, cut to it" in told
+    assert "boxes extended beyond the frame, clipped to it" in told
 
 
 def test_a_bad_video_among_others_is_skipped_and_told(project):

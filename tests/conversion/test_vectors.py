@@ -97,7 +97,7 @@ def crops(project, encoder, video):
     for frame, _, box in boxes(project, video):
         picture = still(stored, int(np.searchsorted(stored["frame"], frame)))
         pictures.append(np.ascontiguousarray(crop(picture, box, 0.15)[..., ::-1]))
-    return encoder.embed_pictures(pictures)
+    return encoder.embed_images(pictures)
 
 
 def embeddings(project, video):
@@ -193,6 +193,6 @@ def test_which_encoder_made_them_is_asked_for_and_kept(project, encoder, tmp_pat
     assert str(embeddings(project, VIDEOS[0])["encoder"]) == f"{encoder.name} context 0"
     convert(project)  # other tubes: the vectors are no longer theirs, which reading them says
     convert(project, "--max-tubes", 1)
-    with pytest.raises(InputError, match="made of other tubes"):
+    with pytest.raises(InputError, match="computed from other tubes"):
         tubes = artifacts(project) / "tubes" / f"{VIDEOS[0]}.h5"
         read_embeddings(artifacts(project) / "embeddings" / tubes.name, tubes)

@@ -105,7 +105,7 @@ BAD_RECORDS = {
     "malformed record: used_segment 30..20": {"used_segment": {"begin_fid": 30, "end_fid": 20}},
     "malformed record: temporal_gt.end_fid": {"temporal_gt": {"begin_fid": 10, "end_fid": 20.5}},
     "malformed record: no valid subject/objects": {"subject/objects": [{"category": "adult"}]},
-    "malformed record: captions is no list": {"captions": "a dog"},
+    "malformed record: captions is not a list": {"captions": "a dog"},
     "malformed record: no vid": {"vid": None},
     "no boxes: VidOR has no annotation": {"vid": "300"},
     "video missing": {"vid": "sub/400"},

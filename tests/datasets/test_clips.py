@@ -65,7 +65,7 @@ def test_a_sentence_that_a_comma_cuts_is_told_and_rows_of_commas_are_none(tmp_pa
     assert index.samples["sentence"].tolist() == ["a dog", "a cat"]
     assert index.samples["sample"].tolist() == ["a.mp4/5", "a.mp4/6"]
     ((where, why),) = reasons(index).items()
-    assert where == "clips.csv#2" and "line 2 has 1 fields more than the header, from 'who walks'" in why
+    assert where == "clips.csv#2" and "line 2 has 1 more fields than the header, from 'who walks'" in why
 
 
 def test_lines_are_those_an_editor_numbers(tmp_path):
@@ -83,25 +83,25 @@ def test_lines_are_those_an_editor_numbers(tmp_path):
         ("clips.csv", "", "has no columns 'video' and 'sentence'"),
         ("clips.csv", b"video,sentence\n\xff\xfe,b\n", "not readable as UTF-8"),
         ("clips.csv", "video,sentence,sentence\na,b,c\n", "has two columns 'sentence'"),
-        ("clips.csv", 'video,sentence\na.mp4,x\na.mp4,"The man\na.mp4,a dog\n', "line 3 is no CSV"),
-        ("clips.csv", 'video,sentence\na.mp4,"The man\na.mp4,"a dog"\n', "line 2 is no CSV"),
-        ("clips.csv", 'video,sentence\na.mp4,"The man\r\nwalks"\n', "from line 2 on and goes on to line 3"),
+        ("clips.csv", 'video,sentence\na.mp4,x\na.mp4,"The man\na.mp4,a dog\n', "line 3 is not valid CSV"),
+        ("clips.csv", 'video,sentence\na.mp4,"The man\na.mp4,"a dog"\n', "line 2 is not valid CSV"),
+        ("clips.csv", 'video,sentence\na.mp4,"The man\r\nwalks"\n', "a quoted field spans lines 2 to 3"),
         (
             "clips.csv",
             'video,sentence\na.mp4,"one\na.mp4,two\na.mp4,three"\n',
-            "from line 2 on and goes on to line 4",
+            "a quoted field spans lines 2 to 4",
         ),
-        ("clips.csv", "video,sentence\na.mp4,The man\rwalks\n", "line 2 is no CSV"),
-        ("clips.jsonl", '{"video": "a"\n', "line 1 is no JSON"),
+        ("clips.csv", "video,sentence\na.mp4,The man\rwalks\n", "line 2 is not valid CSV"),
+        ("clips.jsonl", '{"video": "a"\n', "line 1 is not JSON"),
         (
             "clips.jsonl",
             '{"video": "a", "video": "b", "sentence": "x"}\n',
-            "line 1 is no JSON .*'video' occurs twice",
+            "line 1 is not JSON .*'video' occurs twice",
         ),
         (
             "clips.jsonl",
             '\n{"video": "a", "sentence": "x"} {"video": "b"}\n',
-            "line 2 is no JSON .*something follows",
+            "line 2 is not JSON .*something follows",
         ),
     ],
 )

@@ -21,5 +21,5 @@ def test_truth_needs_annotations_alone(tmp_path):
         np.testing.assert_array_equal(column, alone[name])
     assert alone["skipped"].tolist() == ["100/1/captions/0"]
     assert alone["skipped_reason"].tolist() == ["zero-length span: 10..10"] and len(alone["box"]) == 40
-    with pytest.raises(InputError, match="no usable 'splits:'"):
+    with pytest.raises(InputError, match="no valid 'splits:'"):
         annotated_truth(data, block, tmp_path, "val")

@@ -40,9 +40,9 @@ def test_hcstvg_second_version_and_part_folders(tmp_path):
         (tube(caption=None), "malformed record: no caption"),
         (tube(start=0), "malformed record: st_frame is below 1"),
         (tube(img_num=0), "malformed record: video has no frames"),
-        (tube(bbox=[[1, 2, 3]]), "malformed record: bbox is no list of [x, y, w, h]"),
+        (tube(bbox=[[1, 2, 3]]), "malformed record: bbox is not a list of [x, y, w, h]"),
         (tube(bbox=[[1, 2, 3, float("nan")]]), "malformed record: a box is not finite"),
-        (7, "malformed record: no object"),
+        (7, "malformed record: not an object"),
     ],
 )
 def test_bad_hcstvg_records_are_skipped(tmp_path, bad, reason):
@@ -80,7 +80,7 @@ def test_a_validation_split_is_carved_by_source_video(tmp_path):
 def test_carving_needs_its_share_and_seed(tmp_path):
     block = lay_out_hcstvg(tmp_path, {"train": {"1_a.mp4": tube()}})
     block["splits"]["val"] = None
-    with pytest.raises(InputError, match=r"'val_share:' between 0 and 1 and a whole 'val_seed:'"):
+    with pytest.raises(InputError, match=r"'val_share:' between 0 and 1 and an integer 'val_seed:'"):
         read(tmp_path, block, tmp_path)
 
 

@@ -26,16 +26,14 @@ def test_text_that_no_column_can_hold_is_skipped(tmp_path):
     data, block = lay_out(tmp_path, {"test": [record(captions=captions, questions=[])]})
     index = read(data, block, tmp_path)
     assert index.samples["sentence"].tolist() == ["a dog"]
-    assert set(reasons(index).values()) == {"id, sentence or file name is no valid text"}
+    assert set(reasons(index).values()) == {"id, sentence or file name is not valid text"}
     artifact.write(schemas.SAMPLES, tmp_path / "samples.h5", index.samples, {}, {})
 
 
 def test_nothing_usable_is_an_error(tmp_path):
     data, block = lay_out(tmp_path, {"test": [record()]})
     (tmp_path / "vidor" / "video" / "100.mp4").unlink()
-    with pytest.raises(
-        InputError, match=r"none of 2 samples is usable; the first: 100/0/captions/0: video missing"
-    ):
+    with pytest.raises(InputError, match=r"none of 2 samples is usable; first: 100/0/captions/0: video missing"):
         read(data, block, tmp_path)
 
 
@@ -64,7 +62,7 @@ def test_a_missing_annotation_file_and_a_wrong_split(tmp_path):
     with pytest.raises(InputError, match=r"other\.json: no such file"):
         read(data, block | {"splits": {"test": "other.json"}}, tmp_path)
     for splits in ({"tset": "x.json"}, {}, None, {"test": None}):
-        with pytest.raises(InputError, match="no usable 'splits:'"):
+        with pytest.raises(InputError, match="no valid 'splits:'"):
             read(data, block | {"splits": splits}, tmp_path)
 
 

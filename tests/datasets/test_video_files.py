@@ -55,7 +55,7 @@ def test_a_video_without_permission_is_skipped(tmp_path):
     data, block = lay_out(tmp_path, {"test": [record(), record("200", questions=[])]})
     (tmp_path / "vidor" / "video" / "200.mp4").chmod(0)
     assert reasons(read(data, block, tmp_path)) == {
-        "200/1/captions/0": "video unreadable: no permission, or no file"
+        "200/1/captions/0": "video unreadable: no permission, or not a file"
     }
 
 

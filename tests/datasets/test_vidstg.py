@@ -72,7 +72,7 @@ def test_one_bad_record_is_skipped_with_its_reason(tmp_path, reason):
 
 def test_a_record_that_is_no_object_is_skipped(tmp_path):
     data, block = lay_out(tmp_path, {"test": [record(), 7]})
-    assert reasons(read(data, block, tmp_path)) == {"test_annotations.json#1": "malformed record: no object"}
+    assert reasons(read(data, block, tmp_path)) == {"test_annotations.json#1": "malformed record: not an object"}
 
 
 def test_an_action_alone_has_no_object(tmp_path):

@@ -87,7 +87,7 @@ def test_training_is_reproducible_and_reports_what_it_wrote(tmp_path):
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("all of it")
     result = train_tiny("--output", tmp_path)
-    assert result.exit_code == 1 and "holds something else than an encoder" in result.output
+    assert result.exit_code == 1 and "is not an encoder" in result.output
     assert (tmp_path / "thesis.tex").read_text() == "all of it"
 
 

@@ -23,7 +23,7 @@ from world.grammar import (
     VERBS,
     Description,
     Writer,
-    tellable,
+    attribute_sets,
 )
 from world.painting import Painter, frames_of
 from world.plan import plan_video, random_of, stage_video
@@ -279,7 +279,7 @@ def test_captions_and_questions_read_like_vidstg(test):
         for subject in act.subjects:
             other = None if act.others is None else act.others[0]
             things = draw_cast(rng, [subject] if other is None else [subject, other])
-            told = [Description(t, tellable(t)[int(rng.integers(len(tellable(t))))]) for t in things]
+            told = [Description(t, attribute_sets(t)[int(rng.integers(len(attribute_sets(t))))]) for t in things]
             d, o = told[0], told[1] if len(told) > 1 else None
             caption = writer.caption(predicate, d, o, "grass", (2, "dog"))
             question = writer.question(predicate, d, o, "grass", asks_subject=o is None or bool(rng.random() < 0.5))
@@ -291,7 +291,7 @@ def test_captions_and_questions_read_like_vidstg(test):
 
 def test_a_description_fits_its_thing_and_no_other_colour():
     red, blue = Thing(0, "adult", "red", "black", "white"), Thing(1, "adult", "blue", "black", "white")
-    for told in tellable(red):
+    for told in attribute_sets(red):
         assert Description(red, told).fits(red)
         assert Description(red, told).fits(blue) == ("top" not in told)
     assert not Description(red).fits(Thing(2, "child", "red", "black"))

@@ -38,7 +38,7 @@ _BOXES = st.lists(st.tuples(*[st.integers(0, 30)] * 4, st.integers(0, 9)), max_s
 @settings(max_examples=60, deadline=None)
 def test_all_suppressions_equal_the_definition(rows, threshold, top_k):
     import_detectron2()
-    from vcma.detection import detectron2_batches, detectron2_pictures
+    from vcma.detection import detectron2_batches, detectron2_per_image
 
     rows = np.array(rows, np.float32).reshape(-1, 5)
     boxes = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], 1)
@@ -51,7 +51,7 @@ def test_all_suppressions_equal_the_definition(rows, threshold, top_k):
     kept = best_boxes(boxes, scores, top_k, 0.2, threshold, 4)
     assert kept.tolist() == expected
     limits, tensors = Limits(top_k, 0.2, threshold, 4), (torch.from_numpy(boxes), torch.from_numpy(scores))
-    assert detectron2_pictures._select(*tensors, limits).tolist() == expected
+    assert detectron2_per_image._select(*tensors, limits).tolist() == expected
     kept, real = detectron2_batches.select(*tensors, [len(boxes)], limits)
     assert kept[real].tolist() == expected
 

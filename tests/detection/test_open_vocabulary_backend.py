@@ -188,7 +188,7 @@ def test_too_little_memory_halves_the_pass(folder, monkeypatch, capsys):
     monkeypatch.setattr(detector, "_pass", short)
     for a, b in zip(detector.detect(pictures, **LIMITS), wanted, strict=True):
         np.testing.assert_allclose(a.score, b.score, atol=1e-3)
-    assert capsys.readouterr().err == "cpu: no memory for 5 frames at once; on with 2\n"
+    assert capsys.readouterr().err == "cpu: out of memory for 5 frames at once; trying 2\n"
 
     def failing(*_):
         raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered\nCompile with ...")
@@ -277,25 +277,37 @@ def other_family(folder):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (shutil.rmtree, "no such folder of a model; see docs/detectors.md"),
-        (without("config.json"), "lacks config.json; put config.json there"),
-        (without("tokenizer.json", "vocab.txt"), "lacks tokenizer.json or vocab.txt; put a tokenizer there"),
+        (shutil.rmtree, "model folder not found; see docs/detectors.md"),
+        (without("config.json"), "config.json is missing in the model folder; copy the configuration"),
+        (
+            without("tokenizer.json", "vocab.txt"),
+            "tokenizer.json or vocab.txt is missing in the model folder; copy the tok",
+        ),
         (
             without("processor_config.json"),
-            "lacks preprocessor_config.json or processor_config.json; put what prep",
+            "preprocessor_config.json or processor_config.json is missing in the model folder; copy the image",
         ),
-        (without("model.safetensors"), r"lacks weights, \*.safetensors; fetch model.safetensors as well"),
-        (pickled, r"lacks weights, \*.safetensors; convert pytorch_model.bin, see docs/detectors.md"),
-        (cut, "not a usable model: .*; fetch its files again"),
-        (without_a_tensor, "its weights lack 1 of the network's, e.g. model.encoder.layers.0.fusion_layer.vision"),
+        (
+            without("model.safetensors"),
+            r"weights \(\*.safetensors\) are missing in .*; download model.safetensors as well",
+        ),
+        (
+            pickled,
+            r"weights \(\*.safetensors\) are missing in .*; convert pytorch_model.bin, see docs",
+        ),
+        (cut, "not a usable model: .*; download its files again"),
+        (
+            without_a_tensor,
+            "1 of the network's weights are missing, e.g. model.encoder.layers.0.fusion_layer",
+        ),
         (changed("config.json", d_model=128), "not a usable model: "),
-        (renumbered, "its tokenizer numbers .* the network"),
+        (renumbered, "its tokenizer has ids .* the network"),
         (
             other_family,
-            "holds a clip model, not an open-vocabulary detector that is read here; name a folder of ground",
+            "contains a clip model, which is not a supported open-vocabulary detector; use a ground",
         ),
         (lambda folder: (folder / "config.json").write_text("{"), "not a usable model: "),
-        (lambda folder: (folder / "names").write_text("person\n..."), "'...' is nothing to look for; take it out"),
+        (lambda folder: (folder / "names").write_text("person\n..."), "class name '...' has no tokens; remove it"),
         (without("names"), "class names not found"),
     ],
 )

@@ -155,14 +155,14 @@ def test_a_network_that_suppresses_boxes_itself_is_refused(tmp_path):
     suppressing_network(tmp_path / "net.onnx", SIDE)
     (tmp_path / "names").write_text("a")
     block = {"backend": "opencv_dnn", "layout": "end2end", "weights": "net.onnx", "classes": "names"}
-    with pytest.raises(InputError, match=r"net\.onnx: .*NonMaxSuppression.* without nms=True"):
+    with pytest.raises(InputError, match=r"net\.onnx: .*NonMaxSuppression.* without NMS"):
         load_detector(block | {"input_size": SIDE}, tmp_path)
 
 
 def test_ssd_class_beyond_the_names(tmp_path):
     answer = np.zeros((1, 1, 1, 7), np.float32)
     answer[0, 0, 0] = (0, 9, 0.8, 0.1, 0.1, 0.5, 0.5)
-    with pytest.raises(InputError, match="answers class 9, there are 3 class names"):
+    with pytest.raises(InputError, match="outputs class 9, but there are 3 class names"):
         _dnn(tmp_path, answer, "ssd").detect([random_picture()], **LIMITS)
 
 
@@ -171,17 +171,15 @@ def test_dnn_bad_files(tmp_path):
     block = {"backend": "opencv_dnn", "layout": "ssd", "weights": "net.onnx", "classes": "names", "input_size": 64}
     with pytest.raises(InputError, match=r"net\.onnx: detector weights not found; "):
         load_detector(block, tmp_path)
-    with pytest.raises(
-        InputError, match=r"put the file there \(it is at https://example\.org/n\.onnx\) or correct"
-    ):
+    with pytest.raises(InputError, match=r"download https://example\.org/n\.onnx to this path or correct"):
         load_detector(block | {"source": "https://example.org/n.onnx"}, tmp_path)
     with pytest.raises(InputError, match="environment variable in its path is not set"):
         load_detector(block | {"weights": "$VCMA_NO_SUCH_FOLDER/net.onnx"}, tmp_path)
     (tmp_path / "net.onnx").write_bytes(b"not a network")
-    with pytest.raises(InputError, match=r"net\.onnx: .*fetch it again"):
+    with pytest.raises(InputError, match=r"net\.onnx: .*download it again"):
         load_detector(block, tmp_path)
     (tmp_path / "names").write_text("\n")
-    with pytest.raises(InputError, match="holds no names"):
+    with pytest.raises(InputError, match="contains no names"):
         load_detector(block, tmp_path)
 
 
@@ -190,7 +188,7 @@ def test_unknown_layout_and_bad_numbers(tmp_path):
         _dnn(tmp_path, answer_of("fastestdet", some_things())[0], "yolov9")
     with pytest.raises(InputError, match="not a number"):
         _dnn(tmp_path, answer_of("fastestdet", some_things())[0], "fastestdet", scale="big")
-    with pytest.raises(InputError, match="input_size must be above 0"):
+    with pytest.raises(InputError, match="input_size must be positive"):
         _dnn(tmp_path, answer_of("fastestdet", some_things())[0], "fastestdet", input_size=0)
 
 

@@ -30,7 +30,7 @@ def root(tmp_path):
 def test_the_small_detector_without_weights_says_where_they_are(root):
     with pytest.raises(InputError) as told:
         load_detector(SMALL, root)
-    assert "yolox_nano.onnx: detector weights not found; put the file there" in str(told.value)
+    assert "yolox_nano.onnx: detector weights not found; download https://" in str(told.value)
     assert SMALL["source"] in str(told.value)
     for text in (DOCS, (ROOT / "README.md").read_text()):
         assert f"curl -Lo {SMALL['weights']} \\\n  {SMALL['source']}\n" in text

@@ -1,4 +1,4 @@
-"""The prompt of each video, by all its sentences; and what tells prompts apart."""
+"""The prompt of each video, from all its sentences, and its hash."""
 
 import numpy as np
 import pytest
@@ -43,12 +43,12 @@ def test_the_order_of_sentences_is_of_no_consequence_and_a_new_noun_is():
     more = video_prompts(*columns((*SENTENCES, ("b", "test", "a lion sleeps"))))
     assert more["a"] == found["a"] and prompt_digest(more["b"]) != prompt_digest(found["b"])
     assert described(list(found.values())) == (
-        "prompted with 6 noun phrases of all sentences, those of val and test included"
+        "prompted with 6 noun phrases from the sentences of all splits, val and test included"
     )
 
 
 def test_queries_of_other_sentences_are_refused():
     samples, queries = columns()
     queries["sample"] = np.array(["s0", "s1", "old"], object)
-    with pytest.raises(InputError, match=r"queries.h5: lacks 1 sentences of samples.h5, e.g. 's2'; parse them"):
+    with pytest.raises(InputError, match=r"queries.h5: 1 sentences of samples.h5 are missing, e.g. 's2'; parse"):
         video_prompts(samples, queries)

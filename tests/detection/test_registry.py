@@ -15,7 +15,7 @@ from vcma.errors import InputError
     [
         ({}, "backend None is unknown; use one of detectron2, opencv_dnn"),
         ({"backend": "opencv_dnn", "layout": "ssd", "weights": "w"}, "needs classes, input_size"),
-        ({"backend": "detectron2", "config": "c", "wieghts": "w"}, "wieghts is no setting of detectron2"),
+        ({"backend": "detectron2", "config": "c", "wieghts": "w"}, "unknown setting of detectron2: wieghts"),
     ],
 )
 def test_bad_blocks(tmp_path, block, message):

@@ -146,15 +146,15 @@ def test_too_little_memory_halves_the_pass_and_is_told_once(made, monkeypatch, c
             np.testing.assert_allclose(a.score, b.score, 1e-3)
     assert sizes == [7, 3, 1, *[1] * 6, *[1] * 7]
     assert capsys.readouterr().err.splitlines() == [
-        "cpu: no memory for 7 frames at once; on with 3",
-        "cpu: no memory for 3 frames at once; on with 1",
+        "cpu: out of memory for 7 frames at once; trying 3",
+        "cpu: out of memory for 3 frames at once; trying 1",
     ]
 
     def no_memory(*_):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(detector._way, "run", no_memory)
-    with pytest.raises(RefusedError, match="cpu: one frame does not fit into its memory; free memory there"):
+    with pytest.raises(RefusedError, match="cpu: out of memory for a single frame; free memory there"):
         detector.detect(pictures, **LIMITS)
 
 
@@ -194,8 +194,8 @@ def test_a_precision_is_that_of_the_pass_alone(made):
 
 @pytest.mark.parametrize("precision", PRECISIONS[1:])
 def test_a_cpu_computes_in_fp32(precision, tmp_path):
-    with pytest.raises(InputError, match=f"detectron2 detector on cpu computes in fp32, not in {precision}"):
+    with pytest.raises(InputError, match=f"detectron2 detector on cpu supports fp32, not {precision}"):
         load_detector(narrow_block(), tmp_path, "cpu", precision)
     block = {"backend": "opencv_dnn", "layout": "yolox", "weights": "w", "classes": "c", "input_size": 32}
-    with pytest.raises(InputError, match=f"opencv_dnn detector computes in fp32, not in {precision}; set prec"):
+    with pytest.raises(InputError, match=f"opencv_dnn detector supports fp32, not {precision}; set prec"):
         load_detector(block, tmp_path, "cuda:0", precision)

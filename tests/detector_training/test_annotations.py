@@ -16,7 +16,7 @@ def test_pictures_of_a_coco_file(tmp_path):
     np.testing.assert_array_equal(pictures[0].boxes, [[10, 20, 60, 60]])
     np.testing.assert_array_equal(pictures[2].pixels(), random_picture(2))
     (tmp_path / "3.png").unlink()
-    with pytest.raises(InputError, match=r"3\.png: picture not found; correct --pictures"):
+    with pytest.raises(InputError, match=r"3\.png: image not found; correct --pictures"):
         list(coco_pictures(tmp_path / "coco.json", tmp_path))
 
 
@@ -26,7 +26,7 @@ def test_frames_of_vidor_files(tmp_path):
     np.testing.assert_array_equal(pictures[0].boxes, [[10, 20, 60, 60]])
     assert np.abs(pictures[1].pixels().astype(int) - random_picture(2)).mean() < 8
     (tmp_path / "v.avi").unlink()
-    with pytest.raises(InputError, match=r"v\.avi: video not found or not readable; correct --videos"):
+    with pytest.raises(InputError, match=r"v\.avi: video not found or unreadable; correct --videos"):
         list(vidor_pictures(tmp_path / "notes", tmp_path, 2))
 
 
@@ -45,5 +45,5 @@ def test_a_picture_that_cannot_be_decoded_is_refused(tmp_path):
     write_coco(tmp_path)
     (tmp_path / "1.png").write_bytes(b"no picture")
     _, broken, *_ = coco_pictures(tmp_path / "coco.json", tmp_path)
-    with pytest.raises(InputError, match=r"1\.png: no picture can be decoded from it; replace or remove it"):
+    with pytest.raises(InputError, match=r"1\.png: cannot be decoded as an image; replace or remove it"):
         broken.pixels()

@@ -27,10 +27,9 @@ def test_boxes_that_nothing_meets_are_counted_with_the_samples_they_cost():
     )
     truth |= {"width": np.full(5, 50), "height": np.full(5, 50)}
     assert list(unattainable(truth, "stcat")) == [
-        "true boxes that nothing meets: 16 empty and 9 outside the picture, of 44",
-        "frames of true spans without a true box: 6; they count 0 in vIoU",
-        "samples that score 0 in vIoU whatever is predicted: 2 of 5 "
-        "(2 true boxes all empty or outside the picture)",
+        "true boxes that no prediction can overlap: 16 empty and 9 outside the frame, of 44",
+        "frames of true spans without a true box: 6; their IoU is 0 in vIoU",
+        "samples whose vIoU is 0 for any prediction: 2 of 5 (2 true boxes all empty or outside the frame)",
     ]
 
 
@@ -38,10 +37,10 @@ def test_spans_that_a_protocol_empties():
     truth = make_truth(((7, 8), (0, 20), {7: SQUARE}), ((11, 13), (0, 20), still(11, 13)), form="hcstvg")
     assert list(unattainable(truth, "official")) == []
     assert list(unattainable(truth, "stcat")) == [
-        "samples that score 0 in vIoU whatever is predicted: 1 of 2 (1 true span without a frame by stcat)"
+        "samples whose vIoU is 0 for any prediction: 1 of 2 (1 true span without a frame in stcat)"
     ]
     assert list(unattainable(truth, "tubedetr")) == [
-        "samples that score 0 in vIoU whatever is predicted: 1 of 2 (1 no true box in a frame that tubedetr counts)"
+        "samples whose vIoU is 0 for any prediction: 1 of 2 (1 no true box in a frame that tubedetr counts)"
     ]
 
 

@@ -39,26 +39,29 @@ def test_predictions_survive_json(tmp_path_factory, plain):
         ("[1]", "not readable as a JSON object"),
         ('{"a": {"span": [0, 1]}', "not readable as a JSON object"),
         ('{"a": {"span": [0, 1]} "b": 1}', "not readable as a JSON object"),
-        ('{"a": 3}', "sample 'a': has no span"),
+        ('{"a": 3}', "sample 'a': no span"),
         ('{"a": {"span": [3]}}', "sample 'a'"),
-        ('{"a": {"span": "12"}}', "sample 'a': span is no [begin, end]"),
+        ('{"a": {"span": "12"}}', "sample 'a': span is not [begin, end]"),
         ('{"a": {"span": [3, 1]}}', "sample 'a': span ends before it begins"),
-        ('{"a": {"span": [-1, 1]}}', "sample 'a': frame -1 is no whole number from 0"),
-        ('{"a": {"span": [0.5, 1]}}', "sample 'a': frame 0.5 is no whole number from 0"),
+        ('{"a": {"span": [-1, 1]}}', "sample 'a': frame -1 is not a non-negative integer"),
+        ('{"a": {"span": [0.5, 1]}}', "sample 'a': frame 0.5 is not a non-negative integer"),
         ('{"a": {"span": [0, NaN]}}', "sample 'a'"),
         ('{"a": {"span": [0, 1], "boxes": {"x": [0, 0, 1, 1]}}}', "sample 'a'"),
-        ('{"a": {"span": [0, 1], "boxes": {"-2": [0, 0, 1, 1]}}}', "sample 'a': a frame is no whole number"),
-        ('{"a": {"span": [0, 1], "boxes": {"0": [0, 0, 1]}}}', "sample 'a': a box is no"),
-        ('{"a": {"span": [0, 1], "boxes": {"0": [0, 0, 1, "x"]}}}', "sample 'a': a box is no"),
-        ('{"a": {"span": [0, 1], "boxes": {"0": [0, 0, 1, Infinity]}}}', "sample 'a': a box is no"),
+        (
+            '{"a": {"span": [0, 1], "boxes": {"-2": [0, 0, 1, 1]}}}',
+            "sample 'a': a frame is not a non-negative integer",
+        ),
+        ('{"a": {"span": [0, 1], "boxes": {"0": [0, 0, 1]}}}', "sample 'a': a box is not"),
+        ('{"a": {"span": [0, 1], "boxes": {"0": [0, 0, 1, "x"]}}}', "sample 'a': a box is not"),
+        ('{"a": {"span": [0, 1], "boxes": {"0": [0, 0, 1, Infinity]}}}', "sample 'a': a box is not"),
         ('{"a": {"span": [0, 1], "boxes": [1]}}', "sample 'a'"),
-        ('{"a": {"span": [0, 1], "boxes": {"1": [0,0,1,1], "01": [0,0,1,1]}}}', "two boxes of one frame"),
+        ('{"a": {"span": [0, 1], "boxes": {"1": [0,0,1,1], "01": [0,0,1,1]}}}', "two boxes for one frame"),
         ('{"a": {"span": [0, 1]}, "a": {"span": [0, 1]}}', "sample 'a' occurs twice"),
         ('{"a": {"span": [0, 1], "span": [0, 2]}}', "the key 'span' occurs twice"),
         ('{"a": {"span": [0, 1], "boxes": {"1": [0,0,1,1], "1": [0,0,1,2]}}}', "the key '1' occurs twice"),
-        ('{"a": {"span": [0, 1]}}\n{"b": {"span": [0, 1]}}', "something follows the object, in line 2"),
-        ('{"a": {"span": [0, 1]}}}', "something follows the object, in line 1"),
-        ('{"a": {"span": [0, 1]}} # mine', "something follows the object"),
+        ('{"a": {"span": [0, 1]}}\n{"b": {"span": [0, 1]}}', "text after the object in line 2"),
+        ('{"a": {"span": [0, 1]}}}', "text after the object in line 1"),
+        ('{"a": {"span": [0, 1]}} # mine', "text after the object"),
     ],
 )
 def test_bad_predictions_are_one_line_with_the_file(tmp_path, content, message):
@@ -78,8 +81,8 @@ def test_predictions_as_json_lines(tmp_path):
     assert found.sample.tolist() == ["a", "b", "c"] and found.span.tolist() == [[0, 1], [1, 2], [2, 3]]
     for content, message in (
         ('{"a": {"span": [0, 1]}}\n{"a": {"span": [0, 2]}}', "sample 'a' occurs twice"),
-        ('{"a": {"span": [0, 1]}}\n[1]', "line 2 is no object"),
-        ('{"a": {"span": [0, 1]}}\n{"b"', "line 2 is no JSON"),
+        ('{"a": {"span": [0, 1]}}\n[1]', "line 2 is not an object"),
+        ('{"a": {"span": [0, 1]}}\n{"b"', "line 2 is not JSON"),
     ):
         path.write_text(content)
         with pytest.raises(InputError, match=message):

@@ -144,9 +144,9 @@ def test_wrong_use_is_an_input_error():
     truth = make_truth(((0, 10), (0, 99), {}))
     with pytest.raises(InputError, match="not defined for vidstg; choose stcat"):
         evaluate(truth, predicted(((0, 10), {})), "official")
-    with pytest.raises(InputError, match="no protocol 'coco'; choose one of tubedetr, stcat, official"):
+    with pytest.raises(InputError, match="unknown protocol 'coco'; choose one of tubedetr, stcat, official"):
         evaluate(truth, predicted(((0, 10), {})), "coco")
-    with pytest.raises(InputError, match=r"none of the 1 predictions .* 'other' where 's0' was expected"):
+    with pytest.raises(InputError, match=r"none of the 1 predictions .* \(prediction 'other', sample 's0'\)"):
         evaluate(truth, pack({"other": {"span": [0, 1]}}), "stcat")
 
 

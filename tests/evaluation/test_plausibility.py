@@ -30,9 +30,9 @@ def test_nothing_is_told_of_right_and_of_merely_bad_predictions():
 @pytest.mark.parametrize(
     ("box", "words"),
     [
-        ([40 / 192, 30 / 144, 100 / 192, 110 / 144], "all 150 predicted boxes lie between 0 and 1"),
-        ([40, 30, 60, 80], "150 predicted boxes, 0 of them empty, .* read as [x, y, width, height]"),
-        ([100, 90, 60, 80], "150 of 150 predicted boxes are empty, most likely [x, y, width, height]"),
+        ([40 / 192, 30 / 144, 100 / 192, 110 / 144], "all 150 predicted boxes are between 0 and 1"),
+        ([40, 30, 60, 80], "150 predicted boxes (0 empty) .* read as [x, y, width, height]"),
+        ([100, 90, 60, 80], "150 of 150 predicted boxes are empty, probably [x, y, width, height]"),
     ],
 )
 def test_boxes_of_another_kind(box, words, sized):
@@ -44,23 +44,21 @@ def test_boxes_of_another_kind(box, words, sized):
 def test_empty_boxes_that_are_right_as_widths_and_heights():
     theirs = predicted(*[(list(SPAN), still(*SPAN, [100, 90, 60, 50]))] * 3)
     (said,) = doubts(truth(box=[100, 90, 160, 140]), theirs)
-    assert said.startswith("150 predicted boxes, 150 of them empty, meet the truth far better")
+    assert said.startswith("150 predicted boxes (150 empty) match the ground truth far better")
 
 
 def test_boxes_beyond_the_picture():
     (said,) = told(box=[4000, 3000, 5000, 6000])
-    assert said.startswith(
-        "150 of 150 predicted boxes lie wholly outside the picture, most likely pixels of another"
-    )
+    assert said.startswith("150 of 150 predicted boxes are entirely outside the frame, probably pixels of a")
     assert told(box=[4000, 3000, 5000, 6000], sized=False) == []  # nobody knows the picture
 
 
 def test_spans_in_seconds_and_beyond_the_video():
     (said,) = told(span=(4, 6))
-    assert said.startswith("3 predicted spans meet the truth far better when they are read as seconds")
+    assert said.startswith("3 predicted spans match the ground truth far better when read as seconds")
     (said,) = told(span=(100, 501))
     assert said.startswith(
-        "3 of 3 predicted spans end beyond their video, most likely frames of another frame rate"
+        "3 of 3 predicted spans end after the end of the video, probably frames at another frame rate"
     )
 
 

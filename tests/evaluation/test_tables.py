@@ -29,7 +29,7 @@ def test_a_part_of_a_split_does_not_look_complete():
     truth = {"sample": np.full(93, "s", object), "skipped_reason": np.array(reasons, object)}
     coverage = Coverage.of(truth, "test")
     head = metrics_table({"stcat": {"declarative": found}}, {}, "vidstg", coverage).splitlines()[0]
-    assert "n = 41 (of test only 93 of 8,956 samples are scored), missing 0" in head
+    assert "n = 41 (93 of 8,956 samples of test are scored), missing 0" in head
     assert coverage.reasons == "left out of test: 8,863 (8,800 no such video, 63 video is not readable)"
     whole = Coverage.of(truth | {"skipped_reason": np.array([], object)}, "test")
     assert whole.share == "" and whole.reasons == "left out of test: 0"

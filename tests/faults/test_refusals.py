@@ -166,7 +166,7 @@ def test_of_two_runs_at_once_the_second_says_so(project, stage):
         process.send_signal(signal.SIGSTOP)
         told = (project / "told.txt").read_text()
         told = run(project, stage, code=1)
-        assert len(errors(told)) == 1 and f"another run of {stage} is at work" in told and "wait for it" in told
+        assert len(errors(told)) == 1 and f"another run of {stage} is in progress" in told and "wait for it" in told
     finally:
         process.send_signal(signal.SIGCONT)
         assert process.wait(60) == 0
@@ -193,9 +193,9 @@ def test_a_video_that_kills_its_reader_is_reported_and_the_others_are_made(proje
     try:
         source.write_text(kept + DEADLY)
         told = run(project, "extract_frames", "--jobs", jobs)
-        assert "skipped clip003.mp4: killed the process that read it" in told and "1 skipped" in told
+        assert "skipped clip003.mp4: crashed the process that read it" in told and "1 skipped" in told
         assert f"{VIDEOS - 1} videos" in told
-        assert "killed the process" in run(project, "extract_frames", "--jobs", jobs, "--strict", code=1)
+        assert "crashed the process" in run(project, "extract_frames", "--jobs", jobs, "--strict", code=1)
     finally:
         source.write_text(kept)
         run(project, "extract_frames")

@@ -100,7 +100,7 @@ def test_a_refused_process_is_one_line(library, project, tmp_path):
     path = unseal(tmp_path / "a.h5")
     for error, (code, said) in told(library, project, "fork", "vcma.__main__", "main", "show", path).items():
         assert code == 1 and said.count("\n") == 1, (error, said)
-        assert said.startswith(f"error: {path}: cannot start a process that reads it: ")
+        assert said.startswith(f"error: {path}: cannot start a process to read it: ")
 
 
 def test_without_semaphores_one_process_does_the_work(library, project):
@@ -108,4 +108,4 @@ def test_without_semaphores_one_process_does_the_work(library, project):
         library, project, "sem_open", "stages.extract_frames", "extract_frames", "--jobs", 2, "--force"
     ).items():
         assert code == 0 and "2 videos" in said.splitlines()[-1], (error, said)
-        assert said.count("extract_frames: warning: no worker processes, for there are no semaphores") == 1
+        assert said.count("extract_frames: warning: cannot start worker processes, there are no semaphores") == 1

@@ -84,11 +84,13 @@ def test_an_artifact_reads_no_other_file(tmp_path, way):
             file.create_dataset("box", shape, "f4", external=[(str(secret), 0, h5py.h5f.UNLIMITED)])
         else:
             file["box"] = h5py.SoftLink("/score")
-    with pytest.raises(InputError, match="no data set of this file"):
+    with pytest.raises(InputError, match="is not a data set stored in this file"):
         artifact.read(schemas.TUBES, path)
 
 
-@pytest.mark.parametrize(("sealed", "told"), [(True, "its bytes are not what"), (False, "its content is not what")])
+@pytest.mark.parametrize(
+    ("sealed", "told"), [(True, "its bytes differ from what"), (False, "its content differs from what")]
+)
 def test_content_that_was_altered_is_noticed(tmp_path, sealed, told):
     path = tmp_path / "a.h5"
     artifact.write(schemas.TUBES, path, make_tubes(0), {}, {})

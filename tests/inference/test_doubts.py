@@ -14,7 +14,8 @@ from vcma.records.tubes import Tubes
 
 SETTINGS = UntrainedSettings(
     beta=1.0, kappa=8.0, label_prior=1.25, score_prior=1.0, relation_prior=1.0,
-    region_text_prior=1.0, prompts="a photo of {}", time="span", margin=0.5, throughout=0.5, refinements=3,
+    region_text_prior=1.0, region_text_time=0.0, prompts="a photo of {}", time="span", margin=0.5, throughout=0.5,
+    refinements=3,
 )  # fmt: skip
 
 
@@ -51,7 +52,7 @@ def test_absence_grows_as_class_and_score_fall(tubes):
 def test_a_word_without_a_class_and_the_parsers_doubts_are_flags(tubes):
     (zebra,) = predicted(tubes, asked("zebra", ("unresolved_pronoun",)))
     assert {"no_class:zebra", "unresolved_pronoun"} <= set(zebra.flags)
-    assert "the detector has no class 'zebra'; those closest in meaning stand in for it" in explained(zebra.flags)
+    assert "the detector has no class 'zebra'; the most similar classes are used instead" in explained(zebra.flags)
 
 
 def test_mostly_interpolated_boxes_are_told_over_the_answer_alone(tubes):
@@ -86,6 +87,6 @@ def test_absence_is_a_calibrated_rule_of_class_and_score(tubes):
 def test_what_the_parser_doubts_is_explained():
     lines = list(explained(["misspelt:dgo=dog", "not_judged:without_red_hat", "no_relation"]))
     assert lines == [
-        "'dog' is read for a word that is in no dictionary (dgo=dog)",
-        "'without red hat' is not judged: the answer may contradict it",
+        "an unknown word was read as 'dog' (dgo=dog)",
+        "'without red hat' is not evaluated: the answer may contradict it",
     ]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vcma.linking import blocks
-from vcma.linking.assignment import assign, beyond_doubt
+from vcma.linking.assignment import assign, unambiguous_links
 
 
 @st.composite
@@ -50,13 +50,11 @@ def test_the_sparse_assignment_equals_brute_force(case: tuple[np.ndarray, np.nda
 
 
 @given(links(), st.sampled_from([0.0, 0.1, 0.5]))
-def test_links_beyond_doubt_beat_every_rival(
-    case: tuple[np.ndarray, np.ndarray, np.ndarray], margin: float
-) -> None:
+def test_unambiguous_links_beat_every_rival(case: tuple[np.ndarray, np.ndarray, np.ndarray], margin: float) -> None:
     left, right, gain = case
     expected = []
     for k in range(len(gain)):
         rivals = ((left == left[k]) | (right == right[k])) & (np.arange(len(gain)) != k)
         if gain[k] > gain[rivals].max(initial=0) + margin:
             expected.append(k)
-    assert beyond_doubt(left, right, gain, margin).tolist() == expected
+    assert unambiguous_links(left, right, gain, margin).tolist() == expected

@@ -39,7 +39,7 @@ def test_a_link_with_a_rival_is_left_out_by_those_that_take_clear_ones_alone() -
     seen = [[[20, 20, 60, 60], [40, 20, 80, 60]], [[30, 20, 70, 60]], [[30, 20, 70, 60]]]
     detections = read_detections(proposals(seen, np.ones((4, 8))))
     none, linking = np.full(4, -1), Linking(alpha=0.5, min_score=0.2, min_cosine=0.0)
-    clear = join(detections, none, linking, max_gap=0.0, singletons=True, only_clear=True)
+    clear = join(detections, none, linking, max_gap=0.0, singletons=True, only_unambiguous=True)
     assert clear.tolist() == [-1, -1, 3, -1]
     every = join(detections, none, linking, max_gap=0.0, singletons=True)
     assert every[2] == 3 and (every[:2] == 2).sum() == 1

@@ -29,7 +29,8 @@ from vcma.training.trainer import Trainer, fit
 
 SETTINGS = Settings(
     beta=1.0, kappa=6.0, label_prior=1.0, score_prior=0.0,
-    relation_prior=0.5, region_text_prior=1.0, prompts="{}", time="frames", margin=0.5, throughout=0.0, width=16,
+    relation_prior=0.5, region_text_prior=1.0, region_text_time=0.0, prompts="{}", time="frames", margin=0.5,
+    throughout=0.0, width=16,
     bottleneck=2, dropout=0.1, refinements=3, none_weight=1.0,
     contrast_weight=0.3, learning_rate=0.01, weight_decay=0.01, batch_clips=4, warm_up=1, rounds=3, patience=2,
     stop="rounds", text="wordllama", train_frames=64, seed=0,
@@ -38,7 +39,7 @@ SETTINGS = Settings(
 
 UNTRAINED = UntrainedSettings(
     beta=1.0, kappa=8.0, label_prior=2.0, score_prior=1.0, relation_prior=1.0,
-    region_text_prior=1.0, prompts="{}", time="span", margin=0.5, refinements=3,
+    region_text_prior=1.0, region_text_time=0.0, prompts="{}", time="span", margin=0.5, refinements=3,
     throughout=0.5,
 )  # fmt: skip
 

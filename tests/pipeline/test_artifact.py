@@ -64,7 +64,7 @@ def test_a_first_line_that_is_no_seal_is_told_though_its_checksum_fits(tmp_path,
     path = tmp_path / "a.h5"
     path.write_bytes(b"VCMA1 %s %08x\n" % (line, zlib.crc32(line)))
     for look in (artifact.attributes, artifact.schema_of, lambda p: artifact.read(schemas.TUBES, p)):
-        with pytest.raises(InputError, match="its first line is no seal"):
+        with pytest.raises(InputError, match="its first line is not a seal"):
             look(path)
 
 
@@ -73,7 +73,7 @@ def test_a_first_line_that_is_no_seal_is_told_though_its_checksum_fits(tmp_path,
     [
         ("kill", "HDF5 crashes"),
         ("loop", "HDF5 crashes"),
-        ("wait", "come to an end"),
+        ("wait", "does not finish"),
         ("fill", "Unable to allocate"),
     ],
 )
@@ -111,7 +111,7 @@ def test_an_entity_that_its_sentence_does_not_have_is_refused(tmp_path, column, 
     data |= {name: np.array([0, 1]) for name in ("entity_offset", "relation_offset")}
     data |= {name: np.array([0]) for name in ("target", "subject", "object", "entity_begin", "entity_end")}
     artifact.write(schemas.QUERIES, tmp_path / "a.h5", data, {}, {})
-    with pytest.raises(InputError, match=f"column {column} names an entity"):
+    with pytest.raises(InputError, match=f"column {column} refers to an entity"):
         artifact.write(schemas.QUERIES, tmp_path / "b.h5", data | {column: np.array([row])}, {}, {})
 
 
@@ -132,7 +132,7 @@ def test_a_file_explains_itself(tmp_path, schema):
     [
         ({"position": np.zeros(3, np.int64)}, "other columns have 3"),
         ({"position": np.zeros(0, np.float64)}, "is float64, not int64"),
-        ({"point_offset": np.array([1, 2, 3, 4, 5])}, "does not rise from 0"),
+        ({"point_offset": np.array([1, 2, 3, 4, 5])}, "does not ascend from 0"),
         ({"extra": np.zeros(2)}, "unknown columns ['extra']"),
     ],
 )

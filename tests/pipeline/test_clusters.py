@@ -121,7 +121,7 @@ def test_no_worker_in_time_is_one_line(project, slurm, tmp_path):
         finally:
             scheduler.kill()
             scheduler.wait()
-    assert [line for line in errors(told) if "no worker came in 0.5 s; start one: dask worker tcp://" in line]
+    assert [line for line in errors(told) if "no worker joined within 0.5 s; start one: dask worker tcp://" in line]
 
 
 def until_said(process: subprocess.Popen, said, pattern: str) -> str:

@@ -40,7 +40,7 @@ def columns(number):
 def make(tmp_path):
     """A function that makes the proposals of all videos on a device by `work(number)`."""
 
-    def made(work, device="cuda:0", **how):
+    def made(work, device="cpu:0", **how):  # treated as a GPU is
         project = Project(tmp_path, {"dataset": "demo", "datasets": {"demo": {}}})
         file = Path(__file__).resolve().parents[2] / "stages" / "detect_proposals.py"
         run = StageRun("detect_proposals", file, project, {}, jobs=4, device=device, **how)
@@ -106,11 +106,11 @@ def test_a_device_that_fails_midway_ends_the_run_and_the_finished_videos_are_kep
 def test_a_bad_video_is_skipped_and_the_others_are_made(make):
     def work(number):
         if number == 1:
-            raise InputError("a stored frame is no readable JPEG")
+            raise InputError("a stored frame is not a readable JPEG")
         return columns(number)
 
     summary, folder = make(work)
     assert list(summary.failed) == ["v1"] and summary.made == len(VIDEOS) - 1
     assert not video_file(folder, "v1").exists()
-    with pytest.raises(InputError, match="no readable JPEG"):
+    with pytest.raises(InputError, match="not a readable JPEG"):
         make(work, strict=True, force=True)

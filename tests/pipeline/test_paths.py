@@ -42,7 +42,7 @@ def test_strange_ids_make_files_in_their_folder(tmp_path, vid):
 
 
 def test_a_missing_video_root_names_itself_and_the_key(tmp_path):
-    with pytest.raises(InputError, match=r"nowhere: no such folder; make it, or set 'videos:'"):
+    with pytest.raises(InputError, match=r"nowhere: no such folder; create it, or set 'videos:'"):
         video_root({"videos": "nowhere"}, tmp_path)
     with pytest.raises(InputError, match=r"has no 'videos:' folder"):
         video_root({}, tmp_path)

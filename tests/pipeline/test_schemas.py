@@ -71,10 +71,10 @@ def test_a_file_of_another_version_is_refused_with_the_command_that_makes_it_aga
         unseal(path)
     expected = f"{path}: holds {other.tag}, not {schema.tag}"
     if step > 0:
-        expected += ": this program is older than the file"
+        expected += ": a newer version of vcma wrote it"
     expected += f"; make it again: python stages/{schema.stage}.py"
     if step > 0:
-        expected += ", or update this program"
+        expected += ", or update vcma"
     readers = (
         lambda: artifact.read(schema, path),
         lambda: artifact.read(schema, path, list(schema.columns)[:1]),
@@ -164,7 +164,7 @@ def test_every_other_column_is_required(tmp_path, schema):
     first = schema.required[0]
     with h5py.File(unseal(tmp_path / "a.h5"), "a") as file:
         del file[first]
-    with pytest.raises(InputError, match=f"column {first} is no data set of this file"):
+    with pytest.raises(InputError, match=f"column {first} is not a data set stored in this file"):
         artifact.read(schema, tmp_path / "a.h5")
 
 
@@ -180,7 +180,7 @@ def test_a_default_can_stand_for_its_column(schema):
 def test_names_without_what_is_named_are_no_optional_column(tmp_path):
     tubes = make_tubes(0)
     del tubes["attribute_prob"]
-    with pytest.raises(InputError, match="has 2 along 'attribute', other columns have 0"):
+    with pytest.raises(InputError, match="has length 2 along 'attribute', other columns have 0"):
         artifact.write(schemas.TUBES, tmp_path / "a.h5", tubes, {}, {})
 
 
@@ -190,7 +190,7 @@ def test_a_link_that_leads_nowhere_is_no_absent_column(tmp_path):
     with h5py.File(unseal(path), "a") as file:
         del file["feature"]
         file["feature"] = h5py.SoftLink("/nowhere")
-    with pytest.raises(InputError, match="column feature is no data set of this file"):
+    with pytest.raises(InputError, match="column feature is not a data set stored in this file"):
         artifact.read(schemas.TUBES, path)
 
 
@@ -202,5 +202,5 @@ def test_show_tells_what_is_not_in_the_file(tmp_path):
     without(path, schemas.TUBES, ("interpolated", "feature"))
     done = CliRunner().invoke(main, ["show", str(path)])
     assert done.exit_code == 0, done.output
-    assert "bridged between two detections (absent: false)\n" in done.output
-    assert "appearance of each point (absent: none)\n" in done.output
+    assert "interpolated between two detections (absent: false)\n" in done.output
+    assert "appearance feature of each point (absent: none)\n" in done.output

@@ -53,7 +53,7 @@ def test_json_lines(tmp_path, name, content, top_level, value):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [('{"x": 1}\n{"x": 2}\n', "'x' occurs twice"), ('{"x": 1}\n{"y"\n', "line 2 is no JSON")],
+    [('{"x": 1}\n{"x": 2}\n', "'x' occurs twice"), ('{"x": 1}\n{"y"\n', "line 2 is not JSON")],
 )
 def test_lines_are_strict_too(tmp_path, content, message):
     (tmp_path / "a.jsonl").write_text(content)

@@ -24,27 +24,30 @@ def with_row(name, row, value):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"frame": np.arange(-1, 11)}, "column frame: 1 values are negative; frames count from 0"),
-        (with_row("frame", 3, 6), "column frame: 1 values do not rise, e.g. 6 comes twice"),
-        ({"frame": np.arange(12)[::-1].copy()}, "column frame: 11 values do not rise, e.g. 11 is followed by 10"),
+        ({"frame": np.arange(-1, 11)}, "column frame: 1 values are negative; frame indices start at 0"),
+        (with_row("frame", 3, 6), "column frame: 1 values are not ascending, e.g. 6 occurs twice"),
+        (
+            {"frame": np.arange(12)[::-1].copy()},
+            "column frame: 11 values are not ascending, e.g. 11 is followed by 10",
+        ),
         (
             with_row("position", 1, make_tubes(0)["position"][0]),
-            "column position: 1 values do not rise within a tube",
+            "column position: 1 values are not ascending within a tube",
         ),
-        (with_row("position", 0, 12), "column position names rows 0 to 12, 'frame' has 12"),
-        (with_row("box", 0, [9, 9, 9, 20]), "column box: 1 of 35 boxes have no area in the picture"),
+        (with_row("position", 0, 12), "column position refers to rows 0 to 12, 'frame' has 12"),
+        (with_row("box", 0, [9, 9, 9, 20]), "column box: 1 of 35 boxes have no area within the frame"),
         (with_row("box", 2, [9, 9, 5, 20]), "e.g. row 2 [9, 9, 5, 20]"),
-        (with_row("box", 0, [400, 9, 500, 20]), "column box: 1 of 35 boxes have no area in the picture"),
+        (with_row("box", 0, [400, 9, 500, 20]), "column box: 1 of 35 boxes have no area within the frame"),
         (with_row("box", slice(0, 3), np.nan), "column box: 12 values are not finite"),
         (with_row("feature", (0, 0), np.inf), "column feature: 1 values are not finite"),
         (with_row("time", 0, np.nan), "column time: 1 values are not finite"),
         (with_row("score", 0, 87), "column score: values from 0.9 to 87, not in [0, 1]"),
         (with_row("class_prob", (0, 0), -1), "column class_prob: values from -1 to"),
         ({"point_offset": np.array([0, 0, 9, 20, POINTS])}, "column point_offset: 1 of 4 have no point"),
-        ({"width": np.int64(0)}, "boxes need the picture's width and height, not 0 x 240"),
+        ({"width": np.int64(0)}, "boxes need the frame's width and height, not 0 x 240"),
         (
             {"feature": np.full((POINTS, 6), 1e6, np.float32)},
-            "column feature: 210 values are beyond what float16 can",
+            "column feature: 210 values exceed the range of float16",
         ),
     ],
 )
@@ -82,7 +85,9 @@ def test_boxes_beyond_the_picture_are_cut_and_told(tmp_path, capsys, beyond, tol
     read = artifact.read(schemas.TUBES, tmp_path / "a.h5")["box"]
     assert read[:2].tolist() == [[0, 10, 30, 40], [200, 200, 320, 240]] and (area(read) > 0).all()
     said = capsys.readouterr().err
-    assert said == (f"note: {tmp_path}/a.h5: 2 of 35 boxes reached beyond the picture, cut to it\n" if told else "")
+    assert said == (
+        f"note: {tmp_path}/a.h5: 2 of 35 boxes extended beyond the frame, clipped to it\n" if told else ""
+    )
 
 
 def test_a_file_of_another_writer_is_held_to_the_same_rules(tmp_path):
@@ -104,6 +109,6 @@ def test_truth_is_kept_as_annotated(tmp_path):
     names = [n for n, c in schemas.TRUTH.columns.items() if c.axes == ("sample",) and not c.offsets]
     truth |= {n: np.array(["x"], object) if truth[n].dtype == object else np.ones(1, truth[n].dtype) for n in names}
     artifact.write(schemas.TRUTH, tmp_path / "a.h5", truth | {"box_offset": np.array([0, 1])}, {}, {})
-    with pytest.raises(InputError, match="column box_frame: 1 values do not rise within a sample"):
+    with pytest.raises(InputError, match="column box_frame: 1 values are not ascending within a sample"):
         twice = {"box": np.ones((2, 4), np.float32), "box_frame": np.array([3, 3]), "box_offset": np.array([0, 2])}
         artifact.write(schemas.TRUTH, Path(tmp_path / "b.h5"), truth | twice, {}, {})

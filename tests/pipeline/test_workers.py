@@ -2,7 +2,6 @@
 
 import gc
 import os
-import re
 import shutil
 import signal
 import socket
@@ -17,6 +16,7 @@ import pytest
 
 from tests.faults import workshop
 from tests.faults.workshop import artifacts, contents, errors, finish, run, slow, start
+from tests.pipeline.local_cluster import local_cluster
 from vcma.errors import InputError
 from vcma.pipeline import cluster as dask
 
@@ -34,34 +34,8 @@ def project(tmp_path_factory):
 @pytest.fixture
 def cluster(project, tmp_path):
     """(address, processes) of a scheduler and two workers on loopback."""
-    env = os.environ | {"PYTHONPATH": str(project), "OMP_NUM_THREADS": "1"}
-    processes = []
-
-    def begin(*command) -> Path:
-        log = tmp_path / f"{len(processes)}.log"
-        with open(log, "w") as file:
-            words = [sys.executable, "-m", "distributed.cli.dask_" + command[0], *command[1:]]
-            processes.append(subprocess.Popen(words, env=env, cwd=tmp_path, stdout=file, stderr=file))
-        return log
-
-    def wait(log: Path, pattern: str) -> re.Match:
-        for _ in range(600):
-            if found := re.search(pattern, log.read_text()):
-                return found
-            time.sleep(0.1)
-        raise AssertionError(log.read_text())
-
-    try:
-        scheduler = begin("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show")
-        address = wait(scheduler, r"tcp://127\.0\.0\.1:\d+")[0]
-        for _ in range(2):
-            log = begin("worker", address, "--no-nanny", "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1")
-            wait(log, "Registered to")
-        yield address, processes
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+    with local_cluster(project, tmp_path, [{}, {}]) as started:
+        yield started
 
 
 def test_a_cluster_makes_the_same_bytes_though_a_worker_is_killed(project, cluster):
@@ -91,7 +65,7 @@ def test_workers_of_other_code_are_refused_and_the_scheduler_may_stand_in_the_co
         source.write_text(kept + "\n# edited\n")
         config.write_text(plain + f"\nrun:\n  scheduler: {address}\n")
         told = run(project, "link_tubes", code=1)
-        assert errors(told) == ["error: a worker runs other code than this run; restart the workers"]
+        assert errors(told) == ["error: a worker runs a different version of the code; restart the workers"]
     finally:
         source.write_text(kept)
         config.write_text(plain)

@@ -16,7 +16,7 @@ def project(tmp_path_factory) -> Path:
     header = "variant,alpha,beta,seed,split,query_type,m_tIoU,m_vIoU,vIoU@0.3,vIoU@0.5"
     (root / "results" / "clips" / "ablation.csv").write_text("\n".join([header, *lines]) + "\n")
     said = render(root)
-    assert "4 samples, 1 videos without pictures" in said and "no picture of video lost" in said
+    assert "4 samples, 1 videos without frames" in said and "no frame of video lost could be read" in said
     return root
 
 

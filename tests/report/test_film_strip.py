@@ -42,7 +42,7 @@ def test_a_sentence_that_no_font_can_write_is_said_to_be_one(tmp_path):
     queries["text"] = np.array([text.replace("ball", chr(0x1FFF0) * 4) for text in queries["text"]], object)
     artifact.write(schemas.QUERIES, folder / "queries.h5", queries, {}, {})
     said = render(tmp_path, "--figure", "plain/1")
-    assert "render_report: no font here has" in said and "U+1FFF0" in said and "Warning" not in said
+    assert "render_report: no installed font has" in said and "U+1FFF0" in said and "Warning" not in said
     assert (tmp_path / "report" / "plain-1.png").exists()
 
 

@@ -43,7 +43,7 @@ def test_evidence_finds_its_relation_though_pairs_come_first(project):
 def test_a_tube_that_its_video_does_not_have_is_told_when_it_is_drawn(tmp_path):
     folder = make_run(tmp_path)
     write_predictions(folder, make_tubes(3, frames=FRAMES // 3), 99)
-    with pytest.raises(InputError, match="names tube 99, its video has 4"):
+    with pytest.raises(InputError, match="refers to tube 99, its video has 4"):
         draw_contact_sheet(folder / "predictions.h5", tmp_path / "a.png", None, 1)
-    with pytest.raises(InputError, match="names tube 99, its video has 4; ground again"):
+    with pytest.raises(InputError, match="refers to tube 99, its video has 4; ground again"):
         read_answers(folder)

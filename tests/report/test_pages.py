@@ -107,8 +107,8 @@ def test_what_was_left_out_and_how_little_was_learned_from_is_said_where_the_sco
     render(tmp_path)
     text = (folder / "report" / "index.html").read_text()
     assert "Left out of test: 7 (7 no such video)." in text
-    assert text.count("(of test only 3 of 10 samples are scored)") == 2  # in each table's caption
-    assert "The model learned from 4 sentences: so few sentences only check the plumbing." in text
+    assert text.count("(3 of 10 samples of test are scored)") == 2  # in each table's caption
+    assert "The model was trained on 4 sentences: too few training sentences for meaningful results." in text
 
 
 def test_pages_are_named_so_that_people_can_read_their_addresses(rendered):
@@ -156,13 +156,13 @@ def test_answers_without_a_model_are_named_so_and_what_nobody_annotated_has_no_s
     render(tmp_path)
     text = (folder / "report" / "index.html").read_text()
     assert "<option>declarative</option>" in text  # read off the sentence
-    assert "nothing is annotated, so nothing is scored." in text and "Validation m_vIoU" not in text
+    assert "there are no annotations, so nothing is scored." in text and "Validation m_vIoU" not in text
     for absent in ("vIoU", "tIoU", "best first", ">unknown<", "the truth", "Score at least", "No metrics"):
         assert absent not in text, absent
     assert "evenly spaced from the most to the least probable answer" in text and ">probability 0.25<" in text
     sample = page(folder / "report", "plain/1").read_text()
     assert "vIoU" not in sample and "To the truth" not in sample and "probability 0.25" in sample
-    assert "Nothing is annotated for validation, so no score can be drawn." in text and "ELBO from" in text
+    assert "There are no validation annotations, hence no scores." in text and "ELBO from" in text
 
 
 def test_a_film_shows_every_wanted_frame_of_the_original_or_else_the_stored_ones(rendered):

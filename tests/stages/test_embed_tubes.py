@@ -84,7 +84,7 @@ def test_regions_are_embedded_once_and_again_where_anything_has_changed(project)
 
 @pytest.mark.parametrize(
     ("encoder", "told"),
-    [("nowhere", "no such encoder"), (3, "'encoder: 3' is no folder"), ("data", "lacks config")],
+    [("nowhere", "no such encoder"), (3, "'encoder: 3' is not a folder"), ("data", "lacks config")],
 )
 def test_what_is_no_encoder_ends_the_stage_before_any_work(project, encoder, told):
     configure(project, encoder)
@@ -111,7 +111,7 @@ def test_a_model_is_trained_and_used_with_its_encoder_and_refused_with_another(p
 
     configure(project, "clip", embed_tubes={"context": 0.5})
     told = invoke(project, ground_command, video, *ground[1:], code=1)
-    assert "trained on crops with 0.15 of context, not 0.5; set embed_tubes.context to what it was" in told
+    assert "trained on crops with 0.15 of context, not 0.5; set embed_tubes.context to 0.15" in told
     configure(project, "other", embed_tubes={"context": 0.15})
     assert "was trained with the region-text encoder clip:" in call(project, "ground_queries", code=1)
     told = call(project, "ground_queries", "--untrained", code=1)
@@ -120,7 +120,7 @@ def test_a_model_is_trained_and_used_with_its_encoder_and_refused_with_another(p
     call(project, "ground_queries", "--untrained", "--split", "train")
     configure(project, None)
     told = call(project, "ground_queries", code=1)
-    assert "name its folder in 'encoder:' of the data set's block, or train again" in told
+    assert "set 'encoder:' of the data set's block to its folder, or train again" in told
 
 
 def test_of_weight_0_the_encoder_is_not_even_read(project):

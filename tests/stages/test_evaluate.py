@@ -39,11 +39,9 @@ def test_somebody_elses_predictions_need_the_annotations_alone(tmp_path, data):
             for name in MEASURES:
                 assert set(value[name]) == {"value", "low", "high"} and value[name]["value"] == 1
     # One block a kind of sentence, the protocols below one another in it.
-    assert (
-        "declarative, protocols stcat, tubedetr: n = 2 (of test only 3 of 4 samples are scored), missing 0" in told
-    )
+    assert "declarative, protocols stcat, tubedetr: n = 2 (3 of 4 samples of test are scored), missing 0" in told
     assert told.index("theirs.json, stcat") < told.index("theirs.json, tubedetr") < told.index("interrogative")
-    assert "left out of test: 1 (1 zero-length span); 1 predictions are for no sample of test" in told
+    assert "left out of test: 1 (1 zero-length span); 1 predictions match no sample of test" in told
     # Nothing of the project's own is made.
     assert not (tmp_path / "artifacts").exists()
 
@@ -76,7 +74,7 @@ def test_boxes_that_cannot_be_xyxy_are_told(tmp_path, data):
     theirs["100/0/questions/0"]["boxes"] = {f: [30, 40, 10, 20] for f in range(10, 20)}  # x, y, w, h
     path = write(tmp_path / "theirs.json", theirs)
     told = evaluate(tmp_path, "--predictions", path, "--json", tmp_path / "m.json")
-    assert "10 of 80 predicted boxes are empty, most likely [x, y, width, height]; [x1, y1, x2, y2]" in told
+    assert "10 of 80 predicted boxes are empty, probably [x, y, width, height]; [x1, y1, x2, y2]" in told
 
 
 def test_predictions_for_what_was_left_out_are_not_foreign(tmp_path, data):
@@ -114,7 +112,7 @@ def test_a_truth_that_was_indexed_wins_over_the_annotations(tmp_path, data):
     empty = schemas.empty(schemas.TRUTH, format="vidstg")
     artifact.write(schemas.TRUTH, tmp_path / "artifacts" / "vidstg" / "truth_test.h5", empty, {}, {})
     told = evaluate(tmp_path, "--predictions", theirs, code=1)
-    assert "nothing is annotated in the split test" in told and told.count("\n") == 1
+    assert "split test has no annotated sample" in told and told.count("\n") == 1
 
 
 def test_hcstvg_of_both_versions_and_a_carved_validation_split(tmp_path):
@@ -150,10 +148,10 @@ def test_hcstvg_of_both_versions_and_a_carved_validation_split(tmp_path):
     ("options", "code", "told"),
     [
         (("--predictions", "none.json"), 1, "none.json: no such file"),
-        (("--json", "m.json"), 2, "--json belongs to --predictions"),
+        (("--json", "m.json"), 2, "--json needs --predictions"),
         ((), 1, "truth_test.h5: no such artifact"),
         (("--predictions", "theirs.json", "--protocol", "official"), 1, "not defined for vidstg"),
-        (("--predictions", "theirs.json", "--split", "val"), 1, "no usable 'splits:'"),
+        (("--predictions", "theirs.json", "--split", "val"), 1, "no valid 'splits:'"),
     ],
 )
 def test_bad_use_is_one_line(tmp_path, data, monkeypatch, options, code, told):

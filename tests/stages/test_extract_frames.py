@@ -40,8 +40,8 @@ def test_odd_videos_are_used_as_far_as_they_go_and_told(project):
     run(index_dataset, project)
     told = run(extract_frames, project)
     assert "extract_frames: hurt.mp4: 1 of its 300 frames cannot be decoded\n" in told
-    assert "extract_frames: turned.ts: its pictures change from 64x48 to 48x64 by frame" in told
-    assert "extract_frames: skipped lost.mp4:" in told and "of 16 wanted frames could be decoded" in told
+    assert "extract_frames: turned.ts: its frame size changes from 64x48 to 48x64 by frame" in told
+    assert "extract_frames: skipped lost.mp4:" in told and "of 16 sampled frames could be decoded" in told
     assert "well.mp4:" not in told
     assert "3 videos, 71 frames, 2 with notes, 1 skipped" in told
     again = run(extract_frames, project)

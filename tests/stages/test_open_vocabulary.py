@@ -71,7 +71,7 @@ def named(project):
 def test_a_new_sentence_detects_its_video_anew_and_no_other(project):
     told = run(project, "detect_proposals")
     # person, dog, ball, red ball, small dog; of the names of every video none is asked for twice.
-    assert "prompted with 5 noun phrases of all sentences, those of val and test included" in told
+    assert "prompted with 5 noun phrases from the sentences of all splits, val and test included" in told
     assert named(project) == {"clip000": [], "clip001": ["ball", "red ball"], "clip002": ["small dog"]}
     before = contents(artifacts(project) / "proposals")
     try:
@@ -101,8 +101,8 @@ def test_tubes_of_different_classes_are_learned_from_and_grounded(project, tmp_p
     for options in ((), ("--untrained",)):
         words = (clip, "--query", "the lion in a red coat", "--out", tmp_path, *options)
         told = call(ground_command, project, *words)
-        asked = "lion, lion in red coat, beside 3 names looked for in every video"
-        assert f"note: detected anew for these sentences: {asked}" in told
+        asked = "lion, lion in red coat, besides 3 common names"
+        assert f"note: the detector is prompted with: {asked}" in told
         assert "no class 'lion'" not in told
 
 

@@ -37,7 +37,7 @@ def test_every_stage_runs_without_training_and_test(tmp_path):
     (project / "data" / "clips" / "val.json").write_text(json.dumps(records))
     for stage in workshop.ORDER[:-1]:
         workshop.run(project, stage)
-    assert "nothing learned: ground_queries is untrained" in workshop.run(project, "train_em")
+    assert "nothing trained: ground_queries is untrained" in workshop.run(project, "train_em")
     assert "2 sentences of val" in workshop.run(project, "ground_queries")
     assert "untrained (labels and cues)" in workshop.run(project, "evaluate")
     workshop.run(project, "render_report")

@@ -25,10 +25,10 @@ def pictures(count=3, seed=0):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_pictures_and_phrases_are_unit_vectors_of_one_space_in_any_company(folders, family):
     encoder, some = DualEncoder(folders[family]), pictures()
-    seen, read = encoder.embed_pictures(some), encoder.embed_texts(["red dog", "the blue adult", "dog"])
+    seen, read = encoder.embed_images(some), encoder.embed_texts(["red dog", "the blue adult", "dog"])
     assert seen.shape == read.shape == (3, encoder.width) and seen.dtype == read.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm([seen, read], axis=-1), 1, atol=1e-5)
-    np.testing.assert_allclose(encoder.embed_pictures(some[1:2])[0], seen[1], atol=1e-5)
+    np.testing.assert_allclose(encoder.embed_images(some[1:2])[0], seen[1], atol=1e-5)
     np.testing.assert_allclose(encoder.embed_texts(["RED dog"])[0], read[0], atol=1e-5)  # neither company nor case
     assert not np.allclose(seen[0], seen[1], atol=1e-3) and not np.allclose(read[0], read[2], atol=1e-3)
     assert encoder.embed_texts([]).shape == (0, encoder.width)
@@ -41,16 +41,16 @@ def test_nothing_of_a_tall_picture_is_cut_off(folders):
     plain = np.full((90, 30, 3), 120, np.uint8)
     capped = plain.copy()
     capped[:12] = (255, 0, 0)
-    plain, capped = encoder.embed_pictures([plain, capped])
+    plain, capped = encoder.embed_images([plain, capped])
     assert np.abs(plain - capped).max() > 1e-3
 
 
 def test_the_end_of_a_text_beyond_the_encoders_limit_is_not_read(folders):
     for folder in folders.values():
         encoder = DualEncoder(folder)
-        assert encoder.longest == LONGEST
+        assert encoder.max_tokens == LONGEST
         long = "dog " * 30
-        assert encoder.cuts(long) and not encoder.cuts("dog " * 3)
+        assert encoder.truncates(long) and not encoder.truncates("dog " * 3)
         np.testing.assert_allclose(*encoder.embed_texts([long, long + "red ball"]), atol=1e-5)
 
 
@@ -80,7 +80,7 @@ def spoilt(folder, how):
         return f"lacks {how}"
     if how == "pickle":
         (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-        return "docs/encoders.md says how its .bin becomes safetensors"
+        return "docs/encoders.md says how to convert its .bin to safetensors"
     if how == "tokenizer":
         (folder / "tokenizer.json").unlink()
         return "lacks a tokenizer"
@@ -99,13 +99,13 @@ def spoilt(folder, how):
         return "weights lack its text tower"
     if how == "CLIP's pictures":
         CLIPVisionModel(CLIPVisionConfig(image_size=32, patch_size=16, **small)).save_pretrained(folder)
-        return "is no region-text encoder: it is a tower of pictures or text alone"
+        return "is not a region-text encoder: it is a single image or text tower"
     if how == "pictures":
         ViTModel(ViTConfig(image_size=32, patch_size=16, **small)).save_pretrained(folder)
-        return "'vit' is no region-text encoder"
+        return "'vit' is not a region-text encoder"
     if how == "texts":
         BertConfig(**small).save_pretrained(folder)
-        return "'bert' is no region-text encoder"
+        return "'bert' is not a region-text encoder"
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
     tokenizer["model"]["vocab"] |= {"a": 500, "dog": 501}
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))

@@ -56,7 +56,7 @@ def test_an_unknown_word_neither_breaks_nor_dominates():
 def test_other_features_than_the_model_s_are_refused(encoder):
     name = text_features(str(encoder), encoder).name
     assert text_features(str(encoder), encoder, name).name == name
-    with pytest.raises(InputError, match="trained with other text features"):
+    with pytest.raises(InputError, match="trained with text features"):
         text_features("learned", encoder, name)
 
 

@@ -27,7 +27,7 @@ class Tower:
         vectors = np.array([[word in text.split() for word in AXES[:-1]] + [True] for text in texts], np.float32)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
-    def cuts(self, text):
+    def truncates(self, text):
         return len(text.split()) > 8
 
 
@@ -89,10 +89,10 @@ def test_every_phrase_is_embedded_once_in_all_prompts():
 
 def test_a_phrase_beyond_the_encoders_limit_is_known():
     told = RegionText(Tower(), "a photo of {}", ["dog"])
-    assert not told.cuts("the red dog") and told.cuts("the red dog that is beside the ball")
+    assert not told.truncates("the red dog") and told.truncates("the red dog that is beside the ball")
 
 
 @pytest.mark.parametrize("prompts", ["", "a photo", "a photo of {} | of", "{} and {}"])
 def test_a_prompt_without_a_place_for_the_phrase_is_told(prompts):
-    with pytest.raises(InputError, match=r"has no one place for the phrase; write \{\} where"):
+    with pytest.raises(InputError, match=r"does not contain \{\} exactly once; write \{\} in place of"):
         RegionText(Tower(), prompts, ["dog"])

@@ -128,6 +128,18 @@ def test_rounds_become_a_table_and_a_figure(tmp_path):
     assert (tmp_path / "rounds.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_sentences_are_judged_in_their_order_and_keep_no_geometry():
+    """All clips of a split at once, with the geometry of all their pairs, would be gigabytes."""
+    validation, model = measured()
+    validation.sentences.reverse()
+    validation = Validation(
+        validation.sentences, validation.truth, validation.clips, validation.encoder, validation.device
+    )
+    judged = validation.judged(replace(model, settings=replace(model.settings, batch_clips=1)))
+    assert [j.sentence.sample for j in judged] == ["b/0", "a/0"]
+    assert not any({"pair", "single"} & set(vars(j.clip)) for j in judged)
+
+
 def test_a_validation_without_tubes_has_no_measures():
     validation, model = measured()
     validation.sentences = []

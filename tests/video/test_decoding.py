@@ -146,7 +146,7 @@ def test_pictures_of_another_size_are_fitted_into_the_first_and_that_is_told(tmp
     told = []
     columns = extract(path, [(0, -1)], **PLAN, tell=told.append)
     assert (columns["width"], columns["height"]) == (64, 48)
-    assert "its pictures change from 64x48 to 48x64 by frame 40" in " ".join(told)
+    assert "its frame size changes from 64x48 to 48x64 by frame 40" in " ".join(told)
 
 
 def hurt(path, *packets):
@@ -194,7 +194,7 @@ def test_a_hole_in_a_container_is_told(tmp_path):
 
 def test_a_file_of_which_more_than_half_is_lost_is_refused(tmp_path):
     path = hurt(write(tmp_path / "a.mp4", frames=100, bf="0", gop=50, sc_threshold="0"), *range(10, 90))
-    with pytest.raises(InputError, match=r"a\.mp4: only \d+ of 20 wanted frames could be decoded"):
+    with pytest.raises(InputError, match=r"a\.mp4: only \d+ of 20 sampled frames could be decoded"):
         extract(path, [(0, -1)], **PLAN)
 
 
@@ -259,7 +259,7 @@ def test_a_file_cut_short_ends_where_its_stream_does_and_is_told(tmp_path, name,
     frames, missing = _extent(path)
     assert frames == last + 1 and missing.endswith("of the 16.0 s that its header declares")
     for segments in ([(0, -1)], [(0, 50), (300, 400)]):
-        with pytest.raises(InputError, match=r"of the 16\.0 s that its header declares; fetch the video"):
+        with pytest.raises(InputError, match=r"of the 16\.0 s that its header declares; download the video"):
             extract(path, segments, **PLAN)
     assert extract(path, [(0, 100)], **PLAN)["frame"].tolist() == list(range(0, 100, 5))  # all that is asked for
     share = {".mp4": 98, ".avi": 79}.get(path.suffix, 92)  # of AVI's index much
@@ -306,7 +306,7 @@ def test_what_is_no_video_is_told(tmp_path, content, told):
 
 def test_a_name_that_is_no_text_is_told(tmp_path):
     path = write(tmp_path / "a.mp4", frames=1).rename(tmp_path / os.fsdecode(b"\xff.mp4"))
-    with pytest.raises(InputError, match="no valid UTF-8; rename it"):
+    with pytest.raises(InputError, match="not valid UTF-8; rename it"):
         extract(path, [(0, -1)], **PLAN)
 
 

@@ -28,7 +28,7 @@ def test_what_no_font_has_is_told_with_what_helps():
     assert lacking(["a dog", "ein Hündchen läuft", "собака"]) == ""
     told = lacking([f"a {unassigned} and {unassigned}"])
     assert (
-        told.startswith(f"no font here has {unassigned} (U+1FFF0): captions")
+        told.startswith(f"no installed font has {unassigned} (U+1FFF0): captions")
         and "apt-get install fonts-noto" in told
     )
 

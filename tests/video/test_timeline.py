@@ -82,7 +82,7 @@ def with_cover(path, video):
 
 
 def test_a_cover_picture_is_no_video(tmp_path):
-    with pytest.raises(InputError, match=r"a\.mp4: holds a cover picture, but no video"):
+    with pytest.raises(InputError, match=r"a\.mp4: holds a cover image, but no video"):
         read_timeline(with_cover(tmp_path / "a.mp4", video=False))
     timeline = read_timeline(with_cover(tmp_path / "b.mp4", video=True))
     assert len(timeline) == 25 and timeline.fps == 25
@@ -122,7 +122,7 @@ def test_a_clock_that_starts_anew_runs_on(tmp_path):
     path.write_bytes(joined(*parts))
     timeline = read_timeline(path)
     assert np.allclose(np.diff(timeline.time), 0.04) and timeline.notes == (
-        "its clock starts anew 2 times: it is taken to run on",
+        "its clock restarts 2 times and is treated as continuous",
     )
     for wanted in (np.arange(120), np.array([3, 45, 81, 119]), np.array([100])):
         assert [(i, number(shown)) for i, _, shown in read_frames(path, wanted)] == [(i, i) for i in wanted]
@@ -162,7 +162,7 @@ def test_times_rise_strictly_or_the_file_is_refused_by_name(tmp_path, monkeypatc
 
     path = write(tmp_path / "a.mp4")
     monkeypatch.setattr(module._Clock, "seconds", lambda self, stamps: (np.zeros(60), ()))
-    with pytest.raises(InputError, match=r"a\.mp4: the times of its frames do not rise"):
+    with pytest.raises(InputError, match=r"a\.mp4: the times of its frames are not ascending"):
         read_timeline(path)
 
 

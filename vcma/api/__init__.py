@@ -1,4 +1,4 @@
-"""The Python API: what `import vcma` offers, made of the same functions as the stages.
+"""The Python API behind `import vcma`, built from the same functions as the stages.
 
-The public names are those of `vcma.__all__`; `vcma/__init__.pyi` says in which module each stands.
+The public names are listed in `vcma.__all__`; `vcma/__init__.pyi` gives the module of each.
 """

@@ -1,4 +1,4 @@
-"""Artifacts as arrays, whatever they are."""
+"""Read any artifact as arrays."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from vcma.pipeline import artifact
 
 
 def read_artifact(path: str | Path, columns: Iterable[str] | None = None) -> dict[str, Any]:
-    """The columns of any artifact as NumPy arrays by name, or some of them; text as arrays of str.
+    """Read the columns of any artifact, or some of them, as NumPy arrays by name; text as object arrays of str.
 
-    docs/artifacts.md explains each. Ragged data are a flat column and offsets: row i owns offset[i]:offset[i + 1].
-    Raises InputError where the file is missing, damaged, no artifact, or lacks a column.
+    docs/artifacts.md describes every column. Ragged data are stored as a flat column and offsets: row i owns
+    offset[i]:offset[i + 1]. Raises InputError if the file is missing, damaged or not an artifact, or if its schema
+    has no such column.
     """
     schema = artifact.schema_of(Path(path))
     wanted = None if columns is None else list(columns)
@@ -26,8 +27,8 @@ def read_artifact(path: str | Path, columns: Iterable[str] | None = None) -> dic
 
 
 def artifact_info(path: str | Path) -> dict[str, Any]:
-    """What an artifact says of itself: schema, stage, doc, content (a digest), params and inputs (digests by name).
+    """Read an artifact's metadata: schema, stage, doc, content (a digest), params and inputs (digests by name).
 
-    Raises InputError where the file is missing, damaged or no artifact.
+    Raises InputError if the file is missing, damaged or not an artifact.
     """
     return artifact.attributes(Path(path))

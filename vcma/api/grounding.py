@@ -1,4 +1,4 @@
-"""What is found of one sentence in one video: the answer, its probabilities and doubts, and how to see it."""
+"""The answer to one sentence in one video, with probabilities and doubts, and functions to draw it."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ import numpy as np
 from vcma.api.video_tubes import VideoTubes, Watch, unwatched
 from vcma.errors import InputError
 from vcma.inference.doubts import explained
-from vcma.records.answer import Prediction, told_doubts
+from vcma.records.answer import Prediction, doubts_json
 from vcma.records.query import Query, Relation
 from vcma.records.tubes import frame_borders
 from vcma.video.annotated_film import Film, annotated, write_films
 from vcma.video.pictures import scaled
 
-_STRIP_SIDE = 320  # px, longest side of a picture of a strip
+_STRIP_SIDE = 320  # px, longest side of each frame of a strip
 
 
 @dataclass(frozen=True, eq=False)
 class Grounding:
     """The answer to one sentence.
 
-    sentence, and query, what was read of it; span: native frames [begin, end); seconds: when it begins and ends,
-    as a player shows it. tube: which of the video's; class_name: its likeliest class. probability: that the tube is
-    the one, among those of the video; absent: that nothing in the video fits, None where that cannot be judged;
-    interpolated: share of the answer's sampled frames whose box no detection confirms. flags: what speaks against
-    the answer, as `vcma.inference.doubts` lists it. frame int64 [n] and box float64 [n, 4], xyxy px: the native
-    frames of the span in which the tube is there, and its boxes.
+    sentence: the sentence; query: its parse. span: native frames [begin, end); seconds: begin and end of the span
+    on a player's clock. tube: index of the chosen tube; class_name: its most probable class. probability: posterior
+    probability of the tube among those of the video; absent: probability that nothing in the video fits, None if it
+    cannot be estimated; interpolated: share of the answer's sampled frames whose box is interpolated rather than
+    detected. flags: doubts about the answer, listed in `vcma.inference.doubts`. frame int64 [n] and box float64 [n,
+    4], xyxy px: the native frames of the span in which the tube exists, and its boxes.
 
-    What it was read from: time float64 [T], s, when what each sampled frame stands for begins; shown float32 [T],
-    the probability that the sentence shows there; evidence float32 [R, T], nats, that relations are seen there, in
-    the order of `relations`; posterior float32 [M, N]: which tube, `candidate` int64 [N], each entity is.
+    The posteriors it was decoded from: time float64 [T], s: begin of the interval that each sampled frame stands
+    for; shown float32 [T]: probability that the frame shows the sentence; evidence float32 [R, T], nats: psi of
+    each relation, in the order of `relations`; posterior float32 [M, N]: of each entity over the tubes `candidate`
+    int64 [N].
     """
 
     sentence: str
@@ -61,17 +62,17 @@ class Grounding:
 
     @property
     def doubts(self) -> list[str]:
-        """What speaks against the answer, in words."""
+        """Doubts about the answer, in words."""
         return list(explained(self.flags))
 
     def to_json(self) -> dict[str, Any]:
-        """The answer as `vcma ground` writes it: the exchange format, with its times, its tube and its doubts."""
+        """Return the answer as `vcma ground` writes it: the exchange format, with times, tube and doubts."""
         return {
             "seconds": [round(second, 2) for second in self.seconds],
             "tube": self.tube,
             "class": self.class_name,
             "tube_probability": round(self.probability, 4),
-            **told_doubts(self.prediction),
+            **doubts_json(self.prediction),
             "span": list(self.span),
             "boxes": {
                 str(frame): box
@@ -80,14 +81,16 @@ class Grounding:
         }
 
     def write_film(self, path: str | Path) -> None:
-        """Write a small mp4 of the span and 5 s around it, with the box and the sentence drawn in."""
+        """Write an mp4 of the span and 5 s before and after it, with box and sentence drawn in."""
         write_groundings([(self, Path(path))])
 
     def draw(self, count: int = 5) -> np.ndarray:
-        """`count` pictures spread over the span, with the box drawn in (dashed where interpolated), side by side:
-        uint8 [height, width, 3] RGB."""
+        """Draw `count` frames spread over the span side by side, with the box (dashed where interpolated).
+
+        Returns uint8 [height, width, 3], RGB. Raises InputError if count < 1 or no frame can be decoded.
+        """
         if count < 1:
-            raise InputError(f"no strip has {count} pictures", None, "ask for at least one")
+            raise InputError(f"cannot draw {count} frames", None, "ask for at least one")
         middles = (np.arange(count) + 0.5) / count
         wanted = np.unique((self.span[0] + middles * (self.span[1] - self.span[0])).astype(np.int64))
         guessed = self.video.tubes.interpolated_at(self.tube, wanted)
@@ -104,7 +107,7 @@ class Grounding:
 
 
 def grounding_of(sentence: str, query: Query, prediction: Prediction, video: VideoTubes) -> Grounding:
-    """The answer that a prediction gives, with all that belongs to it."""
+    """Build the answer from a prediction."""
     answer, tubes, timeline = prediction.answer, video.tubes, video.timeline
     first, gone = tubes.presence(answer.tube)
     frame = np.arange(answer.begin, answer.end)
@@ -135,7 +138,7 @@ def grounding_of(sentence: str, query: Query, prediction: Prediction, video: Vid
 
 
 def write_groundings(films: Sequence[tuple[Grounding, Path]], watch: Watch = unwatched) -> None:
-    """Write a film of each answer in one video, which is read once for all of them."""
+    """Write a film of each answer; all answers are of one video, which is decoded once."""
     if films:
         video = films[0][0].video
         write_films(

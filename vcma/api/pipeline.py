@@ -1,4 +1,4 @@
-"""The whole pipeline in one object: a detector, the parameters of pipeline.yaml, and a trained model or none."""
+"""The whole pipeline as one object: a detector, the parameters of pipeline.yaml, and a trained model or none."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from vcma.text.dual_encoder import DualEncoder
 
 Video = str | Path | np.ndarray | VideoTubes
-# The settings of the E-step that are no part of what training has learnt, and the ranges of those that are numbers.
+# Settings of the E-step that can be changed after training, with the ranges of the numeric ones.
 _RANGES = {
     "beta": (0.0, math.inf),
     "kappa": (1e-6, math.inf),
@@ -54,7 +54,7 @@ _RANGES = {
     "refinements": (0, math.inf),
 }
 _CHANGEABLE = (*_RANGES, "time")
-_TRAIN = "train one: python stages/train_em.py; or use none: --untrained, in Python untrained=True"
+_TRAIN = "train one: python stages/train_em.py; or use no model: --untrained, in Python untrained=True"
 
 
 def load(
@@ -65,26 +65,30 @@ def load(
     untrained: bool = False,
     device: str = "cpu",
 ) -> Pipeline:
-    """The pipeline of a data set's block of pipeline.yaml, by default the one that the file chooses.
+    """Load the pipeline of a data set's block of pipeline.yaml.
 
-    config: the pipeline.yaml; by default that of the working folder or the nearest above, else that of the clone
-    which vcma is imported from. model: the folder of a trained or exported model, by default that of the data set;
-    untrained: none, but the detector's labels and what the sentence's words say. device: torch device, e.g. cuda:0.
-    Raises InputError where something is missing or does not fit together.
+    dataset: by default the one chosen in the file. config: the pipeline.yaml; by default that of the working folder
+    or its nearest parent, else that of the clone from which vcma is imported. model: folder of a trained or
+    exported model, by default the data set's. untrained: use no model but detector labels, scores and cues for
+    predicates. device: torch device, e.g. cuda:0. Raises InputError if something is missing or does not fit
+    together.
     """
     clone = PACKAGE.parent / CONFIG
     path = Path(config) if config else find_config(Path.cwd(), clone if clone.is_file() else None)
     project = load_project(path, dataset)
     if error := device_error(device):
-        raise InputError(error, None, "name a device that torch has, e.g. cpu")
+        raise InputError(error, None, "use a device that torch has, e.g. cpu")
     return pipeline_of(project, model_folder(project, model, untrained), device)
 
 
 def model_folder(project: Project, model: str | Path | None, untrained: bool) -> Path | None:
-    """Where the chosen model is, None without one; raises InputError if there is none, or both are asked for."""
+    """Return the folder of the chosen model, None if untrained.
+
+    Raises InputError if there is no trained model, or if both `model` and `untrained` are given.
+    """
     if untrained:
         if model is not None:
-            raise InputError("untrained uses no model", model, "leave one of the two out")
+            raise InputError("untrained cannot be combined with a model", model, "omit one of the two")
         return None
     folder = Path(model) if model is not None else project.artifacts / "model"
     if not is_file(folder / "model.json"):
@@ -93,7 +97,7 @@ def model_folder(project: Project, model: str | Path | None, untrained: bool) ->
 
 
 def pipeline_of(project: Project, model: Path | None, device: str) -> Pipeline:
-    """The pipeline with its detector and the model in a folder, or none; raises InputError if they do not fit."""
+    """Load a project's detector and a model (None: untrained); raises InputError if they do not fit together."""
     precision = project.section("detect_proposals")["precision"]
     detector = load_detector(project.detector, project.root, device, precision)
     pipeline = Pipeline(project, detector, model, device)
@@ -103,10 +107,10 @@ def pipeline_of(project: Project, model: Path | None, device: str) -> Pipeline:
 
 @dataclass(frozen=True, eq=False)
 class Pipeline:
-    """Grounds sentences in videos; `load` makes one.
+    """Grounds sentences in videos; created by `load`.
 
-    model: the folder of the trained model, None without one. changes: settings that replace the model's own, or
-    those of `untrained:` in pipeline.yaml.
+    model: folder of the trained model, None if untrained. changes: settings that replace the model's own, or those
+    of `untrained:` in pipeline.yaml.
     """
 
     project: Project
@@ -121,16 +125,16 @@ class Pipeline:
         return f"Pipeline({self.project.dataset!r} of {str(self.project.root)!r}, {model}{changes})"
 
     def prepare(self) -> None:
-        """Load what grounding needs now; raises InputError where the model is damaged or of another detector, or
-        the encoder is not usable."""
+        """Load all that grounding needs; raises InputError if the model is damaged or of another detector, or the
+        encoder is not usable."""
         _ = self._untrained if self.model is None else self._trained
         self.embedding_encoder()
 
     def with_settings(self, **changes: Any) -> Pipeline:
-        """The same pipeline with other weights in its E-step, e.g. beta=0.5; nothing is trained anew.
+        """Return the same pipeline with other settings of the E-step, e.g. beta=0.5, without training again.
 
-        beta, kappa, relation_prior, time, margin, throughout and refinements, which pipeline.yaml explains under
-        `train_em:`. Raises InputError for others, and for values that they cannot have.
+        changes: any of beta, kappa, relation_prior, time, margin, throughout and refinements, described under
+        `train_em:` in pipeline.yaml. Raises InputError for other names and for values out of range.
         """
         for name, value in changes.items():
             _check_setting(name, value)
@@ -146,13 +150,13 @@ class Pipeline:
         sentences: str | Sequence[str] = (),
         watch: Watch = unwatched,
     ) -> VideoTubes:
-        """The tubes of everything in a video that the detector knows, with their embeddings where answers read
-        those: what takes long, and serves many sentences.
+        """Detect all objects of the detector's classes in a video, link them into tubes, and embed the tubes if
+        answers need their embeddings.
 
-        video: a file, or frames uint8 [n, height, width, 3] RGB of which `fps` are shown a second.
-        sentences: what a detector that is prompted with words looks for; any other reads none of them. watch: shows
-        progress, e.g. `lambda items, total, what: tqdm(items, what, total)`. Raises InputError where the video
-        cannot be used.
+        This is the slow part; its result serves any number of sentences. video: a file, or frames uint8 [n, height,
+        width, 3], RGB, at `fps` frames per second. sentences: prompt of an open-vocabulary detector, ignored by any
+        other. watch: shows progress, e.g. `lambda items, total, what: tqdm(items, what, total)`. Raises InputError
+        if the video cannot be used.
         """
         pictures, sections, notes = open_video(video, fps), tube_sections(self.project), list[str]()
         threads = 0 if self.device == "cpu" else os.cpu_count() or 1
@@ -166,7 +170,7 @@ class Pipeline:
         return found
 
     def prompt_of(self, sentences: str | Sequence[str]) -> tuple[str, ...]:
-        """What a detector that is prompted with words looks for in a video of these sentences; else nothing."""
+        """Return the prompt of an open-vocabulary detector for these sentences; empty for any other detector."""
         if not self.detector.reads_sentences:
             return ()
         return prompt(_parsed(parse(sentences, self.project)))
@@ -179,10 +183,10 @@ class Pipeline:
         *,
         embeddings: str | Path | None = None,
     ) -> VideoTubes:
-        """A video with its tubes from an artifact: saved ones, a stage's, or another tracker's.
+        """Return a video with its tubes read from an artifact: saved ones, a stage's, or another tracker's.
 
-        embeddings: the artifact of their embeddings, if there is one; else they are made where answers read them.
-        Raises InputError where tubes or embeddings do not fit the video, each other, or the model.
+        embeddings: an artifact with the embeddings of these tubes; without it they are computed when needed. Raises
+        InputError if tubes or embeddings do not fit the video, each other, or the model.
         """
         tubes = Tubes.of(artifact.read(schemas.TUBES, Path(path)))
         if self.model is not None:
@@ -193,23 +197,23 @@ class Pipeline:
         return found
 
     def _fitting_encoder(self, embeddings: Embeddings, path: Path) -> Embeddings:
-        """The embeddings; raises InputError where answers read those of another encoder or context."""
+        """Return the embeddings; raises InputError if answers need those of another encoder or context."""
         if (encoder := self.embedding_encoder()) is not None:
             wanted = fingerprint(encoder.name, self.project.section("embed_tubes")["context"])
             if embeddings.encoder != wanted:
                 what = f"is by encoder {embeddings.encoder}, not {wanted}"
-                raise InputError(what, path, "leave the embeddings out, and they are made")
+                raise InputError(what, path, "omit the embeddings, which computes them")
         return embeddings
 
     def _fitting_model(self, tubes: Tubes, path: Path) -> Tubes:
-        """The tubes with their labels in the model's order; raises InputError where its features are others."""
+        """Return the tubes with labels in the model's order; InputError if it was trained on other features."""
         remedy = "ground them without a model, or train one on such tubes"
         if tubes.detector != self.detector.fingerprint:
-            what = f"are tubes of detector {tubes.detector}, the model reads those of {self.detector.fingerprint}"
+            what = f"are tubes of detector {tubes.detector}, the model needs those of {self.detector.fingerprint}"
             raise InputError(what, path, remedy)
         vocabulary = self._grounder_for(tubes).encoder.vocabulary
         if tubes.feature.shape[1] != vocabulary.feature:
-            what = f"has features of width {tubes.feature.shape[1]}, the model reads {vocabulary.feature}"
+            what = f"has features of width {tubes.feature.shape[1]}, the model needs {vocabulary.feature}"
             raise InputError(what, path, remedy)
         try:
             return tubes.with_labels(vocabulary.class_names, vocabulary.attribute_names)
@@ -217,9 +221,10 @@ class Pipeline:
             raise InputError(str(error), path, remedy) from error
 
     def ground(self, video: Video, sentences: str | Sequence[str], fps: float | None = None) -> list[Grounding]:
-        """The answer to each sentence. video: as in `find_tubes`, or what that returned.
+        """Ground each sentence in a video; returns an answer for each.
 
-        Raises InputError where the video cannot be used, or nothing was detected in it.
+        video: as in `find_tubes`, or its result. Raises InputError if the video cannot be used or nothing was
+        detected in it.
         """
         texts = _texts(sentences)
         found = video if isinstance(video, VideoTubes) else self.find_tubes(video, fps, sentences=texts)
@@ -242,13 +247,13 @@ class Pipeline:
         return grounder.in_clip(video.tubes, clip, _parsed(queries))
 
     def embedding_encoder(self) -> DualEncoder | None:
-        """The data set's region-text encoder, where answers read embeddings of tubes; else None."""
+        """Return the data set's region-text encoder if answers need embeddings of tubes, else None."""
         if self.project.encoder is None:
             return None
         if self.model is not None:
             reads = self._trained.encoder.region_text is not None
         else:
-            reads = bool(self._untrained[0].region_text_prior)
+            reads = self._untrained[0].reads_region_text
         from vcma.text.dual_encoder import cached_encoder
 
         return cached_encoder(self.project.encoder, self.device) if reads else None
@@ -261,8 +266,9 @@ class Pipeline:
         from vcma.text.region_text import RegionText
 
         (settings, max_frames), encoder = self._untrained, self.embedding_encoder()
-        region_text = RegionText(encoder, settings.prompts, tuple(tubes.common_classes)) if encoder else None
-        labels = label_encoder(tubes.common_classes, tubes.attribute_name, tubes.feature.shape[1], region_text)
+        names, relations = tuple(tubes.common_classes), settings.region_text_time > 0
+        region_text = RegionText(encoder, settings.prompts, names, relations) if encoder else None
+        labels = label_encoder(names, tubes.attribute_name, tubes.feature.shape[1], region_text)
         return Grounder.untrained(settings, max_frames, labels, self.device)
 
     @cached_property
@@ -283,25 +289,26 @@ class Pipeline:
 
     @cached_property
     def _untrained(self) -> tuple[UntrainedSettings, int]:
-        """The settings without a model, and the maximum number of frames of a clip."""
+        """The settings without a model and the maximum number of frames per clip."""
         from vcma.inference.untrained import settings_of
 
         settings, max_frames = settings_of(self.project.section("untrained"))
         return replace(settings, **self.changes), max_frames
 
     def _check_context(self, trained_with: str) -> None:
-        """Raise InputError where a model's embeddings were of crops with another context; empty: it has none."""
+        """Raise InputError if a model was trained on crops with another context; empty: it uses no encoder."""
         context = self.project.section("embed_tubes")["context"]
         if trained_with and trained_with != fingerprint(made_by(trained_with), context):
             share = trained_with.rpartition(" ")[2]
             what = f"the model was trained on crops with {share} of context, not {context:g}"
-            raise InputError(what, self.model, "set embed_tubes.context to what it was")
+            raise InputError(what, self.model, f"set embed_tubes.context to {share}")
 
 
 def parse(sentences: str | Iterable[str], project: Project | None = None) -> list[Query]:
-    """Sentences read: entities with their attributes, relations between them, and which entity is asked for.
+    """Parse sentences into entities with attributes, relations between them, and the entity to localise.
 
-    project: whose spaCy model, `parse_queries.model` of pipeline.yaml, by default the first installed.
+    project: its `parse_queries.model` in pipeline.yaml is the spaCy model (tagger and lemmatizer; the parse itself
+    is rule-based); without a project, the first one installed.
     """
     from vcma.parsing.parser import parse as read
 
@@ -310,7 +317,7 @@ def parse(sentences: str | Iterable[str], project: Project | None = None) -> lis
 
 
 def _parsed(queries: Iterable[Query]) -> list[Sentence]:
-    """Sentences that are searched in the whole of one video."""
+    """Return the sentences of these queries, to be grounded in a whole video."""
     return [Sentence.of(query, str(i), "", 0, -1) for i, query in enumerate(queries)]
 
 
@@ -318,17 +325,17 @@ def _texts(sentences: str | Iterable[str]) -> list[str]:
     texts = [sentences] if isinstance(sentences, str) else list(sentences)
     for i, text in enumerate(texts):
         if not isinstance(text, str):
-            raise InputError(f"sentence {i} is no text but {type(text).__name__}", None, "give str")
+            raise InputError(f"sentence {i} is not a str but {type(text).__name__}", None, "give str")
     return texts
 
 
 def _check_setting(name: str, value: Any) -> None:
-    """Raise InputError where a setting of the E-step may not be changed, or not to this value."""
+    """Raise InputError if a setting of the E-step cannot be changed, or not to this value."""
     from vcma.model.temporal_posterior import FAMILIES
 
     if name not in _CHANGEABLE:
-        remedy = f"{did_you_mean(name, _CHANGEABLE)}choose of {', '.join(_CHANGEABLE)}"
-        raise InputError(f"'{name}' is no setting that can be changed after training", None, remedy)
+        remedy = f"{did_you_mean(name, _CHANGEABLE)}choose from {', '.join(_CHANGEABLE)}"
+        raise InputError(f"'{name}' is not a setting that can be changed after training", None, remedy)
     if name == "time":
         if value not in FAMILIES:
             raise InputError(f"time: {value!r} is unknown", None, f"choose one of {', '.join(FAMILIES)}")
@@ -336,5 +343,5 @@ def _check_setting(name: str, value: Any) -> None:
     low, high = _RANGES[name]
     number = isinstance(value, int if isinstance(low, int) else int | float) and not isinstance(value, bool)
     if not (number and low <= value <= high and math.isfinite(value)):
-        what = f"{name}: {value!r} is no {'whole ' * isinstance(low, int)}number in its range"
-        raise InputError(what, None, f"see `train_em:` of {CONFIG}")
+        kind = "an integer" if isinstance(low, int) else "a number"
+        raise InputError(f"{name}: {value!r} is not {kind} in its range", None, f"see `train_em:` of {CONFIG}")

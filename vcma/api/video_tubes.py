@@ -1,4 +1,4 @@
-"""A video with the tubes that were found in it: what sentences are grounded in."""
+"""A video with its tubes, in which sentences are grounded."""
 
 from __future__ import annotations
 
@@ -28,21 +28,23 @@ if TYPE_CHECKING:
 
 
 class Watch(Protocol):
-    """Iterates over what long work goes through, of which there are at most `total`, and may show how far it is."""
+    """Progress callback: iterates over `items`, of which there are at most `total`; `what` names the work."""
 
     def __call__(self, items: Iterable, total: int, what: str) -> Iterable: ...
 
 
 def unwatched(items: Iterable, total: int, what: str) -> Iterable:
-    """Show nothing."""
+    """Iterate without showing progress."""
     return items
 
 
 @dataclass(frozen=True, eq=False)
 class VideoTubes:
-    """One video and its tubes; answers lie in native frames [begin, end), where something could be decoded.
+    """A video and its tubes.
 
-    pictures reads its frames; notes: what is odd of the video, in words; parameters: what the tubes were made with.
+    pictures: reads the video's frames. begin, end: native frames [begin, end) in which answers may lie, without
+    those at either end that could not be decoded. notes: irregularities of the video, in words. parameters: the
+    sections of pipeline.yaml that the tubes were made with.
     """
 
     pictures: Pictures
@@ -61,14 +63,14 @@ class VideoTubes:
         sections: Mapping[str, Mapping[str, Any]],
         notes: Iterable[str] = (),
     ) -> VideoTubes:
-        """From the tubes of sampled frames; sections: those of `tube_sections` they were made with.
+        """Build it from the tubes of sampled frames; sections: `tube_sections` that the tubes were made with.
 
-        Raises InputError where they are another video's.
+        Raises InputError if the tubes belong to another video.
         """
         length = len(pictures.timeline)
         if not len(tubes.frame) or tubes.frame[-1] >= length:
             last = f"up to frame {tubes.frame[-1]:,}" if len(tubes.frame) else "of no frame"
-            remedy = "name the video that they were found in"
+            remedy = "give the video that they were found in"
             raise InputError(f"has {length:,} frames, the tubes are {last}", str(pictures.path), remedy)
         begin, end = _searched(tubes.frame, pictures.timeline, sections["extract_frames"])
         return cls(pictures, tubes, begin, end, tuple(notes), sections)
@@ -82,60 +84,56 @@ class VideoTubes:
 
     @property
     def fps(self) -> float:
-        """Frames a second; an assumption where nothing tells them."""
+        """Frames per second; 25 if unknown."""
         return self.timeline.fps or ASSUMED_FPS
 
     def keep(self, embeddings: Embeddings) -> None:
-        """Keep embeddings of the tubes, so that `embedded_by` need not make them."""
+        """Store embeddings of the tubes, so that `embedded_by` need not compute them."""
         self._embeddings[embeddings.encoder] = embeddings
 
     def embedded_by(self, encoder: DualEncoder, project: Project) -> Embeddings:
-        """Return the embeddings of the tubes by a region-text encoder.
-
-        Unless they are kept, the video is decoded once more, and they are kept from then on.
-        """
+        """Return the tubes' embeddings by a region-text encoder; if none are stored, decode the video again."""
         key = fingerprint(encoder.name, project.section("embed_tubes")["context"])
         if key not in self._embeddings:
             frames = sampled_frames(self.pictures, project.section("extract_frames"))
             self.keep(Embeddings.of(embed(encoder, frames, self.tubes, **project.section("embed_tubes"))))
         return self._embeddings[key]
+        return self._embeddings[key]
 
     def save(self, path: str | Path) -> None:
-        """Write the tubes as an artifact, which `Pipeline.read_tubes` and `read_artifact` read."""
+        """Write the tubes as an artifact, readable by `Pipeline.read_tubes` and `read_artifact`."""
         artifact.write(schemas.TUBES, Path(path), self.tubes.columns(), self.parameters, {})
 
     def read(self, frames: Iterable[int]) -> list[np.ndarray]:
-        """Pictures of native frames, in ascending order, each once: uint8 [height, width, 3] RGB.
+        """Read native frames as images uint8 [height, width, 3], RGB, in ascending order without duplicates.
 
-        Those that cannot be decoded are left out. Raises InputError where the video has no such frame.
+        Frames that cannot be decoded are left out. Raises InputError if an index is out of range.
         """
         wanted = np.unique(np.fromiter(frames, np.int64))
         if len(wanted) and not 0 <= wanted[0] <= wanted[-1] < len(self.timeline):
-            what = (
-                f"has {len(self.timeline):,} frames, from 0 on, but {wanted[0]:,} to {wanted[-1]:,} are asked for"
-            )
+            what = f"has frames 0 to {len(self.timeline) - 1:,}, but {wanted[0]:,} to {wanted[-1]:,} were requested"
             raise InputError(what, str(self.pictures.path))
         return [np.ascontiguousarray(picture[..., ::-1]) for *_, picture in self.pictures.read(wanted)]
 
 
 def open_video(video: str | Path | np.ndarray, fps: float | None = None) -> Pictures:
-    """The frames of a video file, or of an array uint8 [n, height, width, 3] RGB shown `fps` a second.
+    """Open a video file, or an array uint8 [n, height, width, 3], RGB, of `fps` frames per second.
 
-    Raises InputError where there is no such video.
+    Raises InputError if the video is missing or invalid, or if fps does not go with it.
     """
     if not isinstance(video, str | Path):
         if fps is None:
-            raise InputError("nothing says how many are shown a second", "frames", "give fps")
+            raise InputError("have no frame rate", "frames", "give fps")
         return PictureArray(video, fps)
     if fps is not None:
-        raise InputError("has times of its own", video, "leave fps out: it belongs to frames in an array")
+        raise InputError("has times of its own", video, "omit fps, which is only for frames in an array")
     if not is_file(Path(video)):
         raise InputError("no such video", video, "check its path")
     return FrameReader(Path(video))
 
 
 def tube_sections(project: Project) -> dict[str, dict[str, Any]]:
-    """The sections of pipeline.yaml that decide the tubes of a video."""
+    """Return the sections of pipeline.yaml that determine the tubes of a video."""
     return {name: project.section(name) for name in ("extract_frames", "detect_proposals", "link_tubes")}
 
 
@@ -164,9 +162,9 @@ def find_tubes(
     threads: int = 0,
     watch: Watch = unwatched,
 ) -> Columns:
-    """Return the TUBES columns of a video from its FRAMES columns: regions found, and linked over time.
+    """Detect regions in a video's frames and link them over time; returns the TUBES columns.
 
-    sections: those of `tube_sections`. threads as in `propose`.
+    frames: the FRAMES columns. sections: as returned by `tube_sections`. threads: as in `propose`.
     """
     from vcma.detection.proposals import propose
     from vcma.linking.linker import link
@@ -186,9 +184,9 @@ def embed(
 
 
 def _searched(sampled: np.ndarray, timeline: Timeline, sampling: Mapping[str, Any]) -> tuple[int, int]:
-    """The native frames [begin, end) that answers may lie in: without what could not be decoded at either end.
+    """Return the native frames [begin, end) to search: without those at either end that could not be decoded.
 
-    sampled [n]: the sampled frames there are.
+    sampled [n]: native indices of the sampled frames that were decoded, ascending.
     """
     grid = time_grid([(0, -1)], timeline.elapsed, sampling["rate"], sampling["max_frames"])
     unseen = np.append(grid[grid > sampled[-1]], len(timeline))

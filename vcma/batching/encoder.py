@@ -54,7 +54,7 @@ class Encoder:
                 traits.add(s.traits(e))
             texts.update(p for _, p, _ in s.relations)
         if self.region_text is not None:
-            self.region_text.prepare({s.text(e) for s in sentences for e in range(len(s.heads))})
+            self.region_text.prepare(self._region_texts(sentences))
         _extend(self._static, texts, self.texts.embed)
         _extend(self._class, phrases, lambda new: class_weights(new, self.vocabulary.class_names))
         _extend(self._attribute, traits, lambda new: attribute_weights(new, self.vocabulary.attribute_names))
@@ -80,6 +80,25 @@ class Encoder:
             return np.zeros((len(sentence.heads), len(clip.tube)), np.float32)
         texts = (sentence.text(e) for e in range(len(sentence.heads)))
         return np.stack([self.region_text.log_agreement(text, clip.seen) for text in texts])
+
+    def _region_texts(self, sentences: Iterable[Sentence]) -> set[str]:
+        """The phrases of entities and, where the region-text encoder judges relations, of those."""
+        texts = {s.text(e) for s in sentences for e in range(len(s.heads))}
+        if self.region_text is None or not self.region_text.relations:
+            return texts
+        return texts | {s.relation_text(k) for s in sentences for k in range(len(s.relations))}
+
+    def relation_region_text(self, sentence: Sentence, relation: int, clip: Clip) -> Float[np.ndarray, "N T"]:
+        """How well the crops of each tube as the subject show a relation over time, in nats; 0 where they are not
+        judged, the mean of the others for a tube without crops."""
+        position = clip.crop_position
+        judges = self.region_text is not None and self.region_text.relations
+        if self.region_text is None or not judges or not len(clip.crops.tube):
+            return np.zeros(position.shape, np.float32)
+        subject = sentence.text(sentence.relations[relation][0])
+        shown = self.region_text.log_shown(sentence.relation_text(relation), subject, clip.crops.vector)
+        over_time = np.interp(position, np.arange(len(shown)), shown).astype(np.float32)
+        return np.where(np.isnan(position), shown.mean(), over_time)
 
     def class_agreement(self, sentence: Sentence, entity: int, clip: Clip) -> Float[np.ndarray, " N"]:
         """How far the class of each tube agrees with the head of one entity."""
@@ -119,17 +138,22 @@ class Encoder:
         flat = _Flat()
         for v, (clip, group) in enumerate(zip(clips, groups, strict=True)):
             for sentence in group:
-                self._add(flat, v, clip, sentence, padded["tube"].shape[1])
+                self._add(flat, v, clip, sentence, padded["present"].shape[1:], slots[v])
         given = [
             _thinned((labels or {}).get(s.sample, UNKNOWN), at)
             for group, at in zip(groups, slots, strict=True)
             for s in group
         ]
-        columns = padded | flat.arrays(padded["tube"].shape[1], self.texts.width)
+        _, N, T = padded["present"].shape
+        columns = padded | flat.arrays(N, T, self.texts.width)
         columns["labels"] = np.array(given, np.int64).reshape(-1, 3)
         return Batch(**{name: torch.from_numpy(values) for name, values in columns.items()})
 
-    def _add(self, flat: _Flat, v: int, clip: Clip, sentence: Sentence, N: int) -> None:
+    def _add(
+        self, flat: _Flat, v: int, clip: Clip, sentence: Sentence, shape: tuple[int, ...], at: np.ndarray
+    ) -> None:
+        """Add a sentence of clip number v; shape: N and T of the batch; at: the frames that are kept."""
+        N, _ = shape
         s, first = len(flat.sentence_clip), len(flat.entity_sentence)
         flat.sentence_clip.append(v)
         flat.target.append(first + sentence.target)
@@ -145,8 +169,10 @@ class Encoder:
             flat.entity_label.append(label[rank])
             flat.entity_region_text.append(region_text[rank])
             flat.phrase.append(" ".join(words))
-        for subject, predicate, other in sentence.relations:
-            static = self._static[predicate]
+        for k, (subject, predicate, other) in enumerate(sentence.relations):
+            static, shown = self._static[predicate], np.zeros(shape, np.float32)
+            shown[: len(clip.tube), : len(at)] = self.relation_region_text(sentence, k, clip)[:, at]
+            (flat.pairs_shown if other >= 0 else flat.actions_shown).append(shown)
             if other >= 0:
                 flat.pairs.append(
                     (s, first + subject, first + other, self._pair.get(predicate, -1), predicate, static)
@@ -214,8 +240,10 @@ class _Flat:
         self.phrase: list[str] = []
         self.pairs: list[tuple] = []
         self.actions: list[tuple] = []
+        self.pairs_shown: list[np.ndarray] = []
+        self.actions_shown: list[np.ndarray] = []
 
-    def arrays(self, N: int, width: int) -> dict[str, np.ndarray]:
+    def arrays(self, N: int, T: int, width: int) -> dict[str, np.ndarray]:
         longest = max((len(w) for w in self.entity_words), default=1)
         words = np.full((len(self.entity_words), max(longest, 1)), -1)
         for row, ids in enumerate(self.entity_words):
@@ -243,6 +271,8 @@ class _Flat:
             "pair_object": column(self.pairs, 2),
             "pair_predicate": column(self.pairs, 3),
             "pair_static": static(self.pairs),
+            "pair_region_text": np.array(self.pairs_shown, np.float32).reshape(-1, N, T),
+            "action_region_text": np.array(self.actions_shown, np.float32).reshape(-1, N, T),
             "pair_cue": cues([row[-2] for row in self.pairs], PAIR_CUES, PAIR_FEATURES),
             "action_sentence": column(self.actions, 0),
             "action_subject": column(self.actions, 1),

@@ -1,4 +1,4 @@
-"""Batches on their way to a device: a GPU need not wait while the next one is put together."""
+"""Batches on their way to a device, which need not wait while the next one is put together."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ _AHEAD = 2  # batches made ahead of the one in use
 
 
 def on_device(batches: Iterable[Batch], device: str) -> Iterator[Batch]:
-    """The batches on a device, in order; for a GPU they are made ahead in a thread, in memory it copies from."""
-    if device == "cpu":
-        yield from (batch.to(device) for batch in batches)
-    else:
-        yield from (batch.to(device) for batch in ahead(batch.pinned() for batch in batches))
+    """The batches on a device, in order; made ahead in a thread, for a GPU in memory that it copies from."""
+    staged = ahead(batches if device == "cpu" else (batch.pinned() for batch in batches))
+    yield from (batch.to(device) for batch in staged)
 
 
 def ahead(items: Iterable[Item]) -> Iterator[Item]:

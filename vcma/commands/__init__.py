@@ -1,1 +1,1 @@
-"""The commands of `vcma`: what is not a stage of the pipeline."""
+"""The subcommands of `vcma`; the stages of the pipeline are in stages/."""

@@ -1,4 +1,4 @@
-"""`vcma ablate`: the paper's figure of hyper-parameters and the table of ablations, on one data set."""
+"""`vcma ablate`: run the ablations and hyper-parameter sweeps (the paper's figure 1) on one data set."""
 
 from __future__ import annotations
 
@@ -23,12 +23,18 @@ from vcma.pipeline.project import Project
     context_settings={"default_map": {"dataset": "demo_full"}, "show_default": True},
 )
 @with_project
-@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Training seeds of each run.")
-@click.option("--only", multiple=True, help="Only these variants (em with all of its sweep).")
-@click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Runs at once, a core each.")
-@click.option("--out", type=click.Path(path_type=Path), help="Where the table and figures go: results/<dataset>.")
+@click.option(
+    "--seeds", type=click.IntRange(1), default=3, show_default=True, help="Number of training seeds of each run."
+)
+@click.option("--only", multiple=True, help="Run only this variant (em includes its sweeps); may be repeated.")
+@click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Parallel runs, one core each.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Output folder of the tables and figures.  [default: results/<dataset>]",
+)
 def ablate_command(project: Project, seeds: int, only: tuple[str, ...], jobs: int, out: Path | None) -> None:
-    """Sweep alpha and beta and run every ablation; draw the figure, print the table with intervals."""
+    """Sweep alpha and beta and run all ablations; draw the figures and print the table with intervals."""
     from vcma.report.ablation import ablation_figure, write_sweeps
     from vcma.report.rounds import rounds_figure, rounds_table
 
@@ -38,7 +44,7 @@ def ablate_command(project: Project, seeds: int, only: tuple[str, ...], jobs: in
     specs = run_specs(train_em, project.section("untrained"), alpha, range(seeds), has_encoder)
     variants = dict.fromkeys(spec.variant for spec in specs)
     if unknown := sorted(set(only) - set(variants)):
-        raise click.UsageError(f"no variant {', '.join(unknown)}; there are {', '.join(variants)}")
+        raise click.UsageError(f"no variant {', '.join(unknown)}; choose from {', '.join(variants)}")
     results = make_runs(project, [spec for spec in specs if not only or spec.variant in only], jobs)
     folder = out or project.root / "results" / project.dataset
     truths = {split: artifact.read(schemas.TRUTH, project.artifacts / f"truth_{split}.h5") for split in SPLITS}
@@ -57,9 +63,9 @@ def ablate_command(project: Project, seeds: int, only: tuple[str, ...], jobs: in
 
 
 def _check_inputs(project: Project) -> None:
-    """Raise InputError where a stage has not yet made what the runs read."""
+    """Raise InputError if an artifact that the runs read does not exist yet."""
     embeddings = ["embeddings"] if project.encoder else []
     for name in ("samples.h5", "queries.h5", "tubes", *embeddings, "truth_train.h5"):
         if not (project.artifacts / name).exists():
             remedy = f"run the stages with --dataset {project.dataset}, or make ablation for demo_full"
-            raise InputError("is not there yet", project.artifacts / name, remedy)
+            raise InputError("does not exist yet", project.artifacts / name, remedy)

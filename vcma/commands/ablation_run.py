@@ -70,8 +70,9 @@ def make_run(spec: RunSpec, root: Path, artifacts: Path, tubes: Path, encoder: P
     and split (one training may score several variants), and under `extra` history and calibration."""
     start = time.perf_counter()
     texts, prompts = spec.settings["text"], spec.settings["prompts"]
-    seeing = encoder if spec.reads_region_text else None
-    training = _training_set(artifacts, tubes, int(spec.settings["max_frames"]), texts, root, seeing, prompts)
+    seeing, relations = encoder if spec.reads_region_text else None, spec.settings["region_text_time"] > 0
+    frames = int(spec.settings["max_frames"])
+    training = _training_set(artifacts, tubes, frames, texts, root, seeing, prompts, relations)
     truth = {split: artifact.read(schemas.TRUTH, artifacts / f"truth_{split}.h5") for split in SPLITS}
     data = _Data(training, truth, {split: training.validation(split, truth[split], "cpu") for split in SPLITS})
     answers, extra = _answers(spec, data, artifacts)
@@ -85,13 +86,20 @@ def make_run(spec: RunSpec, root: Path, artifacts: Path, tubes: Path, encoder: P
 
 @lru_cache(maxsize=1)
 def _training_set(
-    artifacts: Path, tubes: Path, max_frames: int, text: str, root: Path, encoder: Path | None, prompts: str
+    artifacts: Path,
+    tubes: Path,
+    max_frames: int,
+    text: str,
+    root: Path,
+    encoder: Path | None,
+    prompts: str,
+    relations: bool,
 ) -> TrainingSet:
     from vcma.text.features import text_features
     from vcma.training.training_set import TrainingSet
 
     seeing = cached_encoder(encoder) if encoder else None
-    return TrainingSet.load(artifacts, tubes, max_frames, text_features(text, root), seeing, prompts)
+    return TrainingSet.load(artifacts, tubes, max_frames, text_features(text, root), seeing, prompts, relations)
 
 
 def _answers(spec: RunSpec, data: _Data, artifacts: Path) -> tuple[dict[str, AnswersBySplit], dict[str, Any]]:

@@ -51,7 +51,7 @@ class RunSpec:
 
     @property
     def reads_region_text(self) -> bool:
-        return bool(self.settings["region_text_prior"])
+        return bool(self.settings["region_text_prior"] or self.settings["region_text_time"])
 
     @property
     def beta(self) -> float:
@@ -67,7 +67,7 @@ def run_specs(
     has a region-text encoder, for the variants that read it.
     """
     specs = []
-    without, region_text = {"region_text_prior": 0.0}, REGION_TEXT if encoder else {}
+    without, region_text = {"region_text_prior": 0.0, "region_text_time": 0.0}, REGION_TEXT if encoder else {}
     for seed in seeds:
         full = {**train_em, **SHORT, "seed": seed}
         specs += [RunSpec(name, alpha, seed, {**full, **changes}) for name, changes in region_text.items()]

@@ -1,6 +1,6 @@
-"""`vcma check`, the data doctor: what is wrong with a data set, and what it will take on disk.
+"""`vcma check`: validate a data set before running the pipeline, and estimate the size of its artifacts.
 
-A table of all findings is written, a summary printed; `--fix-index` makes of what blocks a list of what to skip.
+All findings are written to a table and summarised on stdout; `--fix-index` writes the blocking ones to a skip list.
 """
 
 from __future__ import annotations
@@ -36,16 +36,22 @@ from vcma.pipeline.workers import can_have_workers
     type=click.IntRange(min=1),
     default=lambda: os.cpu_count() or 1,
     show_default="all cores",
-    help="Worker processes over videos.",
+    help="Number of worker processes, one video each.",
 )
-@click.option("--decode", is_flag=True, help="Decode every frame, to find damage inside of videos; slow.")
-@click.option("--table", type=click.Path(path_type=Path), help="Where the table goes (tab-separated).")
-@click.option("--fix-index", is_flag=True, help=f"Write data/<dataset>/{SKIP_FILE}, which index_dataset honours.")
-@click.option("--estimate", "only_estimate", is_flag=True, help="Only say what the artifacts will take on disk.")
+@click.option("--decode", is_flag=True, help="Decode every frame, to find damage inside videos; slow.")
+@click.option(
+    "--table",
+    type=click.Path(path_type=Path),
+    help="File for the table of findings, tab-separated.  [default: artifacts/<dataset>/check.tsv]",
+)
+@click.option(
+    "--fix-index", is_flag=True, help=f"Write the skip list data/<dataset>/{SKIP_FILE} for index_dataset."
+)
+@click.option("--estimate", "only_estimate", is_flag=True, help="Only estimate the disk space of the artifacts.")
 def check_command(
     project: Project, jobs: int, decode: bool, table: Path | None, fix_index: bool, only_estimate: bool
 ) -> None:
-    """Examine the chosen data set and its detector before hours of work; exit code 1 if anything cannot be used."""
+    """Check the chosen data set, its detector and the parameters; exit code 1 if anything is unusable."""
     form, skip_file = format_of(project.block), project.data / SKIP_FILE
     if only_estimate:
         entries = ENTRY_READERS[form](project.data, project.block, ())
@@ -69,15 +75,15 @@ def check_command(
     left_out = read_skip_list(skip_file)
     blocking = [f for f in found if f.blocks and f.id not in left_out]
     if left_out:
-        click.echo(f"check: {len(left_out):,} are left out by {skip_file}", err=True)
+        click.echo(f"check: {len(left_out):,} ids are skipped by {skip_file}", err=True)
     _print_remaining(remaining(ENTRY_READERS[form](project.data, project.block, ()), left_out))
     if skip_list(blocking):
-        click.echo("check: --fix-index writes a list that leaves out what blocks", err=True)
+        click.echo("check: --fix-index writes the blocking items to a skip list", err=True)
     raise click.exceptions.Exit(int(bool(blocking)))
 
 
 def _check_detector(project: Project) -> Iterator[Finding]:
-    """Build the detector as detect_proposals will, after hours of extraction; weights by URL are left unfetched."""
+    """Load the detector as detect_proposals does, to find errors early; weights given by URL are not downloaded."""
     settings = project.detector
     if not settings or "://" in (settings.get("weights") or "://"):
         return
@@ -88,7 +94,7 @@ def _check_detector(project: Project) -> Iterator[Finding]:
 
 
 def _write_table(findings: Iterable[Finding], path: Path) -> list[Finding]:
-    """Write the table row by row beside its place and put it there when complete; returns its rows."""
+    """Write the table row by row to a partial file, which takes its place when complete; returns the findings."""
     kept = []
     with (
         storage.replacing(path) as partial,
@@ -103,7 +109,7 @@ def _write_table(findings: Iterable[Finding], path: Path) -> list[Finding]:
 
 
 def _print_summary(findings: Sequence[Finding], table: Path) -> None:
-    """How many findings of each kind there are, what blocks first, with an example each."""
+    """Print the number of findings of each kind with an example, blocking kinds first."""
     counts = Counter(f.kind for f in findings)
     first = {f.kind: f for f in reversed(findings)}
     for kind, n in sorted(counts.items(), key=lambda item: (not first[item[0]].blocks, -item[1])):
@@ -111,7 +117,7 @@ def _print_summary(findings: Sequence[Finding], table: Path) -> None:
         example = f"{first[kind].id} {first[kind].detail}".strip()
         click.echo(f"{n:>9,}  {'blocks' if first[kind].blocks else 'note':6}  {kind}: {meaning}; e.g. {example}")
     if not findings:
-        click.echo("nothing wrong found")
+        click.echo("no problems found")
     blocking = sum(f.blocks for f in findings)
     click.echo(f"check: {len(findings):,} findings, {blocking:,} blocking -> {table}", err=True)
 
@@ -128,5 +134,5 @@ def _print_remaining(entries: Iterable[Entry]) -> None:
 def _print_disk_use(artifacts: Sequence[DiskUse]) -> None:
     for name, files, size in artifacts:
         click.echo(f"{name:17} {files:>9,} files {size / 1e6:>12,.1f} MB")
-    click.echo(f"{'together':17} {sum(f.files for f in artifacts):>9,} files ", nl=False)
+    click.echo(f"{'total':17} {sum(f.files for f in artifacts):>9,} files ", nl=False)
     click.echo(f"{sum(f.bytes for f in artifacts) / 1e6:>12,.1f} MB")

@@ -1,4 +1,4 @@
-"""What annotations alone show: sentences, spans and boxes of an entry, and the number of sentences of a split."""
+"""Checks that need only annotations: sentences, spans and boxes of an entry, number of sentences of a split."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from vcma.commands.findings import Finding
 from vcma.datasets.entries import AnnotatedTube, Entry, Video
 from vcma.datasets.sizes import published_counts
 
-_SHARE = 10  # less than one tenth of a published split is no copy of it
+_SHARE = 10  # a split with less than 1/10 of the published sentences is not taken for a copy of that data set
 
 
 def check_entry(form: str, entry: Entry, first_ids: dict[tuple, str]) -> Iterator[Finding]:
-    """What one entry shows.
+    """Yield the findings about one entry.
 
-    first_ids: the id of the first entry with a sentence, segment and span; this one is added where it is the first.
+    first_ids: (split, video, segment, span, sentence) -> id of the first entry with them; updated with this entry.
     """
     if not entry.sentence.strip():
         yield Finding("empty sentence", entry.split, entry.id, "")
@@ -39,16 +39,16 @@ def _why_evaluators_drop(form: str, entry: Entry, span: tuple[int, int]) -> str:
     last = entry.segment[1] - 1
     if form == "hcstvg" and span[1] > entry.video.frames:
         return f"boxes up to frame {span[1]} of {entry.video.frames}"
-    # STCAT wants a box for each frame up to the inclusive end, but clamps boxes and span by different limits.
+    # STCAT requires a box for each frame up to the inclusive end, but clamps boxes and span to different limits.
     if form == "vidstg" and min(span[1], entry.video.frames - 1) != min(span[1], last):
         return f"span ends at {span[1]}, its segment at {last}"
     if entry.video.fps < 5:
-        return f"{entry.video.fps:g} frames a second are below TubeDETR's 5"
+        return f"{entry.video.fps:g} frames per second, below TubeDETR's 5"
     return ""
 
 
 def check_boxes(sample: str, split: str, truth: AnnotatedTube, video: Video) -> Iterator[Finding]:
-    """True boxes that nothing meets, those that leave the picture by a pixel or more, and frames without one."""
+    """Yield findings about empty true boxes, boxes a pixel or more outside the frame, and frames without a box."""
     known = video.width > 0 and video.height > 0
     inside = clip(truth.box, video.width, video.height) if known else truth.box
     empty = area(truth.box) == 0
@@ -77,7 +77,7 @@ def check_boxes(sample: str, split: str, truth: AnnotatedTube, video: Video) -> 
 
 
 def compare_counts(form: str, block: Mapping[str, Any], counts: Counter) -> Iterator[Finding]:
-    """Sentences of each split beside the published numbers of the format's data set that fits best.
+    """Compare the number of sentences of each split with the published data set of the format that fits best.
 
     counts: number of entries by (split, query type).
     """
@@ -87,7 +87,7 @@ def compare_counts(form: str, block: Mapping[str, Any], counts: Counter) -> Iter
 
 
 def _count_differences(name: str, splits: Mapping, block: Mapping[str, Any], counts: Counter) -> Iterator[Finding]:
-    """Numbers that differ; a split with less than a tenth of the sentences is another data set of that format."""
+    """Yield counts that differ from the published ones; splits of less than a tenth of the size are ignored."""
     carved = "val" in block["splits"] and not block["splits"]["val"] and "val" not in splits
     for split, published in splits.items():
         parts = ("train", "val") if carved and split == "train" else (split,)

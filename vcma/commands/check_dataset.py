@@ -1,7 +1,7 @@
-"""Everything wrong with a data set, found before hours of work.
+"""Find all problems of a data set before the pipeline runs.
 
-First the annotation files are read, then videos (and VidOR's boxes) are looked at in parallel; findings come one
-by one as they are made. The truth of the train split is not looked at, here as elsewhere.
+First the annotation files are read, then videos (and VidOR's boxes) are examined in parallel; findings are yielded
+as they are made. The ground truth of the train split is never read, unless the data set says `train_truth: true`.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def check_dataset(
     decode: bool = False,
     progress: Progress = lambda items, total: items,
 ) -> Iterator[Finding]:
-    """Everything wrong with a data set, the annotations' findings first; the order does not depend on `jobs`.
+    """Yield the findings about a data set, those of the annotations first; the order does not depend on `jobs`.
 
-    decode: decode every frame instead of only unpacking the container. progress may show how many videos are done.
-    Raises InputError where a file or folder as such is missing.
+    decode: decode every frame instead of only reading the container's packets. progress: wraps the iteration over
+    videos with a progress bar. Raises InputError if an annotation file or a folder is missing.
     """
     folder = VideoFolder(video_root(block, project_root))
     vidor = VidorFolder(root_folder(block, "boxes", project_root)) if block.get("boxes") else None
@@ -62,7 +62,7 @@ def check_dataset(
 def _add_to_its_video(
     entry: Entry, videos: dict[str, VideoToCheck], vidor: VidorFolder | None
 ) -> Iterator[Finding]:
-    """Put an entry with its video, which its first entry makes; a finding if that one said otherwise of it."""
+    """Add an entry to its video, created with its first entry; yields a finding if their facts about it differ."""
     video = videos.setdefault(entry.video.id, VideoToCheck(entry.video, entry.file, entry.path, entry.split))
     if video.video != entry.video:
         detail = f"{astuple(entry.video)[1:]}, elsewhere {astuple(video.video)[1:]}"
@@ -80,5 +80,5 @@ def _empty_splits(counts: Counter, usable: Counter) -> Iterator[Finding]:
                 SPLIT_EMPTY,
                 split,
                 split,
-                f"none of {n:,} sentences is left; see `splits:`, `files:` and {SKIP_FILE}",
+                f"none of {n:,} sentences can be used; see `splits:`, `files:` and {SKIP_FILE}",
             )

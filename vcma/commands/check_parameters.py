@@ -1,4 +1,4 @@
-"""Whether every stage can use what pipeline.yaml gives it, tried before hours of the stages in front of it."""
+"""Check that every stage accepts its values in pipeline.yaml, before earlier stages run for hours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STAGES = Path(vcma.__file__).parents[1] / "stages"
 
 
 def check_parameters(project: Project) -> Iterator[Finding]:
-    """A finding for each stage whose section of pipeline.yaml it would end with."""
+    """Yield a finding for each stage that would fail because of its section of pipeline.yaml."""
     for file in sorted(_STAGES.glob("*.py")):
         try:
             _stage(file).try_parameters(project)
@@ -30,14 +30,14 @@ def check_parameters(project: Project) -> Iterator[Finding]:
 
 
 def try_sections(project: Project, names: Iterable[str]) -> None:
-    """Raise InputError or click.UsageError where a stage's section of pipeline.yaml has a value it cannot use."""
+    """Raise InputError or click.UsageError if a stage's section of pipeline.yaml has an unusable value."""
     for name in names:
-        if (file := _STAGES / f"{name}.py").is_file():  # a library installed alone has none
+        if (file := _STAGES / f"{name}.py").is_file():  # a library installed without the repository has none
             _stage(file).try_parameters(project)
 
 
 def _stage(file: Path) -> StageCommand:
-    """The command of a stage; stages are scripts beside the library, which nothing imports."""
+    """Return the command of a stage; stages are scripts next to the library and not importable modules."""
     spec = spec_from_file_location(f"stages.{file.stem}", file)
     assert spec and spec.loader
     module = module_from_spec(spec)
@@ -77,7 +77,7 @@ def _region_text_encoder(project: Project) -> None:
         DualEncoder(project.encoder)
 
 
-# What a stage's options alone do not show: files and packages that a value names.
+# Checks beyond the types of a stage's options: the files and packages that a value refers to.
 _DEEPER: dict[str, Callable[[Project], None]] = {
     "embed_tubes": _region_text_encoder,
     "ground_queries": _untrained,

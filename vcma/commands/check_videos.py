@@ -1,4 +1,4 @@
-"""What videos and VidOR's boxes show beside what the annotations say of them; videos are examined in parallel."""
+"""Compare videos and VidOR's boxes with the annotations; videos are examined in parallel."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Progress = Callable[
 
 @dataclass
 class VideoToCheck:
-    """One video with what is needed to examine it in a worker.
+    """One video with all that a worker needs to examine it.
 
-    file and path as in Entry, until `check_videos` puts in path where the file is found; entries: those with
-    truth; vidor_file: VidOR's annotation of the video.
+    file and path: as in Entry; `check_videos` sets path to the file it finds. entries: the entries with ground
+    truth. vidor_file: VidOR's annotation file of the video.
     """
 
     video: Video
@@ -41,9 +41,9 @@ class VideoToCheck:
 def check_videos(
     videos: Sequence[VideoToCheck], folder: VideoFolder, vidor: bool, jobs: int, decode: bool, progress: Progress
 ) -> Iterator[Finding]:
-    """The findings about every video and, with VidOR's boxes, about the true boxes of its entries.
+    """Yield the findings about every video and, with VidOR's boxes, about the true boxes of its entries.
 
-    decode: decode every frame instead of only unpacking the container.
+    decode: decode every frame instead of only reading the container's packets.
     """
     work = [(replace(v, path=_find(folder, v)), folder.root, vidor, decode) for v in videos]
     if jobs == 1 or len(videos) < 2:
@@ -51,7 +51,7 @@ def check_videos(
     else:
         import joblib
 
-        # One native thread a worker: two pools of threads on the same cores can be ten times slower than one.
+        # One native thread per worker: two thread pools on the same cores can be ten times slower than one.
         with joblib.parallel_config("loky", inner_max_num_threads=1):
             parallel = joblib.Parallel(n_jobs=jobs, return_as="generator")
             results = parallel(joblib.delayed(_check_video)(*item) for item in work)
@@ -98,7 +98,7 @@ def _check_vidor_boxes(video: VideoToCheck, tracks: Tracks) -> Iterator[Finding]
 
 
 def _check_video_file(video: VideoToCheck, path: Path, decode: bool) -> Iterator[Finding]:
-    """What the file says beside what the annotation says; 0 in either is unknown. Raises UnusableError."""
+    """Yield differences between a video file and its annotation (0: unknown); UnusableError if it is unusable."""
     annotated = video.video
     try:
         timeline = read_timeline(path)

@@ -1,4 +1,4 @@
-"""Contact sheets: frames, proposals, tubes, a prediction or true boxes of an artifact, drawn as one picture."""
+"""Contact sheets: draw an artifact's frames, proposals, tubes, prediction or true boxes as one image."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from vcma.records.columns import Columns, rows
 from vcma.records.tubes import Tubes
 from vcma.report.palette import PALETTE
 
-_COLUMNS = 4  # pictures side by side
+_COLUMNS = 4  # frames side by side
 
 
 def draw_contact_sheet(path: Path, png: Path, sample: str | None, count: int) -> str:
-    """Draw an artifact as a contact sheet, a .png or .jpg; returns what it is.
+    """Draw an artifact as a contact sheet, a .png or .jpg; returns a description of what was drawn.
 
-    Of frames, proposals, tubes and one prediction the frames with boxes and ids; of truth the chosen sample, or
-    `count` at random (always the same), as strips with their sentence and true boxes. sample: an id, a sentence or
-    a part that no other sentence has. Frames and sentences are looked up beside the artifact, where the pipeline
-    puts them. Raises InputError where there is nothing to draw or no such file to draw to.
+    For frames, proposals, tubes and one prediction, frames are drawn with boxes and labels. For truth, the chosen
+    sample or `count` random ones (always the same) are drawn as strips with sentence and true boxes. sample: an id,
+    a sentence, or a part of a sentence that no other has. Frames and sentences are read from the artifact's folder,
+    where the pipeline stores them. Raises InputError if there is nothing to draw or `png` cannot be written.
     """
     if png.suffix.lower() not in (".png", *JPEG_SUFFIXES):
-        raise InputError("ends in neither .png nor .jpg", png, "name the picture so")
+        raise InputError("ends in neither .png nor .jpg", png, "use one of these suffixes")
     if png.is_dir():
-        raise InputError("is a folder", png, "name a picture in it")
+        raise InputError("is a folder", png, "give a file in it")
     schema = artifact.schema_of(path)
     if schema is schemas.PREDICTIONS:
         return _draw_prediction(path, png, sample)
@@ -38,14 +38,14 @@ def draw_contact_sheet(path: Path, png: Path, sample: str | None, count: int) ->
         return _draw_truth(path, png, sample, count)
     if schema not in (schemas.FRAMES, schemas.PROPOSALS, schemas.TUBES):
         remedy = "draw frames, proposals, tubes, truth or predictions"
-        raise InputError(f"{schema.tag} holds no pictures", path, remedy)
+        raise InputError(f"{schema.tag} artifacts cannot be drawn", path, remedy)
     if sample:
         raise InputError(f"{schema.tag} has no samples to choose from", path, "leave out --sentence")
     return _draw_video(schema, path, png)
 
 
 def _draw_video(schema: Schema, path: Path, png: Path) -> str:
-    """Up to 20 frames of a video's frames, proposals or tubes."""
+    """Draw up to 20 frames of a video with its proposals or tubes, if given."""
     data = artifact.read(schema, path)
     frames = data
     if schema is not schemas.FRAMES:
@@ -65,13 +65,13 @@ def _read_frames(artifacts: Path, video: str) -> Columns:
 
 
 def _evenly_spaced(frames: Columns, boxes: dict[int, list[DrawnBox]], count: int) -> list[np.ndarray]:
-    """Up to `count` frames of a video with their boxes by native frame."""
+    """Return up to `count` evenly spaced frames with their boxes; boxes: by native frame."""
     shown = np.unique(np.linspace(0, len(frames["frame"]) - 1, count).astype(int))
     return [annotated_frame(frames, row, boxes.get(int(frames["frame"][row]), [])) for row in shown]
 
 
 def _proposal_boxes(proposals: Columns) -> dict[int, list[DrawnBox]]:
-    """The regions of each frame with their best class and score."""
+    """Return the regions of each frame, labelled with their best class and score."""
     found: dict[int, list[DrawnBox]] = {}
     frames = np.repeat(proposals["frame"], np.diff(proposals["box_offset"]))
     best = proposals["class_prob"].argmax(1) if len(frames) else []
@@ -83,7 +83,7 @@ def _proposal_boxes(proposals: Columns) -> dict[int, list[DrawnBox]]:
 
 
 def _tube_boxes(tubes: Tubes) -> dict[int, list[DrawnBox]]:
-    """The boxes of each frame with their tube's number and class; `~` marks an interpolated one."""
+    """Return the boxes of each frame, labelled with their tube's number and class; `~` marks interpolated boxes."""
     found: dict[int, list[DrawnBox]] = {}
     for tube in range(len(tubes)):
         for i in range(*tubes.point_offset[tube : tube + 2]):
@@ -94,17 +94,17 @@ def _tube_boxes(tubes: Tubes) -> dict[int, list[DrawnBox]]:
 
 
 def _draw_prediction(path: Path, png: Path, sample: str | None) -> str:
-    """Up to 12 frames of a sample's video, the predicted tube in those of the predicted span."""
+    """Draw up to 12 frames of a sample's video, with the predicted tube during the predicted span."""
     data = artifact.read(schemas.PREDICTIONS, path)
     if not len(data["sample"]):
-        raise InputError("no prediction", path, "ground again: python stages/ground_queries.py")
+        raise InputError("has no prediction", path, "ground again: python stages/ground_queries.py")
     row = sample_row(sample, data["sample"], sentences_beside(path)) if sample else 0
     video = data["video"][row]
     frames = _read_frames(path.parent, video)
     tubes = Tubes.of(artifact.read(schemas.TUBES, video_file(path.parent / "tubes", video)))
     begin, end, tube = (int(data[column][row]) for column in ("span_begin", "span_end", "tube"))
     if tube >= len(tubes):
-        raise InputError(f"names tube {tube}, its video has {len(tubes)}", path, "ground again")
+        raise InputError(f"refers to tube {tube}, its video has {len(tubes)}", path, "ground again")
     boxes: dict[int, list[DrawnBox]] = {}
     if tube >= 0:
         for frame, box in zip(*tubes.points(tube), strict=True):
@@ -118,10 +118,10 @@ def _draw_prediction(path: Path, png: Path, sample: str | None) -> str:
 
 
 def _draw_truth(path: Path, png: Path, sample: str | None, count: int) -> str:
-    """A strip for the chosen sample, or for `count` at random."""
+    """Draw a strip for the chosen sample, or for `count` random ones."""
     truth = artifact.read(schemas.TRUTH, path)
     if not len(truth["sample"]):
-        raise InputError("nothing is annotated in this split", path, "draw predictions")
+        raise InputError("has no annotated sample", path, "draw predictions")
     sentences = sentences_beside(path)
     shown = np.random.default_rng(0).permutation(len(truth["sample"]))[: max(count, 1)].tolist()
     if sample:
@@ -132,7 +132,7 @@ def _draw_truth(path: Path, png: Path, sample: str | None, count: int) -> str:
 
 
 def _truth_strip(truth: Columns, row: int, sentences: dict[str, str], artifacts: Path) -> np.ndarray:
-    """A sample's sentence above a frame before its true span, four in it with the true box, and one after it."""
+    """Draw a sample's sentence above a frame before its true span, four within it with true boxes, one after."""
     name, begin, end = truth["sample"][row], int(truth["span_begin"][row]), int(truth["span_end"][row])
     frames = _read_frames(artifacts, truth["video"][row])
     own = rows(truth["box_offset"], row)

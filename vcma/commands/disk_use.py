@@ -1,4 +1,4 @@
-"""What a data set's artifacts will take on disk, estimated from its annotations and the parameters alone."""
+"""Estimate the disk space of a data set's artifacts from its annotations and the parameters."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from vcma.errors import InputError
 from vcma.pipeline.project import Project
 from vcma.video.sampling import time_grid
 
-_FILE_OVERHEAD = 30_000  # bytes of an HDF5 file that are no data
-# Bytes of JPEG a pixel by quality, measured on two home videos of 640 x 480 and 640 x 362 pixels.
+_FILE_OVERHEAD = 30_000  # bytes of an HDF5 file besides its data
+# JPEG bytes per pixel by quality, measured on two home videos of 640 x 480 and 640 x 362 pixels.
 _JPEG_BYTES = ((30, 50, 75, 85, 90, 95, 100), (0.08, 0.11, 0.16, 0.21, 0.26, 0.37, 0.67))
 
 
 class DiskUse(NamedTuple):
-    """What one artifact of a data set will take: number of files, and bytes on disk."""
+    """Estimated number of files and bytes of one kind of artifact."""
 
     artifact: str
     files: int
@@ -30,8 +30,11 @@ class DiskUse(NamedTuple):
 
 @dataclass(frozen=True)
 class StorageParameters:
-    """The parameters that decide how much is stored: sampled frames a second and at most a video, longest side in
-    px and JPEG quality; regions a frame with their features, classes and attributes; tubes a video."""
+    """The parameters that determine the size of artifacts.
+
+    rate: sampled frames per second; max_frames: maximum per video; max_side: longest side of a frame, px; quality:
+    of JPEG; proposals: regions per frame; features, classes, attributes: their dimensions; tubes: per video.
+    """
 
     rate: float
     max_frames: int
@@ -45,9 +48,9 @@ class StorageParameters:
 
 
 def estimate_disk_use(entries: Iterable[Entry | UnusableEntry], parameters: StorageParameters) -> list[DiskUse]:
-    """What a data set will take on disk, artifact by artifact, before it is made: an upper bound but for JPEG.
+    """Estimate the disk space of a data set's artifacts; all but the JPEG frames are upper bounds.
 
-    A video of unknown length counts as 30 s of 640 x 480 pixels at 30 fps.
+    A video of unknown size or length counts as 30 s of 640 x 480 pixels at 30 fps.
     """
     p, dataset = parameters, _count(entries)
     grids = {
@@ -72,7 +75,7 @@ def estimate_disk_use(entries: Iterable[Entry | UnusableEntry], parameters: Stor
 
 @dataclass
 class _Counts:
-    """What of a data set decides its size; test_frames: frames of the segments of the test split, per sentence."""
+    """The facts of a data set that determine its size; test_frames: summed over the test split's sentences."""
 
     videos: dict[str, Video] = field(default_factory=dict)
     segments: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
@@ -105,9 +108,10 @@ def _pixels(video: Video, max_side: int) -> float:
 
 
 def storage_parameters(project: Project) -> StorageParameters:
-    """Those of a project's parameters and detector; raises InputError if a key is missing.
+    """Collect them from a project's parameters and detector; raises InputError if a key is missing.
 
-    Where the detector is not there yet, 1,024 features, 80 classes and 30 attributes are assumed, and that is said.
+    If the detector cannot be loaded, 1,024 features, 80 classes and 30 attributes are assumed, with a note on
+    stderr.
     """
 
     def value(section: str, key: str) -> Any:

@@ -1,4 +1,4 @@
-"""Drawing: stored frames with labelled boxes, and many pictures as one sheet. Pictures are uint8 HxWx3, RGB."""
+"""Draw stored frames with labelled boxes, and tile images. Images are arrays [H, W, 3], uint8, RGB."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Spot = tuple[float, float, float, float]  # xyxy px
 
 
 class DrawnBox(NamedTuple):
-    """A box, xyxy in native pixels, with a label, which may be empty."""
+    """A box, xyxy in native pixels, with a label (may be empty) and a colour."""
 
     box: np.ndarray
     label: str
@@ -29,7 +29,7 @@ class DrawnBox(NamedTuple):
 
 
 def annotated_frame(frames: Columns, row: int, boxes: Sequence[DrawnBox], width: int = 320) -> np.ndarray:
-    """One stored frame `width` px wide with its number and boxes."""
+    """Draw one stored frame, scaled to `width` px, with its number, time and boxes."""
     from PIL import Image, ImageDraw
 
     from vcma.video.pictures import decode
@@ -61,15 +61,16 @@ def annotated_frame(frames: Columns, row: int, boxes: Sequence[DrawnBox], width:
 def free_spot(
     corner: np.ndarray, width: float, picture: tuple[int, int], boxes: np.ndarray, labels: Sequence[Spot]
 ) -> Spot:
-    """Where a label goes: on top of a corner or near, over no other label (if there is room) and over few boxes.
+    """Find a place for a label: near a corner, over few boxes and, if there is room, over no other label.
 
-    corner: upper left one of what is labelled, (x, y) px; picture: width and height, px; boxes: [B, 4] xyxy px.
+    corner: upper left corner of the labelled box, (x, y) px; picture: width and height of the image, px; boxes:
+    [B, 4] xyxy px; labels: the places already taken.
     """
     room = max(picture[0] - width, 0), max(picture[1] - _LABEL_HEIGHT, 0)
     wanted = np.clip(corner - (0, _LABEL_HEIGHT), 0, room)
     x, y = np.meshgrid(*(np.append(at, np.arange(0, end, 3)) for at, end in zip(wanted, room, strict=True)))
     cost = (x - wanted[0]) ** 2 + (y - wanted[1]) ** 2
-    # To spare a box is worth a way of 30 px, to spare a label any way.
+    # The cost is squared distance in px; covering a box costs as much as moving 30 px, covering a label far more.
     for price, (x1, y1, x2, y2) in [*((30.0**2, box) for box in boxes), *((1e9, label) for label in labels)]:
         cost += price * ((x < x2) & (x + width > x1) & (y < y2) & (y + _LABEL_HEIGHT > y1))
     best = int(np.argmin(cost))
@@ -78,7 +79,7 @@ def free_spot(
 
 
 def tiled(pictures: Sequence[np.ndarray], columns: int) -> np.ndarray:
-    """Pictures row by row as one, on white."""
+    """Tile images row by row on a white background."""
     height, width = (max(p.shape[axis] for p in pictures) for axis in (0, 1))
     lines = -(-len(pictures) // columns)
     sheet = np.full((lines * height, min(columns, len(pictures)) * width, 3), 255, np.uint8)
@@ -89,7 +90,7 @@ def tiled(pictures: Sequence[np.ndarray], columns: int) -> np.ndarray:
 
 
 def captioned(picture: np.ndarray, caption: str) -> np.ndarray:
-    """The picture below a line of text."""
+    """Return the image with a line of text above it."""
     from PIL import Image, ImageDraw
 
     line = Image.new("RGB", (picture.shape[1], 20), "white")
@@ -98,7 +99,7 @@ def captioned(picture: np.ndarray, caption: str) -> np.ndarray:
 
 
 def write_picture(picture: np.ndarray, path: Path) -> None:
-    """Write a picture, all or nothing: JPEG where the file is named so, else PNG."""
+    """Write an image atomically: JPEG if the file's suffix says so, else PNG."""
     from PIL import Image
 
     stored = io.BytesIO()

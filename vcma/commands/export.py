@@ -1,4 +1,4 @@
-"""`vcma export`: the trained model as one folder that travels, with a model card."""
+"""`vcma export`: copy the trained model to a portable folder with a model card."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 @with_project
 @click.argument("out", type=click.Path(path_type=Path))
 def export_command(project: Project, out: Path) -> None:
-    """Put the trained model of the chosen data set into the new folder OUT, to be used elsewhere."""
-    from vcma.training.model_files import load_model  # with torch, which --help need not wait for
+    """Copy the chosen data set's trained model to the new folder OUT, for use elsewhere."""
+    from vcma.training.model_files import load_model  # imports torch, which would make --help slow
 
     folder = project.artifacts / "model"
     model, description = load_model(folder)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError("is there already", out, "name a new folder")
+        raise InputError("already exists", out, "choose a new folder")
     files = (str(p.relative_to(folder)) for p in sorted(folder.rglob("*")) if p.is_file())
     manifest = {
         "format": FORMAT,
@@ -43,26 +43,26 @@ def export_command(project: Project, out: Path) -> None:
     }
     needed = _encoders_needed(model)
     write_bytes(out / "README.md", _model_card(project, description, needed).encode())
-    write_json(out / MANIFEST, manifest)  # last: a folder without it is no export
+    write_json(out / MANIFEST, manifest)  # last: a folder without it is not a complete export
     if needed:
         click.echo(f"export: the model needs {needed}", err=True)
     click.echo(f"export: the model trained on {project.dataset} -> {out}", err=True)
 
 
 def _encoders_needed(model: Model) -> str:
-    """Which encoders a model reads, and where they must be; no export holds them. Empty if it needs none."""
+    """Describe the encoders that a model needs, which exports do not contain; empty if it needs none."""
     text, region_text, needed = model.settings.text, model.vocabulary.region_text, []
     if text not in (WORDLLAMA.name, LEARNED.name):
-        where = "at this very path" if Path(text).is_absolute() else "at this place below the project's folder"
-        needed.append(f"its text encoder, which is not exported: the folder {text} must be {where}")
+        where = "at the same absolute path" if Path(text).is_absolute() else "at the same path below the project"
+        needed.append(f"its text encoder, which is not exported: the folder {text} must exist {where}")
     if region_text:
-        where = "any folder that 'encoder:' in the data set's block names"
+        where = "the folder given by 'encoder:' in the data set's block"
         needed.append(f"its region-text encoder ({made_by(region_text)}), which is not exported: in {where}")
     return " where the model is used; and ".join([*needed, ""]).removesuffix("; and ")
 
 
 def _metrics(project: Project, weights: str) -> dict[str, Any]:
-    """The metrics of the answers of the model with these weights; none where the last ones are of another model."""
+    """Return the metrics of the model with these weights, empty if the last scores are of another model."""
     predictions, metrics = project.artifacts / "predictions.h5", project.artifacts / "scores.json"
     if not predictions.exists() or not metrics.exists():
         return {}
@@ -74,39 +74,49 @@ def _metrics(project: Project, weights: str) -> dict[str, Any]:
 
 
 def _model_card(project: Project, description: dict[str, Any], encoder: str) -> str:
-    """The model card, Markdown."""
+    """Return the model card, Markdown."""
     facts = "\n".join(f"- **{name}**: {text}" for name, text in _facts(project, description, encoder).items())
     metrics, coverage = _metrics(project, description["weights"]), read_coverage(project)
     table = metrics_table(metrics, {}, "", coverage, "this model") if metrics else "Not evaluated."
     return f"""# A VCMA model
 
-Finds the tube and the span of time that a sentence speaks of: weakly-supervised video grounding after Jin and Mu,
-ECCV 2024.
+Localises the object that a sentence describes, in space and time: weakly-supervised spatio-temporal video grounding
+after Jin and Mu, ECCV 2024.
 
 {facts}
 
-Use it as it lies: `vcma ground clip.mp4 --query "..." --model THIS_FOLDER`; or `vcma import THIS_FOLDER`, then
+Use it in place: `vcma ground clip.mp4 --query "..." --model THIS_FOLDER`; or `vcma import THIS_FOLDER`, then
 `python stages/ground_queries.py`. `{MANIFEST}` holds every parameter and a digest of each file.
 
-Scores on the split {coverage.split} of `{project.dataset}`, percent with 95 % intervals, by its own answers:
+Scores on the split {coverage.split} of `{project.dataset}`, percent with 95 % intervals:
 
 ```
 {table}
 ```
 
-Its boxes are the detector's, its sense of time is learned from sentences alone; people and things that the detector
-does not know cannot be found. Where videos are unlike those it was trained on, expect less.
+Its boxes come from the detector: objects that the detector does not find cannot be grounded. Temporal spans are
+learned from sentences only. Expect lower scores on videos unlike those it was trained on.
 """
 
 
 def _facts(project: Project, description: dict[str, Any], encoder: str) -> dict[str, str]:
     vocabulary, detector = description["vocabulary"], project.detector
+    chosen = _chosen_on_validation(project, description["settings"]["stop"])
     facts = {
         "Trained on": f"the train split of `{project.dataset}` ({project.block.get('format')}): "
-        "sentences and videos alone, no box and no span",
-        "Features": f"`{description['detector']}`; with another detector's it is refused",
+        f"sentences and videos, no box and no span{chosen}",
+        "Features": f"of `{description['detector']}`; the model cannot be used with another detector",
         "Detector": ", ".join(f"{key} `{value}`" for key, value in sorted(detector.items())),
         "Vocabulary": f"{len(vocabulary['words']):,} words, {len(vocabulary['pairs']):,} relations, "
         f"{len(vocabulary['actions']):,} actions, {len(vocabulary['class_names']):,} classes of the detector",
     }
     return facts | ({"Needs": encoder} if encoder else {})
+
+
+def _chosen_on_validation(project: Project, stop: str) -> str:
+    """State what train_em chose on an annotated validation split, empty if the data set has none."""
+    truth = project.artifacts / "truth_val.h5"
+    if not truth.exists() or not len(artifact.read(schemas.TRUTH, truth, ("sample",))["sample"]):
+        return ""
+    chosen = "the EM round, the span length penalty" if stop == "val" else "the span length penalty"
+    return f"; {chosen} and the temperature were chosen on the annotated validation split"

@@ -1,4 +1,4 @@
-"""`vcma ground`: sentences in videos of your own, by the stages' functions but beside the pipeline."""
+"""`vcma ground`: ground sentences in your own videos, with the stages' functions but without a data set."""
 
 from __future__ import annotations
 
@@ -32,27 +32,29 @@ from vcma.video.fonts import lacking
 )
 @with_project
 @click.argument("video", type=click.Path(path_type=Path))
-@click.option("--query", "queries", multiple=True, help="A sentence; give it again for more.")
+@click.option("--query", "queries", multiple=True, help="Sentence to ground; may be given several times.")
 @click.option(
     "--queries",
     "file",
     type=click.Path(path_type=Path),
-    help="A text file, one sentence a line; for a folder a CSV file with the header video,sentence.",
+    help="Text file with one sentence per line; for a folder, a CSV file with the header video,sentence.",
 )
-@click.option("--model", type=click.Path(path_type=Path), help="A trained model; default: that of the data set.")
+@click.option("--model", type=click.Path(path_type=Path), help="Trained model.  [default: the data set's]")
 @click.option(
     "--untrained",
     is_flag=True,
-    help="No model: the detector's labels and what the sentence's verbs and prepositions say.",
+    help="Use no model but the detector's labels and scores, and cues for the sentence's verbs and prepositions.",
 )
-@click.option("--out", type=click.Path(path_type=Path), default="grounded", show_default=True, help="Folder.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default="grounded", show_default=True, help="Output folder."
+)
 @click.option("--device", default="cpu", show_default=True, help="Torch device, e.g. cuda:0.")
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
     default=lambda: os.cpu_count() or 1,
     show_default="all cores",
-    help="Worker processes over the videos of a folder.",
+    help="Number of worker processes for a folder, one video each.",
 )
 def ground_command(
     project: Project,
@@ -65,17 +67,17 @@ def ground_command(
     device: str,
     jobs: int,
 ) -> None:
-    """Find what sentences speak of in one VIDEO: spans and boxes as JSON, and an annotated mp4 for each.
+    """Localise the objects that sentences describe in VIDEO; writes spans and boxes as JSON, and annotated films.
 
-    With a folder for VIDEO: in all of its videos that a CSV file names, in parallel, with a table and a page at the
-    end. A run that was stopped goes on where it was.
+    If VIDEO is a folder, sentences are grounded in its videos in parallel, with a table and a page of all answers.
+    A run that was stopped continues where it left off.
     """
     many = is_folder(video)
     texts = _texts(queries, None if many else file)
     if not texts and not (many and file):
         raise click.UsageError("give --query TEXT or --queries FILE")
     if untrained and model:
-        raise click.UsageError("--untrained uses no --model")
+        raise click.UsageError("--untrained cannot be combined with --model")
     check_device(device)
     try_sections(project, ("extract_frames", "detect_proposals", "link_tubes", "embed_tubes", "parse_queries"))
     folder = model_folder(project, model, untrained)
@@ -91,19 +93,19 @@ def ground_command(
 def _ground_video(
     project: Project, video: Path, texts: Sequence[str], model: Path | None, out: Path, device: str
 ) -> None:
-    # All that can be wrong is found before the minutes that detection takes.
+    # Load everything first, so that errors show before detection, which takes minutes.
     pipeline = pipeline_of(project, model, device)
     if pipeline.detector.reads_sentences:
         asked = ", ".join(pipeline.prompt_of(texts)) or "nothing else"
         common = len(pipeline.detector.class_names)
         click.echo(
-            f"note: detected anew for these sentences: {asked}, beside {common:,} names looked for in every video",
+            f"note: the detector is prompted with: {asked}, besides {common:,} common names",
             err=True,
         )
     tubes = pipeline.find_tubes(video, sentences=texts, watch=progress)
     if tubes.notes:
         what = "; ".join(tubes.notes)
-        click.echo(f"note: {click.format_filename(video)} {what}; what there is of it is searched", err=True)
+        click.echo(f"note: {click.format_filename(video)} {what}; the rest of it is searched", err=True)
     found = pipeline.ground(tubes, texts)
     films = [out / f"{i:02d}.mp4" for i in range(len(found))]
     values = [
@@ -127,11 +129,11 @@ def _ground_video(
 
 
 def _texts(queries: Sequence[str], file: Path | None) -> list[str]:
-    """The sentences asked for, each once."""
-    # A terminal may hand on bytes that are no text.
+    """Return the sentences to ground, without duplicates."""
+    # Arguments may contain bytes that are not valid text.
     lines = text_lines(file) if file else []
     if file and lines and [word.strip() for word in lines[0].split(",")] == ["video", "sentence"]:
-        raise InputError("is a table of several videos", file, "name their folder instead of one video")
+        raise InputError("is a table of several videos", file, "give their folder instead of one video")
     texts = [q.encode("utf-8", "replace").decode() for q in (*queries, *lines)]
     return [*dict.fromkeys(text for text in texts if text.strip())]
 
@@ -146,12 +148,12 @@ def _line(found: Grounding, film: Path) -> str:
 
 
 def _absent(found: Grounding) -> str:
-    """That a video may hold nothing that fits, where it is likely enough to be worth a word."""
+    """Format the probability that the video shows nothing that fits, if it is high enough to report."""
     absent = found.absent or 0.0
-    return f"; {absent:.2f} that it is not in this video" if absent > _WORTH_A_WORD else ""
+    return f"; {absent:.2f} that it is not in this video" if absent > _REPORTED_ABSENCE else ""
 
 
-_WORTH_A_WORD = 0.25
+_REPORTED_ABSENCE = 0.25
 
 
 def _json(value: Any) -> str:
@@ -159,7 +161,7 @@ def _json(value: Any) -> str:
 
 
 def _earlier_films(out: Path) -> set[Path]:
-    """The films of the run that wrote the folder's predictions.json: no other file of a user's is anybody's."""
+    """Return the films of an earlier run, listed in the folder's predictions.json; only these are removed."""
     try:
         values = read_json(out / "predictions.json", "").values()
         names = {value["film"] for value in values if isinstance(value["film"], str)}
@@ -169,11 +171,11 @@ def _earlier_films(out: Path) -> set[Path]:
 
 
 def _check_folder(folder: Path) -> None:
-    """Raises InputError if nothing can be written there."""
+    """Raise InputError if a folder is not writable."""
     try:
         nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         writable = nearest.is_dir() and os.access(nearest, os.W_OK)
-    except OSError:  # a name longer than any
+    except OSError:  # the name is too long
         writable = False
     if not writable:
-        raise InputError("nothing can be written there", folder, "choose another --out")
+        raise InputError("is not a writable folder", folder, "choose another --out")

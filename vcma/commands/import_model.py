@@ -1,4 +1,4 @@
-"""`vcma import`: an exported model becomes that of a data set, if it fits the features made there."""
+"""`vcma import`: install an exported model for a data set, if it was trained with the same detector."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
 @click.command("import", epilog=examples("vcma import my-model --dataset demo_full --force"))
 @with_project
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Replace the model that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing model.")
 def import_command(project: Project, folder: Path, force: bool) -> None:
-    """Make the exported model in FOLDER that of the chosen data set, if it fits the features made there."""
-    # With torch, which --help need not wait for.
+    """Install the exported model in FOLDER for the chosen data set, if it was trained with its detector."""
+    # Imports torch, which would make --help slow.
     from vcma.training.model_files import load_model, trained_region_text
 
     manifest = read_manifest(folder)
     model, _ = load_model(folder, _detector_fingerprint(project))
     _check_encoder(model, project.root)
-    trained_region_text(model.vocabulary, model.settings.prompts, project.encoder, folder)
+    trained_region_text(model.vocabulary, model.settings, project.encoder, folder)
     place = project.artifacts / "model"
     if place.exists() and not force:
-        raise InputError("a model is there already", place, "--force replaces it")
+        raise InputError("a model already exists", place, "--force replaces it")
     _install(folder, manifest["files"], place)
     for line in _parameter_differences(manifest["parameters"], project):
         click.echo(f"import: {line}", err=True)
-    use = "use it by python stages/ground_queries.py; dvc repro would train anew"
+    use = "use it with python stages/ground_queries.py; dvc repro would train a new one"
     click.echo(f"import: the model trained on {manifest['dataset']} -> {place}; {use}", err=True)
 
 
 def _install(folder: Path, names: Iterable[str], place: Path) -> None:
-    """Copy an exported model's files into the new folder `place`, all or nothing; what is there goes."""
+    """Copy an exported model's files to the folder `place`, which is replaced only if all could be copied."""
     partial = place.with_name(".model.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -59,17 +59,20 @@ def _install(folder: Path, names: Iterable[str], place: Path) -> None:
 
 
 def _check_encoder(model: Model, root: Path) -> None:
-    """Raise InputError where the text encoder that a model was trained with is not at its place."""
+    """Raise InputError if the text encoder that a model was trained with is not at its path."""
     try:
         text_features(model.settings.text, root, model.vocabulary.text)
     except InputError as error:
-        what = f"the model needs its text encoder here ({error.what})"
+        what = f"the model needs its text encoder at this path ({error.what})"
         remedy = "copy the folder there from where the model was trained"
         raise InputError(what, root / model.settings.text, remedy) from error
 
 
 def _detector_fingerprint(project: Project) -> str | None:
-    """The detector whose features the data set's tubes carry, or will carry; None where it is not there yet."""
+    """Return the fingerprint of the detector of the data set's tubes or, without tubes, of the configured one.
+
+    None if there are no tubes and the detector cannot be loaded.
+    """
     for path in sorted((project.artifacts / "tubes").glob("*.h5")):
         return str(artifact.read(schemas.TUBES, path, ("detector",))["detector"])
     try:
@@ -79,7 +82,7 @@ def _detector_fingerprint(project: Project) -> str | None:
 
 
 def _parameter_differences(in_training: dict[str, Any], project: Project) -> list[str]:
-    """Parameters under which the model was trained that are others here: it works, with tubes it has not seen."""
+    """List parameters of earlier stages that differ from training; the model works, but its input differs."""
     return [
         f"{section}.{key} was {value} in training and is {here[key]} here"
         for section in SECTIONS

@@ -1,4 +1,4 @@
-"""`vcma reseal`: an artifact that was edited by hand, checked against its schema anew and made valid again."""
+"""`vcma reseal`: check an artifact that was edited by hand against its schema, and renew its checksum."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from vcma.pipeline.exit_codes import exit_on_error
 @click.command("reseal", epilog=examples("vcma reseal artifacts/clips/tubes/1.h5"))
 @click.argument("file", type=click.Path(path_type=Path))
 def reseal_command(file: Path) -> None:
-    """Make an artifact valid again that was edited by hand, with h5py, say.
+    """Renew the checksum of an artifact that was edited by hand, for example with h5py.
 
-    It is checked against its schema as when it is written; its parameters then say `edited_by_hand`.
+    The file is checked against its schema; its parameters then contain `edited_by_hand`.
     """
     with exit_on_error():
         schema = artifact.reseal(file)
     click.echo(
         f"reseal: a valid {schema.tag} artifact again -> {file}; {schema.stage} would replace it, "
-        f"`dvc commit {schema.stage}` lets `dvc repro` keep it",
+        f"`dvc commit {schema.stage}` makes `dvc repro` keep it",
         err=True,
     )

@@ -1,4 +1,4 @@
-"""Samples by what people know of them: an id, a sentence, or words that only one sentence has."""
+"""Select samples by id, by sentence, or by words that only one sentence has."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from vcma.pipeline.project import find_config, load_project
 
 
 def sentences_beside(path: Path) -> dict[str, str]:
-    """The sentence of each sample, from the samples.h5 beside an artifact; raises InputError without one."""
+    """Return the sentence of each sample, from the samples.h5 next to an artifact; InputError if there is none."""
     return _sentences(path.with_name("samples.h5"))
 
 
 def sentences_for(path: Path, ids: Sequence[str]) -> dict[str, str]:
-    """The sentences of samples of a file anywhere, as far as they are known.
+    """Return the sentences of a file's samples as far as they can be found, by sample id.
 
-    By the samples.h5 beside the file, else that of the data set that the project of the working folder has chosen;
-    empty where neither has one of the ids.
+    They are read from the samples.h5 next to the file, else from that of the data set chosen in the working
+    folder's project; empty if neither has any of the ids.
     """
     with suppress(InputError):
         return sentences_beside(path)
@@ -38,7 +38,10 @@ def _sentences(samples: Path) -> dict[str, str]:
 
 
 def sample_row(wanted: str, samples: Sequence[str] | np.ndarray, sentences: Mapping[str, str]) -> int:
-    """Which sample is meant: by its id, its sentence, or a part that no other sentence has; or InputError."""
+    """Find the row of a sample by its id, its sentence, or a part of the sentence that no other has.
+
+    Raises InputError if none or several match.
+    """
     ids = np.array(list(samples), dtype=object)
     texts, part = [sentences.get(sample, "").casefold() for sample in ids], wanted.strip().casefold()
     for fits in (ids == wanted, [text == part for text in texts], [part in text for text in texts]):
@@ -47,6 +50,6 @@ def sample_row(wanted: str, samples: Sequence[str] | np.ndarray, sentences: Mapp
             return int(found[0])
         if len(found):
             some = ", ".join(f"'{sample}'" for sample in ids[found[:3]])
-            raise InputError(f"{len(found)} samples have '{wanted}'", remedy=f"choose one by its id: {some} …")
+            raise InputError(f"{len(found)} samples match '{wanted}'", remedy=f"choose one by its id: {some} …")
     remedy = did_you_mean(wanted, ids) or (f"ids are like '{ids[0]}'; " if len(ids) else "there are none; ")
-    raise InputError(f"no sample '{wanted}'", remedy=f"{remedy}name an id or words of a sentence")
+    raise InputError(f"no sample '{wanted}'", remedy=f"{remedy}give an id or words of a sentence")

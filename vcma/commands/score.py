@@ -1,4 +1,4 @@
-"""`vcma score`: the metrics of a predictions file that any program has written, and how it differs from another."""
+"""`vcma score`: score a predictions file of any program, and compare it with another one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vcma.evaluation.truth import read_truth
 from vcma.pipeline.cli import examples, with_project
 from vcma.pipeline.project import CONFIG, Project
 
-_SECTION = "evaluate"  # of pipeline.yaml; the stage scores VCMA's own predictions by the same values
+_SECTION = "evaluate"  # section of pipeline.yaml with the defaults; the stage `evaluate` uses the same
 
 
 @click.command(
@@ -29,16 +29,21 @@ _SECTION = "evaluate"  # of pipeline.yaml; the stage scores VCMA's own predictio
 @click.option(
     "--protocol",
     type=click.Choice(["default", "all", *PROTOCOLS]),
-    help=f"Evaluation protocol, or all that the data set has.  [default: {_SECTION}'s]",
+    help=f"Evaluation protocol, or all of the data set's.  [default: {_SECTION}'s]",
 )
-@click.option("--seed", type=click.IntRange(0), help=f"Seed of the bootstrap.  [default: {_SECTION}'s]")
-@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the metrics to this file.")
-@click.option("--compare", "other", type=click.Path(path_type=Path), help="Print paired differences to this file.")
+@click.option("--seed", type=click.IntRange(0), help=f"Random seed of the bootstrap.  [default: {_SECTION}'s]")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the metrics to this JSON file.")
+@click.option(
+    "--compare",
+    "other",
+    type=click.Path(path_type=Path),
+    help="Print paired differences from this predictions file.",
+)
 def score_command(project: Project, file: Path, out: Path | None, other: Path | None, **options: Any) -> None:
     """Score a predictions file (JSON) of any program, with 95 % intervals.
 
-    The truth is that of the chosen data set; its annotations suffice, no stage need have run. What --split,
-    --protocol and --seed do not say is read from the section `evaluate` of pipeline.yaml.
+    The ground truth is the chosen data set's; only its annotation files are needed, no stage has to run first. The
+    defaults of --split, --protocol and --seed are those of the section `evaluate` of pipeline.yaml.
     """
     chosen = _with_defaults(project, options)
     chosen["split"] = project.evaluated_split(chosen["split"])
@@ -50,7 +55,7 @@ def score_command(project: Project, file: Path, out: Path | None, other: Path | 
 
 
 def _with_defaults(project: Project, options: dict[str, Any]) -> dict[str, Any]:
-    """The options given, the others from their section of pipeline.yaml; what stands there must be as valid."""
+    """Fill missing options from their section of pipeline.yaml; raises InputError if a value there is invalid."""
     context, section = click.get_current_context(), project.section(_SECTION)
     types = {param.name: param.type for param in context.command.params}
     values = {}

@@ -1,4 +1,4 @@
-"""`vcma show`: what an artifact holds, as text or as a contact sheet."""
+"""`vcma show`: describe an artifact or a JSON file as text, or draw an artifact as a contact sheet."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ Examples:
     type=click.IntRange(0),
     default=3,
     show_default=True,
-    help="First rows to print; with --png, of truth: random samples to draw.",
+    help="Number of first rows to print; with --png and truth, of random samples to draw.",
 )
 @click.option("--png", type=click.Path(path_type=Path), help="Draw the artifact as a contact sheet (.png or .jpg).")
-@click.option("--ids", "only_ids", is_flag=True, help="Print the samples alone: id, split and sentence, by tabs.")
+@click.option("--ids", "only_ids", is_flag=True, help="Print only id, split and sentence of each sample, by tabs.")
 @click.option(
     "--sentence",
     "sample",
     metavar="ID|TEXT",
-    help="Show one prediction (with --png: or truth), by its id or words that only its sentence has.",
+    help="Show one prediction (with --png also truth) by its id or by words that only its sentence has.",
 )
 def show_command(file: Path, rows: int, png: Path | None, only_ids: bool, sample: str | None) -> None:
-    """Explain an artifact or a JSON file: what it holds, and its first rows; or draw an artifact."""
+    """Describe an artifact or a JSON file (contents and first rows), or draw an artifact."""
     if only_ids and (png or sample):
-        raise click.UsageError("--ids goes with neither --png nor --sentence")
+        raise click.UsageError("--ids cannot be combined with --png or --sentence")
     if is_json(file):
         if png:
-            raise click.UsageError("--png draws artifacts (.h5), no JSON")
+            raise click.UsageError("--png draws artifacts (.h5), not JSON")
         click.echo(json_ids(file) if only_ids else describe_json(file, rows, sample))
     elif only_ids:
         for line in ids(file):
@@ -61,7 +61,7 @@ def show_command(file: Path, rows: int, png: Path | None, only_ids: bool, sample
 
 
 def describe(path: Path, rows: int) -> str:
-    """What a file holds, as text: schema, columns with types, axes and units, parameters, inputs, first rows."""
+    """Describe an artifact as text: schema, parameters, inputs, columns with types, axes and units, first rows."""
     schema = artifact.schema_of(path)
     attributes = artifact.attributes(path)
     data, absent = artifact.read(schema, path), artifact.absent_columns(schema, path)
@@ -88,7 +88,7 @@ def _column(schema: Schema, name: str, value: np.ndarray) -> str:
 
 
 def _first_rows(schema: Schema, data: Columns, count: int) -> list[str]:
-    """The first rows of each axis, and the values that have none; of queries their drawn graphs."""
+    """Format the first rows of each axis, and the scalars; for queries the first sentences' graphs."""
     if schema is schemas.QUERIES and count:
         return _first_queries(data, count)
     lines = []
@@ -103,7 +103,7 @@ def _first_rows(schema: Schema, data: Columns, count: int) -> list[str]:
 
 
 def _first_predictions(path: Path, data: Columns, count: int) -> list[str]:
-    """The first predictions with their sentences, as far as those are known."""
+    """Format the first predictions, with their sentences if they can be found."""
     names = data["sample"][:count]
     sentences = sentences_for(path, names)
     return [f'  {name}: "{sentences.get(name, "")}" -> {answered(data, i)}' for i, name in enumerate(names)]

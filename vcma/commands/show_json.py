@@ -1,4 +1,4 @@
-"""What a JSON file holds: predictions, metrics, annotations, other programs' results, or its outline."""
+"""Describe a JSON file: predictions, metrics, annotations or other programs' results; any other by its outline."""
 
 from __future__ import annotations
 
@@ -18,44 +18,45 @@ from vcma.evaluation.tables import metrics_table
 from vcma.pipeline import strict_json
 
 SUFFIXES = (".json", *strict_json.LINES_SUFFIXES)
-_DEPTH, _KEYS = 3, 8  # levels of an outline, and members of each that are listed
-_WIDE = 120  # characters of a value that is told in one line
+_DEPTH, _KEYS = 3, 8  # levels of an outline, and members listed on each
+_WIDE = 120  # maximum number of characters of a value that is printed in one line
 _NO_PREDICTIONS = "holds no predictions by sample"
 _RESULTS = {"predictions", "video_predictions"}
 
 
 def is_json(path: Path) -> bool:
-    """Whether a file's name says JSON."""
+    """Return whether a file's suffix is one of JSON."""
     return path.suffix.lower() in SUFFIXES
 
 
 def describe_json(path: Path, rows: int, wanted: str | None = None) -> str:
-    """What a JSON file holds, as text: what kind it is, how much of it, and the first rows.
+    """Describe a JSON file as text: its kind, its size, and the first rows.
 
-    wanted: the one prediction to show, by its id or words of its sentence. Raises InputError.
+    wanted: the only prediction to show, by its id or words of its sentence. Raises InputError if the file is not
+    JSON or has no such prediction.
     """
     value = _load(path)
     for fits, describe in _KINDS.items():
         if fits(value):
             if wanted is not None and describe is not _predictions:
-                raise InputError(_NO_PREDICTIONS, path, "--sentence belongs to those")
-            with suppress(KeyError, TypeError, ValueError, AttributeError):  # like that kind, but not throughout
+                raise InputError(_NO_PREDICTIONS, path, "--sentence needs a file of predictions")
+            with suppress(KeyError, TypeError, ValueError, AttributeError):  # resembles that kind only in part
                 return _printable(f"{path}: {describe(value, path, rows, wanted)}")
     if wanted is not None:
-        raise InputError(_NO_PREDICTIONS, path, "--sentence belongs to those")
+        raise InputError(_NO_PREDICTIONS, path, "--sentence needs a file of predictions")
     return _printable(f"{path}: JSON\n" + "\n".join(_outline(value, rows)))
 
 
 def _printable(text: str) -> str:
-    """The text without lone surrogates, which broken JSON may hold and no terminal takes."""
+    """Replace lone surrogates, which malformed JSON may contain and terminals cannot print."""
     return text.encode("utf-8", "replace").decode()
 
 
 def json_ids(path: Path) -> str:
-    """The ids of a file of predictions with their sentences where those are known, by tabs, a line each."""
+    """List the ids of a predictions file, one per line, with their sentences after a tab if they can be found."""
     value = _load(path)
     if not _are_predictions(value):
-        raise InputError(_NO_PREDICTIONS, path, "name one, or samples.h5")
+        raise InputError(_NO_PREDICTIONS, path, "give a file of predictions, or samples.h5")
     sentences = sentences_for(path, list(value))
     return _printable("\n".join(f"{name}\t{sentences.get(name, '')}" for name in value))
 
@@ -100,12 +101,12 @@ def _predictions(value: Mapping[str, Any], path: Path, rows: int, wanted: str | 
 def _answer(answer: Mapping[str, Any]) -> str:
     begin, end = (*answer["span"], None, None)[:2]
     boxes = answer.get("boxes") or {}
-    told = [f"frames {begin} to {end}"]
+    parts = [f"frames {begin} to {end}"]
     if boxes:
         frames = [*boxes]
-        told.append(f"{len(boxes):,} boxes, of frames {frames[0]} to {frames[-1]}: {boxes[frames[0]]} first")
-    told += [f"{key} {_brief(item)}" for key, item in answer.items() if key not in ("span", "boxes")]
-    return "; ".join(told)
+        parts.append(f"{len(boxes):,} boxes, of frames {frames[0]} to {frames[-1]}: {boxes[frames[0]]} first")
+    parts += [f"{key} {_brief(item)}" for key, item in answer.items() if key not in ("span", "boxes")]
+    return "; ".join(parts)
 
 
 def _are_metrics(value: Any) -> bool:
@@ -143,10 +144,10 @@ def _coco(value: dict, path: Path, rows: int, _: Any) -> str:
     counts = ", ".join(f"{len(item):,} {key}" for key, item in value.items() if isinstance(item, list))
     lines = [f"COCO's JSON for videos: {counts}"]
     lines.append(f"  read its tracks: vcma convert tubes {path} --from coco --name NAME")
-    told = (
+    videos = (
         " ".join(str(video[key]) for key in ("id", "name", "caption") if key in video) for video in value["videos"]
     )
-    return "\n".join([*lines, *(f"  video {name}" for name in islice(told, rows))])
+    return "\n".join([*lines, *(f"  video {name}" for name in islice(videos, rows))])
 
 
 def _is_vidstg(value: Any) -> bool:
@@ -161,8 +162,8 @@ def _is_vidstg(value: Any) -> bool:
 def _vidstg(value: list, path: Path, rows: int, _: Any) -> str:
     counts = {key: sum(len(record.get(key) or ()) for record in value) for key in ("captions", "questions")}
     videos = len({record.get("vid") for record in value})
-    told = ", ".join(f"{n:,} {key}" for key, n in counts.items())
-    lines = [f"VidSTG annotations: {len(value):,} records of {videos:,} videos, {told}"]
+    listed = ", ".join(f"{n:,} {key}" for key, n in counts.items())
+    lines = [f"VidSTG annotations: {len(value):,} records of {videos:,} videos, {listed}"]
     for number, record in enumerate(value[:rows]):
         for key in counts:
             for i, item in enumerate(record.get(key) or ()):
@@ -181,7 +182,7 @@ def _hcstvg(value: dict, path: Path, rows: int, _: Any) -> str:
     return "\n".join(lines)
 
 
-# What a file may be -> what describes it; the first that fits.
+# Test of a kind of file -> function that describes it; the first that fits is used.
 _KINDS: dict[Callable[[Any], Any], Callable[..., str]] = {
     _are_predictions: _predictions,
     _are_metrics: _metrics,
@@ -193,7 +194,7 @@ _KINDS: dict[Callable[[Any], Any], Callable[..., str]] = {
 
 
 def _outline(value: Any, rows: int, depth: int = 1) -> list[str]:
-    """The members of a value, a line each, indented by depth."""
+    """List the members of a value, one per line, indented by depth."""
     indent = "  " * depth
     if isinstance(value, dict):
         members = [(str(key), item) for key, item in value.items()]
@@ -215,7 +216,7 @@ def _is_long(value: Any) -> bool:
 
 
 def _brief(value: Any) -> str:
-    """A value in a line: as JSON where that is short, else its kind and size."""
+    """Format a value in one line: as JSON if that is short, else its type and size."""
     if _is_long(value) and isinstance(value, dict | list):
         return f"object of {len(value):,} members" if isinstance(value, dict) else f"list of {len(value):,}"
     text = json.dumps(value, ensure_ascii=False)

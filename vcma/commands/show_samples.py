@@ -1,4 +1,4 @@
-"""Samples as text: the ids of a file with their sentences, and one prediction with its sentence."""
+"""Print samples as text: the ids of an artifact with their sentences, or one prediction in full."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from vcma.pipeline import artifact, schemas
 from vcma.records.columns import Columns, rows
 
 _WITH_IDS = (schemas.SAMPLES, schemas.TRUTH, schemas.QUERIES, schemas.PREDICTIONS)
-_TOP = 5  # candidates that are told
+_TOP = 5  # number of candidates and frames that are printed
 
 
 def ids(path: Path) -> Iterator[str]:
-    """A line a sample of an artifact: its id, the split where the artifact says it, and its sentence, by tabs."""
+    """Yield a line for each sample of an artifact: id, split if there is one, and sentence, separated by tabs."""
     schema = artifact.schema_of(path)
     if schema not in _WITH_IDS:
-        raise InputError(f"{schema.tag} lists no samples", path, "name samples.h5")
+        raise InputError(f"{schema.tag} lists no samples", path, "give samples.h5")
     names = [name for name in ("sample", "split", "sentence", "text") if name in schema.columns]
     columns = artifact.read(schema, path, names)
     if schema in (schemas.TRUTH, schemas.PREDICTIONS):
@@ -31,11 +31,11 @@ def ids(path: Path) -> Iterator[str]:
 
 
 def one_prediction(path: Path, wanted: str) -> str:
-    """A prediction of an artifact in full, with its sentence; wanted: an id, a sentence or words of one."""
+    """Format one prediction in full, with its sentence; wanted: an id, a sentence, or words of one."""
     schema = artifact.schema_of(path)
     if schema is not schemas.PREDICTIONS:
         raise InputError(
-            f"{schema.tag} holds no predictions", path, "--sentence belongs to predictions, or to --png"
+            f"{schema.tag} holds no predictions", path, "--sentence needs predictions, or truth with --png"
         )
     data = artifact.read(schema, path)
     sentences = sentences_for(path, data["sample"])
@@ -44,10 +44,10 @@ def one_prediction(path: Path, wanted: str) -> str:
 
 
 def answered(data: Columns, row: int) -> str:
-    """Span and tube of a row of the PREDICTIONS columns, in words."""
+    """Describe span and tube of a row of the PREDICTIONS columns in words."""
     tube, probability = int(data["tube"][row]), float(data["probability"][row])
-    told = f"frames {data['span_begin'][row]} to {data['span_end'][row]}"
-    return f"{told}, tube {tube} (probability {probability:.2f})" if tube >= 0 else f"{told}, no tube"
+    span = f"frames {data['span_begin'][row]} to {data['span_end'][row]}"
+    return f"{span}, tube {tube} (probability {probability:.2f})" if tube >= 0 else f"{span}, no tube"
 
 
 def _lines(data: Columns, row: int, sentence: str) -> Iterator[str]:
@@ -68,4 +68,4 @@ def _lines(data: Columns, row: int, sentence: str) -> Iterator[str]:
     if len(frames):
         best = np.sort(np.argsort(-chances, kind="stable")[:_TOP])
         listed = ", ".join(f"{frames[i]} {chances[i]:.2f}" for i in best)
-        yield f"  likeliest of {len(frames)} frames: {listed}"
+        yield f"  most likely of {len(frames)} frames: {listed}"

@@ -1,4 +1,4 @@
-"""`vcma summary`: the closing table of a run."""
+"""`vcma summary`: print the scores of the last run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from vcma.records.sentence import few_sentences
 @click.command("summary", epilog=examples("vcma summary --dataset demo_full"))
 @with_project
 def summary_command(project: Project) -> None:
-    """Print the metrics beside their reference points, what is not scored, and where the report is."""
+    """Print the metrics beside the baselines, what was not scored, and the report's path."""
     click.echo(summary(project))
 
 
 def summary(project: Project) -> str:
-    """The metrics of the last run beside their reference points, as a table, and the path of the report."""
+    """Return the metrics of the last run and its baselines as a table, with the path of the report."""
     remedy = "run dvc repro"
     scores = storage.read_json(project.artifacts / "scores.json", remedy)
     points = storage.read_json(project.artifacts / "reference_points.json", remedy)
@@ -28,14 +28,14 @@ def summary(project: Project) -> str:
     predictions = project.artifacts / "predictions.h5"
     name = whose(artifact.attributes(predictions)["inputs"]) if predictions.exists() else "VCMA"
     table = metrics_table(scores, points, str(project.block.get("format")), coverage, name)
-    lines = [f"{table}\n{coverage.reasons}" if table else "nothing is annotated, so nothing is scored"]
+    lines = [f"{table}\n{coverage.reasons}" if table else "the data set has no annotations, so nothing is scored"]
     if name == "VCMA" and (hint := few_sentences(_training_sentences(project))):
         lines.append(hint)
     return "\n".join([*lines, "", f"report: {project.artifacts / 'report' / 'index.html'}"])
 
 
 def read_coverage(project: Project) -> Coverage:
-    """How much of the split that is evaluated has been scored; the truth says what was left out."""
+    """Return how much of the evaluated split was scored, and what the ground truth leaves out."""
     split = project.evaluated_split(str(project.section("evaluate")["split"]))
     path = project.artifacts / f"truth_{split}.h5"
     if not path.exists():
@@ -44,6 +44,6 @@ def read_coverage(project: Project) -> Coverage:
 
 
 def _training_sentences(project: Project) -> int:
-    """How many sentences the model was trained on, as its history says; 0 where there is none."""
+    """Return the number of sentences the model was trained on, from its history; 0 without one."""
     path = project.artifacts / "em_history.json"
     return int(storage.read_json(path, "run dvc repro").get("sentences", 0)) if path.exists() else 0

@@ -1,4 +1,4 @@
-"""`vcma train-detector`: a Faster R-CNN from your own boxes, in COCO's or VidOR's format."""
+"""`vcma train-detector`: train a Faster R-CNN on your own boxes, in COCO's or VidOR's format."""
 
 from __future__ import annotations
 
@@ -23,23 +23,29 @@ from vcma.pipeline.cli import examples
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
-Split = tuple[Sequence[AnnotatedPicture], Sequence[AnnotatedPicture]]  # to train on, and held out
+Split = tuple[Sequence[AnnotatedPicture], Sequence[AnnotatedPicture]]  # training, held out
 
 
 def training_options(command: Callable) -> Callable:
-    """The options of every command that trains a detector: what `train_and_evaluate` takes besides pictures."""
+    """Add the options shared by all commands that train a detector: the arguments of `train_and_evaluate`."""
     options = (
         click.option(
             "--config", type=_FILE, required=True, help="detectron2 configuration, e.g. one of envs/detectors."
         ),
-        click.option("--output", type=click.Path(path_type=Path), required=True, help="Weights to write (.pth)."),
         click.option(
-            "--iterations", type=click.IntRange(1), help="Instead of the configuration's SOLVER.MAX_ITER."
+            "--output", type=click.Path(path_type=Path), required=True, help="Output file for the weights (.pth)."
         ),
-        click.option("--seed", type=click.IntRange(0), help="Instead of the configuration's SEED."),
+        click.option(
+            "--iterations",
+            type=click.IntRange(1),
+            help="Number of iterations.  [default: the configuration's SOLVER.MAX_ITER]",
+        ),
+        click.option("--seed", type=click.IntRange(0), help="Random seed.  [default: the configuration's SEED]"),
         click.option("--device", default="cpu", show_default=True, help="Torch device, e.g. cuda:0."),
         click.option(
-            "--threads", type=click.IntRange(1), help="Threads of torch; the result depends on their number."
+            "--threads",
+            type=click.IntRange(1),
+            help="Number of torch threads; results depend on it.  [default: torch's]",
         ),
     )
     for option in reversed(options):
@@ -53,9 +59,9 @@ def training_options(command: Callable) -> Callable:
         "vcma train-detector --coco boxes.json --pictures folder --config envs/detectors/demo.yaml --output my.pth"
     ),
 )
-@click.option("--coco", type=_FILE, help="COCO annotation file to train on; with --pictures.")
-@click.option("--pictures", type=_FOLDER, help="Folder of the COCO file's pictures.")
-@click.option("--vidor", type=_FOLDER, help="Folder of VidOR annotation files to train on; with --videos.")
+@click.option("--coco", type=_FILE, help="COCO annotation file to train on; needs --pictures.")
+@click.option("--pictures", type=_FOLDER, help="Folder of the COCO file's images.")
+@click.option("--vidor", type=_FOLDER, help="Folder of VidOR annotation files to train on; needs --videos.")
 @click.option("--videos", type=_FOLDER, help="Folder of VidOR's videos.")
 @training_options
 def train_detector(
@@ -63,7 +69,7 @@ def train_detector(
 ) -> None:
     """Train a detector on your own boxes, in COCO's or VidOR's format.
 
-    Every tenth picture is held out to evaluate the result.
+    Every tenth image is held out for evaluation.
     """
     if coco and pictures and not (vidor or videos):
         train_and_evaluate(lambda _: _split(coco_pictures(coco, pictures), coco), **options)
@@ -79,10 +85,10 @@ def train_detector(
 
 
 def _split(pictures: Iterable[AnnotatedPicture], source: Path) -> Split:
-    """The pictures that have boxes, every tenth held out (the last, where there are fewer)."""
+    """Split the images that have boxes: every tenth is held out, or the last one if there are fewer than ten."""
     found = [picture for picture in pictures if picture.labels]
     if len(found) < 2:
-        raise InputError("fewer than two pictures with boxes", source, "give more")
+        raise InputError("has fewer than two images with boxes", source, "give more")
     return [picture for i, picture in enumerate(found) if i % 10 != 9], found[9::10] or found[-1:]
 
 
@@ -96,12 +102,12 @@ def train_and_evaluate(
     device: str,
     threads: int | None,
 ) -> None:
-    """Train the detector of a configuration, write its weights and print its metrics on the pictures held out.
+    """Train the detector of a configuration, write its weights and print its metrics on the held-out images.
 
-    pictures(cfg) are those to train on and those held out. Raises InputError for a configuration or pictures that
-    cannot be used.
+    pictures(cfg) returns the training and the held-out images. Raises InputError for an unusable configuration or
+    unusable images.
     """
-    # Threads that spin while they wait lose to whatever else the machine does; torch reads this when it loads.
+    # Threads that spin while waiting are slow on a busy machine. Torch reads this variable when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 
@@ -115,7 +121,7 @@ def train_and_evaluate(
     training, held_out = pictures(cfg)
     classes = sorted({label for picture in training for label in picture.labels})
     attributes = sorted({name for picture in training for names in picture.attributes for name in names})
-    click.echo(f"{len(training)} pictures, {len(classes)} classes, {len(attributes)} attributes", err=True)
+    click.echo(f"{len(training)} images, {len(classes)} classes, {len(attributes)} attributes", err=True)
     model = train(cfg, training, classes, attributes)
     save(model, classes, attributes, output)
     _print_metrics(config, output, held_out)
@@ -125,7 +131,7 @@ def train_and_evaluate(
 
 
 def _print_metrics(config: Path, weights: Path, held_out: Sequence[AnnotatedPicture]) -> None:
-    """Evaluate the file that was written, on pictures it was not trained on."""
+    """Evaluate the weights file on the held-out images, and print the metrics."""
     block = {"backend": "detectron2", "config": str(config.resolve()), "weights": str(weights.resolve())}
     metrics = evaluate_detector(load_detector(block, Path()), held_out)
     auc = list(metrics["attribute_auc"].values())

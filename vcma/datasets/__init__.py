@@ -1,1 +1,1 @@
-"""Data sets: one small module an annotation format, each from its files to one index of samples and truth."""
+"""Data sets: one module per annotation format, each reading its files into an index of samples and ground truth."""

@@ -1,4 +1,4 @@
-"""Annotation files: which of them serve as which split, and their JSON with its numbers checked."""
+"""Annotation files: which file serves as which split, and reading their JSON with checked numbers."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ _LARGEST = 1 << 31
 
 
 def splits_with_truth(block: Mapping[str, Any]) -> tuple[str, ...]:
-    """The splits whose truth may be known: train only where the block says `train_truth: true`."""
+    """Return the splits whose ground truth may be read: train only if the block sets `train_truth: true`."""
     return SPLITS if block.get("train_truth") is True else EVALUATED_SPLITS
 
 
 def split_files(annotations: Path, block: Mapping[str, Any]) -> dict[str, Path]:
-    """Which annotation file serves as which split; raises InputError where the block is wrong or names no file."""
+    """Return the annotation file of each split; raises InputError if the block has no valid `splits:`."""
     splits = block.get("splits")
     if not isinstance(splits, dict) or not set(splits) <= set(SPLITS) or not any(splits.values()):
         raise InputError(
-            "the data set has no usable 'splits:'", "pipeline.yaml", "e.g. {test: test_annotations.json}"
+            "the data set has no valid 'splits:'", "pipeline.yaml", "e.g. {test: test_annotations.json}"
         )
     return {split: annotations / str(splits[split]) for split in SPLITS if splits.get(split)}
 
 
 def read_annotations(path: Path, top_level: type, what: str, key: str = "splits") -> Any:
-    """A JSON or JSON Lines file whose top level is of the given type; raises InputError naming file and remedy.
+    """Read a JSON or JSON Lines file whose top level is of the given type.
 
-    what: the file in words; key: where in the data set's block such files are named.
+    what: description of the file; key: the block's key that lists such files. Both are for the remedy. Raises
+    InputError if the file is missing, not JSON, or of another type.
     """
-    remedy = f"put {what} there, or name another file under '{key}:' in pipeline.yaml"
+    remedy = f"put {what} there, or set another file under '{key}:' in pipeline.yaml"
     try:
         value = strict_json.load_as(top_level, path)
     except FileNotFoundError:
@@ -49,14 +50,14 @@ def read_annotations(path: Path, top_level: type, what: str, key: str = "splits"
 
 
 def whole_number(value: object, what: str) -> int:
-    """A whole number of an annotation, at most 2^31 in size; raises UnusableError."""
+    """Return an integer of an annotation, at most 2^31 in absolute value; raises UnusableError."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST or value % 1:
-        raise UnusableError("malformed record", f"{what} is no whole number")
+        raise UnusableError("malformed record", f"{what} is not an integer")
     return int(value)
 
 
 def positive_number(value: object, what: str) -> float:
-    """A positive number of an annotation, at most 2^31; raises UnusableError."""
+    """Return a positive number of an annotation, at most 2^31; raises UnusableError."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LARGEST:
-        raise UnusableError("malformed record", f"{what} is no positive number")
+        raise UnusableError("malformed record", f"{what} is not a positive number")
     return float(value)

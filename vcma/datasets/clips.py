@@ -1,9 +1,9 @@
-"""Your own videos: a CSV or JSON-lines file of `video,sentence`, and no annotation at all.
+"""Unannotated videos: a CSV or JSON Lines file of `video,sentence`.
 
 `video` is a path below the data set's `videos:` folder and also the video's id; the whole video is searched.
-Sample ids are `<video>/<line>`, the line of the file, counted from 1 with the header. Lines end in a
-newline, with or without a carriage return before it. A row of several lines is refused: an open quote would swallow
-rows.
+Sample ids are `<video>/<line>`, the line number in the file, counted from 1 including the header. Lines end in a
+newline, optionally preceded by a carriage return. A row that spans several lines is refused, because an unclosed
+quote would swallow the rows after it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from vcma.pipeline import strict_json
 from vcma.pipeline.paths import video_root
 from vcma.video.timeline import read_timeline
 
-_REMEDY = 'begin it with the line "video,sentence", or write one {"video": ..., "sentence": ...} a line'
-_QUOTE = "put a sentence with a comma into quotes, double the quotes within it, and close each quote in its line"
+_REMEDY = 'start it with the line "video,sentence", or write one {"video": ..., "sentence": ...} per line'
+_QUOTE = "quote a sentence that contains a comma, double the quotes within it, and close each quote on its line"
 
 
 def index(
@@ -36,10 +36,10 @@ def index(
     videos: bool = True,
     watch: Watch = iter,
 ) -> Index:
-    """Index videos with sentences only; truth is empty.
+    """Index videos that have sentences only; the ground truth is empty.
 
-    annotations: folder of the files named under `splits:`. Raises InputError where a file or folder is missing or
-    no such table, if no sample is usable, and under `strict` at the first skip.
+    annotations: folder of the files listed under `splits:`. Raises InputError if a file or folder is missing, a
+    file is not such a table, no sample is usable, or, if `strict`, at the first skipped sample.
     """
     entries = read_entries(annotations, block, ())
     folder = None
@@ -50,7 +50,7 @@ def index(
 
 
 def _whole_videos(entries: Iterator[Entry | UnusableEntry], folder: VideoFolder) -> Iterator[Entry | UnusableEntry]:
-    """The entries with segments up to the end of their videos, as far as it can be told."""
+    """Set the segments to the whole video where its length is known; yield truncated videos as unusable."""
     lengths: dict[str, tuple[int, str]] = {}
     for entry in entries:
         if isinstance(entry, Entry):
@@ -66,9 +66,9 @@ def _whole_videos(entries: Iterator[Entry | UnusableEntry], folder: VideoFolder)
 
 
 def _length(entry: Entry, folder: VideoFolder) -> tuple[int, str]:
-    """Number of native frames of an entry's video, and what it lacks, in words.
+    """Return the number of native frames of an entry's video, and a description of what is missing from it.
 
-    0 where it cannot be read, which is told when it is to be used.
+    Returns 0 if the video cannot be read; that is reported by the stage that needs its frames.
     """
     try:
         timeline = read_timeline(folder.root / folder.find(entry.file, entry.path))
@@ -80,7 +80,7 @@ def _length(entry: Entry, folder: VideoFolder) -> tuple[int, str]:
 def read_entries(
     annotations: Path, block: Mapping[str, Any], truth_splits: Container[str]
 ) -> Iterator[Entry | UnusableEntry]:
-    """Every sentence of every split; there is no truth, whatever `truth_splits`. Raises InputError like `index`."""
+    """Yield every sentence of every split, never with ground truth. Raises InputError like `index`."""
     return with_unique_ids(_read_entries(annotations, block))
 
 
@@ -92,7 +92,7 @@ def _read_entries(annotations: Path, block: Mapping[str, Any]) -> Iterator[Entry
             try:
                 if any(surplus := row.get(_SURPLUS, [])):
                     what = (
-                        f"line {line} has {len(surplus)} fields more than the header, from '{surplus[0]}'; {_QUOTE}"
+                        f"line {line} has {len(surplus)} more fields than the header, from '{surplus[0]}'; {_QUOTE}"
                     )
                     raise UnusableError("malformed record", what)
                 if not isinstance(video, str) or not isinstance(sentence, str):
@@ -112,12 +112,12 @@ def _content(file: Path) -> str:
         raise InputError(f"not readable as UTF-8 text ({error})", file, _REMEDY) from error
 
 
-_SURPLUS = ""  # under this name a row holds its fields beyond the header's
+_SURPLUS = ""  # key of a row's fields beyond those of the header
 
 
 def _csv_rows(file: Path, text: str) -> Iterator[tuple[int, dict]]:
-    """(line, row) of each row of a CSV file with a header that is not blank; raises InputError if it is none."""
-    # Not a StringIO, which ends lines at a lone carriage return, too.
+    """Yield (line, row) for each non-blank row below the header of a CSV file; raises InputError if malformed."""
+    # StringIO would also end lines at a lone carriage return.
     rows = csv.reader((line + "\n" for line in text.split("\n")), skipinitialspace=True, strict=True)
     before = 0
     header: list[str] = []
@@ -125,7 +125,7 @@ def _csv_rows(file: Path, text: str) -> Iterator[tuple[int, dict]]:
         for fields in rows:
             first, before = before + 1, rows.line_num
             if before > first:
-                what = f"a field is quoted from line {first} on and goes on to line {before}"
+                what = f"a quoted field spans lines {first} to {before}"
                 raise InputError(what, file, _QUOTE)
             if not header:
                 header = _header(fields, file)
@@ -133,13 +133,13 @@ def _csv_rows(file: Path, text: str) -> Iterator[tuple[int, dict]]:
                 named = dict(zip(header, fields, strict=False))
                 yield before, named | {_SURPLUS: fields[len(header) :]}
     except csv.Error as error:
-        raise InputError(f"line {before + 1} is no CSV ({error})", file, _QUOTE) from error
+        raise InputError(f"line {before + 1} is not valid CSV ({error})", file, _QUOTE) from error
     if not header:
         _header([], file)
 
 
 def _header(fields: list[str], file: Path) -> list[str]:
-    """The names of the columns; raises InputError where those that are read are missing or occur twice."""
+    """Return the column names; raises InputError if `video` or `sentence` is missing or occurs twice."""
     for name in ("video", "sentence"):
         if fields.count(name) > 1:
             raise InputError(f"has two columns '{name}'", file, "rename or remove one of them")
@@ -149,7 +149,7 @@ def _header(fields: list[str], file: Path) -> list[str]:
 
 
 def _json_lines(file: Path, text: str) -> Iterator[tuple[int, dict]]:
-    """(line, row) of each line of a JSON-lines file; raises InputError if it is none."""
+    """Yield (line, row) for each line of a JSON Lines file; raises InputError if malformed."""
     try:
         for number, row in strict_json.lines(text):
             yield number, row if isinstance(row, dict) else {}

@@ -1,4 +1,4 @@
-"""What every annotation format is read as: entries, each a sentence about a video, with or without its truth."""
+"""Entries: the common form of all annotation formats, each a sentence about a video, with or without its truth."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-Watch = Callable[[Iterable], Iterable]  # iterates over what it is given, and may show how far it is
+Watch = Callable[[Iterable], Iterable]  # yields the items of its argument, and may display progress
 
 
 class UnusableError(Exception):
-    """One item cannot be used: what kind of trouble, and the particulars. It is skipped and counted, and ends a
-    strict run."""
+    """An item cannot be used: kind of problem, and details. It is skipped and counted, or ends a strict run."""
 
     def __init__(self, kind: str, detail: str = ""):
         self.kind, self.detail = kind, detail
@@ -21,7 +20,7 @@ class UnusableError(Exception):
 
 @dataclass(frozen=True)
 class Video:
-    """A video as annotated; what the annotation does not say is 0."""
+    """A video as annotated; values that the annotation does not state are 0."""
 
     id: str
     fps: float = 0.0
@@ -32,10 +31,10 @@ class Video:
 
 @dataclass(frozen=True)
 class AnnotatedTube:
-    """The truth of one entry in native frames: span [begin, end), box_frame int64 [n], box float32 [n, 4] xyxy px.
+    """Ground truth of an entry in native frames: span [begin, end), box_frame int64 [n], box float32 [n, 4] xyxy.
 
-    rivals: track ids of the other objects of the target's category; distractors: how many of them matter, -1 if
-    unknown. contradictions: what else the annotation says of the span, in words, where that is another one.
+    rivals: track ids of the other objects of the target's category; distractors: how many of them count as
+    distractors, -1 if unknown. contradictions: descriptions of other annotated values that disagree with the span.
     """
 
     span: tuple[int, int]
@@ -51,10 +50,10 @@ class AnnotatedTube:
 
 @dataclass(frozen=True)
 class Entry:
-    """A sentence of an annotation file and the segment [begin, end) of native frames that is searched for it.
+    """A sentence of an annotation file and the segment [begin, end) of native frames in which it is searched.
 
-    An end of -1 is the video's end. file: the video's file name, with or without suffix; path: where below the
-    video root it is said to be. truth is None where it may not be known or there is none.
+    An end of -1 means the end of the video. file: the video's file name, with or without suffix; path: its stated
+    path below the video root. truth is None if there is none or it must not be read.
     """
 
     id: str
@@ -70,7 +69,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class UnusableEntry:
-    """An entry that cannot be used, under its sample id or `<file>#<record number>`, and why."""
+    """An entry that cannot be used, with its sample id or `<file>#<record number>`, and the reason."""
 
     id: str
     split: str
@@ -79,7 +78,7 @@ class UnusableEntry:
 
 
 def with_unique_ids(entries: Iterable[Entry | UnusableEntry]) -> Iterator[Entry | UnusableEntry]:
-    """The entries under ids that occur once: where an earlier split has the id, `@split` is put behind it."""
+    """Make ids unique: append `@split` to an id that an earlier split already has."""
     taken: set[str] = set()
     for entry in entries:
         if entry.id in taken:

@@ -1,10 +1,9 @@
 """HC-STVG v1 and v2: one sentence about one person in a clip of 20 s (Tang et al., TCSVT 2021).
 
 A file is an object keyed by video name: `bbox` [[x, y, w, h], ...] of the true span only, `st_frame` from 1,
-`img_num`, `caption` (v1) or `English` (v2), and `width` and `height` or `img_size` [height, width]. In our
-terms the span is [st_frame - 1, st_frame - 1 + number of boxes), whatever `ed_frame` (inclusive, not in every
-file), `st_time` and `ed_time` (s) say: in version 1 the boxes are some 8 frames fewer. A sample's id is the
-video's key.
+`img_num`, `caption` (v1) or `English` (v2), and `width` and `height` or `img_size` [height, width]. The span is
+[st_frame - 1, st_frame - 1 + number of boxes), whatever `ed_frame` (inclusive, not in every file), `st_time` and
+`ed_time` (s) say: in version 1 there are about 8 boxes fewer than they imply. A sample's id is the video's key.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from vcma.datasets.video_files import VideoFolder, inner_path
 from vcma.errors import InputError
 from vcma.pipeline.paths import video_root
 
-SECONDS = 20  # every clip's length; the frame rate the protocols use follows from it
-_TOLERANCE = 2  # frames by which times and boxes may differ, being rounded
+SECONDS = 20  # length of every clip; the frame rate that the protocols use follows from it
+_TOLERANCE = 2  # frames by which rounded times may differ from the boxes
 _WHAT = "an HC-STVG annotation file (an object of video names with bbox, st_frame, img_num and a sentence)"
 
 
@@ -41,9 +40,9 @@ def index(
     """Index a data set in HC-STVG's format.
 
     annotations: folder of its files; block: its block of pipeline.yaml. If `splits:` says `val: null`, a
-    validation split is carved out of train by source video: the share `val_share`, by the seed `val_seed`.
-    Raises InputError where a file or folder is missing or of another format, if no sample is usable, and under
-    `strict` at the first skip.
+    validation split of the share `val_share` is carved out of train by source video, with the seed `val_seed`.
+    Raises InputError if a file or folder is missing or in another format, no sample is usable, or, if `strict`, at
+    the first skipped sample.
     """
     folder = VideoFolder(video_root(block, project_root)) if videos else None
     truth_splits = splits_with_truth(block)
@@ -54,9 +53,9 @@ def index(
 def read_entries(
     annotations: Path, block: Mapping[str, Any], truth_splits: Container[str]
 ) -> Iterator[Entry | UnusableEntry]:
-    """The sentence of every video of every split, those of `truth_splits` with truth; reads no video.
+    """Yield the sentence of every video of every split, with ground truth in `truth_splits`; reads no video.
 
-    Raises InputError where an annotation file is missing or of another format.
+    Raises InputError if an annotation file is missing or in another format.
     """
     return with_unique_ids(_read_entries(annotations, block, truth_splits))
 
@@ -76,9 +75,9 @@ def _read_entries(
 
 
 def carve(keys: Iterable[str], share: float, seed: int) -> set[str]:
-    """The keys of a validation split: whole source videos until the share of the keys is reached.
+    """Choose the keys of a validation split: whole source videos until the share of the keys is reached.
 
-    Which ones depends on the seed and the names alone, not on the order of the keys.
+    The choice depends only on the seed and the names, not on the order of the keys.
     """
     groups: dict[str, list[str]] = {}
     for key in keys:
@@ -94,7 +93,7 @@ def carve(keys: Iterable[str], share: float, seed: int) -> set[str]:
 
 
 def source_video(key: str) -> str:
-    """The film a clip was cut from: keys are `<number>_<film>.<suffix>`."""
+    """Return the name of the film that a clip was cut from: keys are `<number>_<film>.<suffix>`."""
     return Path(key).stem.split("_", 1)[-1]
 
 
@@ -104,7 +103,7 @@ def _split_records(annotations: Path, block: Mapping[str, Any]) -> dict[str, dic
         share, seed = block.get("val_share"), block.get("val_seed")
         if not isinstance(share, float) or not 0 < share < 1 or not isinstance(seed, int):
             raise InputError(
-                "'val: null' needs 'val_share:' between 0 and 1 and a whole 'val_seed:'",
+                "'val: null' needs 'val_share:' between 0 and 1 and an integer 'val_seed:'",
                 "pipeline.yaml",
                 "e.g. val_share: 0.1 and val_seed: 0 in the data set's block",
             )
@@ -118,19 +117,19 @@ def _split_records(annotations: Path, block: Mapping[str, Any]) -> dict[str, dic
 def _records(file: Path) -> dict[str, Any]:
     records = read_annotations(file, dict, _WHAT)
     if not any(isinstance(r, dict) and {"bbox", "st_frame", "img_num"} <= set(r) for r in records.values()):
-        raise InputError(f"is not {_WHAT}", file, "name another file under 'splits:' in pipeline.yaml")
+        raise InputError(f"is not {_WHAT}", file, "set another file under 'splits:' in pipeline.yaml")
     return records
 
 
 def _parse_video(key: str, record: Any) -> Video:
     if not isinstance(record, dict):
-        raise UnusableError("malformed record", "no object")
+        raise UnusableError("malformed record", "not an object")
     frames = whole_number(record.get("img_num"), "img_num")
     if frames < 1:
         raise UnusableError("malformed record", "video has no frames")
     size = record.get("img_size") or [record.get("height"), record.get("width")]
     if not isinstance(size, list) or len(size) != 2:
-        raise UnusableError("malformed record", "img_size is no [height, width]")
+        raise UnusableError("malformed record", "img_size is not [height, width]")
     return Video(key, frames / SECONDS, frames, whole_number(size[1], "width"), whole_number(size[0], "height"))
 
 
@@ -148,31 +147,31 @@ def _parse_truth(record: Mapping) -> AnnotatedTube:
     try:
         box = np.array(record.get("bbox"), np.float64).reshape(-1, 4)
     except (TypeError, ValueError, OverflowError):
-        raise UnusableError("malformed record", "bbox is no list of [x, y, w, h]") from None
+        raise UnusableError("malformed record", "bbox is not a list of [x, y, w, h]") from None
     if not len(box):
         raise UnusableError("zero-length span", "no box")
     if not (np.abs(box) < FAR).all():
         raise UnusableError("malformed record", "a box is not finite")
     box[:, 2:] += box[:, :2]
     span = start, start + len(box)
-    frame, said = np.arange(*span, dtype=np.int64), tuple(_contradictions(record, span))
-    return AnnotatedTube(span, frame, box.astype(np.float32), category="person", contradictions=said)
+    frame, contradictions = np.arange(*span, dtype=np.int64), tuple(_contradictions(record, span))
+    return AnnotatedTube(span, frame, box.astype(np.float32), category="person", contradictions=contradictions)
 
 
 def _contradictions(record: Mapping, span: tuple[int, int]) -> Iterator[str]:
-    """What ed_frame, st_time and ed_time say of the span where they say otherwise than its boxes."""
+    """Describe where ed_frame, st_time and ed_time disagree with the span that the boxes cover."""
     begin, end = span
     last, frames = record.get("ed_frame"), record.get("img_num", 0)
     if _is_number(last) and last != end:
-        yield f"{end - begin} boxes for {last - begin:g} frames up to ed_frame {last:g}"
+        yield f"{end - begin} boxes, but {last - begin:g} frames up to ed_frame {last:g}"
     first_time, last_time = record.get("st_time"), record.get("ed_time")
     if not _is_number(first_time) or not _is_number(last_time):
         return
     fps = frames / SECONDS
     if abs(first_time * fps - begin) > _TOLERANCE:
-        yield f"st_frame {begin + 1}, but st_time is that of frame {first_time * fps:.0f}"
+        yield f"st_frame is {begin + 1}, but st_time is that of frame {first_time * fps:.0f}"
     if abs((last_time - first_time) * fps - (end - begin)) > _TOLERANCE:
-        yield f"{end - begin} boxes, but st_time to ed_time are {(last_time - first_time) * fps:.0f} frames"
+        yield f"{end - begin} boxes, but {(last_time - first_time) * fps:.0f} frames from st_time to ed_time"
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -1,7 +1,7 @@
-"""A data set's index: samples, truth of the evaluated splits, and what was left out, as columns.
+"""Index of a data set: samples, ground truth of the evaluated splits, and skipped entries, as columns.
 
-Weak supervision by construction: a reader hands `truth` of the train split over only if the data set's block
-says `train_truth: true` (the supervised ceiling); otherwise it does not even look at it.
+Weak supervision by construction: a reader passes on the ground truth of the train split only if the data set's
+block sets `train_truth: true` (for the supervised upper bound); otherwise it does not even parse it.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from vcma.video.container import declared_frames
 
 NOT_OFFICIAL = "not in the official list"
 _SKIP_LISTED = f"listed in {SKIP_FILE}"
-_LEFT_OUT_ON_PURPOSE = (_SKIP_LISTED, NOT_OFFICIAL)  # no reason for a strict run to end
+_LEFT_OUT_ON_PURPOSE = (_SKIP_LISTED, NOT_OFFICIAL)  # these do not end a strict run
 
 
 @dataclass(frozen=True)
 class Index:
-    """A data set: the SAMPLES columns, and the TRUTH columns of val, test and any other split it may be known of.
+    """A data set: the SAMPLES columns, and by split the TRUTH columns of every split whose truth may be read.
 
-    Where there is no truth the columns are empty.
+    The columns of a split without ground truth are empty.
     """
 
     samples: Columns
@@ -37,7 +37,7 @@ class Index:
 
 
 class _IndexedVideo(NamedTuple):
-    """A video with its path below the root, bytes and modification time in s."""
+    """A video with its path below the video root, size in bytes and modification time in s."""
 
     video: Video
     path: str
@@ -60,12 +60,12 @@ def build(
     strict: bool,
     watch: Watch = iter,
 ) -> Index:
-    """The Index of all entries whose video and text are of use.
+    """Build the Index of all entries whose video and text are usable.
 
-    truth_splits: the splits whose truth is given. folder: where the videos are; None asks for none, and says
-    nothing about their files. annotations: folder of the data set's files, whose skip list is honoured. watch:
-    iterates over the entries, and may show how many there were. Raises InputError if nothing usable is left and,
-    under `strict`, at the first skip.
+    truth_splits: the splits whose ground truth is given. folder: where the videos are; if None, no video file is
+    required or described. annotations: folder of the data set's files, whose skip list is applied. watch: yields
+    the entries and may display progress. Raises InputError if no sample is usable and, if `strict`, at the first
+    skipped sample.
     """
     skip_list = read_skip_list(annotations / SKIP_FILE)
     used: list[Entry] = []
@@ -81,7 +81,7 @@ def build(
             used.append(entry)
         except UnusableError as error:
             if strict and error.kind not in _LEFT_OUT_ON_PURPOSE:
-                raise InputError(str(error), entry.id, "mend or remove it, or run without --strict") from None
+                raise InputError(str(error), entry.id, "fix or remove it, or run without --strict") from None
             skipped.append(_Skipped(entry.split, entry.id, str(error)))
     if not used:
         raise _nothing_usable(skipped, annotations)
@@ -94,18 +94,18 @@ def build(
 
 
 def _check(entry: Entry, skip_list: Mapping[str, str]) -> None:
-    """Raise UnusableError for an entry that is left out by hand, says nothing, or holds text no column can."""
+    """Raise UnusableError for an entry in the skip list, an empty sentence, or text that HDF5 cannot store."""
     for key in (entry.id, entry.video.id):
         if key in skip_list:
             raise UnusableError(_SKIP_LISTED, skip_list[key])
     if not entry.sentence.strip():
         raise UnusableError("empty sentence")
     if any(text != _storable(text) for text in (entry.id, entry.sentence, entry.video.id, entry.path or "")):
-        raise UnusableError("id, sentence or file name is no valid text")
+        raise UnusableError("id, sentence or file name is not valid text")
 
 
 def _indexed(entry: Entry, folder: VideoFolder | None) -> _IndexedVideo:
-    """An entry's video with its file, found below the folder if there is one; raises UnusableError."""
+    """Return an entry's video with its file, located if a folder is given; raises UnusableError."""
     if folder is None:
         return _IndexedVideo(entry.video, "", 0, 0)
     path = folder.find(entry.file, entry.path)
@@ -116,13 +116,13 @@ def _indexed(entry: Entry, folder: VideoFolder | None) -> _IndexedVideo:
 
 
 def _nothing_usable(skipped: list[_Skipped], annotations: Path) -> InputError:
-    first = f"; the first: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
+    first = f"; first: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
     what = f"none of {len(skipped)} samples is usable{first}"
     return InputError(what, annotations, "check 'videos:' in pipeline.yaml")
 
 
 def _storable(text: str) -> str:
-    """The text without what a UTF-8 column cannot hold: lone surrogates (broken JSON) and NUL."""
+    """Replace characters that an HDF5 text column cannot hold: lone surrogates (broken JSON) and NUL."""
     return text.encode("utf-8", "replace").decode().replace("\0", "?")
 
 

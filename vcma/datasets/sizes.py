@@ -1,18 +1,18 @@
-"""Sentences of each split as published."""
+"""Published number of sentences of each split."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-NAMES = {"vidstg": "VidSTG", "hcstvg": "HC-STVG"}  # annotation format -> how the names of its data sets begin
+NAMES = {"vidstg": "VidSTG", "hcstvg": "HC-STVG"}  # annotation format -> prefix of its data sets' names
 
 
 def published_counts(form: str) -> dict[str, Mapping[str, Mapping[str, int]]]:
-    """The COUNTS of the data sets that are published in a format."""
+    """Return the entries of COUNTS of the data sets that are published in a format."""
     return {name: counts for name, counts in COUNTS.items() if name.startswith(NAMES.get(form, "none"))}
 
 
-# Sentences of each split as published: data set -> split -> query type -> n.
+# Data set -> split -> query type -> number of sentences.
 COUNTS: Mapping[str, Mapping[str, Mapping[str, int]]] = {
     "VidSTG": {
         "train": {"declarative": 36_202, "interrogative": 44_482},

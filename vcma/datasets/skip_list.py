@@ -1,4 +1,4 @@
-"""The skip list: samples and videos that are left out by hand or by `vcma check --fix-index`."""
+"""The skip list: samples and videos excluded by hand or by `vcma check --fix-index`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SKIP_FILE = "skip.json"  # beside the annotations: {sample or video id: reason},
 
 
 def read_skip_list(path: Path) -> dict[str, str]:
-    """{sample or video id: reason} of what is left out, empty without the file; raises InputError if it is none."""
+    """Read {sample or video id: reason}, empty without the file; raises InputError if malformed."""
     if not path.exists():
         return {}
     listed = read_annotations(path, dict, "a skip list {id: reason}")
@@ -20,7 +20,7 @@ def read_skip_list(path: Path) -> dict[str, str]:
 
 
 def remaining(entries: Iterable[Entry | UnusableEntry], left_out: Container[str]) -> Iterator[Entry]:
-    """The usable entries that are not left out, by their own id or their video's."""
+    """Yield the usable entries whose own id and video id are not in `left_out`."""
     for entry in entries:
         if isinstance(entry, Entry) and entry.id not in left_out and entry.video.id not in left_out:
             yield entry

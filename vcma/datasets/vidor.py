@@ -1,4 +1,4 @@
-"""VidOR's annotations, one JSON a video: where its file is, and the boxes of its objects over time."""
+"""VidOR's annotations, one JSON file per video: the path of its file, and the boxes of its objects over time."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ NO_TRACK = (np.zeros(0, np.int64), np.zeros((0, 4), np.float32))
 
 @dataclass(frozen=True)
 class Trajectories:
-    """One video of VidOR: where below the video root it says its file is, and its tracks."""
+    """One video of VidOR: the stated path of its file below the video root, and its tracks."""
 
     video_path: str | None
     tracks: Tracks
 
 
 class VidorFolder:
-    """VidOR's annotations below a root, `training/<group>/<vid>.json` or less deep; listed once."""
+    """VidOR's annotations below a root, `training/<group>/<vid>.json` or with fewer folders; listed once."""
 
     def __init__(self, root: Path):
         self._paths = {path.stem: path for path in sorted(root.rglob("*.json"), reverse=True)}
@@ -36,7 +36,7 @@ class VidorFolder:
 
 
 def read_trajectories(path: Path | None) -> Trajectories:
-    """VidOR's annotation of one video; raises UnusableError if it is missing or broken."""
+    """Read VidOR's annotation of one video; raises UnusableError if it is missing or malformed."""
     if path is None:
         raise UnusableError("no boxes", "VidOR has no annotation of the video")
     try:
@@ -50,9 +50,9 @@ def read_trajectories(path: Path | None) -> Trajectories:
 
 
 def _tracks(trajectories: list) -> Tracks:
-    """VidOR's lists of {tid, bbox}, one a frame, as arrays; a second box of a track in a frame is dropped.
+    """Convert VidOR's lists of {tid, bbox}, one per frame, to arrays; drops a second box of a track in a frame.
 
-    Raises UnusableError for a box that is not finite; KeyError, TypeError or ValueError where they are none.
+    Raises UnusableError for a box that is not finite; KeyError, TypeError or ValueError for malformed lists.
     """
     frames: dict[int, list[int]] = {}
     boxes: dict[int, list[tuple]] = {}

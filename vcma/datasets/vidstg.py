@@ -1,9 +1,9 @@
 """VidSTG: sentences about VidOR videos, as published with the data set (Zhang et al., CVPR 2020).
 
 A file is a list of records; `captions` are declarative sentences, `questions` interrogative ones. In a record
-`used_segment.end_fid` is inclusive and `temporal_gt.end_fid` exclusive. Boxes are VidOR's own, one JSON a video,
-below `boxes:` of the data set's block; without them truth has spans only. Sample ids are
-`<vid>/<record number in its file>/<captions|questions>/<index>`, both numbers from 0.
+`used_segment.end_fid` is inclusive and `temporal_gt.end_fid` exclusive. Boxes come from VidOR, one JSON file per
+video, below `boxes:` of the data set's block; without them the ground truth has spans only. Sample ids are
+`<vid>/<record number in its file>/<captions|questions>/<index>`, both numbers counted from 0.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def index(
     """Index a data set in VidSTG's format.
 
     annotations: folder of its files; block: its block of pipeline.yaml (videos, boxes, splits, and optionally
-    files, the official id lists, and train_truth). Raises InputError where a file or folder is missing or of
-    another format, if no sample is usable, and under `strict` at the first skip.
+    files, the official id lists, and train_truth). Raises InputError if a file or folder is missing or in another
+    format, no sample is usable, or, if `strict`, at the first skipped sample.
     """
     folder = VideoFolder(video_root(block, project_root)) if videos else None
     truth_splits = splits_with_truth(block)
@@ -58,9 +58,9 @@ def index(
 def read_entries(
     annotations: Path, block: Mapping[str, Any], truth_splits: Container[str]
 ) -> Iterator[Entry | UnusableEntry]:
-    """Every sentence of every split, those of `truth_splits` with their truth but no boxes; reads no video.
+    """Yield every sentence of every split, with ground truth but no boxes in `truth_splits`; reads no video.
 
-    Raises InputError where an annotation file is missing or of another format.
+    Raises InputError if an annotation file is missing or in another format.
     """
     return with_unique_ids(_read_entries(annotations, block, truth_splits))
 
@@ -89,9 +89,9 @@ def _read_entries(
 
 
 def with_boxes(truth: AnnotatedTube, segment: tuple[int, int], tracks: Tracks) -> AnnotatedTube:
-    """The truth with its target's boxes in its span; distractors are then the rivals seen in the segment.
+    """Add the target's boxes in its span; distractors are then the rivals with a box in the segment.
 
-    Raises UnusableError if the target has no box there.
+    Raises UnusableError if the target has no box in its span.
     """
     frame, box = tracks.get(truth.target_id, NO_TRACK)
     inside = (frame >= truth.span[0]) & (frame < truth.span[1])
@@ -105,7 +105,7 @@ def with_boxes(truth: AnnotatedTube, segment: tuple[int, int], tracks: Tracks) -
 def _with_vidor_boxes(
     entries: Iterable[Entry | UnusableEntry], vidor: VidorFolder
 ) -> Iterator[Entry | UnusableEntry]:
-    """The entries with the boxes of those whose truth is known; each video's file is read once."""
+    """Add boxes to the entries with ground truth; reads each video's file once."""
     cache: dict[str, Trajectories | UnusableError] = {}
     for entry in entries:
         if isinstance(entry, UnusableEntry) or entry.truth is None:
@@ -133,7 +133,7 @@ def _read_or_error(path: Path | None) -> Trajectories | UnusableError:
 def _records(file: Path) -> list:
     records = read_annotations(file, list, _WHAT)
     if not any(isinstance(r, dict) and {"vid", "used_segment", "captions"} <= set(r) for r in records):
-        raise InputError(f"is not {_WHAT}", file, "name another file under 'splits:' in pipeline.yaml")
+        raise InputError(f"is not {_WHAT}", file, "set another file under 'splits:' in pipeline.yaml")
     return records
 
 
@@ -145,26 +145,26 @@ def _official_ids(annotations: Path, block: Mapping[str, Any], split: str) -> se
 
 
 def _parse_record(record: Any) -> tuple[Video, tuple[int, int], list[tuple[str, int, Any]]]:
-    """What every split may know: video, segment [begin, end), and (captions or questions, index, item) each.
+    """Parse what every split may use: video, segment [begin, end), and (captions or questions, index, item) each.
 
-    Nothing here looks at spans, targets or relations.
+    Must not read spans, targets or relations: the train split is weakly supervised.
     """
     if not isinstance(record, dict):
-        raise UnusableError("malformed record", "no object")
+        raise UnusableError("malformed record", "not an object")
     vid = record.get("vid")
     if not isinstance(vid, str | int) or not str(vid):
         raise UnusableError("malformed record", "no vid")
     frames = whole_number(record.get("frame_count"), "frame_count")
     begin, last = _frame_range(record, "used_segment")
     if not 0 <= begin <= last or begin >= frames:
-        raise UnusableError("malformed record", f"used_segment {begin}..{last} is empty or not in {frames} frames")
+        raise UnusableError("malformed record", f"used_segment {begin}..{last} is empty or outside {frames} frames")
     size = whole_number(record.get("width"), "width"), whole_number(record.get("height"), "height")
     video = Video(str(vid), positive_number(record.get("fps"), "fps"), frames, *size)
     return video, (begin, min(last + 1, frames)), list(_sentences(record))
 
 
 def _parse_truth(record: Mapping, item: Mapping, segment: tuple[int, int]) -> AnnotatedTube:
-    """The truth of one sentence without its boxes; raises UnusableError for what no evaluation could use."""
+    """Parse the ground truth of one sentence without boxes; raises UnusableError if it cannot be evaluated."""
     begin, end = _frame_range(record, "temporal_gt")
     if end <= begin:
         raise UnusableError("zero-length span", f"{begin}..{end}")
@@ -212,12 +212,12 @@ def _sentences(record: Mapping) -> Iterator[tuple[str, int, Any]]:
     for key in QUERY_TYPES:
         items = record.get(key, [])
         if not isinstance(items, list):
-            raise UnusableError("malformed record", f"{key} is no list")
+            raise UnusableError("malformed record", f"{key} is not a list")
         yield from ((key, i, item) for i, item in enumerate(items))
 
 
 def _categories(record: Mapping) -> dict[int, str]:
-    """Category of each object of the record by track id."""
+    """Return the category of each object of the record by track id."""
     objects = record.get("subject/objects")
     if not isinstance(objects, list) or not all(
         isinstance(o, dict) and isinstance(o.get("tid"), int) for o in objects

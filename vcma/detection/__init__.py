@@ -1,1 +1,1 @@
-"""Detectors and the regions they find in the sampled frames."""
+"""Object detection: regions in the sampled frames of a video."""

@@ -1,5 +1,4 @@
-"""What every detector is, and what its backends share: files and names by the block's settings, the fingerprint,
-and which boxes are detections at all."""
+"""The detector interface and the helpers its backends share: paths, name files, fingerprints, validity of boxes."""
 
 from __future__ import annotations
 
@@ -19,13 +18,14 @@ from vcma.records.regions import Regions
 
 
 class Detector(Protocol):
-    """What a backend's `load` returns.
+    """Interface of the object returned by a backend's `load`.
 
-    feature_dim is D of `Regions`; fingerprint tells detectors apart whose answers may differ. A detector that
-    reads_sentences finds what it is prompted with: the last of its classes, `prompts`, are those of one video,
-    the others of every video, and the fingerprint leaves prompts out. Detection has three steps, so that what the
-    processor does can overlap with what a device does: `prepare` and `finish` may run in any thread, several at a
-    time; `run` lets one thread in at a time, and may return before the device is done.
+    feature_dim is D of `Regions`. fingerprint differs between detectors whose results may differ. A detector with
+    reads_sentences is open-vocabulary: its class names are those searched for in every video, followed by
+    `prompts`, the phrases of one video; the fingerprint does not cover the prompts.
+
+    Detection has three steps so that work on the CPU and on the device can overlap: `prepare` and `finish` may run
+    in several threads at once; `run` admits one thread at a time and may return before the device has finished.
     """
 
     class_names: tuple[str, ...]
@@ -36,39 +36,39 @@ class Detector(Protocol):
     prompts: tuple[str, ...] = ()
 
     def prompted(self, phrases: Sequence[str]) -> Detector:
-        """The detector for a video whose sentences name these phrases; itself where it reads no sentence."""
+        """Return the detector for a video with these phrases; a closed-vocabulary detector returns itself."""
         return self
 
-    def prepare(self, pictures: Sequence[np.ndarray]) -> Any:
-        """What `run` reads of pictures (H, W, 3) uint8 BGR, which may differ in size."""
+    def prepare(self, images: Sequence[np.ndarray]) -> Any:
+        """Convert images (H, W, 3) uint8 BGR, possibly of different sizes, to the input of `run`."""
         ...
 
     def run(
         self, prepared: Any, *, top_k: int, score_threshold: float, nms_threshold: float, min_size: float
     ) -> Any:
-        """The network's answer, cut down to what `detect` says, as `finish` reads it."""
+        """Run the network and select regions as specified in `detect`; returns the input of `finish`."""
         ...
 
     def finish(self, output: Any) -> list[Regions]:
-        """Regions of each picture."""
+        """Return the regions of each image."""
         ...
 
     def detect(
         self,
-        pictures: Sequence[np.ndarray],
+        images: Sequence[np.ndarray],
         *,
         top_k: int,
         score_threshold: float,
         nms_threshold: float,
         min_size: float,
     ) -> list[Regions]:
-        """Regions of each picture, (H, W, 3) uint8 BGR: at most top_k of score > score_threshold.
+        """Detect regions in each image, (H, W, 3) uint8 BGR: at most top_k with score > score_threshold.
 
-        Of two boxes whose IoU exceeds nms_threshold the one of lower score is dropped, whatever their classes;
-        boxes with a side below min_size pixels are dropped first.
+        Boxes with a side shorter than min_size pixels are dropped first. Non-maximum suppression is
+        class-agnostic: of two boxes whose IoU exceeds nms_threshold, the one with the lower score is dropped.
         """
         output = self.run(
-            self.prepare(pictures),
+            self.prepare(images),
             top_k=top_k,
             score_threshold=score_threshold,
             nms_threshold=nms_threshold,
@@ -78,10 +78,10 @@ class Detector(Protocol):
 
 
 def detection_mask(box: Any, score: Any, score_threshold: float, min_size: float) -> Any:
-    """Mask [..., n] of the boxes [..., n, 4] that may be kept: finite, not empty, large enough, of sufficient score
-    [..., n].
+    """Return the mask [..., n] of valid boxes [..., n, 4], before suppression.
 
-    Of NumPy arrays and torch tensors alike.
+    A box is valid if it is finite and not empty, has no side shorter than min_size, and its score [..., n] exceeds
+    score_threshold. Accepts NumPy arrays and torch tensors.
     """
     sides = box[..., 2:] - box[..., :2]
     finite = (abs(box) < math.inf).all(-1)
@@ -89,12 +89,12 @@ def detection_mask(box: Any, score: Any, score_threshold: float, min_size: float
 
 
 def resolve(value: str, root: Path) -> Path:
-    """The path that a setting names: variables and ~ expanded, relative to root. It need not exist."""
+    """Expand environment variables and `~` in a path and resolve it against root; it need not exist."""
     return root / Path(os.path.expandvars(value)).expanduser()
 
 
 def existing_file(value: str, root: Path, what: str, remedy: str = "put the file there") -> Path:
-    """Like `resolve`, of a file that must exist; raises InputError with the remedy."""
+    """Resolve the path of a file that must exist; raises InputError with the remedy otherwise."""
     path = resolve(value, root)
     if is_file(path):
         return path
@@ -104,15 +104,18 @@ def existing_file(value: str, root: Path, what: str, remedy: str = "put the file
 
 
 def read_names(path: Path) -> tuple[str, ...]:
-    """Class or attribute names, one a line; of 'a,b' (synonyms, as in Visual Genome's vocabularies) the first."""
+    """Read class or attribute names, one per line; of synonyms `a,b` (Visual Genome's vocabularies), the first.
+
+    Raises InputError if the file contains no names.
+    """
     names = tuple(line.split(",")[0].strip() for line in text_lines(path) if line.strip())
     if not names:
-        raise InputError("holds no names", path, "write one name a line")
+        raise InputError("contains no names", path, "write one name per line")
     return names
 
 
 def fingerprint(backend: str, description: str, *files: Path) -> str:
-    """Digest of what decides a detector's answers: backend, configuration and the content of its files."""
+    """Hash everything that determines a detector's results: backend, configuration and file contents."""
     digest = hashlib.sha256(f"{backend}\0{description}\0".encode())
     for path in files:
         with path.open("rb") as file:

@@ -1,9 +1,9 @@
-"""Detectors for detectron2: any Faster R-CNN it can build, with feature pyramid or C4 heads.
+"""detectron2 backend: any Faster R-CNN it can build, with FPN or C4 heads.
 
-The score of a region is the greatest softmax probability of a class, background competing; its class
-distribution is that softmax without the background, renormalised: the score says whether, the distribution what.
-Features are the box head's, of the proposals the kept boxes came from: backbone and heads run once. Attributes
-come from the attribute head where the weights have one, else they are colours named from the pixels.
+The score of a region is its maximum softmax probability over the classes, with the background in the softmax. Its
+class distribution is the same softmax without the background, renormalised. Features are those of the box head for
+the proposals of the selected boxes, so backbone and heads run once. Attributes come from the attribute head if the
+weights contain one; otherwise they are colour names computed from the pixels.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from vcma.detection.weights import read_checkpoint
 from vcma.errors import InputError
 from vcma.records.regions import Regions
 
-_VERSION = 1  # part of the fingerprint: raise it when the same weights would give other answers
+_VERSION = 1  # part of the fingerprint: increase it when the same weights would give different results
 
 
 def load(
@@ -44,9 +44,10 @@ def load(
     precision: str = "fp32",
     whole_batches: bool | None = None,
 ) -> DetectronDetector:
-    """Build the model of a configuration and fill it with weights; raises InputError with what does not fit.
+    """Build the model of a configuration and load its weights.
 
-    whole_batches: as of DetectronDetector; None: on any device but a CPU.
+    whole_batches: see DetectronDetector; None enables it on every device except the CPU. Raises InputError if
+    configuration, weights and names do not match.
     """
     if whole_batches is None:
         whole_batches = device != "cpu"
@@ -56,11 +57,12 @@ def load(
     classes = _names(settings, "classes", root) or checkpoint["class_names"] or catalogued_classes(cfg)
     attributes = _names(settings, "attributes", root) or checkpoint["attribute_names"]
     if not classes:
-        raise InputError("names no classes", weights, "add classes: FILE, one name a line, to the detector: block")
-    # Many detectors exist with and without an attribute head: what the weights hold decides.
+        remedy = "add classes: FILE, one name per line, to the detector: block"
+        raise InputError("contains no class names", weights, remedy)
+    # Many detectors exist with and without an attribute head; the weights decide.
     cfg.MODEL.ATTRIBUTE_ON &= any(".attr_score." in name for name in checkpoint["model"])
     if cfg.MODEL.ATTRIBUTE_ON and not attributes:
-        raise InputError("names no attributes", weights, "add attributes: FILE to the detector: block")
+        raise InputError("contains no attribute names", weights, "add attributes: FILE to the detector: block")
     cfg.MODEL.ROI_HEADS.NUM_CLASSES = len(classes)
     cfg.MODEL.ROI_ATTRIBUTE_HEAD.NUM_CLASSES = len(attributes)
     model = _ready_model(cfg, checkpoint, weights, device)
@@ -73,22 +75,22 @@ def load(
 def _names(settings: Mapping[str, Any], key: str, root: Path) -> tuple[str, ...]:
     if key not in settings:
         return ()
-    return read_names(existing_file(settings[key], root, f"names of the {key}"))
+    return read_names(existing_file(settings[key], root, f"file of {key}"))
 
 
 def _ready_model(cfg: Any, checkpoint: dict[str, Any], weights: Path, device: str) -> Any:
-    """The model filled with its weights, as it answers fastest."""
+    """Build the model with its weights, optimised for inference."""
     import torch
 
     model = build_model(cfg, device)
     fill(model, checkpoint, weights)
     fuse_norms(model)
-    model.to(memory_format=torch.channels_last)  # a quarter faster on a CPU, and what a GPU's half precision wants
+    model.to(memory_format=torch.channels_last)  # 25% faster on a CPU; preferred by half precision on a GPU
     return model.eval()
 
 
 class DetectronDetector(Detector):
-    """A `Detector` of a built detectron2 model."""
+    """`Detector` that runs a detectron2 model."""
 
     def __init__(
         self,
@@ -100,25 +102,25 @@ class DetectronDetector(Detector):
         precision: str = "fp32",
         whole_batches: bool = False,
     ):
-        """whole_batches: work on the pictures of a pass together (`detectron2_batches`), as a GPU wants it, instead
-        of one by one (`detectron2_pictures`).
+        """whole_batches: pre- and postprocess the images of a forward pass together, for a GPU
+        (`detectron2_batches`), instead of one by one (`detectron2_per_image`).
         """
         from vcma.detection.detectron2_batches import WholeBatches
-        from vcma.detection.detectron2_pictures import PictureByPicture
+        from vcma.detection.detectron2_per_image import PerImage
 
         self.class_names = class_names
         self.has_attribute_head = hasattr(model.roi_heads.box_predictor, "attributes")
         self.attribute_names = attribute_names if self.has_attribute_head else COLOUR_ATTRIBUTES
         self.feature_dim = model.roi_heads.box_predictor.cls_score.in_features
         self.fingerprint = identity
-        self._way = (WholeBatches if whole_batches else PictureByPicture)(model, cfg)
+        self._way = (WholeBatches if whole_batches else PerImage)(model, cfg)
         self._precision, self._device = precision, str(model.device)
         self._lock = Lock()
         self._in_passes = Passes(self._device)
 
-    def prepare(self, pictures: Sequence[np.ndarray]) -> list[_Neighbours]:
-        """Neighbours of one size, which share a forward pass, with the network's inputs."""
-        groups = (list(same) for _, same in itertools.groupby(pictures, key=lambda picture: picture.shape))
+    def prepare(self, images: Sequence[np.ndarray]) -> list[_Neighbours]:
+        """Group consecutive images of equal size, which share a forward pass, and make the network inputs."""
+        groups = (list(same) for _, same in itertools.groupby(images, key=lambda image: image.shape))
         return [_Neighbours(same, self._way.prepare(same)) for same in groups]
 
     def run(
@@ -130,7 +132,7 @@ class DetectronDetector(Detector):
         nms_threshold: float,
         min_size: float,
     ) -> _Output:
-        """Pictures and what is kept of them, once it is called for."""
+        """Run the network; returns the images with callables that return the selected regions."""
         import torch
 
         limits = Limits(top_k, score_threshold, nms_threshold, min_size)
@@ -144,16 +146,16 @@ class DetectronDetector(Detector):
             return [part for neighbours in prepared for part in self._passes(neighbours, limits)]
 
     def finish(self, output: _Output) -> list[Regions]:
-        """Regions of each picture, with the names of colours where no attribute head is."""
+        """Return the regions of each image, with colour attributes if the model has no attribute head."""
         with device_failures(self._device):
             return [
-                self._regions(picture, selected)
-                for pictures, selection in output
-                for picture, selected in zip(pictures, selection(), strict=True)
+                self._regions(image, selected)
+                for images, selection in output
+                for image, selected in zip(images, selection(), strict=True)
             ]
 
-    def _regions(self, picture: np.ndarray, found: Selected) -> Regions:
-        attributes = found.attributes if self.has_attribute_head else named_colours(picture, found.box)
+    def _regions(self, image: np.ndarray, found: Selected) -> Regions:
+        attributes = found.attributes if self.has_attribute_head else named_colours(image, found.box)
         return Regions(
             box=found.box.astype(np.float32),
             score=found.score.astype(np.float32),
@@ -163,19 +165,17 @@ class DetectronDetector(Detector):
         )
 
     def _passes(self, neighbours: _Neighbours, limits: Limits) -> _Output:
-        """Forward passes of all neighbours."""
-        pictures, inputs = neighbours
-        size = pictures[0].shape[:2]
-        return self._in_passes(
-            len(pictures), lambda part: (pictures[part], self._way.run(inputs[part], size, limits))
-        )
+        """Run the forward passes of a group of images of equal size."""
+        images, inputs = neighbours
+        size = images[0].shape[:2]
+        return self._in_passes(len(images), lambda part: (images[part], self._way.run(inputs[part], size, limits)))
 
 
 class _Neighbours(NamedTuple):
-    """Pictures of one size, and the network's inputs, both of which may be sliced."""
+    """Consecutive images of equal size and their network inputs; both can be sliced."""
 
-    pictures: list[np.ndarray]
+    images: list[np.ndarray]
     inputs: Any
 
 
-_Output = list[tuple[list[np.ndarray], Callable[[], list[Selected]]]]  # pictures, and what is kept of each
+_Output = list[tuple[list[np.ndarray], Callable[[], list[Selected]]]]  # images, and their regions

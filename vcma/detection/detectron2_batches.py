@@ -1,7 +1,8 @@
-"""Detection in whole batches around the forward pass, for a GPU: pictures go there as bytes in one transfer, are
-resized there, and of the regions only those kept come back, in one go that nobody waits for until they are needed.
+"""Batched pre- and postprocessing around the forward pass, for a GPU.
 
-No step waits for the device once a picture. The network's input is to the bit that of `detectron2_pictures`.
+The uint8 images are transferred at once and resized on the GPU; only the selected regions are copied back, in one
+asynchronous transfer. No step synchronises with the device per image. The network input is bit-identical to that
+of `detectron2_per_image`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from vcma.detection.suppression import first, greedy
 
 
 class WholeBatches:
-    """The steps of `DetectronDetector` for pictures of one size."""
+    """Steps of `DetectronDetector` for a batch of images of equal size."""
 
     def __init__(self, model: Any, cfg: Any):
         self._model = model
@@ -31,29 +32,29 @@ class WholeBatches:
         self._resize = ResizeShortestEdge(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST)
         model.proposal_generator.predict_proposals = partial(predict_proposals, model.proposal_generator)
 
-    def prepare(self, pictures: Sequence[np.ndarray]) -> Tensor:
-        """The pictures' bytes (B, H, W, 3), where the device can fetch them while it works."""
-        stacked = torch.from_numpy(np.stack(pictures))
+    def prepare(self, images: Sequence[np.ndarray]) -> Tensor:
+        """Stack the images to (B, H, W, 3) uint8, in pinned memory if the device is a GPU."""
+        stacked = torch.from_numpy(np.stack(images))
         return stacked.pin_memory() if self._model.device.type == "cuda" else stacked
 
     def run(self, inputs: Tensor, size: tuple[int, int], limits: Limits) -> Callable[[], list[Selected]]:
-        """What is kept of pictures of that size (height, width), once it is called for."""
+        """Detect in images of the given size (height, width); the returned callable waits for the results."""
         resize = self._resize.get_transform(np.empty((*size, 3), np.uint8))
-        pictures = inputs.to(self._model.device, non_blocking=True)
-        pictures = resized(pictures.permute(0, 3, 1, 2), (resize.new_h, resize.new_w)).float()
-        pictures = pictures.flip(1) if self._rgb else pictures
-        images = self._model.preprocess_image([{"image": picture} for picture in pictures])
-        found, counts = candidates(self._model, images, size)
+        images = inputs.to(self._model.device, non_blocking=True)
+        images = resized(images.permute(0, 3, 1, 2), (resize.new_h, resize.new_w)).float()
+        images = images.flip(1) if self._rgb else images
+        image_list = self._model.preprocess_image([{"image": image} for image in images])
+        found, counts = candidates(self._model, image_list, size)
         rows, real = select(found.box, found.score, counts, limits)
         kept = Candidates(*(value[rows.flatten()] for value in found))
         return _Transfer.begun(real, answers(self._model.roi_heads.box_predictor, kept)).selected
 
 
 def select(box: Tensor, score: Tensor, counts: Sequence[int], limits: Limits) -> tuple[Tensor, Tensor]:
-    """Rows (B, k) kept of each of B pictures, best first, k <= top_k, and which of them are any (B, k).
+    """Select rows (B, k) for each of B images, best first, k <= top_k, with a mask (B, k) of the valid entries.
 
-    box (R, 4) and score (R,) are those of one picture after another, `counts` of each. Kept is as in
-    `detectron2_pictures`: by score, size and class-agnostic non-maximum suppression.
+    box (R, 4) and score (R,) concatenate the images, with `counts` rows each. The selection equals that of
+    `detectron2_per_image`: by score, size and class-agnostic non-maximum suppression.
     """
     count = torch.tensor(counts, device=box.device)
     position = torch.arange(max(counts, default=0), device=box.device)
@@ -68,7 +69,7 @@ def select(box: Tensor, score: Tensor, counts: Sequence[int], limits: Limits) ->
 
 
 class _Transfer(NamedTuple):
-    """Answers on their way to the host: which rows are any (B, k), and the tensors of `Selected`, (B, k, ...)."""
+    """Pending copy to the host: the mask of valid rows (B, k) and the tensors of `Selected`, (B, k, ...)."""
 
     real: Tensor
     values: list[Tensor]
@@ -76,20 +77,20 @@ class _Transfer(NamedTuple):
 
     @classmethod
     def begun(cls, real: Tensor, values: Sequence[Tensor]) -> _Transfer:
-        """Of a mask (B, k), and of values whose rows are those of all pictures."""
+        """Start copying a mask (B, k) and values whose B * k rows concatenate the images."""
         there, *rest = (value.to("cpu", non_blocking=True) for value in (real, *values))
         return cls(there, [value.unflatten(0, real.shape) for value in rest], _event(real.device))
 
     def selected(self) -> list[Selected]:
-        """Wait for them, and return them picture by picture."""
+        """Wait for the copy and return the regions of each image."""
         if self.arrived is not None:
             self.arrived.synchronize()
         return [
-            Selected(*(value[picture, :count].numpy() for value in self.values))
-            for picture, count in enumerate(self.real.sum(1).tolist())
+            Selected(*(value[image, :count].numpy() for value in self.values))
+            for image, count in enumerate(self.real.sum(1).tolist())
         ]
 
 
 def _event(device: torch.device) -> Any:
-    """What is reached when the device has done all it was given until now; None on a CPU, which does it at once."""
+    """Event that marks the work queued on the device so far; None on a CPU, which does not queue."""
     return None if device.type == "cpu" else torch.accelerator.current_stream(device).record_event()

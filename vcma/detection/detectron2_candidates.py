@@ -1,4 +1,4 @@
-"""What a Faster R-CNN says of all regions of a pass, before any is dropped; torch is imported by the caller."""
+"""Outputs of a Faster R-CNN for all proposals of a forward pass, before selection; the caller imports torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Limits(NamedTuple):
-    """Which regions of a picture are kept: the parameters of `Detector.detect`."""
+    """Parameters of the selection of regions; see `Detector.detect`."""
 
     top_k: int
     score_threshold: float
@@ -17,10 +17,10 @@ class Limits(NamedTuple):
 
 
 class Selected(NamedTuple):
-    """The k regions kept of one picture, best first, as arrays.
+    """The k regions selected in one image, best first, as arrays.
 
-    box (k, 4) xyxy in the picture's pixels, score (k,), class_prob (k, C), attributes (k, A), A being 0 where there
-    is no attribute head, feature (k, D).
+    box (k, 4) xyxy in image pixels, score (k,), class_prob (k, C), attributes (k, A) with A = 0 without an
+    attribute head, feature (k, D).
     """
 
     box: np.ndarray
@@ -31,9 +31,9 @@ class Selected(NamedTuple):
 
 
 class Candidates(NamedTuple):
-    """All R regions of the pictures of a pass, one picture after another, as tensors.
+    """All R regions of the images of a forward pass, concatenated, as tensors.
 
-    box (R, 4) xyxy in the pictures' pixels, score (R,), logits (R, C + 1) with the background last, feature (R, D).
+    box (R, 4) xyxy in image pixels, score (R,), logits (R, C + 1) with the background last, feature (R, D).
     """
 
     box: Any
@@ -42,33 +42,33 @@ class Candidates(NamedTuple):
     feature: Any
 
 
-def candidates(model: Any, images: Any, size: tuple[int, int]) -> tuple[Candidates, list[int]]:
-    """The regions of the network's images of pictures of one size (height, width), and how many each has."""
+def candidates(model: Any, image_list: Any, size: tuple[int, int]) -> tuple[Candidates, list[int]]:
+    """Run the network on images of equal size (height, width); returns the regions and their count per image."""
     import torch
 
-    maps = model.backbone(images.tensor)
-    proposals, _ = model.proposal_generator(images, maps, None)
+    maps = model.backbone(image_list.tensor)
+    proposals, _ = model.proposal_generator(image_list, maps, None)
     feature = _box_features(model.roi_heads, maps, [p.proposal_boxes for p in proposals])
     predictor = model.roi_heads.box_predictor
     predictions = predictor(feature)
     boxes = torch.cat(list(predictor.predict_boxes(predictions, proposals)))
     logits = predictions[0].float()
     score, label = logits.softmax(1)[:, :-1].max(1)
-    per_class = boxes.view(len(boxes), boxes.shape[1] // 4, 4)  # one box a region, or one a class
+    per_class = boxes.view(len(boxes), boxes.shape[1] // 4, 4)  # one box per region, or one per class
     chosen = label if per_class.shape[1] > 1 else torch.zeros_like(label)
     height, width = size
     extent = score.new_tensor([width, height] * 2)
     box = per_class[torch.arange(len(label), device=label.device), chosen]
-    box = box * (extent / score.new_tensor(images.image_sizes[0][::-1] * 2))
+    box = box * (extent / score.new_tensor(image_list.image_sizes[0][::-1] * 2))
     box = torch.minimum(box.clamp(min=0), extent)
     return Candidates(box, score, logits, feature.float()), [len(p) for p in proposals]
 
 
 def _box_features(heads: Any, maps: dict[str, Any], boxes: list) -> Any:
-    """Box-head features (R, D) of all proposals: what the box predictor is given.
+    """Box-head features (R, D) of all proposals, the input of the box predictor.
 
-    Pooling reads the maps in float32, as torchvision's RoIAlign does in half precision of its own accord, and its
-    RoIPool does not everywhere.
+    The maps are pooled in float32: under autocast, torchvision's RoIAlign casts to it by itself, but its RoIPool
+    does not on every device.
     """
     if hasattr(heads, "res5"):
         read = [maps[name].float() for name in heads.in_features]
@@ -78,7 +78,7 @@ def _box_features(heads: Any, maps: dict[str, Any], boxes: list) -> Any:
 
 
 def answers(predictor: Any, found: Candidates) -> list[Any]:
-    """The tensors of `Selected`, of the regions found."""
+    """Return the tensors of `Selected` for the given regions."""
     foreground = found.logits[:, :-1]
     attributes = found.score.new_zeros(len(found.score), 0)
     if hasattr(predictor, "attributes"):

@@ -1,7 +1,7 @@
-"""detectron2 imported, and its configurations: read from a file or the model zoo, with their weights and classes.
+"""Import of detectron2 and its configurations: from a file or the model zoo, with weights and class names.
 
-The PyPI build of detectron2 lacks its C++ part; nothing a Faster R-CNN needs is in it (NMS and RoI pooling are
-torchvision's), so an empty module stands in, only where the real one is missing.
+The PyPI build of detectron2 lacks the C++ extension. A Faster R-CNN does not need it (NMS and RoI pooling are
+torchvision's), so an empty module replaces the extension if it is missing.
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ from vcma.errors import InputError
 
 
 def import_detectron2() -> types.ModuleType:
-    """Import detectron2, with or without its C++ part, and register the project's parts: `detectron2_heads`."""
+    """Import detectron2, with or without its C++ extension, and register the modules in `detectron2_heads`.
+
+    Raises InputError if detectron2 or torch is not installed.
+    """
     import PIL.Image
 
     try:
         import detectron2
-        import torch  # noqa: F401 - detectron2's C++ part needs its libraries loaded
+        import torch  # noqa: F401 - detectron2's C++ extension needs its libraries loaded
     except ImportError as error:
         raise InputError(
-            f"detectron2 or torch cannot be imported: {error}", "detector", "install it as the README says"
+            f"detectron2 or torch cannot be imported: {error}", "detector", "install it as described in the README"
         ) from error
     try:
         importlib.import_module("detectron2._C")
@@ -43,7 +46,7 @@ def import_detectron2() -> types.ModuleType:
 
 @contextmanager
 def without_old_warnings() -> Iterator[None]:
-    """Silence the deprecations that detectron2 0.6 is older than, and no others."""
+    """Suppress only the deprecation warnings that detectron2 0.6 causes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r".*torch\.jit\.script", FutureWarning)
         warnings.filterwarnings("ignore", r"torch\.meshgrid", UserWarning)
@@ -52,7 +55,10 @@ def without_old_warnings() -> Iterator[None]:
 
 
 def read_config(config: str, root: Path) -> Any:
-    """A detectron2 configuration from a YAML file, or by name from the model zoo of the installed detectron2."""
+    """Read a detectron2 configuration from a YAML file, or by name from detectron2's model zoo.
+
+    Raises InputError if it does not exist or is not a valid configuration.
+    """
     import yaml
 
     detectron2_heads = import_detectron2()
@@ -65,24 +71,24 @@ def read_config(config: str, root: Path) -> Any:
         cfg.merge_from_file(str(file), allow_unsafe=False)
     except (KeyError, ValueError, AssertionError, TypeError, AttributeError, OSError, yaml.YAMLError) as error:
         raise InputError(
-            f"not a detectron2 configuration: {error}", file, "start from one of envs/detectors"
+            f"not a detectron2 configuration: {error}", file, "start from one in envs/detectors"
         ) from error
     if from_zoo:
-        cfg.MODEL.WEIGHTS = _zoo_weights(config)  # the file itself names those the training began with
-    cfg.MODEL.MASK_ON = cfg.MODEL.KEYPOINT_ON = False  # only boxes are wanted: their weights are left unread
+        cfg.MODEL.WEIGHTS = _zoo_weights(config)  # the file's own entry is the initialisation of training
+    cfg.MODEL.MASK_ON = cfg.MODEL.KEYPOINT_ON = False  # only boxes are needed
     return cfg
 
 
 def _config_file(config: str, root: Path) -> tuple[Path, bool]:
-    """The file of a configuration, and whether it is from the model zoo."""
+    """Return the file of a configuration, and whether it is from the model zoo."""
     zoo = None if resolve(config, root).is_file() else _zoo_config(config)
     return (Path(zoo), True) if zoo else (existing_file(config, root, "detectron2 configuration"), False)
 
 
 def decisive_settings(config: str, root: Path, cfg: Any) -> list[Any]:
-    """What of a configuration decides the answers, as JSON values.
+    """Return the settings of a configuration that determine the results, as JSON values.
 
-    Read from the file, not from cfg, so that it does not depend on the defaults of the installed detectron2.
+    They are read from the file, not from cfg, so as not to depend on the defaults of the installed detectron2.
     """
     file = cfg.load_yaml_with_base(str(_config_file(config, root)[0]), allow_unsafe=False)
     model = {key: value for key, value in file.get("MODEL", {}).items() if key not in ("WEIGHTS", "DEVICE")}
@@ -97,7 +103,7 @@ def _zoo() -> types.ModuleType:
 def _zoo_config(name: str) -> str | None:
     try:
         return _zoo().get_config_file(name)
-    except RuntimeError:  # its word for "no such name"; a PyPI build brings no file at all
+    except RuntimeError:  # raised for an unknown name; the PyPI build contains no zoo files at all
         return None
 
 
@@ -109,9 +115,10 @@ def _zoo_weights(name: str) -> str:
 
 
 def weights_file(named: str | None, public: str, root: Path) -> Path:
-    """The local file of the weights: those named, else the configuration's `public` ones.
+    """Return the local file of the weights: `named` if given, else `public`, those of the configuration.
 
-    A URL goes through detectron2's path manager.
+    URLs are downloaded by detectron2's path manager. Raises InputError if there are no weights, the file does not
+    exist or the download fails.
     """
     from detectron2.utils.file_io import Detectron2Handler, PathManager
 
@@ -128,12 +135,12 @@ def weights_file(named: str | None, public: str, root: Path) -> Path:
         return Path(PathManager.get_local_path(weights))
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(
-            f"cannot be fetched: {error}", weights, "fetch it yourself and name the file under weights:"
+            f"download failed: {error}", weights, "download the file yourself and set weights: to its path"
         ) from error
 
 
 def catalogued_classes(cfg: Any) -> tuple[str, ...]:
-    """Class names of the data set the configuration was trained on, where detectron2 knows it."""
+    """Return the class names of the configuration's training set from detectron2's catalogue, () if unknown."""
     import detectron2.data  # noqa: F401 - fills the catalogue
     from detectron2.data import MetadataCatalog
 

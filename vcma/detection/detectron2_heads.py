@@ -1,12 +1,12 @@
-"""The parts of a Faster R-CNN that detectron2 does not bring, registered with it; torch and detectron2 at import.
+"""Faster R-CNN modules that detectron2 lacks, registered with it. Imports torch and detectron2.
 
-- Attribute heads in the style of bottom-up attention: the embedding of the region's class joins its feature, one
-  hidden layer, one score per attribute. Layer names are those of the public Visual Genome weights
-  (`cls_embedding`, `fc_attr`, `attr_score` beside `cls_score` and `bbox_pred`).
-- What those weights need besides: Caffe's stem and a res5 of stride 1 with dilation 2.
-- The demo's backbone: a ResNet of free widths with a feature pyramid.
+- Attribute heads as in bottom-up attention (Anderson et al. 2018): the region's feature concatenated with the
+  embedding of its class, one hidden layer, one score per attribute. Layer names are those of the public Visual
+  Genome weights (`cls_embedding`, `fc_attr`, `attr_score` next to `cls_score` and `bbox_pred`).
+- Other modules for those weights: Caffe's stem, and a res5 with stride 1 and dilation 2.
+- The demo's backbone: a ResNet of configurable widths with a feature pyramid.
 
-Import it through `detectron2_config.import_detectron2`, which makes a detectron2 without its C++ part importable.
+Import this module through `detectron2_config.import_detectron2`, which handles a missing C++ extension.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from torch.nn import functional as F
 
 
 def add_keys(cfg: CfgNode) -> None:
-    """Add the keys that the parts below read to a detectron2 configuration; attribute keys bear public names."""
+    """Add the keys of the modules below to a detectron2 configuration; attribute keys follow public detectors."""
     cfg.MODEL.ATTRIBUTE_ON = False
     cfg.MODEL.ROI_ATTRIBUTE_HEAD = CfgNode()
     cfg.MODEL.ROI_ATTRIBUTE_HEAD.NUM_CLASSES = 400
     cfg.MODEL.ROI_ATTRIBUTE_HEAD.OBJ_EMBED_DIM = 256  # width of the class embedding
     cfg.MODEL.ROI_ATTRIBUTE_HEAD.FC_DIM = 512  # width of the hidden layer
     cfg.MODEL.ROI_ATTRIBUTE_HEAD.LOSS_WEIGHT = 0.2
-    # True: attributes exclude each other and compete with "none", the last score (softmax over one more).
-    # False: each attribute holds or does not (sigmoid).
+    # True: attributes are mutually exclusive: softmax over the attributes and "none", the last score.
+    # False: attributes are independent: sigmoid.
     cfg.MODEL.ROI_ATTRIBUTE_HEAD.EXCLUSIVE = True
     cfg.INPUT.MAX_ATTR_PER_INS = 16
-    cfg.DATASETS.STILLS_TRAIN = 6000  # stills of the drawn world to train on
-    cfg.DATASETS.STILLS_TEST = 400  # and to judge the result on
-    cfg.DATASETS.VIDEO_STEP = 15  # of a user's videos, every so many frames
-    cfg.MODEL.RESNETS.STAGE_WIDTHS = [32, 64, 128, 256]  # of the demo's backbone, res2 to res5
+    cfg.DATASETS.STILLS_TRAIN = 6000  # number of the demo's rendered training images
+    cfg.DATASETS.STILLS_TEST = 400  # number of its evaluation images
+    cfg.DATASETS.VIDEO_STEP = 15  # sampling interval in a user's videos, frames
+    cfg.MODEL.RESNETS.STAGE_WIDTHS = [32, 64, 128, 256]  # channels of the demo's backbone, res2 to res5
     cfg.MODEL.RESNETS.STAGE_BLOCKS = [2, 2, 2, 2]
 
 
 class AttributeOutputLayers(FastRCNNOutputLayers):
     """detectron2's box predictor with attribute scores.
 
-    Symbols: R regions, D feature width, C classes, A attributes. In training, `forward` hands the features on so
-    that `losses` can score the attributes of the regions' true classes; `gt_attributes` is (R, A) in {0, 1}.
+    Symbols: R regions, D feature width, C classes, A attributes. In training, `forward` also returns the features,
+    because `losses` scores attributes given the ground-truth classes; `gt_attributes` is (R, A) in {0, 1}.
     """
 
     def __init__(self, cfg: CfgNode, input_shape: ShapeSpec):
@@ -58,24 +58,27 @@ class AttributeOutputLayers(FastRCNNOutputLayers):
         self.attr_score = nn.Linear(head.FC_DIM, head.NUM_CLASSES + int(head.EXCLUSIVE))
         for layer in (self.cls_embedding, self.attr_score):
             nn.init.normal_(layer.weight, std=0.01)
-        nn.init.constant_(self.attr_score.bias, -3.0)  # most attributes do not hold: no need to learn that first
+        nn.init.constant_(self.attr_score.bias, -3.0)  # prior: most attributes are absent
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         answers = super().forward(x)
         return (*answers, x.flatten(1)) if self.training else answers
 
     def attribute_logits(self, x: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-        """Scores of the attributes of regions x (R, D) of the given classes (R,)."""
+        """Return attribute logits of regions with features x (R, D) and the given classes (R,).
+
+        (R, A), or (R, A + 1) with "none" last if attributes are exclusive.
+        """
         hidden = F.relu(self.fc_attr(torch.cat([x, self.cls_embedding(classes)], 1)))
         return self.attr_score(hidden)
 
     def attributes(self, x: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-        """Strength of each attribute in [0, 1]: (R, A)."""
+        """Return the probability of each attribute: (R, A)."""
         logits = self.attribute_logits(x, classes)
         return logits.softmax(1)[:, :-1] if self.exclusive else logits.sigmoid()
 
     def losses(self, predictions: tuple, proposals: list) -> dict[str, torch.Tensor]:
-        """detectron2's losses and `loss_attr`, over the foreground regions."""
+        """Return detectron2's losses and `loss_attr`, averaged over the foreground regions."""
         scores, deltas, x = predictions
         losses = super().losses((scores, deltas), proposals)
         classes = torch.cat([p.gt_classes for p in proposals])
@@ -94,7 +97,7 @@ class AttributeOutputLayers(FastRCNNOutputLayers):
 
 
 def _truth(proposals: list, like: torch.Tensor) -> torch.Tensor:
-    """gt_attributes of all regions, zeros where a picture has no thing at all; as wide as the logits."""
+    """gt_attributes of all regions, padded to the width of the logits; zeros for an image without objects."""
     rows = []
     for p in proposals:
         truth = like.new_zeros(len(p), like.shape[1])
@@ -106,7 +109,7 @@ def _truth(proposals: list, like: torch.Tensor) -> torch.Tensor:
 
 @ROI_HEADS_REGISTRY.register()
 class AttributeStandardROIHeads(StandardROIHeads):
-    """Heads on a feature pyramid, with attributes."""
+    """FPN heads with attributes."""
 
     @classmethod
     def _init_box_head(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict:
@@ -118,7 +121,7 @@ class AttributeStandardROIHeads(StandardROIHeads):
 
 @ROI_HEADS_REGISTRY.register()
 class AttributeRes5ROIHeads(Res5ROIHeads):
-    """C4 heads, with attributes."""
+    """C4 heads with attributes."""
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict:
@@ -131,7 +134,7 @@ class AttributeRes5ROIHeads(Res5ROIHeads):
 
 @ROI_HEADS_REGISTRY.register()
 class DilatedRes5ROIHeads(AttributeRes5ROIHeads):
-    """C4 heads of bottom-up attention: res5 keeps the resolution of the pooled region and is dilated instead."""
+    """C4 heads of bottom-up attention: res5 with stride 1 and dilation 2, which keeps the pooled resolution."""
 
     @classmethod
     def _build_res5_block(cls, cfg: CfgNode) -> tuple[nn.Sequential, int]:
@@ -144,7 +147,7 @@ class DilatedRes5ROIHeads(AttributeRes5ROIHeads):
 
 
 class CaffeStem(BasicStem):
-    """detectron2's stem with Caffe's pooling: no padding, windows that reach over the edge."""
+    """detectron2's stem with Caffe's pooling: no padding, output size rounded up."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return F.max_pool2d(F.relu_(self.conv1(x)), kernel_size=3, stride=2, ceil_mode=True)
@@ -152,7 +155,7 @@ class CaffeStem(BasicStem):
 
 @BACKBONE_REGISTRY.register()
 def build_caffe_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
-    """detectron2's ResNet with CaffeStem."""
+    """Build detectron2's ResNet with CaffeStem."""
     backbone = build_resnet_backbone(cfg, input_shape)
     backbone.stem = CaffeStem(input_shape.channels, cfg.MODEL.RESNETS.STEM_OUT_CHANNELS, cfg.MODEL.RESNETS.NORM)
     return backbone.freeze(cfg.MODEL.BACKBONE.FREEZE_AT)
@@ -160,7 +163,7 @@ def build_caffe_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> ResNet:
 
 @BACKBONE_REGISTRY.register()
 def build_narrow_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
-    """A feature pyramid over a ResNet of basic blocks, MODEL.RESNETS.STAGE_BLOCKS of STAGE_WIDTHS each."""
+    """Build an FPN on a ResNet of basic blocks; MODEL.RESNETS.STAGE_BLOCKS and STAGE_WIDTHS give its stages."""
     norm, width = cfg.MODEL.RESNETS.NORM, cfg.MODEL.RESNETS.STEM_OUT_CHANNELS
     stem = BasicStem(input_shape.channels, width, norm)
     stages = []

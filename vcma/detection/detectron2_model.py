@@ -1,4 +1,4 @@
-"""A detectron2 model built from a configuration, filled with weights, its batch normalisations fused."""
+"""Build a detectron2 model from a configuration, load its weights and fuse its batch normalisation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vcma.errors import InputError
 
 
 def build_model(cfg: Any, device: str) -> Any:
-    """The model of a configuration, with initial weights."""
+    """Build the model of a configuration, with initial weights; raises InputError if it is not a Faster R-CNN."""
     from detectron2.modeling import build_model as build
 
     cfg.MODEL.DEVICE = device
@@ -25,7 +25,7 @@ def build_model(cfg: Any, device: str) -> Any:
     predictor = getattr(heads, "box_predictor", None)
     if not (hasattr(heads, "box_pooler") or hasattr(heads, "res5")) or not hasattr(predictor, "cls_score"):
         raise InputError(
-            f"{cfg.MODEL.META_ARCHITECTURE} with {cfg.MODEL.ROI_HEADS.NAME} is no Faster R-CNN",
+            f"{cfg.MODEL.META_ARCHITECTURE} with {cfg.MODEL.ROI_HEADS.NAME} is not a Faster R-CNN",
             "detector",
             "use a GeneralizedRCNN with StandardROIHeads or Res5ROIHeads",
         )
@@ -33,7 +33,7 @@ def build_model(cfg: Any, device: str) -> Any:
 
 
 def fill(model: Any, checkpoint: dict[str, Any], path: Path) -> None:
-    """Load the weights as detectron2's checkpointer does, but let nothing be missing or of another shape."""
+    """Load the weights with detectron2's checkpointer; raises InputError for missing layers and wrong shapes."""
     from detectron2.checkpoint import DetectionCheckpointer
 
     content = {
@@ -46,16 +46,16 @@ def fill(model: Any, checkpoint: dict[str, Any], path: Path) -> None:
     if result.incorrect_shapes:
         name, found, wanted = result.incorrect_shapes[0]
         raise InputError(
-            f"{name} is {_shape(found)} in the weights, {_shape(wanted)} by configuration and names",
+            f"{name} is {_shape(found)} in the weights, but {_shape(wanted)} by configuration and names",
             path,
-            "check that configuration, class and attribute names belong to these weights",
+            "check that the configuration and the class and attribute names belong to these weights",
         )
     missing = [name for name in result.missing_keys if not name.endswith("num_batches_tracked")]
     if missing:
         raise InputError(
-            f"the weights lack {len(missing)} layers of the configuration, first {missing[0]}",
+            f"{len(missing)} layers of the configuration are missing in the weights, e.g. {missing[0]}",
             path,
-            "check that configuration and weights belong together",
+            "check that the configuration belongs to these weights",
         )
 
 
@@ -64,7 +64,7 @@ def _shape(shape: Sequence[int]) -> str:
 
 
 def fuse_norms(model: Any) -> None:
-    """Fold each batch normalisation into the convolution before it: the same answers, less work."""
+    """Fold each batch normalisation into the preceding convolution: the same function, computed faster."""
     import torch
 
     for layer in model.modules():

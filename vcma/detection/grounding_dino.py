@@ -1,12 +1,12 @@
-"""Grounding DINO of transformers: a text of noun phrases and a picture in, boxes and a score of every phrase out.
+"""Grounding DINO (transformers): boxes and a score per phrase, for an image and a list of noun phrases.
 
-The network scores its boxes against tokens. transformers' own post-processing takes the best token of all, the
-delimiters among them, and names a box by the tokens above a threshold, which may be of several phrases or of half
-a one. Here a phrase's score is the mean over its own tokens, as in the evaluation of the network's authors on
-data sets with classes (Liu et al. 2023, their `PostProcessCocoGrounding`). A text has room for so many tokens;
-what is beyond is asked in further passes over the same picture, for which its backbone runs once.
+The network scores its boxes against tokens. transformers' post-processing takes the maximum over all tokens,
+delimiters included, and labels a box with the tokens above a threshold, which may span several phrases or part of
+one. Here a phrase's score is the mean over its own tokens, as in the authors' evaluation on data sets with classes
+(Liu et al. 2023, `PostProcessCocoGrounding`). The text encoder limits the number of tokens; further phrases are
+scored in further passes over the same image, for which the vision backbone runs only once.
 
-Symbols: B pictures, Q boxes of one pass, P phrases of one pass, L tokens.
+Symbols: B images, Q boxes per pass, P phrases per pass, L tokens.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
-_SAMPLES = 8  # points along each side of a box whose mean is its feature
+_SAMPLES = 8  # sampling points per side of a box, averaged to its feature
 
 
 class Text(NamedTuple):
-    """The text of one pass: token ids [L], the rows of its phrases [P], and each one's share of tokens [P, L]."""
+    """Text of one pass: token ids [L], indices of its phrases [P], and their averaging weights [P, L]."""
 
     ids: Tensor
     phrase: list[int]
@@ -30,7 +30,7 @@ class Text(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Of one pass: boxes [B, Q, 4], centre and size relative to the picture, and scores [B, Q, P] in [0, 1]."""
+    """Output of one pass: boxes [B, Q, 4], centre and size relative to the image, scores [B, Q, P] in [0, 1]."""
 
     box: Tensor
     score: Tensor
@@ -40,7 +40,7 @@ class GroundingDino:
     """A loaded model with its tokenizer. feature_dim: width of `features`."""
 
     def __init__(self, model: Any, tokenizer: Any):
-        """Raises ValueError where the tokenizer is not of the model."""
+        """Raises ValueError if the tokenizer does not belong to the model."""
         self._model, self._tokenizer = model, tokenizer
         self._backbone = model.model.backbone = _KeptBackbone(model.model.backbone)
         self._projections = model.model.input_proj_vision
@@ -50,7 +50,7 @@ class GroundingDino:
         self._room = min(model.config.max_text_len, model.config.text_config.max_position_embeddings) - 2
 
     def texts(self, phrases: Sequence[str]) -> list[Text]:
-        """The phrases, each of which has a token, in as few passes as have room for them, in order."""
+        """Pack phrases, none of them without tokens, in order into texts that fit the text encoder."""
         found: list[Text] = []
         tokens: list[int] = []
         owner: list[int] = []
@@ -64,47 +64,47 @@ class GroundingDino:
         return [*found, self._text(tokens, owner)] if tokens else found
 
     def tokens(self, phrase: str) -> list[int]:
-        """The tokens of a phrase, as many as there is room for; none where it is of full stops alone."""
+        """Tokenize a phrase, truncated to the limit of the text encoder; [] if it consists of full stops."""
         delimiters = set(self._model.model.special_tokens.tolist())
         ids = self._tokenizer(phrase.lower(), add_special_tokens=False)["input_ids"]
         return [i for i in ids if i not in delimiters][: self._room - 1]
 
     def _text(self, tokens: list[int], owner: list[int]) -> Text:
-        ids, of = torch.tensor([self._begin, *tokens, self._end]), torch.tensor([-1, *owner, -1])
+        ids, owners = torch.tensor([self._begin, *tokens, self._end]), torch.tensor([-1, *owner, -1])
         phrase = sorted({row for row in owner if row >= 0})
-        member = (of == torch.tensor(phrase)[:, None]).double()
+        member = (owners == torch.tensor(phrase)[:, None]).double()
         return Text(ids, phrase, member / member.sum(1, keepdim=True))
 
     def __call__(self, pixels: Tensor, text: Text) -> Answer:
-        """Boxes and scores of one pass over pixels [B, 3, H, W], which further passes may follow."""
+        """Run one pass over pixels [B, 3, H, W]; passes over the same tensor reuse the backbone's output."""
         ids = text.ids.to(pixels.device).expand(len(pixels), -1)
         output = self._model(pixel_values=pixels, input_ids=ids, attention_mask=torch.ones_like(ids))
-        # In float64, which autocast leaves alone: scores are exact whatever the network computes in.
+        # In float64, which autocast does not change: the mean is exact at any precision of the network.
         score = output.logits[..., : len(text.ids)].double().sigmoid() @ text.share.T.to(pixels.device)
         return Answer(output.pred_boxes.float(), score.float())
 
     def features(self, pixels: Tensor, box: list[Tensor]) -> list[Tensor]:
-        """What the backbone, which has read no text, saw in boxes [k, 4] of each picture, xyxy in pixels: [k, D].
+        """Return features [k, D] of boxes [k, 4], xyxy in pixels, of each image.
 
-        The mean over the box of each of its maps, as the network projects them.
+        They are the means over the box of the backbone's maps, projected as in the network; they do not depend on
+        the text.
         """
         maps, _ = self._backbone(pixels, torch.ones_like(pixels[:, 0], dtype=torch.long))
         pooled = []
-        for level, (seen, _) in enumerate(maps):
-            scale = seen.shape[-1] / pixels.shape[-1]
-            values = roi_align(
-                self._projections[level](seen).float(), box, 1, scale, sampling_ratio=_SAMPLES, aligned=True
-            )
+        for level, (level_map, _) in enumerate(maps):
+            scale = level_map.shape[-1] / pixels.shape[-1]
+            projected = self._projections[level](level_map).float()
+            values = roi_align(projected, box, 1, scale, sampling_ratio=_SAMPLES, aligned=True)
             pooled.append(values.flatten(1))
         return list(torch.cat(pooled, 1).split([len(b) for b in box]))
 
     def forget(self) -> None:
-        """Let go of what was kept of the latest pixels."""
+        """Release the cached backbone output."""
         self._backbone.kept = None
 
 
 class _KeptBackbone(nn.Module):
-    """A backbone that answers again, without computing, for the pixels it saw last."""
+    """Backbone that caches its output for the most recent pixels."""
 
     def __init__(self, backbone: nn.Module):
         super().__init__()
@@ -119,17 +119,20 @@ class _KeptBackbone(nn.Module):
         if self.kept is None or self.kept[0] is not pixels:
             self.kept = pixels, self.maps(pixels, mask)
         maps, positions = self.kept[1]
-        return list(maps), list(positions)  # the model appends to them
+        return list(maps), list(positions)  # copies: the model appends to the lists
 
 
 def _delimiters(tokenizer: Any, model: Any) -> tuple[int, int, int]:
-    """The tokens around a text and behind a phrase; the network's code knows them by their numbers."""
-    own = tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.convert_tokens_to_ids(".")
-    known = model.model.special_tokens.tolist()
-    if list(own) != known[:3]:
-        raise ValueError(f"its tokenizer numbers [CLS], [SEP] and '.' {own}, the network {tuple(known[:3])}")
+    """Token ids of [CLS], [SEP] and '.'; the network's code contains these ids as constants.
+
+    Raises ValueError if the tokenizer has other ids, or more tokens than the network.
+    """
+    ids = tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.convert_tokens_to_ids(".")
+    expected = model.model.special_tokens.tolist()[:3]
+    if list(ids) != expected:
+        raise ValueError(f"its tokenizer has ids {ids} for [CLS], [SEP] and '.', the network {tuple(expected)}")
     if len(tokenizer) > model.config.text_config.vocab_size:
         raise ValueError(
             f"its tokenizer has {len(tokenizer):,} tokens, the network {model.config.text_config.vocab_size:,}"
         )
-    return own
+    return ids

@@ -1,12 +1,13 @@
-"""Layouts of a detection network's output, with C class names and N candidates; docs/detectors.md says which export
-has which.
+"""Output layouts of detection networks, for C classes and N candidates.
 
-    fastestdet  [1, 5 + C, H, W]: objectness, centre offsets, size and class probabilities of each cell
-    yolox       [1, N, 5 + C]: centre offsets and log size in cells, objectness, classes; cells of strides 8, 16, 32
+docs/detectors.md lists which exporters write which layout.
+
+    fastestdet  [1, 5 + C, H, W]: objectness, centre offset, size, class probabilities of each cell
+    yolox       [1, N, 5 + C]: centre offset and log size in cells, objectness, classes; strides 8, 16, 32
     yolov5      [1, N, 5 + C]: centre and size in input pixels, objectness, classes
     yolov8      [1, 4 + C, N]: centre and size in input pixels, classes; no objectness
     end2end     [1, N, 6]: x1, y1, x2, y2 in input pixels, score, class of each detection
-    ssd         [1, 1, N, 7]: picture, class, score, relative x1, y1, x2, y2 of each detection (DetectionOutput)
+    ssd         [1, 1, N, 7]: image, class, score, relative x1, y1, x2, y2 of each detection (DetectionOutput)
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from vcma.errors import InputError
 
 
 class Candidates(NamedTuple):
-    """All boxes of a network's output, before any is dropped: box (n, 4) xyxy, score (n,), class_score (n, C)."""
+    """All n boxes of a network's output, before selection: box (n, 4) xyxy, score (n,), class_score (n, C)."""
 
     box: np.ndarray
     score: np.ndarray
@@ -30,14 +31,14 @@ class Candidates(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """How pictures go in and what comes out.
+    """Preprocessing of the input and decoding of the output.
 
-    axes: of the output, for messages. count_classes(output, input_size): how many classes an output has if it is
-    of this layout, ANY if that cannot be seen, None if it is of another. decode(output, number of classes, layout):
-    the candidates, boxes relative to the network's input.
+    axes: axes of the output, for messages. count_classes(output, input_size): number of classes of an output in
+    this layout; ANY if the output does not show it, None if it is not in this layout. decode(output, number of
+    classes, layout): the candidates, with boxes relative to the network's input.
 
-    scale, mean (before scaling) and swap_rb (BGR becomes RGB): of the input's values. letterbox: the picture keeps
-    its proportions. first_class: number that the network gives to the first name. input_size: side in px.
+    mean is subtracted from the pixels before they are multiplied by scale; swap_rb converts BGR to RGB; letterbox
+    preserves the aspect ratio. first_class: network's index of the first class name. input_size: input side, px.
     """
 
     axes: str
@@ -51,15 +52,15 @@ class Layout:
     input_size: int = 0
 
     def fits(self, output: np.ndarray, classes: int) -> bool:
-        """Whether an output is of this layout with so many classes."""
+        """Return whether an output has this layout with the given number of classes."""
         return self.count_classes(output, self.input_size) in (classes, ANY)
 
 
-ANY = 0  # classes
+ANY = 0  # result of count_classes: any number of classes fits
 
 
 def likely_layout(outputs: Sequence[np.ndarray], classes: int, input_size: int) -> str:
-    """The layout that outputs look most like, in words, with `classes` class names if possible; empty if none."""
+    """Describe the layout that the outputs most likely have, preferring one with `classes` classes; "" if none."""
     found = [
         (count not in (classes, ANY), count, name)
         for output in outputs
@@ -68,7 +69,7 @@ def likely_layout(outputs: Sequence[np.ndarray], classes: int, input_size: int) 
     ]
     if not found:
         return ""
-    _, count, name = min(found)  # a misread axis counts thousands of classes
+    _, count, name = min(found)  # an axis taken for the wrong one gives thousands of classes
     return name if count == ANY else f"{name} with {count} classes"
 
 
@@ -76,11 +77,11 @@ def _count_fastestdet(output: np.ndarray, input_size: int) -> int | None:
     if output.ndim != 4 or output.shape[0] != 1 or output.shape[1] <= 5 or min(output.shape[2:]) < 2:
         return None
     probability = output[0, [0, *range(5, output.shape[1])]]
-    return output.shape[1] - 5 if _within_unit(probability) else None  # else raw cells with anchors
+    return output.shape[1] - 5 if _within_unit(probability) else None  # otherwise raw outputs relative to anchors
 
 
 def _decode_fastestdet(output: np.ndarray, classes: int, layout: Layout) -> Candidates:
-    """Cells of FastestDet: objectness is o, centre (cell + tanh(d)) / grid, size sigmoid(s), score o^.6 * c^.4."""
+    """Decode FastestDet: centre (cell + tanh(d)) / grid, size sigmoid(s), score objectness^0.6 * class^0.4."""
     _, _, rows, columns = output.shape
     cells = output[0].reshape(5 + classes, -1).astype(np.float64)
     row, column = np.divmod(np.arange(rows * columns), columns)
@@ -91,7 +92,7 @@ def _decode_fastestdet(output: np.ndarray, classes: int, layout: Layout) -> Cand
     return Candidates(_boxes(centre, size), score, probability)
 
 
-_STRIDES = (8, 16, 32)  # px of the input, of YOLOX's three grids
+_STRIDES = (8, 16, 32)  # of YOLOX's three grids, input px
 
 
 def _count_yolox(output: np.ndarray, input_size: int) -> int | None:
@@ -104,7 +105,7 @@ def _count_yolox(output: np.ndarray, input_size: int) -> int | None:
 
 
 def _decode_yolox(output: np.ndarray, classes: int, layout: Layout) -> Candidates:
-    """Cells of YOLOX's three grids in turn, row by row: centre (cell + d) * stride, size exp(s) * stride."""
+    """Decode YOLOX's three grids, each row by row: centre (cell + d) * stride, size exp(s) * stride."""
     corners, strides = [], []
     for stride in _STRIDES:
         side = layout.input_size // stride
@@ -126,7 +127,7 @@ def _count_yolov5(output: np.ndarray, input_size: int) -> int | None:
 
 
 def _decode_yolov5(output: np.ndarray, classes: int, layout: Layout) -> Candidates:
-    """Candidates of YOLOv5: the score is objectness times the best class probability."""
+    """Decode YOLOv5: the score is the objectness times the maximum class probability."""
     cells = output[0].astype(np.float64)
     boxes = _boxes(cells[:, :2], cells[:, 2:4]) / layout.input_size
     return Candidates(boxes, cells[:, 4] * cells[:, 5:].max(1), cells[:, 5:])
@@ -140,7 +141,7 @@ def _count_yolov8(output: np.ndarray, input_size: int) -> int | None:
 
 
 def _decode_yolov8(output: np.ndarray, classes: int, layout: Layout) -> Candidates:
-    """Candidates of YOLOv8: the score is the best class score; there is no objectness."""
+    """Decode YOLOv8: the score is the maximum class score; there is no objectness."""
     cells = output[0].astype(np.float64).T
     boxes = _boxes(cells[:, :2], cells[:, 2:4]) / layout.input_size
     return Candidates(boxes, cells[:, 4:].max(1), cells[:, 4:])
@@ -154,7 +155,7 @@ def _count_end2end(output: np.ndarray, input_size: int) -> int | None:
 
 
 def _decode_end2end(output: np.ndarray, classes: int, layout: Layout) -> Candidates:
-    """Detections that the network has chosen itself."""
+    """Decode detections that the network has already selected."""
     rows = output[0].astype(np.float64)
     return _detections(rows[:, :4] / layout.input_size, rows[:, 4], rows[:, 5], classes, layout)
 
@@ -167,20 +168,20 @@ def _count_ssd(output: np.ndarray, input_size: int) -> int | None:
 
 
 def _decode_ssd(output: np.ndarray, classes: int, layout: Layout) -> Candidates:
-    """Rows of DetectionOutput."""
+    """Decode the rows of Caffe's DetectionOutput layer."""
     rows = output.reshape(-1, 7).astype(np.float64)
-    rows = rows[(rows[:, 0] >= 0) & (rows[:, 1] >= layout.first_class)]  # unused rows hold picture -1
+    rows = rows[(rows[:, 0] >= 0) & (rows[:, 1] >= layout.first_class)]  # image is -1 in unused rows
     return _detections(rows[:, 3:7], rows[:, 2], rows[:, 1], classes, layout)
 
 
 def _detections(box: np.ndarray, score: np.ndarray, label: np.ndarray, classes: int, layout: Layout) -> Candidates:
-    """Candidates of one class each: by its score it is of that class, else of any alike."""
-    known = (label >= layout.first_class) & (label < layout.first_class + classes)
-    if not known.all():
+    """Candidates with one class each: its probability is the score, the rest is spread evenly over all classes."""
+    named = (label >= layout.first_class) & (label < layout.first_class + classes)
+    if not named.all():
         raise InputError(
-            f"the network answers class {label[~known][0]:g}, there are {classes} class names",
+            f"the network outputs class {label[~named][0]:g}, but there are {classes} class names",
             "detector",
-            "name every class in the classes file, or correct first_class",
+            "list every class in the classes file, or correct first_class",
         )
     index = label.astype(int) - layout.first_class
     probability = np.repeat((1 - score[:, None]) / classes, classes, 1)
@@ -189,17 +190,17 @@ def _detections(box: np.ndarray, score: np.ndarray, label: np.ndarray, classes: 
 
 
 def _boxes(centre: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Boxes xyxy [n, 4] of centre and size [n, 2]."""
+    """Convert centre and size [n, 2] to boxes xyxy [n, 4]."""
     return np.concatenate([centre - size / 2, centre + size / 2], 1)
 
 
 def _covers(centre: np.ndarray, input_size: int) -> bool:
-    """Whether centres are in input pixels: candidates lie everywhere; offsets in cells and shares are small."""
+    """Return whether centres are in input pixels: they cover the input; offsets and relative values are small."""
     return bool(np.abs(centre).max(initial=0) > input_size / 4)
 
 
 def _within_unit(values: np.ndarray) -> bool:
-    """Whether values may be probabilities: neither logits nor broken; half precision rounds them."""
+    """Return whether values can be probabilities, up to rounding in half precision; false for NaN."""
     return bool(((values >= 0) & (values <= 1.001)).all())
 
 

@@ -1,12 +1,13 @@
-"""Detectors for OpenCV's DNN module: a network file, and the layout that says how to read its output.
+"""OpenCV backend: a network file for OpenCV's DNN module, and the layout of its output.
 
-Settings beside layout (see vcma/detection/layouts.py), weights, classes and input_size (side of the square input in
-px): `network` (the graph, for formats that keep it apart from the weights), `source` (where the weights can be had,
-told where they are missing), and what the network was trained with where it differs from the layout's default:
-`scale`, `mean` (of the input, before scaling), `swap_rb`, `first_class` (number the network gives to the first
-name; 1 for ssd, where 0 is the background).
+Required settings: `layout` (see vcma/detection/layouts.py), `weights`, `classes`, `input_size` (side of the square
+input, px). Optional: `network` (graph file, for formats that store it separately from the weights), `source` (URL
+of the weights, quoted in the error if they are missing), and the preprocessing in training where it differs from
+the layout's default: `scale`, `mean` (subtracted before scaling), `swap_rb`, `first_class` (the network's index of
+the first class name; 1 for ssd, where 0 is the background).
 
-The feature of a region is its class distribution beside Lab histograms of its two halves, of unit length.
+The feature of a region is its class distribution concatenated with the Lab histograms of its two halves, scaled to
+unit length.
 """
 
 from __future__ import annotations
@@ -26,62 +27,62 @@ from vcma.detection.selection import best_boxes
 from vcma.errors import InputError
 from vcma.records.regions import Regions
 
-_VERSION = 2  # part of the fingerprint: raise it when the same network would give other answers
-_CLASS_SHARE = 0.5  # share of the class distribution in the cosine of two features; the rest is colour
+_VERSION = 2  # part of the fingerprint: increase it when the same network would give different results
+_CLASS_SHARE = 0.5  # weight of the class distribution in the cosine of two features; the rest is colour
 
 
 class _Input(NamedTuple):
-    """A picture (H, W, 3) uint8 BGR, and its `_blob`."""
+    """An image (H, W, 3) uint8 BGR, and the results of `_blob`."""
 
-    picture: np.ndarray
+    image: np.ndarray
     blob: np.ndarray
     scale: np.ndarray
 
 
 class DnnDetector(Detector):
-    """A `Detector` of a network in OpenCV's DNN module."""
+    """`Detector` that runs a network in OpenCV's DNN module."""
 
     def __init__(self, net: Any, layout: Layout, class_names: tuple[str, ...], source: Path, identity: str):
-        """Raises InputError if the network does not run or its output is of another layout."""
+        """Raises InputError if the network does not run or its output has a different layout."""
         self.class_names = class_names
         self.attribute_names = COLOUR_ATTRIBUTES
         self.feature_dim = len(class_names) + HISTOGRAM_DIM
         self.fingerprint = identity
         self._net, self._layout, self._source = net, layout, source
-        self._lock = Lock()  # the network keeps its input from one call to the next
+        self._lock = Lock()  # the network object stores its input
         self._output = self._fitting_output()
 
-    def prepare(self, pictures: Sequence[np.ndarray]) -> list[_Input]:
-        """Each picture as the network reads it."""
-        return [_Input(picture, *_blob(picture, self._layout)) for picture in pictures]
+    def prepare(self, images: Sequence[np.ndarray]) -> list[_Input]:
+        """Make the network input of each image."""
+        return [_Input(image, *_blob(image, self._layout)) for image in images]
 
     def run(
         self, prepared: list[_Input], *, top_k: int, score_threshold: float, nms_threshold: float, min_size: float
     ) -> list[tuple[np.ndarray, Candidates]]:
-        """Pictures and what is kept of each, one forward pass a picture (exported networks have a batch of one)."""
+        """Select regions with one forward pass per image; exported networks have batch size 1."""
         found = []
         with self._lock:
             for given in prepared:
                 candidates = self._candidates(given)
                 kept = best_boxes(candidates.box, candidates.score, top_k, score_threshold, nms_threshold, min_size)
-                found.append((given.picture, Candidates(*(values[kept] for values in candidates))))
+                found.append((given.image, Candidates(*(values[kept] for values in candidates))))
         return found
 
     def finish(self, output: list[tuple[np.ndarray, Candidates]]) -> list[Regions]:
-        """Distributions, colours and features of what is kept."""
-        return [self._regions(picture, kept) for picture, kept in output]
+        """Return the regions of each image, with class distributions, colour attributes and features."""
+        return [self._regions(image, kept) for image, kept in output]
 
     def _candidates(self, given: _Input) -> Candidates:
-        """All candidates, boxes (in the picture's pixels, clipped to it) and scores float32, as they are stored."""
-        height, width = given.picture.shape[:2]
+        """All candidates, with boxes float32 in image pixels, clipped to the image, and scores float32."""
+        height, width = given.image.shape[:2]
         (output,) = self._forward(given.blob, [self._output])
-        with np.errstate(over="ignore", invalid="ignore"):  # such boxes are dropped for not being finite
+        with np.errstate(over="ignore", invalid="ignore"):  # boxes that are not finite are dropped later
             candidates = self._layout.decode(output, len(self.class_names), self._layout)
             boxes = (candidates.box * np.tile(given.scale, 2)).clip(0, [width, height, width, height])
             return candidates._replace(box=boxes.astype(np.float32), score=candidates.score.astype(np.float32))
 
     def _fitting_output(self) -> str:
-        """The name of the output that is of the layout, by what the network answers to a black picture."""
+        """Name of the output that has the layout, tested on a black image."""
         size, classes = self._layout.input_size, len(self.class_names)
         names = self._net.getUnconnectedOutLayersNames()
         outputs = self._forward(_blob(np.zeros((size, size, 3), np.uint8), self._layout)[0], names)
@@ -98,7 +99,7 @@ class DnnDetector(Detector):
         )
 
     def _forward(self, blob: np.ndarray, names: Sequence[str]) -> list[np.ndarray]:
-        """The outputs of those names; an array of no axes where a damaged network has none."""
+        """Return the named outputs; a zero-dimensional array for an output that a damaged network lacks."""
         import cv2
 
         self._net.setInput(blob)
@@ -108,13 +109,13 @@ class DnnDetector(Detector):
             raise InputError(
                 f"the network does not run on an input of {self._layout.input_size} px: {error.err or error}",
                 self._source,
-                "correct input_size or export the network anew",
+                "correct input_size or export the network again",
             ) from error
         return [np.zeros(()) if output is None else output for output in outputs]
 
-    def _regions(self, picture: np.ndarray, kept: Candidates) -> Regions:
+    def _regions(self, image: np.ndarray, kept: Candidates) -> Regions:
         classes = _scaled_rows(kept.class_score, np.abs(kept.class_score).sum(1))
-        colour = np.sqrt(lab_histograms(picture, kept.box))  # the cosine of roots compares distributions fairly
+        colour = np.sqrt(lab_histograms(image, kept.box))  # Hellinger kernel: a cosine for distributions
         shares = np.sqrt([_CLASS_SHARE, 1 - _CLASS_SHARE])
         parts = [
             _scaled_rows(part, np.linalg.norm(part, axis=1)) * share
@@ -124,19 +125,19 @@ class DnnDetector(Detector):
             box=kept.box,
             score=kept.score,
             class_prob=classes.astype(np.float16),
-            attribute_prob=named_colours(picture, kept.box).astype(np.float16),
+            attribute_prob=named_colours(image, kept.box).astype(np.float16),
             feature=np.concatenate(parts, 1).astype(np.float16),
         )
 
 
 def load(settings: Mapping[str, Any], root: Path) -> DnnDetector:
-    """Read the network and check it against its layout and names; raises InputError."""
+    """Read a network and check its output; raises InputError if settings, files or the output are invalid."""
     if settings["layout"] not in LAYOUTS:
         raise InputError(
             f"layout {settings['layout']!r} is unknown", "detector", f"use one of {', '.join(LAYOUTS)}"
         )
-    where = f"put the file there (it is at {settings['source']})" if "source" in settings else "put the file there"
-    weights = existing_file(settings["weights"], root, "detector weights", where)
+    remedy = f"download {settings['source']} to this path" if "source" in settings else "put the file there"
+    weights = existing_file(settings["weights"], root, "detector weights", remedy)
     network = existing_file(settings["network"], root, "detector network") if "network" in settings else None
     names = read_names(existing_file(settings["classes"], root, "class names"))
     layout = _configured(settings)
@@ -148,7 +149,7 @@ def load(settings: Mapping[str, Any], root: Path) -> DnnDetector:
 
 
 def _configured(settings: Mapping[str, Any]) -> Layout:
-    """The layout with the settings that override its defaults."""
+    """Return the layout with its defaults overridden by the settings."""
     try:
         changes: dict[str, Any] = {"input_size": int(settings["input_size"])}
         for key, convert in {"scale": float, "swap_rb": bool, "first_class": int}.items():
@@ -163,7 +164,7 @@ def _configured(settings: Mapping[str, Any]) -> Layout:
             "see vcma/detection/opencv_backend.py for the settings",
         ) from error
     if changes["input_size"] <= 0 or len(changes.get("mean", (0, 0, 0))) != 3:
-        raise InputError("input_size must be above 0 and mean hold three numbers", "detector", "correct them")
+        raise InputError("input_size must be positive and mean must be three numbers", "detector", "correct them")
     return replace(LAYOUTS[settings["layout"]], **changes)
 
 
@@ -177,32 +178,32 @@ def _read_net(weights: Path, network: Path | None) -> Any:
         raise InputError(
             f"OpenCV cannot read this network: {reason}",
             weights,
-            "fetch it again; OpenCV reads .onnx, .pb, .caffemodel and .tflite files",
+            "download it again; OpenCV reads .onnx, .pb, .caffemodel and .tflite files",
         ) from error
     if net.empty():
-        raise InputError("holds no network", weights, "fetch it again")
+        raise InputError("contains no network", weights, "download it again")
     if "NonMaxSuppression" in net.getLayerTypes():
-        # OpenCV 5.0 ends the process where it keeps no box.
-        what = "the network suppresses boxes itself (a NonMaxSuppression layer), which OpenCV does not survive"
-        raise InputError(what, weights, "export it without, e.g. without nms=True; see docs/detectors.md")
+        # OpenCV 5.0 crashes if this layer selects no box.
+        what = "the network contains a NonMaxSuppression layer, on which OpenCV can crash"
+        raise InputError(what, weights, "export it without NMS, e.g. nms=False; see docs/detectors.md")
     return net
 
 
-def _blob(picture: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """The network's input (1, 3, S, S) and what relative (x, y) are multiplied with to get picture pixels."""
+def _blob(image: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Return the network input (1, 3, S, S) and the factors (2,) from relative (x, y) to image pixels."""
     import cv2
 
-    size, (height, width) = layout.input_size, picture.shape[:2]
+    size, (height, width) = layout.input_size, image.shape[:2]
     extent = np.array([width, height], np.float64)
     if layout.letterbox:
-        # The picture keeps its proportions in the upper left corner; the rest is the grey of the training.
+        # The image is placed in the upper left corner; the padding is grey, as in training.
         ratio = size / max(height, width)
         inner = (max(round(width * ratio), 1), max(round(height * ratio), 1))
         square: Any = np.full((size, size, 3), 114, np.uint8)
-        square[: inner[1], : inner[0]] = cv2.resize(picture, inner, interpolation=cv2.INTER_LINEAR)
+        square[: inner[1], : inner[0]] = cv2.resize(image, inner, interpolation=cv2.INTER_LINEAR)
         extent = extent * size / np.array(inner)
     else:
-        square = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+        square = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
     blob = cv2.dnn.blobFromImage(square, layout.scale, (size, size), layout.mean, swapRB=layout.swap_rb)
     return blob, extent
 

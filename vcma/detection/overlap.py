@@ -1,4 +1,4 @@
-"""Work in three steps of which the middle one has the device: the others run in threads before and behind it."""
+"""Three-step pipeline whose middle step uses the device while the other two run in threads."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def overlapped(
     behind: Callable[[Any], Any],
     threads: int,
 ) -> Iterator[Any]:
-    """behind(middle(before(item))) of each item, in order.
+    """Yield behind(middle(before(item))) of each item, in order.
 
-    threads: 0 does one step after the other, here. Otherwise `before` and `behind` run on so many threads, and
-    `middle` here, one item at a time: of at most `threads` items `before` is at work or done ahead of it, and of as
-    many `behind` after it, so that memory is bounded. The first error of any step ends the iteration, once what the
-    threads have begun is done; so does leaving it early.
+    threads: number of threads for `before` and `behind`; 0 runs all steps in the calling thread. `middle` always
+    runs in the calling thread, one item at a time. At most `threads` items are ahead of `middle` and as many behind
+    it, which bounds memory. The first error of any step ends the iteration after the running steps have finished,
+    and so does closing the iterator early.
     """
     if not threads:
         yield from (behind(middle(before(item))) for item in items)

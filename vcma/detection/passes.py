@@ -1,4 +1,4 @@
-"""Forward passes on a torch device: as many pictures at once as fit into its memory; and a device that fails."""
+"""Forward passes on a torch device: batches that fit into its memory, and errors of the device."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ T = TypeVar("T")
 
 
 class Passes:
-    """Does pictures in passes, of half as many from then on where the device's memory is too small for them."""
+    """Splits images into forward passes; halves the batch size permanently when the device runs out of memory."""
 
     def __init__(self, device: str, largest: int = 1 << 30):
-        """largest: pictures of one pass."""
+        """largest: maximum number of images in one pass."""
         self._device, self._largest = device, largest
 
     def __call__(self, count: int, forward: Callable[[slice], T]) -> list[T]:
-        """forward(part) of all parts of `count` pictures, in order."""
+        """Return forward(part) for consecutive slices of `count` images.
+
+        Raises RefusedError if a single image does not fit into memory.
+        """
         import torch
 
         while True:
@@ -31,17 +34,17 @@ class Passes:
             except torch.OutOfMemoryError:
                 if size == 1:
                     raise RefusedError(
-                        "one frame does not fit into its memory", self._device, "free memory there, or use the CPU"
+                        "out of memory for a single frame", self._device, "free memory there, or use the CPU"
                     ) from None
-            # Outside of the handler, whose traceback holds the tensors.
+            # Outside the handler, whose traceback keeps the tensors alive.
             torch.accelerator.empty_cache()
             self._largest = size // 2
-            click.echo(f"{self._device}: no memory for {size} frames at once; on with {size // 2}", err=True)
+            click.echo(f"{self._device}: out of memory for {size} frames at once; trying {size // 2}", err=True)
 
 
 @contextmanager
 def device_failures(device: str) -> Iterator[None]:
-    """Turn a failure of the device itself into an error that ends the run: no video is to blame."""
+    """Convert errors of the device to RefusedError, which stops the whole run instead of skipping one video."""
     import torch
 
     try:

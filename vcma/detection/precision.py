@@ -1,4 +1,4 @@
-"""The arithmetic of a network's convolutions and matrix products."""
+"""Numerical precision of convolutions and matrix products."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 def computing_in(precision: str, device: str) -> Iterator[None]:
     """Compute in one of PRECISIONS on a torch device; boxes, scores and their selection stay in float32.
 
-    fp32 is that of the CPU: TensorFloat-32 is off, which torch has on for convolutions unless told otherwise. tf32
-    is torch's own default, TensorFloat-32 in convolutions alone. bf16 and fp16 are torch's autocast. What is set
-    for the whole process is as before afterwards.
+    fp32 disables TensorFloat-32, which torch enables for convolutions by default. tf32 is that default:
+    TensorFloat-32 in convolutions only. bf16 and fp16 use torch's autocast. Process-wide settings are restored on
+    exit.
     """
     import torch
 
-    kind = torch.device(device).type
+    device_type = torch.device(device).type
     if precision in ("bf16", "fp16"):
-        with torch.autocast(kind, torch.bfloat16 if precision == "bf16" else torch.float16):
+        with torch.autocast(device_type, torch.bfloat16 if precision == "bf16" else torch.float16):
             yield
         return
     convolution: Any = torch.backends.cudnn.conv  # type: ignore[attr-defined]

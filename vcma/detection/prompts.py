@@ -1,4 +1,4 @@
-"""What the sentences of a video name, for detectors that are prompted with it."""
+"""Prompts for open-vocabulary detectors: the noun phrases in the sentences of each video."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Prompt = tuple[str, ...]  # nouns and noun phrases, each once, sorted
 
 
 def prompt(of_video: Iterable[Sentence]) -> Prompt:
-    """All that the sentences of one video name."""
+    """Return the nouns and noun phrases of all sentences of one video."""
     return tuple(sorted({phrase for sentence in of_video for phrase in prompts_of(sentence)}))
 
 
 def video_prompts(samples: Columns, queries: Columns) -> dict[str, Prompt]:
-    """The prompt of every video, from the SAMPLES and QUERIES columns: by the sentences of all its splits.
+    """Return the prompt of each video, over its sentences in all splits, from the SAMPLES and QUERIES columns.
 
-    Raises InputError where a sentence was not parsed.
+    Raises InputError if a sentence has not been parsed.
     """
     if unparsed := set(samples["sample"]) - set(queries["sample"]):
-        what = f"lacks {len(unparsed):,} sentences of samples.h5, e.g. '{min(unparsed)}'"
+        what = f"{len(unparsed):,} sentences of samples.h5 are missing, e.g. '{min(unparsed)}'"
         raise InputError(what, "queries.h5", "parse them: python stages/parse_queries.py")
     named: dict[str, list[Sentence]] = {video: [] for video in samples["video"]}
     for split in sorted(set(samples["split"])):
@@ -34,11 +34,11 @@ def video_prompts(samples: Columns, queries: Columns) -> dict[str, Prompt]:
 
 
 def prompt_digest(phrases: Prompt) -> str:
-    """What tells prompts apart."""
+    """Hash a prompt."""
     return hashlib.sha256("\n".join(phrases).encode()).hexdigest()[:32]
 
 
 def described(prompts: Sequence[Prompt]) -> str:
-    """What a stage's closing line says of its prompts."""
+    """Describe prompts in a stage's summary line."""
     phrases = {phrase for of_video in prompts for phrase in of_video}
-    return f"prompted with {len(phrases):,} noun phrases of all sentences, those of val and test included"
+    return f"prompted with {len(phrases):,} noun phrases from the sentences of all splits, val and test included"

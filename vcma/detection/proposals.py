@@ -1,4 +1,4 @@
-"""Regions in the stored frames of one video: decode, detect in batches, back to native pixels."""
+"""Detection in the stored frames of one video: decode, detect in batches, convert boxes to native pixels."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ def propose(
     watch: Callable[[range], Iterable[int]] = iter,
     **parameters: Any,
 ) -> Columns:
-    """The PROPOSALS columns from the FRAMES columns; parameters are those of Detector.detect.
+    """Compute the PROPOSALS columns of one video from its FRAMES columns.
 
-    batch: pictures in one forward pass; threads: how many decode pictures ahead of the network and read colours
-    behind it, 0 to do all in turn, with the same result; watch: wraps the passes, to show progress. Boxes come
-    back in native pixels, whatever size the frames are stored in.
+    batch: frames per forward pass. threads: number of threads that decode frames and postprocess regions while the
+    network runs; 0 runs everything in the calling thread, with the same result. watch: wraps the iteration over
+    passes, to show progress. parameters: see Detector.detect. Boxes are in native pixels, whatever the size of the
+    stored frames.
     """
     count = len(frames["frame"])
 
     def prepared(first: int) -> tuple[np.ndarray, Any]:
-        pictures = [still(frames, row) for row in range(first, min(first + batch, count))]
-        scales = np.stack([_scale(frames, picture) for picture in pictures])
-        return scales, detector.prepare(pictures)
+        images = [still(frames, row) for row in range(first, min(first + batch, count))]
+        scales = np.stack([_scale(frames, image) for image in images])
+        return scales, detector.prepare(images)
 
     def answered(step: tuple[np.ndarray, Any]) -> tuple[np.ndarray, Any]:
         scales, inputs = step
@@ -44,13 +45,13 @@ def propose(
     def finished(step: tuple[np.ndarray, Any]) -> list[Regions]:
         scales, output = step
         regions = zip(detector.finish(output), scales, strict=True)
-        return [replace(of_picture, box=of_picture.box * scale) for of_picture, scale in regions]
+        return [replace(of_image, box=of_image.box * scale) for of_image, scale in regions]
 
     firsts = range(0, count, batch)
     passes = overlapped(firsts, prepared, answered, finished, threads)
     found = [regions for _, of_pass in zip(watch(firsts), passes, strict=True) for regions in of_pass]
     columns = {field.name: np.concatenate([getattr(r, field.name) for r in found]) for field in fields(Regions)}
-    # Half floats end at 65,504; linking takes what is not finite for 0, too.
+    # float16 overflows beyond 65,504; linking also treats values that are not finite as 0.
     columns["feature"] = np.nan_to_num(columns["feature"], copy=False, posinf=0, neginf=0)
     return {
         **columns,
@@ -63,7 +64,7 @@ def propose(
     }
 
 
-def _scale(frames: Mapping[str, Any], picture: np.ndarray) -> np.ndarray:
+def _scale(frames: Mapping[str, Any], image: np.ndarray) -> np.ndarray:
     """Native pixels per stored pixel, float32 [4], for boxes xyxy."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     return np.array([frames["width"] / width, frames["height"] / height] * 2, dtype=np.float32)

@@ -1,12 +1,12 @@
-"""The backends by name, and the detector that a `detector:` block of pipeline.yaml describes.
+"""Backends by name, and construction of the detector described by a `detector:` block of pipeline.yaml.
 
     detectron2   {backend: detectron2, config: FILE.yaml or zoo name, weights: FILE or URL,
                   classes: FILE, attributes: FILE}                       (the last three are optional)
     opencv_dnn   {backend: opencv_dnn, layout: fastestdet | yolox | yolov5 | yolov8 | end2end | ssd,
                   weights: FILE, classes: FILE, input_size: 416, ...}    (see vcma/detection/opencv_backend.py)
-    open_vocabulary  {backend: open_vocabulary, model: FOLDER, classes: FILE}  (what every video is searched for)
+    open_vocabulary  {backend: open_vocabulary, model: FOLDER, classes: FILE}  (classes: detected in every video)
 
-Paths are relative to the root given to `load_detector`; `~` and environment variables in them are expanded.
+Paths are relative to the root passed to `load_detector`; `~` and environment variables in them are expanded.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from vcma.errors import InputError
 def load_detector(
     settings: Mapping[str, Any], root: Path, device: str = "cpu", precision: str = "fp32"
 ) -> Detector:
-    """Build the detector that a `detector:` block describes; raises InputError with what is wrong in it.
+    """Build the detector described by a `detector:` block; raises InputError if the block is invalid.
 
-    precision: one of PRECISIONS; a CPU, and OpenCV anywhere, compute in fp32 alone.
+    precision: one of PRECISIONS; the CPU and the OpenCV backend support fp32 only.
     """
     backend = settings.get("backend")
     if backend not in BACKENDS:
@@ -44,25 +44,25 @@ def load_detector(
     allowed = chosen.required | chosen.optional
     if unknown := sorted(given - allowed):
         raise InputError(
-            f"{', '.join(unknown)} is no setting of {backend}",
+            f"unknown setting of {backend}: {', '.join(unknown)}",
             "detector",
             f"its settings are {', '.join(sorted(allowed))}",
         )
     if precision != "fp32" and (device == "cpu" or not chosen.on_devices):
         where = f"the {backend} detector on {device}" if chosen.on_devices else f"the {backend} detector"
-        raise InputError(f"{where} computes in fp32, not in {precision}", "detect_proposals", "set precision: fp32")
+        raise InputError(f"{where} supports fp32, not {precision}", "detect_proposals", "set precision: fp32")
     return chosen.load(settings, Path(root), device, precision)
 
 
 def cached_detector(
     settings: Mapping[str, Any], root: Path, device: str = "cpu", precision: str = "fp32"
 ) -> Detector:
-    """Like `load_detector`, built once a process: for workers that are handed one video after another."""
+    """Like `load_detector`, but cached per process, for workers that process several videos."""
     with _BUILDING:
         return _cached(json.dumps(settings, sort_keys=True), Path(root), device, precision)
 
 
-_BUILDING = Lock()  # two threads that ask at once share one
+_BUILDING = Lock()  # concurrent calls share one detector
 
 
 @lru_cache(maxsize=1)
@@ -90,9 +90,10 @@ def _load_open_vocabulary(settings: Mapping[str, Any], root: Path, device: str, 
 
 @dataclass(frozen=True)
 class Backend:
-    """load(settings, root, device, precision), which imports the heavy library, and the settings it takes.
+    """A backend and its settings.
 
-    on_devices: whether it computes on the device at all; one that does not ignores it.
+    load(settings, root, device, precision) builds the detector and imports the backend's libraries. required,
+    optional: names of the settings. on_devices: whether the backend uses the device; otherwise it ignores it.
     """
 
     load: Callable[[Mapping[str, Any], Path, str, str], Detector]

@@ -1,7 +1,7 @@
-"""Pillow's bilinear resizing of bytes, to the bit, in tensors, so that a GPU resizes whole batches.
+"""Bilinear resizing of uint8 images as tensors, bit-identical to Pillow's, so that a GPU can resize whole batches.
 
-torch's own antialiased `interpolate` differs by a level where float32 rounds a half otherwise, and that moves
-scores in the third digit. Source: Pillow's src/libImaging/Resample.c, whose arithmetic is integer for bytes.
+torch's antialiased `interpolate` differs by one level where float32 rounds a half differently, which changes scores
+in the third digit. Source: Pillow's src/libImaging/Resample.c, which uses integer arithmetic for uint8.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-_BITS = 22  # of a weight, beside 8 of a level and 2 to spare
+_BITS = 22  # fractional bits of a weight: int32 less 8 bits for a level and 2 spare
 
 
-def resized(pictures: Tensor, size: tuple[int, int]) -> Tensor:
-    """Pictures (B, 3, H, W) uint8 at another size (height, width), int32 levels of 0 to 255."""
-    levels = pictures.to(torch.int32, memory_format=torch.contiguous_format)
+def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize images (B, 3, H, W) uint8 to size (height, width); returns int32 levels 0 to 255."""
+    levels = images.to(torch.int32, memory_format=torch.contiguous_format)
     passes = _passes(size)
     return _both(levels, passes if _across_first(tuple(levels.shape[2:]), size) else passes[::-1])
 
 
 def _passes(size: tuple[int, int]) -> list[tuple[int, int]]:
-    """Across, then down, as (axis, side)."""
+    """Horizontal, then vertical pass, as (axis, size)."""
     return [(3, size[1]), (2, size[0])]
 
 
 @lru_cache(maxsize=64)
 def _across_first(before: tuple[int, int], after: tuple[int, int]) -> bool:
-    """Whether Pillow resizes, and rounds, the width first: since 13.0 that depends on the sizes, so it is asked."""
-    count = 1 + 200 // (after[0] * after[1])  # both orders agree on many a level
+    """Return whether Pillow resizes the width first, by a test: since Pillow 13.0 it depends on the sizes."""
+    count = 1 + 200 // (after[0] * after[1])  # enough noise: both orders often agree on a level
     noise = np.random.default_rng(0).integers(0, 256, (count, *before), np.uint8)
     theirs = [Image.fromarray(p).resize(after[::-1], Image.Resampling.BILINEAR) for p in noise]
     ours = _both(torch.from_numpy(noise).to(torch.int32)[:, None], _passes(after))
@@ -39,7 +39,7 @@ def _across_first(before: tuple[int, int], after: tuple[int, int]) -> bool:
 
 
 def _both(levels: Tensor, passes: list[tuple[int, int]]) -> Tensor:
-    """Resize along the axes that change, in their order."""
+    """Resize along the axes whose size changes, in the given order."""
     for axis, wanted in passes:
         if levels.shape[axis] != wanted:
             levels = _along(levels, axis, wanted)
@@ -47,7 +47,7 @@ def _both(levels: Tensor, passes: list[tuple[int, int]]) -> Tensor:
 
 
 def _along(levels: Tensor, axis: int, wanted: int) -> Tensor:
-    """Resize one axis."""
+    """Resize along one axis."""
     source, weight = _taps(levels.shape[axis], wanted, str(levels.device))
     shape = [1] * levels.ndim
     shape[axis] = wanted
@@ -59,9 +59,9 @@ def _along(levels: Tensor, axis: int, wanted: int) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _taps(size: int, wanted: int, device: str) -> tuple[Tensor, Tensor]:
-    """Which of `size` rows make each of the `wanted`, (taps, wanted), and their weights in units of 2^-_BITS.
+    """Source rows of each of the `wanted` rows, (taps, wanted), and their weights in units of 2^-_BITS.
 
-    A row is the mean under a triangle as wide as its part of the source, but no narrower than a source row.
+    The filter is a triangle with a half-width of one target row, but at least one source row.
     """
     scale = size / wanted
     support = max(scale, 1.0)

@@ -1,4 +1,4 @@
-"""The region proposals of a whole batch: detectron2's selection without its loop over pictures."""
+"""Batched selection of region proposals: as in detectron2, without its loop over images."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def find_top_rpn_proposals(
     post_nms_topk: int,
     min_box_size: float,
 ) -> list[Instances]:
-    """detectron2's function of that name, in inference, with waits for the device a level, not a picture.
+    """detectron2's function of that name for inference, synchronising with the device per level, not per image.
 
-    Of each feature map the pre_nms_topk boxes of highest objectness compete; post_nms_topk of a picture remain,
-    best first. proposals [B, R_l, 4] and logits [B, R_l] of each level l; image_sizes: (height, width) of each
-    picture. Equal logits keep their order, so that the answer does not depend on the device's sorting.
+    The pre_nms_topk boxes of highest objectness of each level enter NMS; the post_nms_topk best of each image are
+    returned, best first. proposals: [B, R_l, 4] and pred_objectness_logits: [B, R_l] for each level l; image_sizes:
+    (height, width) of each image. Sorting is stable, so the result does not depend on the device.
     """
     height, width = proposals[0].new_tensor(image_sizes).T[..., None, None]
     boxes, logits, kept = [], [], []
@@ -48,7 +48,7 @@ def _clipped(coordinate: Tensor, limit: Tensor) -> Tensor:
 def _best(
     box: Tensor, logit: Tensor, kept: Tensor, count: int, image_sizes: list[tuple[int, int]]
 ) -> list[Instances]:
-    """The `count` best of those kept in each picture, over all levels."""
+    """The `count` best remaining boxes of each image, over all levels."""
     order = logit.masked_fill(~kept, -torch.inf).sort(dim=1, descending=True, stable=True).indices
     position, real = first(kept.gather(1, order), count)
     rows = order.gather(1, position)
@@ -69,7 +69,7 @@ def predict_proposals(
     pred_anchor_deltas: list[Tensor],
     image_sizes: list[tuple[int, int]],
 ) -> list[Instances]:
-    """What detectron2's RPN has under this name, with the selection above."""
+    """Replacement of the method of this name of detectron2's RPN, with the selection above."""
     return find_top_rpn_proposals(
         rpn._decode_proposals(anchors, pred_anchor_deltas),
         pred_objectness_logits,

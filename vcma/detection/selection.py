@@ -1,4 +1,4 @@
-"""Which candidates of one picture are its regions, in NumPy: for networks whose answers are on the CPU anyway."""
+"""Selection of regions from the candidates of one image, in NumPy, for networks with output on the CPU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from vcma.detection.base import detection_mask
 def best_boxes(
     box: np.ndarray, score: np.ndarray, top_k: int, score_threshold: float, nms_threshold: float, min_size: float
 ) -> np.ndarray:
-    """Rows of the boxes [n, 4] kept by score [n], size and class-agnostic non-maximum suppression, best first."""
+    """Select rows of boxes [n, 4] by score [n], size and class-agnostic non-maximum suppression, best first.
+
+    Parameters as in `Detector.detect`.
+    """
     rows = np.flatnonzero(detection_mask(box, score, score_threshold, min_size))
     rows = rows[np.argsort(-score[rows], kind="stable")]
     kept: list[int] = []

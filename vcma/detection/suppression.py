@@ -1,7 +1,6 @@
-"""Greedy non-maximum suppression of many sets of boxes at once, in tensors: on a GPU, a wait for the device costs
-more than the arithmetic, and a loop over pictures waits for every one.
+"""Batched greedy non-maximum suppression: on a GPU, a loop over images would synchronise with the device for each.
 
-B sets of K boxes each, xyxy; the answers are those of `torchvision.ops.nms` on each set.
+B sets of K boxes xyxy; the results equal those of `torchvision.ops.nms` on each set.
 """
 
 from __future__ import annotations
@@ -10,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_STEPS = 8  # updates between two looks at whether anything still changes, each of which waits for the device
+_STEPS = 8  # updates between convergence checks, each of which synchronises with the device
 
 
 def greedy(box: Tensor, valid: Tensor, threshold: float) -> Tensor:
-    """Mask [B, K] of the boxes [B, K, 4] that remain, best first in each set; those not valid [B, K] never count.
+    """Return the mask [B, K] of the boxes [B, K, 4] that remain; boxes are sorted best first, `valid` is [B, K].
 
-    A box remains if no better box that remains has an IoU with it above the threshold. The update below settles one
-    more box of each chain "a suppresses b, which would have suppressed c" at a time, so what no update changes is
-    that answer; chains are short.
+    A box remains if it is valid and no better remaining box has an IoU with it above the threshold. Each update
+    below settles at least one more box of every chain "a suppresses b, which would have suppressed c", so the fixed
+    point is the greedy result; chains are short.
     """
     suppresses = _overlapping(box, threshold).triu(1)
     remains = valid
@@ -30,7 +29,7 @@ def greedy(box: Tensor, valid: Tensor, threshold: float) -> Tensor:
 
 
 def _overlapping(box: Tensor, threshold: float) -> Tensor:
-    """Which pairs [B, K, K] have an IoU above the threshold, in the steps and the precision of torchvision's."""
+    """Mask [B, K, K] of pairs with IoU above the threshold, with torchvision's operations and precision."""
     x1, y1, x2, y2 = box.unbind(-1)
     area = (x2 - x1) * (y2 - y1)
 
@@ -46,12 +45,12 @@ def _overlapping(box: Tensor, threshold: float) -> Tensor:
 
 
 def _rounded_down(threshold: float) -> float:
-    """The largest float32 not above the threshold: a float32 exceeds the one exactly where it exceeds the other."""
+    """Largest float32 not above the threshold, which a float32 value exceeds iff it exceeds the threshold."""
     nearest = np.float32(threshold)
     return float(nearest if float(nearest) <= threshold else np.nextafter(nearest, np.float32(-np.inf)))
 
 
 def first(mask: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Positions [B, n] of the true entries of a mask [B, K] in order, at most `count`, and which are any [B, n]."""
+    """Return positions [B, n] of the first true entries of a mask [B, K], n <= count, and their validity [B, n]."""
     position = (~mask).to(torch.uint8).sort(dim=1, stable=True).indices[:, :count]
     return position, mask.gather(1, position)

@@ -1,4 +1,4 @@
-"""Reads detector weights without running code of the file: PyTorch's .pth and detectron2's .pkl."""
+"""Loading of detector weights, PyTorch's .pth and detectron2's .pkl, without executing code in the file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from vcma.errors import InputError
 
-# Public Visual Genome weights name the attribute head's layers in two ways; detectron2_heads bears the first.
+# Public Visual Genome weights use two naming schemes for the attribute head; this maps one to detectron2_heads'.
 _RENAMED = {
     "roi_heads.attribute_predictor.obj_embed.": "roi_heads.box_predictor.cls_embedding.",
     "roi_heads.attribute_predictor.fc.0.": "roi_heads.box_predictor.fc_attr.",
@@ -19,7 +19,7 @@ _RENAMED = {
 }
 
 
-# What unpickling of damaged bytes raises, beside what is said of damaged files below.
+# Raised when damaged bytes are unpickled, in addition to the errors handled in `read_checkpoint`.
 _BROKEN: tuple[type[Exception], ...] = (
     pickle.UnpicklingError,
     EOFError,
@@ -34,7 +34,7 @@ _BROKEN: tuple[type[Exception], ...] = (
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Reads NumPy arrays and plain containers, and nothing else: a pickle of weights need not run code."""
+    """Unpickler restricted to NumPy arrays and plain containers, so that a file cannot execute code."""
 
     _ADMITTED = frozenset(
         [("collections", "OrderedDict"), ("_codecs", "encode"), ("numpy", "ndarray"), ("numpy", "dtype")]
@@ -44,14 +44,15 @@ class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in self._ADMITTED:
             return super().find_class(module.replace("numpy.core", "numpy._core"), name)
-        raise pickle.UnpicklingError(f"it holds {module}.{name}, which is neither an array nor a plain container")
+        raise pickle.UnpicklingError(f"it contains {module}.{name}, not only arrays and plain containers")
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Weights and names of a .pth or .pkl file, without running code of it.
+    """Read weights and names from a .pth or .pkl file, without executing code in it.
 
-    Keys: model (name -> array), class_names and attribute_names (empty if not in the file), caffe2 (layers are
-    named in Caffe2's way), heuristic (layers are to be matched by the ends of their names).
+    Returned keys: model (name -> array), class_names and attribute_names (empty if not in the file), caffe2
+    (whether layers have Caffe2's names), heuristic (whether layers are matched by the suffixes of their names).
+    Raises InputError if the file is damaged or contains no weights.
     """
     import torch
 
@@ -60,19 +61,19 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             with path.open("rb") as file:
                 data = _PlainUnpickler(file, encoding="latin1").load()
         else:
-            with warnings.catch_warnings():  # what it warns of, it either reads or refuses below
+            with warnings.catch_warnings():  # such files load or raise all the same
                 warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
                 data = torch.load(path, map_location="cpu", weights_only=True)
     except _BROKEN as error:
         raise InputError(
-            f"cannot read these weights: {_first_line(error)}", path, "fetch the file again"
+            f"cannot read these weights: {_first_line(error)}", path, "download the file again"
         ) from error
     except (OSError, zipfile.BadZipFile, AttributeError, ImportError) as error:
-        raise InputError(f"damaged weights: {_first_line(error)}", path, "fetch the file again") from error
+        raise InputError(f"damaged weights: {_first_line(error)}", path, "download the file again") from error
     state = data.get("model", data.get("blobs", data)) if isinstance(data, dict) else None
     if not isinstance(state, dict) or not any(hasattr(value, "shape") for value in state.values()):
-        raise InputError("holds no weights", path, "name a detectron2 checkpoint, .pth or .pkl")
-    caffe2 = path.suffix == ".pkl" and "model" not in data  # the older zoo, with layer names of its own
+        raise InputError("contains no weights", path, "give a detectron2 checkpoint, .pth or .pkl")
+    caffe2 = path.suffix == ".pkl" and "model" not in data  # the older zoo, with Caffe2's layer names
     return {
         "model": {_renamed(str(name)): value for name, value in state.items() if hasattr(value, "shape")},
         "class_names": tuple(data.get("class_names", ())),

@@ -1,1 +1,1 @@
-"""Training a detector on annotated pictures, and evaluating one."""
+"""Training and evaluation of detectors on annotated images."""

@@ -1,4 +1,4 @@
-"""Annotated pictures from COCO's or VidOR's files."""
+"""Annotated images from COCO or VidOR files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ Annotation = tuple[Sequence[float], str, tuple[str, ...]]  # box xyxy px, label,
 
 
 def coco_pictures(annotations: Path, folder: Path) -> Iterator[AnnotatedPicture]:
-    """Pictures of a COCO annotation file; an annotation may carry `attributes`, a list of names."""
+    """Yield the images of a COCO annotation file; an annotation may have `attributes`, a list of names.
+
+    Raises InputError if the file is invalid or an image does not exist.
+    """
     data = _read_object(annotations)
     try:
         objects = _coco_annotations(data)
@@ -28,12 +31,12 @@ def coco_pictures(annotations: Path, folder: Path) -> Iterator[AnnotatedPicture]
         ) from error
     for file, of_image in files:
         if not file.is_file():
-            raise InputError("picture not found", file, "correct --pictures")
+            raise InputError("image not found", file, "correct --pictures")
         yield _annotated(file, of_image)
 
 
 def _coco_annotations(data: dict[str, Any]) -> dict[int, list[Annotation]]:
-    """The annotations of each image id, crowds left out."""
+    """Annotations by image id, without crowds."""
     names = {category["id"]: category["name"] for category in data["categories"]}
     by_image: dict[int, list[Annotation]] = defaultdict(list)
     for annotation in data["annotations"]:
@@ -45,10 +48,13 @@ def _coco_annotations(data: dict[str, Any]) -> dict[int, list[Annotation]]:
 
 
 def vidor_pictures(annotations: Path, videos: Path, step: int) -> Iterator[AnnotatedPicture]:
-    """Every step-th annotated frame of the videos that VidOR JSON files below a folder describe."""
+    """Yield every step-th frame of the videos annotated by the VidOR JSON files below a folder.
+
+    Raises InputError if there are none, one is invalid, or a video cannot be read.
+    """
     files = sorted(annotations.rglob("*.json"))
     if not files:
-        raise InputError("holds no VidOR annotation (*.json)", annotations, "correct --vidor")
+        raise InputError("contains no VidOR annotation (*.json)", annotations, "correct --vidor")
     for file in files:
         data = _read_object(file)
         try:
@@ -61,7 +67,7 @@ def vidor_pictures(annotations: Path, videos: Path, step: int) -> Iterator[Annot
 
 
 def _vidor_annotations(data: dict[str, Any], step: int) -> dict[int, list[Annotation]]:
-    """The annotations of every step-th frame."""
+    """Annotations of every step-th frame."""
     category = {thing["tid"]: thing["category"] for thing in data["subject/objects"]}
     return {
         frame: [
@@ -83,12 +89,12 @@ def _annotated(source: bytes | Path, annotations: Sequence[Annotation]) -> Annot
 
 
 def _frames(video: Path, wanted: set[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """The wanted frames of a video, decoded in order."""
+    """Yield the wanted frames of a video in order, as (frame, image)."""
     import cv2
 
     capture = cv2.VideoCapture(str(video))
     if not capture.isOpened():
-        raise InputError("video not found or not readable", video, "correct --videos")
+        raise InputError("video not found or unreadable", video, "correct --videos")
     frame = 0
     while capture.grab():
         if frame in wanted:
@@ -98,11 +104,11 @@ def _frames(video: Path, wanted: set[int]) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _read_object(file: Path) -> dict[str, Any]:
-    """The JSON object of an annotation file."""
+    """Read the JSON object of an annotation file."""
     try:
         data = strict_json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"cannot be read as JSON: {error}", file, "correct the path or the file") from error
     if not isinstance(data, dict):
-        raise InputError("is no JSON object", file, "give an annotation file")
+        raise InputError("not a JSON object", file, "give an annotation file")
     return data

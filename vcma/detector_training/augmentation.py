@@ -1,4 +1,4 @@
-"""What an annotated picture becomes in training: resized, flipped and degraded at random, as detectron2's input."""
+"""Data augmentation: annotated images resized, cropped, flipped and degraded at random, as input of detectron2."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import numpy as np
 from vcma.boxes import area, clip
 from vcma.detector_training.pictures import AnnotatedPicture, decode, encode_jpeg
 
-_MIN_VISIBLE = 0.35  # share of an object's area that a crop must leave for it to be one still
+_MIN_VISIBLE = 0.35  # minimum share of an object's area inside a crop; below, the object is not annotated
 
 
 class TrainingMapper:
-    """detectron2's mapper for {"picture": AnnotatedPicture}: the configuration's resizing, crops and flips, then
-    brightness, contrast, blur and coding noise."""
+    """detectron2 dataset mapper for {"picture": AnnotatedPicture}.
+
+    Applies the configuration's resizing, crops and flips, then random brightness, contrast, blur and JPEG noise.
+    """
 
     def __init__(self, cfg: Any, class_names: Sequence[str], attribute_names: Sequence[str]):
         from detectron2.data import transforms
@@ -46,7 +48,7 @@ class TrainingMapper:
         return {"image": image, "instances": instances}
 
     def _instances(self, picture: AnnotatedPicture, boxes: np.ndarray, size: tuple[int, int]) -> Any:
-        """detectron2's ground truth: the objects visible enough in a picture of that size, boxes clipped to it."""
+        """detectron2 ground truth: the sufficiently visible objects, with boxes clipped to size (height, width)."""
         import torch
         from detectron2.structures import Boxes, Instances
 
@@ -63,7 +65,7 @@ class TrainingMapper:
 
 
 def _degraded(picture: np.ndarray) -> np.ndarray:
-    """The picture as a video frame may show it: half of them blurred a little, all with coding noise."""
+    """Degrade an image to resemble a video frame: slight blur with probability 0.5, JPEG artefacts always."""
     import cv2
 
     picture = picture.clip(0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""How good a detector is: COCO's average precision, recall, and accuracy of its classes and attributes."""
+"""Detection metrics: COCO's average precision, recall, and the accuracy of classes and attributes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from vcma.detector_training.pictures import AnnotatedPicture
 from vcma.records.regions import Regions
 
 _LIMITS: dict[str, Any] = {"top_k": 20, "score_threshold": 0.05, "nms_threshold": 0.6, "min_size": 4}
-_MIN_IOU = 0.5  # from which on a region finds an object
+_MIN_IOU = 0.5  # minimum IoU at which a region finds an object
 
-Pair = tuple[AnnotatedPicture, Regions]  # the truth of a picture, and a detector's answer
+Pair = tuple[AnnotatedPicture, Regions]  # ground truth of an image, and the detected regions
 
 
 def evaluate_detector(detector: Detector, pictures: Iterable[AnnotatedPicture]) -> dict[str, Any]:
-    """`detection_metrics` of a detector on pictures."""
+    """Compute `detection_metrics` of a detector on annotated images."""
     pairs = [(picture, detector.detect([picture.pixels()], **_LIMITS)[0]) for picture in pictures]
     return detection_metrics(detector.class_names, detector.attribute_names, pairs)
 
@@ -31,10 +31,10 @@ def evaluate_detector(detector: Detector, pictures: Iterable[AnnotatedPicture]) 
 def detection_metrics(
     class_names: Sequence[str], attribute_names: Sequence[str], pairs: Sequence[Pair]
 ) -> dict[str, Any]:
-    """Metrics of the regions that a detector with these names finds in annotated pictures.
+    """Compute metrics of the regions detected in annotated images by a detector with these names.
 
-    ap: COCO's AP; ap50: the same at IoU 0.5. recall, recall_by_category: share of objects that a region finds.
-    class_accuracy, attribute_auc (by attribute): of the objects found, by the region that overlaps each most.
+    ap: COCO's AP; ap50: AP at IoU 0.5. recall, recall_by_category: share of objects with a region at IoU >= 0.5.
+    class_accuracy, attribute_auc (by attribute): over those objects, for the region with the maximum IoU.
     """
     objects = [found for picture, regions in pairs for found in _objects(picture, regions)]
     return {
@@ -47,7 +47,7 @@ def detection_metrics(
 
 @dataclass(frozen=True)
 class _Object:
-    """A true object, and the one region that overlaps it most (None: no region finds it)."""
+    """A ground-truth object and the region with the maximum IoU; None if no region finds the object."""
 
     label: str
     attributes: tuple[str, ...]
@@ -72,14 +72,14 @@ def _recall(objects: Sequence[_Object]) -> dict[str, Any]:
 
 
 def _class_accuracy(class_names: Sequence[str], objects: Sequence[_Object]) -> float:
-    """Share of the objects found whose region's most probable class is theirs."""
+    """Share of found objects for which the most probable class of the region is correct."""
     found = [(o.label, o.region) for o in objects if o.region is not None]
     correct = [class_names[int(region.class_prob[0].argmax())] == label for label, region in found]
     return sum(correct) / max(len(correct), 1)
 
 
 def _attribute_auc(attribute_names: Sequence[str], objects: Sequence[_Object]) -> dict[str, float]:
-    """Area under the ROC curve of each attribute that some, but not all, of the objects found have."""
+    """Area under the ROC curve of each attribute that some but not all found objects have."""
     from scipy.stats import rankdata
 
     found = [(o.attributes, o.region.attribute_prob[0]) for o in objects if o.region is not None]
@@ -95,7 +95,7 @@ def _attribute_auc(attribute_names: Sequence[str], objects: Sequence[_Object]) -
 
 
 def _average_precision(class_names: Sequence[str], pairs: Sequence[Pair]) -> dict[str, float]:
-    """COCO's AP (mean over IoU 0.5 to 0.95) and AP50 of the regions, each counted for its most probable class."""
+    """COCO's AP (mean over IoU 0.5 to 0.95) and AP50, with each region assigned to its most probable class."""
     labels = dict.fromkeys([*class_names, *(label for picture, _ in pairs for label in picture.labels)])
     category = {name: i + 1 for i, name in enumerate(labels)}
     truth = _coco_truth(category, [picture for picture, _ in pairs])
@@ -107,7 +107,7 @@ def _average_precision(class_names: Sequence[str], pairs: Sequence[Pair]) -> dic
 
 
 def _coco_truth(category: dict[str, int], pictures: Sequence[AnnotatedPicture]) -> dict[str, list[dict]]:
-    """The pictures as a COCO annotation file has them; an image's id is its place."""
+    """Ground truth in the format of a COCO annotation file; an image's id is its index."""
     boxes = [
         (image, category[label], _xywh(box))
         for image, picture in enumerate(pictures)
@@ -124,7 +124,7 @@ def _coco_truth(category: dict[str, int], pictures: Sequence[AnnotatedPicture]) 
 
 
 def _coco_results(found: Sequence[Regions]) -> list[dict[str, Any]]:
-    """The regions in COCO's result format; the category of class c is c + 1."""
+    """Regions in COCO's result format; class c has category id c + 1."""
     return [
         {"image_id": image, "category_id": int(p.argmax()) + 1, "bbox": _xywh(box), "score": float(score)}
         for image, regions in enumerate(found)
@@ -133,7 +133,7 @@ def _coco_results(found: Sequence[Regions]) -> list[dict[str, Any]]:
 
 
 def _coco_statistics(truth: dict[str, list[dict]], results: list[dict[str, Any]]) -> np.ndarray:
-    """The twelve numbers of COCO's evaluation of boxes."""
+    """Compute the twelve statistics of COCO's box evaluation."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 

@@ -1,7 +1,7 @@
-"""A Faster R-CNN trained on annotated pictures, through detectron2's own trainer.
+"""Training of a Faster R-CNN on annotated images, with detectron2's trainer.
 
-All numbers of the training stand in the configuration (SOLVER, INPUT); the result is a checkpoint in half precision
-that carries the names of its classes and attributes.
+The configuration (SOLVER, INPUT) contains all training parameters. The result is a half-precision checkpoint that
+includes the class and attribute names.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from vcma.pipeline.storage import write_bytes
 def train(
     cfg: Any, pictures: Sequence[AnnotatedPicture], class_names: Sequence[str], attribute_names: Sequence[str]
 ) -> Any:
-    """Train the model of a configuration; deterministic in cfg.SEED and the number of threads.
+    """Train the model of a configuration; deterministic given cfg.SEED and the number of threads.
 
     Without attribute names the model has no attribute head. Raises InputError if detectron2 cannot build the model.
     """
@@ -60,7 +60,7 @@ def _loader(cfg: Any, pictures: Sequence[AnnotatedPicture], mapper: TrainingMapp
 
 
 def _optimise(cfg: Any, model: Any, loader: Any) -> None:
-    """AdamW over SOLVER.MAX_ITER iterations, by the configuration's schedule."""
+    """Run AdamW for SOLVER.MAX_ITER iterations with the configuration's schedule."""
     import torch
     from detectron2.engine import SimpleTrainer
     from detectron2.engine.hooks import LRScheduler
@@ -75,7 +75,7 @@ def _optimise(cfg: Any, model: Any, loader: Any) -> None:
 
 
 def _progress(cfg: Any) -> Any:
-    """A hook that prints the mean losses, at most about forty times."""
+    """Hook that prints smoothed losses about forty times."""
     from detectron2.engine import HookBase
 
     class Progress(HookBase):
@@ -97,15 +97,15 @@ def _progress(cfg: Any) -> Any:
 
 
 def save(model: Any, class_names: Sequence[str], attribute_names: Sequence[str], path: Path) -> None:
-    """Write the checkpoint, floats in half precision, all or nothing."""
+    """Write the checkpoint atomically, with floats in half precision."""
     import torch
 
     state = {
         name: value.detach().cpu().half() if value.is_floating_point() else value.detach().cpu()
         for name, value in model.state_dict().items()
-        if not name.endswith("num_batches_tracked")  # counts the training's steps; nothing reads it
+        if not name.endswith("num_batches_tracked")  # step counter of batch normalisation, not used
     }
     names = {"class_names": list(class_names), "attribute_names": list(attribute_names)}
-    buffer = io.BytesIO()  # written to a path, the archive would hold its name
+    buffer = io.BytesIO()  # torch.save to a path would store the file name in the archive
     torch.save({"model": state, **names}, buffer)
     write_bytes(path, buffer.getvalue())

@@ -1,1 +1,1 @@
-"""Regions of tubes as vectors of a region-text encoder."""
+"""Embeddings of tube regions by a region-text encoder."""

@@ -1,4 +1,4 @@
-"""Which regions of tubes are looked at, and their pictures."""
+"""Selection of the tube points to embed, and their image crops."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from vcma.records.tubes import Tubes
 
 
 def chosen_points(tubes: Tubes, usable: np.ndarray, points: int) -> list[np.ndarray]:
-    """Return rows of at most `points` points of each tube, ascending: the best scored of as many parts of its
-    detections.
+    """Choose at most `points` points of each tube; returns their rows for each tube, in ascending order.
 
-    usable: bool [P], the points that may be chosen. Interpolated ones are chosen only where a tube has no others.
+    A tube's detections are split into `points` consecutive parts, of each of which the highest-scoring detection
+    is chosen. Interpolated points are chosen only if a tube has no detections. usable: bool [P], the points that
+    may be chosen.
     """
     found = []
     for tube in range(len(tubes)):
@@ -24,13 +25,13 @@ def chosen_points(tubes: Tubes, usable: np.ndarray, points: int) -> list[np.ndar
     return found
 
 
-def crop(picture: np.ndarray, box: np.ndarray, context: float) -> np.ndarray:
-    """The pixels of a box xyxy [4] of a picture (H, W, 3), with `context` times its sides around it.
+def crop(image: np.ndarray, box: np.ndarray, context: float) -> np.ndarray:
+    """Crop a box xyxy [4] from an image (H, W, 3), with a margin of `context` times its sides.
 
-    As far as the picture goes; at least two pixels a side.
+    The crop is clipped to the image and measures at least two pixels per side.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     margin = context * np.maximum(box[2:] - box[:2], 1)
     low = np.clip(np.floor(box[:2] - margin), 0, [width - 2, height - 2]).astype(int)
     high = np.clip(np.ceil(box[2:] + margin), low + 2, [width, height]).astype(int)
-    return picture[low[1] : high[1], low[0] : high[0]]
+    return image[low[1] : high[1], low[0] : high[0]]

@@ -1,4 +1,4 @@
-"""Embeddings of the tubes of one video: a few crops of each, in batches, every frame decoded once."""
+"""Embeddings of the tubes of one video, from a few crops of each; every frame is decoded at most once."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def embed(
     batch: int,
     watch: Callable[[Iterable, int], Iterable] = lambda crops, total: crops,
 ) -> Columns:
-    """The EMBEDDINGS columns from the FRAMES columns and the tubes of one video.
+    """Compute the EMBEDDINGS columns from the FRAMES columns and the tubes of one video.
 
-    points: most crops of one tube; context: share of a box's sides that is seen around it; batch: crops of one
-    forward pass; watch: iterates over the crops, of which there are so many, and may show progress.
+    points: maximum number of crops per tube. context: margin around a box, relative to its sides. batch: crops per
+    forward pass. watch: iterates over the crops, of which there are so many, and may show progress.
     """
     stored = np.isin(tubes.frame, frames["frame"])[tubes.position]
     chosen = chosen_points(tubes, stored & np.isfinite(tubes.box).all(1), points)
@@ -36,7 +36,7 @@ def embed(
     embedding = np.zeros((len(point), encoder.width), np.float16)
     crops = iter(watch(_crops(frames, tubes, point, context), len(point)))
     while some := list(islice(crops, batch)):
-        embedding[[row for row, _ in some]] = encoder.embed_pictures([picture for _, picture in some])
+        embedding[[row for row, _ in some]] = encoder.embed_images([image for _, image in some])
     return {
         "crop_offset": offsets(map(len, chosen)),
         "point": point,
@@ -47,12 +47,12 @@ def embed(
 
 
 def _crops(frames: Columns, tubes: Tubes, point: np.ndarray, context: float) -> Iterator[tuple[int, np.ndarray]]:
-    """(row in `point`, picture in RGB) of each chosen point, frame by frame."""
+    """Yield (row in `point`, RGB crop) of each chosen point, frame by frame."""
     native = tubes.frame[tubes.position[point]]
     order: Iterable[int] = np.argsort(native, kind="stable").tolist()
     for frame, rows in groupby(order, key=native.__getitem__):
-        picture = still(frames, int(np.searchsorted(frames["frame"], frame)))
-        height, width = picture.shape[:2]
+        image = still(frames, int(np.searchsorted(frames["frame"], frame)))
+        height, width = image.shape[:2]
         scale = np.array([width / max(tubes.width, 1), height / max(tubes.height, 1)] * 2)
         for row in rows:
-            yield row, np.ascontiguousarray(crop(picture, tubes.box[point[row]] * scale, context)[..., ::-1])
+            yield row, np.ascontiguousarray(crop(image, tubes.box[point[row]] * scale, context)[..., ::-1])

@@ -1,1 +1,1 @@
-"""Metrics by protocol with intervals, baselines, published results, tables, exchange of predictions."""
+"""Evaluation: metrics by protocol, bootstrap intervals, baselines, published results, tables, JSON predictions."""

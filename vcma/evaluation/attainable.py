@@ -1,4 +1,4 @@
-"""What of a truth no prediction can meet: boxes without an area in the picture, spans that a protocol empties."""
+"""Ground truth that no prediction can match: boxes without area in the frame, spans that a protocol empties."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from vcma.records.predicted_tubes import PredictedTubes
 
 
 def best_predictions(truth: Columns, protocol: str) -> PredictedTubes:
-    """The truth as a protocol sees it, as predictions, its boxes cut to the picture where its size is known."""
+    """Return the ground truth as a protocol reads it, as predictions, with boxes clipped to the frame.
+
+    Boxes of videos whose size is unknown (width or height 0) are not clipped.
+    """
     view = view_of(truth, protocol)
     owner = np.repeat(np.arange(len(truth["sample"])), np.diff(truth["box_offset"]))
     size = np.stack([truth["width"], truth["height"]], axis=1).astype(np.float32)
@@ -26,28 +29,28 @@ def best_predictions(truth: Columns, protocol: str) -> PredictedTubes:
 
 
 def unattainable(truth: Columns, protocol: str) -> Iterator[str]:
-    """In words, with counts: true boxes that nothing meets, and samples that score 0 whatever is predicted."""
+    """Yield warnings with counts: true boxes that no box overlaps, samples whose vIoU is 0 for any prediction."""
     best, n = best_predictions(truth, protocol), len(truth["sample"])
     empty = area(truth["box"]) == 0
     outside = (area(best.box) == 0) & ~empty
     if empty.any() or outside.any():
-        which = f"{int(empty.sum()):,} empty and {int(outside.sum()):,} outside the picture, of {len(empty):,}"
-        yield f"true boxes that nothing meets: {which}"
+        counted = f"{int(empty.sum()):,} empty and {int(outside.sum()):,} outside the frame, of {len(empty):,}"
+        yield f"true boxes that no prediction can overlap: {counted}"
     boxed = np.diff(truth["box_offset"]) > 0
     bare = int((truth["span_end"] - truth["span_begin"])[boxed].sum()) - len(empty)
     if bare > 0:
-        yield f"frames of true spans without a true box: {bare:,}; they count 0 in vIoU"
+        yield f"frames of true spans without a true box: {bare:,}; their IoU is 0 in vIoU"
     scores = score(truth, best, protocol)
     timeless = scores.tiou == 0
     owner = np.repeat(np.arange(n), np.diff(truth["box_offset"]))
     usable = np.bincount(owner, ~empty & ~outside, n) > 0
     lost = boxed & (scores.viou == 0) & ~timeless
     why = {
-        f"true span without a frame by {protocol}": timeless,
-        "true boxes all empty or outside the picture": lost & ~usable,
+        f"true span without a frame in {protocol}": timeless,
+        "true boxes all empty or outside the frame": lost & ~usable,
         f"no true box in a frame that {protocol} counts": lost & usable,
     }
     counts = {reason: int(rows.sum()) for reason, rows in why.items() if rows.any()}
     if counts:
         listed = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
-        yield f"samples that score 0 in vIoU whatever is predicted: {sum(counts.values()):,} of {n:,} ({listed})"
+        yield f"samples whose vIoU is 0 for any prediction: {sum(counts.values()):,} of {n:,} ({listed})"

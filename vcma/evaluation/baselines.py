@@ -1,6 +1,6 @@
-"""Baselines that need no model, as predictions to be scored like any others.
+"""Baselines that need no trained model, as predictions that are scored like any others.
 
-Functions take `tubes(video id)`: the tubes of one video.
+`tubes(video id)` returns the tubes of one video.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from vcma.records.columns import Columns, offsets, rows
 from vcma.records.predicted_tubes import PredictedTubes
 from vcma.records.tubes import Points, Tubes
 
-VideoData = TypeVar("VideoData", Tubes, Columns)  # what a baseline reads of a video
+VideoData = TypeVar("VideoData", Tubes, Columns)  # what a baseline reads per video: tubes or proposals
 Choice = tuple[Points | None, tuple[int, int]]  # a tube, if any, and native frames [begin, end)
 
 
 def chance(truth: Columns, tubes: Callable[[str], Tubes], *, seed: int, whole: bool) -> PredictedTubes:
-    """A random tube of those that touch the segment, and a random interval of it or, if `whole`, all of it.
+    """Predict a random tube of those that overlap the segment, over a random interval of the segment.
 
-    Intervals are uniform over all non-empty ones of whole frames.
+    The interval is uniform over all non-empty intervals of whole frames or, if `whole`, the entire segment.
     """
     random = np.random.default_rng(seed)
 
@@ -37,7 +37,10 @@ def chance(truth: Columns, tubes: Callable[[str], Tubes], *, seed: int, whole: b
 
 
 def oracle(truth: Columns, tubes: Callable[[str], Tubes]) -> PredictedTubes:
-    """The tube that fits the true boxes best, over the true span: what linking leaves for grounding to find."""
+    """Predict the tube with the highest mean IoU with the true boxes, over the true span.
+
+    An upper bound on grounding, given the tubes that linking found.
+    """
 
     def best(row: int, video: Tubes) -> Choice:
         frame, box = _true_boxes(truth, row)
@@ -51,10 +54,11 @@ def oracle(truth: Columns, tubes: Callable[[str], Tubes]) -> PredictedTubes:
 
 
 def identity_oracle(truth: Columns, regions: Callable[[str], Columns]) -> PredictedTubes:
-    """The regions that show the target, linked by its true boxes, over the true span: what detection leaves.
+    """Predict the detected regions that match the true boxes, linked by identity, over the true span.
 
-    regions(video id): PROPOSALS columns. Of each sampled frame the region that fits the true box best, if their
-    IoU is at least 0.5; gaps are filled and the ends held, as in a tube.
+    An upper bound on linking and grounding, given the detections. regions(video id): PROPOSALS columns. Takes the
+    region with the highest IoU (at least 0.5) with the true box in each sampled frame; interpolates between these
+    frames and extends the first and last box, as in a tube.
     """
 
     def followed(row: int, video: Columns) -> Choice:
@@ -83,7 +87,7 @@ def _true_span(truth: Columns, row: int) -> tuple[int, int]:
 def _predict(
     truth: Columns, read: Callable[[str], VideoData], choose: Callable[[int, VideoData], Choice]
 ) -> PredictedTubes:
-    """Predictions from choose(row of truth, what is read of its video) -> (tube or None, span), boxes in it."""
+    """Build predictions from choose(row of truth, data of its video) -> (tube or None, span), with boxes in it."""
     n = len(truth["sample"])
     span = np.zeros((n, 2), np.int64)
     frames: list[np.ndarray] = [np.zeros(0, np.int64)] * n
@@ -103,7 +107,7 @@ def _predict(
 
 
 def _by_video(truth: Columns, read: Callable[[str], VideoData]) -> Iterator[tuple[int, VideoData]]:
-    """(row, what is read of its video), rows of one video together, so that each video is read once."""
+    """Yield (row, data of its video), the rows of a video together so that each video is read once."""
     name = np.asarray(truth["video"], dtype=str)
     for video in dict.fromkeys(name.tolist()):
         found = read(video)

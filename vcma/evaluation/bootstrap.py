@@ -1,7 +1,7 @@
-"""Means over samples with 95 % intervals, by a bootstrap over videos.
+"""Means over samples with 95 % confidence intervals, bootstrapped over videos.
 
-Videos are drawn with replacement, all their samples with them, so that sentences of one video count as the
-dependent evidence they are.
+Videos are resampled with replacement, each with all its samples, because sentences of one video are not
+independent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ RESAMPLES = 1000
 
 
 class Estimate(NamedTuple):
-    """A mean and its 95 % interval; NaN where there is none: no value at all, or values of a single video."""
+    """A mean and its 95 % interval. value is NaN without any value; low and high also with a single video."""
 
     value: float
     low: float
@@ -22,12 +22,12 @@ class Estimate(NamedTuple):
 
 
 def mean_with_interval(values: np.ndarray, video: np.ndarray, seed: int = 0) -> Estimate:
-    """The mean of values [sample], NaN ones left out, with its interval. video: str [sample]."""
+    """Return the mean of values [sample], ignoring NaN, with its interval. video: str [sample], video ids."""
     return means_with_intervals(np.asarray(values, float)[:, None], video, seed)[0]
 
 
 def means_with_intervals(table: np.ndarray, video: np.ndarray, seed: int = 0) -> list[Estimate]:
-    """An estimate for each column of a table [sample, column]; the columns share the videos drawn."""
+    """Return one estimate per column of a table [sample, column]; all columns share the resampled videos."""
     name, group = np.unique(np.asarray(video, dtype=str), return_inverse=True)
     V = len(name)
     weight = np.random.default_rng(seed).multinomial(V, np.full(V, 1 / max(V, 1)), size=RESAMPLES)
@@ -35,7 +35,7 @@ def means_with_intervals(table: np.ndarray, video: np.ndarray, seed: int = 0) ->
 
 
 def _estimate(column: np.ndarray, group: np.ndarray, weight: np.ndarray) -> Estimate:
-    """column [sample], with its video's number in group [sample]; weight [resample, video]: times it was drawn."""
+    """Estimate one column [sample]. group [sample]: index of its video; weight [resample, video]: times drawn."""
     V = weight.shape[1]
     available = ~np.isnan(column)
     total = np.bincount(group[available], column[available], V)

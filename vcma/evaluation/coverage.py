@@ -1,4 +1,4 @@
-"""How much of a split is scored, and what was left out of it."""
+"""Coverage: how much of a split is scored, and why the other samples are not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vcma.records.columns import Columns
 
 
 class Coverage(NamedTuple):
-    """Samples of a split that are scored, and those that were left out: reason -> samples."""
+    """Samples of a split that are scored, and the number left out by reason."""
 
     split: str
     scored: int = 0
@@ -18,18 +18,18 @@ class Coverage(NamedTuple):
 
     @classmethod
     def of(cls, truth: Columns, split: str) -> Coverage:
-        """That of the TRUTH columns of a split."""
+        """Count those of the TRUTH columns of a split."""
         reasons = Counter(reason.partition(":")[0] for reason in truth["skipped_reason"])
         return cls(split, len(truth["sample"]), dict(reasons.most_common()))
 
     @property
     def share(self) -> str:
-        """What a table's head says of a split that is not scored as a whole; empty for one that is."""
+        """Note for a table's title if part of the split is not scored; else empty."""
         left = sum(self.left_out.values())
-        return f"of {self.split} only {self.scored:,} of {self.scored + left:,} samples are scored" if left else ""
+        return f"{self.scored:,} of {self.scored + left:,} samples of {self.split} are scored" if left else ""
 
     @property
     def reasons(self) -> str:
-        """One line: how many samples are not scored and why."""
+        """One line: how many samples are not scored, and why."""
         listed = ", ".join(f"{n:,} {reason}" for reason, n in self.left_out.items())
         return f"left out of {self.split}: {sum(self.left_out.values()):,}{f' ({listed})' if listed else ''}"

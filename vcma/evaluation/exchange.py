@@ -1,9 +1,9 @@
-"""Predictions as plain JSON, the format in which they are exchanged with other programs:
+"""JSON format in which predictions are exchanged with other programs:
 
     {sample id: {"span": [begin, end), "boxes": {frame: [x1, y1, x2, y2]}}}
 
-Spans are half-open native frames from 0; `boxes` may cover any frames and may be left out. A file of JSON Lines
-(.jsonl, .ndjson) holds such an object in every line, or {"sample": sample id, "span": ..., "boxes": ...}.
+Spans are half-open, frames are native and counted from 0; `boxes` may cover any frames and is optional. Each line
+of a JSON Lines file (.jsonl, .ndjson) is such an object or {"sample": sample id, "span": ..., "boxes": ...}.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ _BLANK = re.compile(r"[ \t\r\n]*")
 
 
 def read_predictions(path: Path) -> PredictedTubes:
-    """Read a predictions file; raises InputError naming the sample that is wrong."""
+    """Read a predictions file; raises InputError that identifies the invalid sample."""
     return _packed(members(path), path)
 
 
 def members(path: Path) -> Iterator[tuple[str, Any]]:
-    """(sample id, value) of each prediction of a file, unchecked; raises InputError where it is no such file."""
+    """Yield (sample id, unchecked value) for each prediction of a file; raises InputError if it is not JSON."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise InputError("no such file", path, "name a predictions file") from None
+        raise InputError("no such file", path, "give the path of a predictions file") from None
     except (OSError, ValueError) as error:
         raise InputError(f"not readable as JSON ({error})", path, REMEDY) from error
     return (_line_members if strict_json.is_lines(path) else _members)(text, path)
 
 
 def pack(plain: Mapping[str, Any], where: Path | str = "predictions") -> PredictedTubes:
-    """The same from a dictionary of that shape; raises InputError."""
+    """Convert a dictionary in the exchange format to predictions; raises InputError. where: for the error."""
     return _packed(iter(plain.items()), where)
 
 
 def named_for(predictions: PredictedTubes, samples: Iterable[str], split: str) -> PredictedTubes:
-    """The same predictions under the ids that the samples of a split have.
+    """Rename predictions to the sample ids of a split.
 
-    Where one annotation file serves two splits, `@split` stands behind the ids of one of them (`index.unique`), but
-    not in another program's file, nor where only one of the two is read.
+    Where one annotation file serves two splits, the ids of one of them end in `@split` (`index.unique`). Files of
+    other programs have no such suffix, and neither has an index of only one of the two splits.
     """
     of_split, given = set(samples), set(predictions.sample)
     full_name = {name.removesuffix(f"@{split}"): name for name in of_split}
@@ -65,7 +65,7 @@ def named_for(predictions: PredictedTubes, samples: Iterable[str], split: str) -
 
 
 def to_json(predictions: PredictedTubes) -> bytes:
-    """The plain JSON of predictions, samples in their order, coordinates with two decimals."""
+    """Serialise predictions in the exchange format, in their order, coordinates with two decimals."""
     lines = []
     for i, name in enumerate(predictions.sample.tolist()):
         points = rows(predictions.box_offset, i)
@@ -77,7 +77,7 @@ def to_json(predictions: PredictedTubes) -> bytes:
 
 
 def _members(text: str, path: Path) -> Iterator[tuple[str, Any]]:
-    """The members of a JSON object one by one, so that only one sample's boxes are Python objects at a time."""
+    """Iterate over the members of a JSON object, so that only one sample's boxes are Python objects at a time."""
     decode = strict_json.DECODER.raw_decode
 
     def past(position: int, expected: str) -> int:
@@ -97,17 +97,17 @@ def _members(text: str, path: Path) -> Iterator[tuple[str, Any]]:
         end = _BLANK.match(text, past(position, "}") + 1).end()  # type: ignore[union-attr]
         if end < len(text):
             line = text.count("\n", 0, end) + 1
-            raise ValueError(f"something follows the object, in line {line}: keep one object a file")
+            raise ValueError(f"text after the object in line {line}: keep one object per file")
     except (ValueError, RecursionError) as error:
         raise InputError(f"not readable as a JSON object ({error})", path, REMEDY) from error
 
 
 def _line_members(text: str, path: Path) -> Iterator[tuple[str, Any]]:
-    """The members of the objects of JSON Lines."""
+    """Iterate over the members of the objects of JSON Lines."""
     try:
         for number, value in strict_json.lines(text):
             if not isinstance(value, dict):
-                raise ValueError(f"line {number} is no object")
+                raise ValueError(f"line {number} is not an object")
             if "sample" in value and "span" in value:
                 yield str(value.pop("sample")), value
             else:
@@ -140,34 +140,34 @@ def _packed(members: Iterator[tuple[str, Any]], where: Path | str) -> PredictedT
 
 
 def _unpacked(value: Any) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
-    """Span, frames [n] and boxes [n, 4] of one sample; the error says what is wrong."""
+    """Return span, frames [n] and boxes [n, 4] of one sample; raises an error that says what is wrong."""
     if not isinstance(value, dict) or "span" not in value:
-        raise ValueError("has no span")
+        raise ValueError("no span")
     if not isinstance(value["span"], list | tuple):
-        raise ValueError("span is no [begin, end]")
+        raise ValueError("span is not [begin, end]")
     begin, end = (_frame(v) for v in value["span"])
     if end < begin:
         raise ValueError(f"span ends before it begins: [{begin}, {end})")
     given = value.get("boxes") or {}
     frame = np.array(list(map(int, given)), np.int64)
     if len(frame) and not 0 <= frame.min() <= frame.max() < FRAME_LIMIT:
-        raise ValueError("a frame is no whole number from 0")
+        raise ValueError("a frame is not a non-negative integer")
     try:
         box = np.array(list(given.values()), np.float64).reshape(-1, 4)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError("a box is no [x1, y1, x2, y2]") from None
+        raise ValueError("a box is not [x1, y1, x2, y2]") from None
     if len(box) != len(frame) or not (np.abs(box) < FAR).all():
-        raise ValueError("a box is no [x1, y1, x2, y2] of finite numbers")
+        raise ValueError("a box is not [x1, y1, x2, y2] of finite numbers")
     order = np.argsort(frame, kind="stable")
     frame = frame[order]
     if (np.diff(frame) == 0).any():
-        raise ValueError("two boxes of one frame")
+        raise ValueError("two boxes for one frame")
     return (begin, end), frame, box[order].astype(np.float32)
 
 
 def _frame(value: Any) -> int:
     number = int(value)
     if number != float(value) or not 0 <= number < FRAME_LIMIT:
-        seconds = ": seconds? Native frames are expected" if number != float(value) else ""
-        raise ValueError(f"frame {value} is no whole number from 0{seconds}")
+        seconds = "; frames are expected, not seconds" if number != float(value) else ""
+        raise ValueError(f"frame {value} is not a non-negative integer{seconds}")
     return number

@@ -1,11 +1,11 @@
-"""Temporal and spatio-temporal IoU by the published protocols, with bootstrapped intervals. NumPy only.
+"""Temporal and spatio-temporal IoU by the published protocols, with bootstrap intervals. NumPy only.
 
-tIoU is taken on half-open spans. vIoU is the sum of box IoU over the counted frames in both spans, divided by the
-number of counted frames in their union (at least 1). Recalls are strict: vIoU@0.3 is the share of samples with
-vIoU > 0.3. What counts is up to the protocol (`vcma.evaluation.protocols`). Where the evaluated program predicts a
-box for every n-th frame, the protocols that count every frame interpolate linearly between them.
-A truth frame without a predicted box has IoU 0 and a sample without a prediction has 0 throughout; both are
-counted. Truth is given as the columns of the `truth` artifact.
+tIoU is the IoU of half-open spans. vIoU is the sum of box IoU over the counted frames in both spans, divided by the
+number of counted frames in their union (at least 1). Recall thresholds are strict: vIoU@0.3 is the share of samples
+with vIoU > 0.3. The protocol decides which frames count (`vcma.evaluation.protocols`). If the evaluated program
+predicts a box for every n-th frame only, protocols that count every frame interpolate linearly between them.
+A true box without a predicted one has IoU 0; a sample without a prediction scores 0 in every metric. Both are
+counted and reported. Ground truth is given as the columns of the `truth` artifact.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ from vcma.records.columns import Columns
 from vcma.records.predicted_tubes import FRAME_LIMIT, PredictedTubes, frame_key
 
 METRICS = ("m_tIoU", "m_vIoU", "vIoU@0.3", "vIoU@0.5")
-_BLOCK = 1 << 17  # boxes compared at once: what fits the processor's caches
+_BLOCK = 1 << 17  # boxes per block, so that a block fits the processor's caches
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Per sample of the truth: tiou and viou float64 [sample] (viou NaN where truth has no boxes), missing bool
-    [sample] (no prediction), missing_boxes int64 [sample] (counted truth frames without a predicted box)."""
+    """Scores per sample of the ground truth.
+
+    tiou and viou float64 [sample] (viou NaN without true boxes); missing bool [sample], no prediction;
+    missing_boxes int64 [sample], counted true boxes in frames without a predicted box.
+    """
 
     tiou: np.ndarray
     viou: np.ndarray
@@ -37,13 +40,16 @@ class Scores:
 
     @property
     def table(self) -> np.ndarray:
-        """float64 [sample, metric], the columns of METRICS; NaN where unavailable."""
+        """float64 [sample, metric], one column per metric of METRICS; NaN where unavailable."""
         recall = [np.where(np.isnan(self.viou), np.nan, self.viou > at) for at in (0.3, 0.5)]
         return np.stack([self.tiou, self.viou, *recall], axis=1)
 
 
 def score(truth: Columns, predictions: PredictedTubes, protocol: str) -> Scores:
-    """Score every sample of the truth; raises InputError for an unknown protocol or foreign predictions."""
+    """Score every sample of the ground truth.
+
+    Raises InputError for an unknown protocol, or if no prediction is for a sample of the ground truth.
+    """
     view = view_of(truth, protocol)
     row = _prediction_rows(truth["sample"], predictions)
     span = np.zeros((len(row), 2), np.int64)
@@ -56,10 +62,10 @@ def score(truth: Columns, predictions: PredictedTubes, protocol: str) -> Scores:
 
 
 def evaluate(truth: Columns, predictions: PredictedTubes, protocol: str, *, seed: int = 0) -> dict[str, dict]:
-    """Means by query type with bootstrapped 95 % intervals over videos.
+    """Return means by query type with 95 % intervals, bootstrapped over videos.
 
-    Returns {query type: {n, missing, missing_boxes, and for each of METRICS {value, low, high}}}; the values of
-    spatial metrics are None where truth has no boxes, and low and high where there is a single video.
+    The result is {query type: {n, missing, missing_boxes, and for each of METRICS {value, low, high}}}. Values of
+    spatial metrics are None without true boxes; low and high are None for a single video.
     """
     scores = score(truth, predictions, protocol)
     result = {}
@@ -74,7 +80,7 @@ def evaluate(truth: Columns, predictions: PredictedTubes, protocol: str, *, seed
 
 
 def headline(scores: Scores) -> dict[str, float]:
-    """The mean of each of METRICS over all samples, whatever their query type; what is unavailable is left out."""
+    """Return the mean of each of METRICS over all samples of all query types, without unavailable metrics."""
     columns = zip(METRICS, scores.table.T, strict=True)
     return {metric: float(np.nanmean(values)) for metric, values in columns if not np.isnan(values).all()}
 
@@ -82,7 +88,7 @@ def headline(scores: Scores) -> dict[str, float]:
 def compare(
     truth: Columns, predictions: PredictedTubes, other: PredictedTubes, protocol: str, *, seed: int = 0
 ) -> dict[str, dict]:
-    """Paired differences, `predictions` minus `other`, shaped like `evaluate`'s result with n alone."""
+    """Return paired differences, `predictions` minus `other`, in the form of `evaluate`, with `n` as only count."""
     difference = score(truth, predictions, protocol).table - score(truth, other, protocol).table
     return {
         query_type: {"n": int(rows.sum())} | _means(difference[rows], truth["video"][rows], seed)
@@ -91,20 +97,20 @@ def compare(
 
 
 def temporal_iou(begin: np.ndarray, end: np.ndarray, span: np.ndarray) -> np.ndarray:
-    """IoU [n] of the half-open spans [begin, end) and span [n, 2]; 0 where they do not meet."""
+    """Return the IoU [n] of the half-open spans [begin, end) and span [n, 2]; 0 where they are disjoint."""
     shared = np.maximum(np.minimum(end, span[:, 1]) - np.maximum(begin, span[:, 0]), 0)
     union = (end - begin) + (span[:, 1] - span[:, 0]) - shared
     return np.divide(shared, union, out=np.zeros(len(shared)), where=shared > 0)
 
 
 def _rows_by_query_type(truth: Columns) -> list[tuple[str, np.ndarray]]:
-    """(query type, mask bool [sample]) of each query type of the truth, sorted."""
+    """Return (query type, mask bool [sample]) for each query type of the ground truth, sorted."""
     given = np.asarray(truth["query_type"], dtype=object)
     return [(str(name), given == name) for name in sorted(set(given.tolist()))]
 
 
 def _means(table: np.ndarray, video: np.ndarray, seed: int) -> dict[str, dict]:
-    """{metric: {value, low, high}} of a table [sample, metric], None for what is unavailable."""
+    """Return {metric: {value, low, high}} of a table [sample, metric], None for unavailable numbers."""
     estimates = zip(METRICS, means_with_intervals(table, video, seed), strict=True)
     return {
         metric: {name: None if np.isnan(number) else number for name, number in estimate._asdict().items()}
@@ -113,20 +119,20 @@ def _means(table: np.ndarray, video: np.ndarray, seed: int) -> dict[str, dict]:
 
 
 def _prediction_rows(sample: np.ndarray, predictions: PredictedTubes) -> np.ndarray:
-    """Row [sample] of each sample's prediction, -1 if there is none; InputError if no prediction is of these."""
+    """Return the row of each sample's prediction, -1 if none; raises InputError if no prediction matches."""
     place = {name: i for i, name in enumerate(predictions.sample.tolist())}
     row = np.array([place.get(name, -1) for name in sample.tolist()], dtype=np.int64)
     if len(place) and len(row) and (row < 0).all():
         raise InputError(
-            f"none of the {len(place)} predictions is for a sample of this split, "
-            f"e.g. '{next(iter(place))}' where '{sample[0]}' was expected",
-            remedy="evaluate the data set and split they were made for",
+            f"none of the {len(place)} predictions is for a sample of this split "
+            f"(prediction '{next(iter(place))}', sample '{sample[0]}')",
+            remedy="choose the data set and split that the predictions were made for",
         )
     return row
 
 
 def _union(view: View, span: np.ndarray) -> np.ndarray:
-    """Counted frames [sample] between the first begin and the last end of the two spans."""
+    """Return the number of counted frames [sample] in the union of the two spans, any gap included."""
     low, high = np.minimum(view.begin, span[:, 0]), np.maximum(view.end, span[:, 1])
     if view.counted is None:
         return high - low
@@ -138,7 +144,7 @@ def _union(view: View, span: np.ndarray) -> np.ndarray:
 def _overlap(
     truth: Columns, predictions: PredictedTubes, view: View, row: np.ndarray, span: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sum of box IoU over the counted frames of both spans, and counted truth frames without a predicted box."""
+    """Return the sum of box IoU over the counted frames in both spans, and the number of missing boxes."""
     n = len(row)
     owner = np.repeat(np.arange(n), np.diff(truth["box_offset"]))
     frame = truth["box_frame"] + view.late
@@ -160,8 +166,11 @@ def _overlap(
 def _boxes_at(
     box: np.ndarray, box_key: np.ndarray, row: np.ndarray, frame: np.ndarray, interpolate: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Predicted boxes float64 [n, 4] of rows [n] at frames [n], and where there is one; between two boxes of a
-    sample linearly interpolated if asked for. box [box, 4] and box_key [box] are those of PredictedTubes."""
+    """Return predicted boxes float64 [n, 4] of rows [n] at frames [n], and bool [n] where there is one.
+
+    If interpolate, boxes between two predicted ones of a sample are interpolated linearly. box [box, 4] and
+    box_key [box]: those of PredictedTubes.
+    """
     if not len(box):
         return np.zeros((len(row), 4)), np.zeros(len(row), bool)
     wanted = frame_key(row, frame)

@@ -1,6 +1,6 @@
-"""Predictions of other programs that most likely mean something else than pixels xyxy and native frames.
+"""Warnings about predictions that are probably not in xyxy pixels and native frames.
 
-Nothing is changed on a guess: what is seen is told with its count, before the scores.
+Predictions are never converted on a guess; each warning states a count and is printed before the scores.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from vcma.evaluation.metrics import temporal_iou
 from vcma.records.columns import Columns
 from vcma.records.predicted_tubes import PredictedTubes, frame_key
 
-_BETTER = 2.0  # times as much overlap with the truth make another reading the likelier one
-_ENOUGH = 0.1  # mean IoU of a reading that means anything
+_BETTER = 2.0  # factor of IoU with the ground truth from which the other convention is the more likely one
+_ENOUGH = 0.1  # minimum mean IoU under the other convention
 
 
 @dataclass(frozen=True)
 class _Matched:
-    """The predictions of known samples beside their truth.
+    """Predictions matched to samples of the ground truth.
 
-    row int64 [n]: of each predicted sample, its row in the truth; box [k, 4], those of them; owner int64 [k]: each
-    box's row in the truth; frame int64 [k]; span int64 [n, 2].
+    row int64 [n], of each predicted sample in the ground truth; span int64 [n, 2]; box [k, 4]; owner int64 [k], row
+    of each box's sample in the ground truth; frame int64 [k].
     """
 
     row: np.ndarray
@@ -35,7 +35,7 @@ class _Matched:
 
 
 def doubts(truth: Columns, predictions: PredictedTubes) -> Iterator[str]:
-    """In words, with counts, what of the predictions is most likely not what it is read as."""
+    """Yield warnings with counts about predictions that probably follow another convention."""
     found = _matched(truth, predictions)
     if not len(found.row):
         return
@@ -59,23 +59,23 @@ def _box_doubts(truth: Columns, found: _Matched) -> Iterator[str]:
         return
     size = np.stack([truth["width"], truth["height"]], axis=1)[found.owner].astype(np.float64)
     if (box >= 0).all() and (box <= 1).all():
-        yield f"all {n:,} predicted boxes lie between 0 and 1: most likely shares of the picture, not pixels"
+        yield f"all {n:,} predicted boxes are between 0 and 1: probably relative coordinates, not pixels"
         return
     empty, outside = area(box) == 0, (size > 0).all(1) & ((box[:, :2] >= size).any(1) | (box[:, 2:] <= 0).any(1))
     if _likelier(*_overlaps(truth, found, _from_xywh(box))):
         yield (
-            f"{n:,} predicted boxes, {int(empty.sum()):,} of them empty, meet the truth far better when they are "
-            "read as [x, y, width, height], most likely what they are; [x1, y1, x2, y2] is expected"
+            f"{n:,} predicted boxes ({int(empty.sum()):,} empty) match the ground truth far better when read as "
+            "[x, y, width, height]; [x1, y1, x2, y2] is expected"
         )
     elif empty.any():
         yield (
-            f"{int(empty.sum()):,} of {n:,} predicted boxes are empty, most likely [x, y, width, height]; "
+            f"{int(empty.sum()):,} of {n:,} predicted boxes are empty, probably [x, y, width, height]; "
             "[x1, y1, x2, y2] with x1 < x2 and y1 < y2 is expected"
         )
     if outside.any():
         yield (
-            f"{int(outside.sum()):,} of {n:,} predicted boxes lie wholly outside the picture, most likely pixels "
-            "of another picture size; those of the original video are expected"
+            f"{int(outside.sum()):,} of {n:,} predicted boxes are entirely outside the frame, probably pixels of "
+            "a resized video; pixels of the original video are expected"
         )
 
 
@@ -86,15 +86,15 @@ def _span_doubts(truth: Columns, found: _Matched) -> Iterator[str]:
     as_seconds = temporal_iou(*true, (found.span * fps[:, None]).round().astype(np.int64))
     if _likelier(as_frames.mean(), as_seconds.mean()):
         yield (
-            f"{n:,} predicted spans meet the truth far better when they are read as seconds, most likely what they "
-            "are; native frames are expected"
+            f"{n:,} predicted spans match the ground truth far better when read as seconds; native frames are "
+            "expected"
         )
     frames = truth["frame_count"][found.row]
     beyond = (frames > 0) & (found.span[:, 1] > frames)
     if beyond.any():
         yield (
-            f"{int(beyond.sum()):,} of {n:,} predicted spans end beyond their video, most likely frames of another "
-            "frame rate, or milliseconds; native frames are expected"
+            f"{int(beyond.sum()):,} of {n:,} predicted spans end after the end of the video, probably frames at "
+            "another frame rate, or milliseconds; native frames are expected"
         )
 
 
@@ -103,7 +103,7 @@ def _from_xywh(box: np.ndarray) -> np.ndarray:
 
 
 def _overlaps(truth: Columns, found: _Matched, other: np.ndarray) -> tuple[float, float]:
-    """Mean IoU with the true boxes of their frames of the boxes as they are, and of another reading of them."""
+    """Return the mean IoU with the true boxes of the same frames: of the boxes as given, and of `other`."""
     key = frame_key(np.repeat(np.arange(len(truth["sample"])), np.diff(truth["box_offset"])), truth["box_frame"])
     wanted = frame_key(found.owner, found.frame)
     at = np.searchsorted(key, wanted).clip(0, max(len(key) - 1, 0))
@@ -115,5 +115,5 @@ def _overlaps(truth: Columns, found: _Matched, other: np.ndarray) -> tuple[float
 
 
 def _likelier(given: float, other: float) -> bool:
-    """Whether another reading meets the truth so much better that it is most likely what was meant."""
+    """Return whether the other convention matches the ground truth so much better that it is probably meant."""
     return bool(other > _ENOUGH and other > _BETTER * given)

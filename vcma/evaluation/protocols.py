@@ -1,13 +1,13 @@
-"""The published protocols: which frames count, and what the annotation's numbers mean.
+"""The published evaluation protocols: which frames count, and how each reads the annotated spans.
 
-- `tubedetr` (Yang et al., CVPR 2022) counts only the frames its model samples, and takes HC-STVG's 1-based
-  st_frame as 0-based, so that its truth is one frame late.
-- `stcat` (Jin et al., NeurIPS 2022; also CG-STVG and TA-STVG) counts every frame, and takes an inclusive last
-  frame as if it were exclusive: HC-STVG's truth loses its last frame, VidSTG's only where it reaches the
-  segment's end. (Its boxes go up to that last frame, which no intersection contains.)
-- `official` (HC-STVG's own evaluator) counts every frame of the annotation as it is.
+- `tubedetr` (Yang et al., CVPR 2022) counts only the frames that its model samples, and reads HC-STVG's 1-based
+  st_frame as 0-based, so its ground truth is one frame late.
+- `stcat` (Jin et al., NeurIPS 2022; also CG-STVG and TA-STVG) counts every frame and reads an inclusive last
+  frame as exclusive: HC-STVG's ground truth loses its last frame, VidSTG's only if it is the segment's last.
+  (Its true boxes include that last frame, but no temporal intersection contains it.)
+- `official` (HC-STVG's own evaluator) counts every frame of the annotation as given.
 
-Truth is given as the columns of the `truth` artifact.
+Ground truth is given as the columns of the `truth` artifact.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from vcma.errors import InputError
 from vcma.records.columns import Columns
 from vcma.records.predicted_tubes import frame_key
 
-SAMPLING_RATE = 5.0  # frames a second that TubeDETR samples
-MAX_SAMPLED_FRAMES = 200  # of one sample
+SAMPLING_RATE = 5.0  # frames per second that TubeDETR samples
+MAX_SAMPLED_FRAMES = 200  # per sample
 
 
 @dataclass(frozen=True)
 class View:
-    """Truth as one protocol sees it.
+    """Ground truth as a protocol reads it.
 
-    begin, end int64 [sample]: the span. late: frames by which its boxes are moved. counted: the `frame_key` of each
-    frame that counts, increasing; None if every native frame does.
+    begin, end int64 [sample]: the span. late: frames by which the boxes are shifted. counted: `frame_key` of each
+    counted frame, ascending; None if every native frame counts.
     """
 
     begin: np.ndarray
@@ -40,7 +40,7 @@ class View:
 
 
 def tubedetr(truth: Columns) -> View:
-    """TubeDETR's view: sampled frames of [begin_fid, end_fid), whose end_fid is the segment's last frame."""
+    """Return TubeDETR's view: sampled frames of [begin_fid, end_fid), where end_fid is the segment's last frame."""
     late = int(_is_hcstvg(truth))
     segments = zip(truth["segment_begin"], truth["segment_end"], truth["fps"], strict=True)
     sampled = [sampled_frames(begin, end - 1, fps) for begin, end, fps in segments]
@@ -50,19 +50,19 @@ def tubedetr(truth: Columns) -> View:
 
 
 def stcat(truth: Columns) -> View:
-    """STCAT's view: every frame, the end at most the segment's last frame and taken as exclusive."""
+    """Return STCAT's view: every frame; the span ends at the segment's last frame or earlier, exclusive."""
     end = np.minimum(truth["span_end"] - int(_is_hcstvg(truth)), truth["segment_end"] - 1)
     return View(truth["span_begin"], end)
 
 
 def official(truth: Columns) -> View:
-    """HC-STVG's own view: every frame, the annotation as it is. Raises InputError for other data sets.
+    """Return HC-STVG's own view: every frame, as annotated. Raises InputError for other data sets.
 
-    Its union, max_end - min_start + 1 of inclusive spans, is the union of half-open ones wherever they meet.
+    Its union, max_end - min_start + 1 of inclusive spans, equals that of half-open spans wherever they overlap.
     """
     if not _is_hcstvg(truth):
         raise InputError(
-            f"the protocol 'official' is not defined for {truth['format']}", remedy="choose stcat or tubedetr"
+            f"protocol 'official' is not defined for {truth['format']}", remedy="choose stcat or tubedetr"
         )
     return View(truth["span_begin"], truth["span_end"])
 
@@ -75,31 +75,31 @@ PROTOCOLS: Mapping[str, Callable[[Columns], View]] = {
 
 
 def view_of(truth: Columns, protocol: str) -> View:
-    """The truth as a protocol sees it; raises InputError for an unknown one or one not defined for the data set."""
+    """Return the ground truth as a protocol reads it; raises InputError if not defined for the data set."""
     if protocol not in PROTOCOLS:
-        raise InputError(f"no protocol '{protocol}'", remedy=f"choose one of {', '.join(PROTOCOLS)}")
+        raise InputError(f"unknown protocol '{protocol}'", remedy=f"choose one of {', '.join(PROTOCOLS)}")
     return PROTOCOLS[protocol](truth)
 
 
 def protocols_for(truth: Columns) -> tuple[str, ...]:
-    """The protocols defined for a data set, its default first."""
+    """Return the protocols defined for a data set, its default first."""
     return ("official", "stcat", "tubedetr") if _is_hcstvg(truth) else ("stcat", "tubedetr")
 
 
 def chosen_protocols(truth: Columns, choice: str) -> tuple[str, ...]:
-    """The protocols that an option names: `default` or `all` of those defined for the data set, or a single one."""
+    """Return the protocols that an option selects: `default`, `all` defined for the data set, or a single one."""
     defined = protocols_for(truth)
     return {"all": defined, "default": defined[:1]}.get(choice, (choice,))
 
 
 def sampled_frames(begin: int, end: int, fps: float) -> np.ndarray:
-    """The frames TubeDETR samples of [begin, end), int64, increasing.
+    """Return the frames of [begin, end) that TubeDETR samples, int64, ascending.
 
-    The first, then each at which floor(frame * 5 / fps) grows; of n > 200 the j-th kept is number
-    floor(j * n / 200).
+    These are the first frame and each at which floor(frame * 5 / fps) increases; of n > 200 such frames, those
+    at indices floor(j * n / 200), j = 0..199.
     """
     frame = np.arange(begin, max(end, begin + 1), dtype=np.int64)
-    # The order of the operations is TubeDETR's: a rounding error would move a frame.
+    # TubeDETR's order of operations: another rounding error would shift a frame.
     frame = frame[np.diff(np.floor(frame * (SAMPLING_RATE / fps)), prepend=-1) > 0]
     if len(frame) > MAX_SAMPLED_FRAMES:
         frame = frame[np.arange(MAX_SAMPLED_FRAMES) * len(frame) // MAX_SAMPLED_FRAMES]

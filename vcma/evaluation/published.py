@@ -1,4 +1,4 @@
-"""The published results, and which of them belong beside ours."""
+"""Published results, and which of them are comparable to a given evaluation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vcma.evaluation.protocols import protocols_for
 
 @dataclass(frozen=True)
 class Published:
-    """A published result in percent. protocol: empty where the paper does not say which."""
+    """A published result, values in percent. protocol is empty if the paper does not state it."""
 
     method: str
     supervision: str
@@ -23,15 +23,15 @@ class Published:
 
     @property
     def label(self) -> str:
-        """How a table names it: never without the word published."""
+        """Row label in a table; always contains the word "published"."""
         return f"{self.method}, {self.supervision}, published{'' if self.protocol else ', protocol not stated'}"
 
 
 def published(form: str, split: str, query_type: str, n: int, protocol: str) -> list[Published]:
-    """The published results to print beside ours: those on the same sentences by the same protocol.
+    """Return the published results on the same sentences by the same protocol.
 
-    form: the annotation format. n: samples of that query type; only a complete test split has the published number
-    of them. A result whose paper names no protocol stands beside the data set's default one only.
+    form: the annotation format. n: samples of that query type; only a complete test split has the published number.
+    Results without a stated protocol are listed with the data set's default protocol only.
     """
     default = protocols_for({"format": form})[0]
     return [

@@ -1,4 +1,4 @@
-"""Predictions of one split scored by the chosen protocols: as metrics, as text, and beside another file's."""
+"""Scoring the predictions of one split: metrics, summaries as text, and comparisons with another file."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from vcma.records.predicted_tubes import PredictedTubes
 
 @dataclass(frozen=True)
 class Scorer:
-    """The truth of one split (TRUTH columns), the protocols to score by, and the seed of the bootstrap.
+    """Scores predictions of one split.
 
-    Metrics are {protocol: what `evaluate` returns}.
+    truth: TRUTH columns; protocols: those to score by; seed: of the bootstrap. Metrics are returned as
+    {protocol: result of `evaluate`}.
     """
 
     truth: Columns
@@ -32,7 +33,7 @@ class Scorer:
 
     @classmethod
     def of(cls, truth: Columns, split: str, protocol: str, seed: int) -> Scorer:
-        """protocol: `default`, `all` or the name of one."""
+        """Create a scorer. protocol: `default`, `all` or the name of one."""
         return cls(truth, split, chosen_protocols(truth, protocol), seed)
 
     @property
@@ -41,37 +42,39 @@ class Scorer:
         return f"{len(self.truth['sample']):,} samples by {', '.join(self.protocols)}"
 
     def read(self, path: Path) -> PredictedTubes:
-        """The predictions of a JSON file under the ids that the split's samples have."""
+        """Read a JSON file of predictions, renamed to the ids of the split's samples."""
         return named_for(read_predictions(path), [*self.truth["sample"], *self.truth["skipped"]], self.split)
 
     def metrics(self, predictions: PredictedTubes) -> dict:
         return {p: evaluate(self.truth, predictions, p, seed=self.seed) for p in self.protocols}
 
     def headline(self, predictions: PredictedTubes) -> dict[str, float]:
-        """The few numbers that one compares from run to run, by the first protocol."""
+        """Return the headline metrics for comparing runs, by the first protocol."""
         return headline(score(self.truth, predictions, self.protocols[0]))
 
     def comparison(self, predictions: PredictedTubes, metrics: dict, name: str, other: Path) -> str:
-        """Paired differences of predictions and those of the file `other`, as text; name: whose they are."""
+        """Format paired differences between predictions, called `name`, and those of the file `other`."""
         theirs = self.read(other)
         differences = {p: compare(self.truth, predictions, theirs, p, seed=self.seed) for p in self.protocols}
         table = comparison_table(differences, metrics, self.metrics(theirs), name, str(other))
         return "\n".join([*(f"{other}: {doubt}" for doubt in doubts(self.truth, theirs)), table])
 
     def summary(self, predictions: PredictedTubes, metrics: dict, baselines: dict, name: str) -> str:
-        """Metrics beside the baselines' (name -> metrics), and what of the split or of the file is not scored."""
+        """Format metrics beside those of baselines (name -> metrics), with warnings and what is not scored."""
         truth = self.truth
         unknown = set(predictions.sample) - set(truth["sample"]) - set(truth["skipped"])
         coverage = Coverage.of(truth, self.split)
         table = metrics_table(metrics, baselines, str(truth["format"]), coverage, name)
         notes = [note for protocol in self.protocols for note in unattainable(truth, protocol)]
-        foreign = f"; {len(unknown):,} predictions are for no sample of {self.split}" if unknown else ""
+        foreign = f"; {len(unknown):,} predictions match no sample of {self.split}" if unknown else ""
         return "\n".join([*doubts(truth, predictions), *dict.fromkeys(notes), table, coverage.reasons + foreign])
 
 
 def score_file(scorer: Scorer, file: Path, other: Path | None, out: Path | None) -> Iterator[str]:
-    """Score a predictions file of any program, write its metrics to `out` if given, and yield the texts to print:
-    paired differences to the file `other`, if given, then the metrics."""
+    """Score a predictions file, write its metrics to `out` if given, and yield the texts to print.
+
+    If `other` is given, paired differences to that file come first.
+    """
     predictions = scorer.read(file)
     metrics = scorer.metrics(predictions)
     if other:

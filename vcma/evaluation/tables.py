@@ -1,4 +1,4 @@
-"""Metrics as aligned text, in percent, published results beside them where they belong to the same sentences."""
+"""Metrics as aligned text, in percent, with published results on the same sentences."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from vcma.evaluation.metrics import METRICS
 from vcma.evaluation.published import published
 
 _UNIT = "percent [95 % interval]"
-# What each baseline is, in the order in which they are printed.
+# Descriptions of the baselines, in printing order.
 BASELINES = {
     "chance": "a random tube, the whole segment",
-    "labels": "the tube of the detector's labels, the whole segment",
-    "untrained": "labels and words of place and motion",
+    "labels": "the tube that fits the detector's labels best, the whole segment",
+    "untrained": "labels and words of place and motion, without training",
     "contrast": "phrase-video contrast without EM",
-    "oracle": "the best tube, the true span",
-    "identity_oracle": "the detected regions that are right, the true span",
+    "oracle": "the tube with the highest IoU, the true span",
+    "identity_oracle": "the detected regions that match the true boxes, the true span",
 }
 
 
 def metrics_table(
     metrics: dict, baselines: dict, annotation_format: str, coverage: Coverage, name: str = "VCMA"
 ) -> str:
-    """Metrics (protocol -> query type -> metrics) above their baselines (name -> the same), by query type.
+    """Format metrics (protocol -> query type -> metrics) with baselines (name -> the same), by query type.
 
-    annotation_format and coverage: what was scored, which decides what published results belong here; name: whose
-    metrics they are. Several protocols stand below one another, each row saying which is its.
+    annotation_format and coverage: what was scored; they decide which published results are listed. name: the
+    method's row label. With several protocols, each row states its protocol.
     """
     explained = described(baselines)
     scored = {name: metrics, **{b: baselines[b] for b in explained}}
@@ -50,7 +50,7 @@ def metrics_table(
 
 
 def described(baselines: Iterable[str]) -> dict[str, str]:
-    """What each baseline is, in the order in which they are shown; empty of one that is not known."""
+    """Return the description of each baseline, in printing order; empty for unknown ones."""
     return {name: BASELINES.get(name, "") for name in sorted(baselines, key=_place)}
 
 
@@ -64,18 +64,18 @@ def _title(query_type: str, by_protocol: dict[str, dict], coverage: Coverage) ->
     title += f" ({coverage.share})" if coverage.share else ""
     title += f", missing {first['missing']:,}"
     if first["m_vIoU"]["value"] is None:
-        return f"{title} (scores 0); boxes unavailable: nothing spatial is scored"
+        return f"{title} (scores 0); no true boxes: spatial metrics are unavailable"
     title += ", true boxes without a predicted one "
     return title + ", ".join(f"{m['missing_boxes']:,}" for m in by_protocol.values()) + "; both score 0"
 
 
 def whose(inputs: Mapping[str, str]) -> str:
-    """Whose answers those of an artifact with these inputs are: VCMA's, or those that need no model."""
+    """Return the method that made an artifact with these inputs: VCMA, or the one without a trained model."""
     return "VCMA" if "model" in inputs else "untrained (labels and cues)"
 
 
 def comparison_table(differences: dict, ours: dict, theirs: dict, name: str, other: str) -> str:
-    """Paired differences (protocol -> query type -> metrics), `name` minus `other`, and both's own metrics."""
+    """Format paired differences (protocol -> query type -> metrics), `name` minus `other`."""
     blocks = []
     for query_type, by_protocol in _by_query_type(differences).items():
         protocol, metrics = next(iter(by_protocol.items()))
@@ -86,7 +86,7 @@ def comparison_table(differences: dict, ours: dict, theirs: dict, name: str, oth
 
 
 def _by_query_type(metrics: dict) -> dict[str, dict]:
-    """Query type -> protocol -> metrics, of protocol -> query type -> metrics."""
+    """Regroup protocol -> query type -> metrics as query type -> protocol -> metrics."""
     query_types = dict.fromkeys(query_type for found in metrics.values() for query_type in found)
     return {t: {p: found[t] for p, found in metrics.items() if t in found} for t in query_types}
 
@@ -104,7 +104,7 @@ def _cells(metrics: dict) -> list[str]:
 
 
 def _digits(value: float | None) -> str:
-    """A published number as it was published, one decimal at least."""
+    """Format a published number with its published digits, at least one decimal."""
     return "–" if value is None else f"{value:.1f}" if value == round(value, 1) else f"{value:g}"
 
 

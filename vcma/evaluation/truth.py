@@ -1,4 +1,4 @@
-"""The truth to score a predictions file by, whether or not the data set has been indexed."""
+"""Ground truth for scoring a predictions file, whether or not the data set has been indexed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from vcma.records.columns import Columns
 
 
 def read_truth(project: Project, split: str) -> Columns:
-    """The TRUTH columns of a split as indexed or, where it is not indexed, from its annotations alone.
+    """Return the TRUTH columns of a split: as indexed if it is, else read from its annotations alone.
 
-    An indexed truth comes first, so that every file is scored on the samples that the pipeline's own predictions
-    are scored on. Raises InputError where nothing is annotated in the split.
+    The indexed truth takes precedence, so that all predictions are scored on the pipeline's samples. Raises
+    InputError if the split has no annotated sample.
     """
     path = project.artifacts / f"truth_{split}.h5"
     if path.exists():
@@ -21,5 +21,5 @@ def read_truth(project: Project, split: str) -> Columns:
     else:
         truth = annotated_truth(project.data, project.block, project.root, split)
     if not len(truth["sample"]):
-        raise InputError(f"nothing is annotated in the split {split}", path, "name another with --split")
+        raise InputError(f"split {split} has no annotated sample", path, "choose another with --split")
     return truth

@@ -1,1 +1,1 @@
-"""Grounding sentences with a model or without one."""
+"""Grounding of sentences, with or without a trained model."""

@@ -1,13 +1,13 @@
-"""What speaks against an answer: nothing in the video fits, a word no detector's class answers to, guessed boxes.
+"""Warnings about a prediction: absent objects, words without a detector class, interpolated boxes.
 
-Flags of a prediction are the parser's, of its sentence, and
+The flags of a prediction are those of the parser for its sentence, and
 
-    no_tube                the video has no tube at all
-    no_class:HEAD          no class of the detector is an entity by name or kind; likeness of words stands in
-    unlike:HEAD            no tube of the video looks much like an entity
-    cut:HEAD               the region-text encoder does not read an entity's phrase to its end
-    absent                 it is likelier than not that nothing in the video fits
-    interpolated           no detection confirms most of the answer's boxes
+    no_tube                the video has no tubes
+    no_class:HEAD          an entity's head is neither a detector class nor a kind of one; similar classes are used
+    unlike:HEAD            no tube of the video clearly matches an entity
+    cut:HEAD               an entity's phrase exceeds the input length of the region-text encoder
+    absent                 the target is absent from the video with probability above 0.5
+    interpolated           more than half of the predicted boxes are interpolated
 """
 
 from __future__ import annotations
@@ -27,18 +27,20 @@ if TYPE_CHECKING:
     from vcma.batching.encoder import Encoder  # with torch, which --help need not wait for
     from vcma.model.clip import Clip
 
-# log-odds that the target is there, by how far the best tube's class agrees and its mean score. A logistic fit of
-# real clips with their own sentences against those of clips whose things are of other classes; three clips joined
-# into one gave the same within 0.2. Colours told nothing in either.
+# Intercept and slope of the log-odds that the target is present, given the class agreement of the best tube plus
+# its log mean score. From a logistic regression on real clips, with their own sentences as positives and sentences
+# of clips with other classes as negatives; videos of three concatenated clips gave the same values within 0.2.
+# Colours were not informative.
 _PRESENT, _BY_FIT = 2.4, 1.3
-_LEAST_SCORE = 0.01
-_FAINT = log_agreement(np.array(0.2))  # share of its class distribution below which a tube is hardly of a class
+_MIN_SCORE = 0.01
+_FAINT = log_agreement(np.array(0.2))  # agreement of a tube with class probability 0.2; a mismatch below
 
 
 def absence(encoder: Encoder, sentence: Sentence, clip: Clip) -> float:
-    """The probability that nothing in the clip is what a sentence asks for; -1 where nothing tells.
+    """Return the probability that the target of a sentence is absent from the clip; -1 if it cannot be estimated.
 
-    A class that is the target by name or kind tells, else a region-text encoder, else the likeness of classes.
+    It is estimated from the detector class that matches the target by name or kind, otherwise from the region-text
+    encoder, otherwise from the similarity of class names.
     """
     target = sentence.target
     if encoder.region_text is not None and not encoder.knows_class(sentence, target, clip):
@@ -47,12 +49,12 @@ def absence(encoder: Encoder, sentence: Sentence, clip: Clip) -> float:
         agreement = encoder.class_agreement(sentence, target, clip)
     else:
         return -1.0
-    fit = float((agreement + np.log(np.maximum(clip.score, _LEAST_SCORE))).max())
+    fit = float((agreement + np.log(np.maximum(clip.score, _MIN_SCORE))).max())
     return float(1 / (1 + np.exp(_PRESENT + _BY_FIT * fit)))
 
 
 def doubted(prediction: Prediction, encoder: Encoder, sentence: Sentence, clip: Clip, tubes: Tubes) -> Prediction:
-    """The prediction with its doubts told."""
+    """Return the prediction with its flags, absence probability and interpolated share."""
     absent, answer = absence(encoder, sentence, clip), prediction.answer
     interpolated = tubes.interpolated_share(answer.tube, answer.begin, answer.end)
     flags = [*sentence.flags, *prediction.flags, *_of_entities(encoder, sentence, clip)]
@@ -63,20 +65,20 @@ def doubted(prediction: Prediction, encoder: Encoder, sentence: Sentence, clip: 
 
 def _of_entities(encoder: Encoder, sentence: Sentence, clip: Clip) -> Iterator[str]:
     for entity, head in enumerate(sentence.heads):
-        name, known = head.replace(" ", "-"), encoder.knows_class(sentence, entity, clip)
+        name, has_class = head.replace(" ", "-"), encoder.knows_class(sentence, entity, clip)
         region_text, text = encoder.region_text, sentence.text(entity)
-        seen = region_text is not None and not region_text.is_unlike(text, clip.seen)
-        labelled = known and not (encoder.class_agreement(sentence, entity, clip) < _FAINT).all()
-        if region_text is None and not known and clip.class_prob.shape[1]:
+        similar = region_text is not None and not region_text.is_unlike(text, clip.seen)
+        labelled = has_class and not (encoder.class_agreement(sentence, entity, clip) < _FAINT).all()
+        if region_text is None and not has_class and clip.class_prob.shape[1]:
             yield f"no_class:{name}"
-        elif (region_text is not None or known) and not (seen or labelled):
+        elif (region_text is not None or has_class) and not (similar or labelled):
             yield f"unlike:{name}"
-        if region_text is not None and region_text.cuts(text):
+        if region_text is not None and region_text.truncates(text):
             yield f"cut:{name}"
 
 
 def explained(flags: Sequence[str]) -> Iterator[str]:
-    """A line for people of every flag that is known here."""
+    """Yield a human-readable line for every flag in _TEXTS."""
     for flag in flags:
         code, _, name = flag.partition(":")
         if code in _TEXTS:
@@ -85,10 +87,10 @@ def explained(flags: Sequence[str]) -> Iterator[str]:
 
 _TEXTS = {
     "no_tube": "nothing was detected in the video",
-    "no_class": "the detector has no class '{name}'; those closest in meaning stand in for it",
-    "unlike": "nothing in the video looks much like '{name}'; what comes nearest is shown",
-    "cut": "the phrase of '{name}' is longer than the region-text encoder reads; its end is not judged",
-    "misspelt": "'{read}' is read for a word that is in no dictionary ({name})",
-    "not_judged": "'{name}' is not judged: the answer may contradict it",
+    "no_class": "the detector has no class '{name}'; the most similar classes are used instead",
+    "unlike": "nothing in the video clearly matches '{name}'; the closest match is shown",
+    "cut": "the phrase for '{name}' is too long for the region-text encoder and was truncated",
+    "misspelt": "an unknown word was read as '{read}' ({name})",
+    "not_judged": "'{name}' is not evaluated: the answer may contradict it",
     "interpolated": "most of the boxes are interpolated between detections",
 }

@@ -1,4 +1,4 @@
-"""Grounding sentences with a trained model or without one."""
+"""Grounding of sentences, with or without a trained model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vcma.batching.batches import UNTRAINED_CLIPS, batches
+from vcma.batching.batches import UNTRAINED_CLIPS, batches_by_size
 from vcma.batching.clip_store import ClipStore
 from vcma.batching.encoder import Encoder
 from vcma.inference.doubts import doubted
@@ -28,10 +28,10 @@ from vcma.training.model_files import decoding_of, load_model, trained_region_te
 
 @dataclass(frozen=True)
 class Grounder:
-    """Turns sentences and the tubes they are searched in into predictions.
+    """Predicts tube and span of sentences, given the tubes of their videos.
 
-    posteriors(batch) are those of its sentences; batch_clips and max_frames: clips of a batch, sampled frames of a
-    clip. weights: digest of the model's, empty without one.
+    posteriors(batch): posteriors of the batch's sentences. batch_clips: clips per batch. max_frames: maximum number
+    of sampled frames per clip. weights: hash of the model's weights, empty without a model.
     """
 
     encoder: Encoder
@@ -52,14 +52,16 @@ class Grounder:
         changes: Mapping[str, Any] = MappingProxyType({}),
         seeing: Path | None = None,
     ) -> Grounder:
-        """By the model in a folder, from its p or q. root: what the path of its text encoder is below; changes:
-        settings of the E-step that replace the model's; seeing: the folder of the data set's region-text encoder.
+        """Load the model in a folder.
 
-        Raises InputError if the model is missing, damaged, or of another detector or encoder.
+        root: folder relative to which the path of its text encoder is resolved. detector: fingerprint of the tubes'
+        detector. posterior: "p" or "q". changes: settings of the E-step that override the model's. seeing: folder
+        of the data set's region-text encoder. Raises InputError if the model is missing, damaged, or was trained
+        with another detector or encoder.
         """
         model, description = load_model(folder, detector, changes)
         words = model.vocabulary
-        region_text = trained_region_text(words, model.settings.prompts, seeing, folder)
+        region_text = trained_region_text(words, model.settings, seeing, folder)
         encoder = Encoder(words, text_features(model.settings.text, root, words.text), region_text)
         model = model.to(device)
 
@@ -77,7 +79,7 @@ class Grounder:
 
     @classmethod
     def untrained(cls, settings: UntrainedSettings, max_frames: int, encoder: Encoder, device: str) -> Grounder:
-        """Without a model: by the detector's labels and what the words of predicates say."""
+        """Ground without a trained model, by the detector's labels and the geometric cues of predicates."""
         return cls(
             encoder,
             lambda batch: untrained_posteriors(settings, batch, device),
@@ -86,7 +88,7 @@ class Grounder:
         )
 
     def in_clip(self, tubes: Tubes, clip: Clip, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Predictions of sentences in one clip of a video's tubes, which has a tube."""
+        """Predict sentences in one clip of a video's tubes; the clip must have a tube."""
         self.encoder.prepare(sentences)
         found = self.posteriors(self.encoder.batch([clip], [sentences]))
         return [self._predict(s, clip, q, tubes) for s, q in zip(sentences, found, strict=True)]
@@ -98,13 +100,13 @@ class Grounder:
     def in_corpus(
         self, clips: ClipStore, sentences: Sequence[Sentence], tick: Callable[[int], object] = lambda clips: None
     ) -> list[Prediction]:
-        """Predictions of all sentences, in their order; those without a tube are flagged fallbacks.
+        """Predict all sentences; returns predictions in the same order, flagged fallbacks for clips without tubes.
 
-        tick(n) is called after every n clips.
+        tick(n) is called after each batch of n clips, to show progress.
         """
         self.encoder.prepare(sentences)
         found: dict[str, Prediction] = {}
-        for owners, batch_sentences, batch in batches(clips, self.encoder, sentences, self.batch_clips, None):
+        for owners, batch_sentences, batch in batches_by_size(clips, self.encoder, sentences, self.batch_clips):
             tubes = {video: clips.tubes_or_empty(video) for video in {s.video for s in batch_sentences}}
             for clip, sentence, q in zip(owners, batch_sentences, self.posteriors(batch), strict=True):
                 found[sentence.sample] = self._predict(sentence, clip, q, tubes[sentence.video])

@@ -1,11 +1,11 @@
-"""What simpler methods answer: the reference points that need no truth."""
+"""Predictions of baselines that do not need ground truth."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from vcma.batching.batches import batches
+from vcma.batching.batches import batches_by_size
 from vcma.batching.clip_store import ClipStore
 from vcma.batching.encoder import Encoder
 from vcma.model.decoding import predict, windowed
@@ -25,22 +25,24 @@ def reference_answers(
     sentences: Sequence[Sentence],
     device: str,
 ) -> dict[str, list[Answer]]:
-    """What simpler methods answer, by name; `folder` holds the contrast model that train_em wrote beside its own.
+    """Predict sentences with simpler methods; returns answers by name of the method.
 
-    contrast: phrase-video contrast without EM, over the window tuned on validation or the whole segment, whichever
-    was better there. labels: the label prior alone over the whole segment. untrained: see `Grounder.untrained`,
-    with its own settings, whatever the model was trained with.
+    folder: the contrastive model that train_em writes. Methods: `contrast`, phrase-video contrast without EM, with
+    the temporal window tuned on the validation split, which may be the whole segment. `labels`, the label prior
+    only, over the whole segment. `untrained`, see `Grounder.untrained`, with its own settings, independent of the
+    trained model's.
     """
     contrast, description = load_model(folder, detector)
     encoder.prepare(sentences)
     contrast = contrast.to(device)
     window = description["window"][0], description["window"][1]
     found: dict[str, list[Answer]] = {"contrast": [], "labels": [], "untrained": []}
-    for owners, batch_sentences, batch in batches(clips, encoder, sentences, contrast.settings.batch_clips, None):
+    for owners, batch_sentences, batch in batches_by_size(clips, encoder, sentences, contrast.settings.batch_clips):
         priors, without = log_priors(contrast, batch, device), untrained_posteriors(untrained, batch, device)
         for clip, sentence, log_z, q in zip(owners, batch_sentences, priors, without, strict=True):
             label = encoder.label_prior(sentence, clip)
             found["contrast"].append(windowed(sentence, clip, log_z, window))
             found["labels"].append(windowed(sentence, clip, label, (0.0, 1.0)))
             found["untrained"].append(predict(sentence, clip, q).answer)
-    return found
+    place = {sentence.sample: i for i, sentence in enumerate(sentences)}
+    return {method: sorted(answers, key=lambda a: place[a.sample]) for method, answers in found.items()}

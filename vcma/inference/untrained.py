@@ -1,4 +1,4 @@
-"""What grounding needs where there is no model: the labels of the detector, and how an E-step is made."""
+"""Encoders and settings for grounding without a trained model."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def label_encoder(
     region_text: RegionText | None = None,
     seen_by: str = "",
 ) -> Encoder:
-    """An encoder that knows the label names of tubes, the width of their features, and no training sentence.
+    """Create an encoder from the label names and feature width of tubes, without training sentences.
 
-    region_text and seen_by: a region-text encoder's agreement, and the fingerprint of the embeddings it is of.
+    region_text: agreement by a region-text encoder. seen_by: fingerprint of the embeddings that it uses.
     """
     classes, attributes = tuple(map(str, class_names)), tuple(map(str, attribute_names))
     words = Vocabulary((), (), (), (), (), classes, attributes, feature, region_text=seen_by)
@@ -32,25 +32,23 @@ def label_encoder(
 
 
 def corpus_encoder(clips: ClipStore, embeddings: Path, seeing: Path | None, settings: UntrainedSettings) -> Encoder:
-    """A `label_encoder` of a data set's tubes.
+    """Create the `label_encoder` for the tubes of a data set.
 
-    seeing: the folder of its region-text encoder, if it has one, which has made `embeddings`.
+    embeddings: folder of embeddings by the region-text encoder in the folder `seeing`; None without an encoder.
     """
-    example, encoder = clips.describe(), needed_encoder(seeing, settings.region_text_prior)
+    example, encoder = clips.describe(), needed_encoder(seeing, settings.reads_region_text)
     labels = example["class_name"], example["attribute_name"], example["feature"].shape[1]
     if encoder is None:
         return label_encoder(*labels)
-    region_text = RegionText(encoder, settings.prompts, tuple(example["class_name"]))
+    region_text = RegionText(encoder, settings.prompts, tuple(example["class_name"]), settings.region_text_time > 0)
     return label_encoder(*labels, region_text, clips.encoder_of(embeddings, encoder.name))
 
 
 def settings_of(section: Mapping[str, Any]) -> tuple[UntrainedSettings, int]:
-    """The settings, and the most frames of a clip, that `untrained:` of pipeline.yaml gives; raises InputError if
-    it lacks one.
-    """
+    """Read the settings and max_frames from `untrained:` of pipeline.yaml; raises InputError for a missing key."""
     try:
         return UntrainedSettings.of(section), int(section["max_frames"])
     except KeyError as key:
         raise InputError(
-            f"'untrained:' lacks the key {key}", "pipeline.yaml", "add it as the repository has it"
+            f"key {key} is missing in 'untrained:'", "pipeline.yaml", "add it as in the repository's pipeline.yaml"
         ) from None

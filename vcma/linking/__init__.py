@@ -1,1 +1,1 @@
-"""Detections of one video linked over time into tubes."""
+"""Linking of the detections of one video over time into tubes."""

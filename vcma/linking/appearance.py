@@ -1,11 +1,11 @@
-"""Appearance embeddings of detections and of tracklets, computed on demand.
+"""Appearance embeddings of detections and tracklets, computed on demand.
 
-An embedding is a unit vector: the feature and the class distribution of a detection, each centred on the video's
-mean and scaled to a fixed length, one after the other. The embeddings of a long video would take most of the memory
-of linking, so they are computed block by block from the input columns and only the means of tracklets are stored.
+An embedding is a unit vector: the concatenation of a detection's feature and class distribution, each centred on
+the video's mean and scaled to a fixed length. For a long video the embeddings would take most of the memory, so
+they are computed block by block from the input columns, and only the means of tracklets are stored.
 
-Symbols: n detections, g tracklets of several detections, d and C numbers of a feature and of a class distribution,
-D = d + C numbers of an embedding.
+Symbols: n detections, g tracklets of several detections, d and C dimensions of a feature and of a class
+distribution, D = d + C dimensions of an embedding.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from vcma.linking import blocks, constants
 
 @dataclass(frozen=True)
 class Appearance:
-    """Appearance embeddings, unit vectors; 0 where neither feature nor class distribution is known.
+    """Appearance embeddings: unit vectors, or 0 if neither feature nor class distribution is known.
 
-    feature [N, d], class_prob [N, C]: input columns, of which row [n] are the detections; centre [D]: subtracted
-    from both; scale [n, 2]: factors of the centred feature and class distribution, 0 where unknown. tracklet [n]:
-    row of the detection's tracklet in tracklet_embedding [g, D], -1 for a single detection. cached [n, D]: the
-    embeddings of the detections, or [0, D] where they are too large to keep.
+    feature [N, d], class_prob [N, C]: input columns; row [n]: rows of the detections. centre [D]: subtracted from
+    both. scale [n, 2]: factors of the centred feature and class distribution, 0 if unknown. tracklet [n]: row of
+    the detection's tracklet in tracklet_embedding [g, D], -1 for a single detection. cached [n, D]: embeddings of
+    the detections, or [0, D] if they are too large to cache.
     """
 
     feature: np.ndarray
@@ -38,10 +38,10 @@ class Appearance:
 
     @classmethod
     def read(cls, feature: np.ndarray, class_prob: np.ndarray, row: np.ndarray, centred: bool) -> Appearance:
-        """Embed the detections `row` [n] of the input columns.
+        """Prepare the embeddings of the detections in rows `row` [n] of the input columns.
 
-        centred: whether to subtract the video's mean. Where most frames hold a single object, that mean is the
-        object itself.
+        centred: whether to subtract the video's mean. If most frames contain a single object, the mean is that
+        object and must not be subtracted.
         """
         weight = constants.CLASS_WEIGHT
         parts = [_centre_and_scale(values, row, centred) for values in (feature, class_prob)]
@@ -56,14 +56,14 @@ class Appearance:
         return appearance
 
     def select(self, keep: np.ndarray) -> Appearance:
-        """Those of the detections in the mask keep [n]."""
+        """Return the embeddings of the detections in the mask keep [n]."""
         cached = self.cached[keep] if len(self.cached) else self.cached
         return replace(
             self, row=self.row[keep], scale=self.scale[keep], tracklet=self.tracklet[keep], cached=cached
         )
 
     def of_detections(self, i: np.ndarray) -> np.ndarray:
-        """Embeddings float32 [len(i), D] of the detections i themselves."""
+        """Return the embeddings float32 [len(i), D] of the detections i."""
         if len(self.cached):
             return self.cached[i]
         row, scale, width = self.row[i], self.scale[i], self.feature.shape[1]
@@ -77,14 +77,14 @@ class Appearance:
         return embedding
 
     def cosine(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        """Cosine [e] of the embeddings of the detections i [e] and j [e] themselves."""
+        """Return the cosine [e] of the embeddings of the detections i [e] and j [e]."""
         cosine = np.empty(len(i), np.float32)
         for e in blocks.row_blocks(np.arange(len(i)), len(self.centre)):
             cosine[e] = np.einsum("ed,ed->e", self.of_detections(i[e]), self.of_detections(j[e]))
         return cosine
 
     def of_tracklets(self, i: np.ndarray) -> np.ndarray:
-        """Embeddings float32 [len(i), D] of the tracklets that the detections i belong to."""
+        """Return the embeddings float32 [len(i), D] of the tracklets that contain the detections i."""
         tracklet = self.tracklet[i]
         single = tracklet < 0
         if single.all():
@@ -94,22 +94,22 @@ class Appearance:
         return embedding
 
     def class_parts(self, embedding: np.ndarray) -> np.ndarray:
-        """Class parts [k, C] of embeddings [k, D], scaled to unit length; NaN where unknown."""
+        """Return the class parts [k, C] of embeddings [k, D], scaled to unit length; NaN if unknown."""
         part = embedding[:, self.feature.shape[1] :]
         length = np.sqrt(np.einsum("kc,kc->k", part, part))
         return part / np.where(length > 0, length, np.nan)[:, None]
 
     @property
     def is_known(self) -> np.ndarray:
-        """[n]: whether anything is known of the detection's tracklet, that is, its embedding is not 0."""
+        """Mask [n] of the detections whose tracklet has a known appearance: an embedding that is not 0."""
         is_known, several = np.asarray(self.scale.any(1)), self.tracklet >= 0
         is_known[several] = np.asarray(self.tracklet_embedding.any(1))[self.tracklet[several]]
         return is_known
 
     def averaged(self, first: np.ndarray) -> Appearance:
-        """With the mean embedding of every tracklet of several detections.
+        """Return the embeddings with the mean embedding of every tracklet of several detections.
 
-        first [n]: the first detection of the tracklet that each detection belongs to.
+        first [n]: first detection of each detection's tracklet.
         """
         several = np.flatnonzero((np.bincount(first, minlength=len(first)) > 1)[first])
         several = several[np.argsort(first[several], kind="stable")]
@@ -123,7 +123,7 @@ class Appearance:
         return replace(self, tracklet=tracklet, tracklet_embedding=mean)
 
     def cosine_to_tracklet(self) -> np.ndarray:
-        """Cosine [n] of the embeddings of each detection and of its tracklet; 1 for a single detection."""
+        """Return the cosine [n] of each detection's embedding and its tracklet's; 1 for a single detection."""
         cosine = np.ones(len(self.row), np.float32)
         for i in blocks.row_blocks(np.flatnonzero(self.tracklet >= 0), len(self.centre)):
             cosine[i] = np.einsum("id,id->i", self.of_detections(i), self.tracklet_embedding[self.tracklet[i]])
@@ -131,10 +131,10 @@ class Appearance:
 
 
 def _centre_and_scale(values: np.ndarray, row: np.ndarray, centred: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Centre [d] and scale [n] that turn values[row] into unit vectors, (values - centre) * scale.
+    """Centre [d] and scale [n] such that (values[row] - centre) * scale are unit vectors.
 
-    The centre is the mean of the finite rows, or 0 unless `centred`; the scale is 0 for a row that is not finite or
-    does not differ from the centre.
+    The centre is the mean of the finite rows, or 0 unless `centred`. The scale is 0 for rows that are not finite or
+    do not differ from the centre.
     """
     length, total = np.zeros(len(row), np.float32), np.zeros(values.shape[1])
     usable = np.zeros(len(row), bool)

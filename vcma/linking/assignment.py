@@ -1,4 +1,4 @@
-"""Links chosen in a sparse bipartite graph: those beyond doubt, or the assignment of maximum total gain."""
+"""Selection of links in a sparse bipartite graph: unambiguous links, or the assignment of maximum total gain."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from vcma.linking import blocks
 
 
 def assign(left: np.ndarray, right: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """Indices of the links of maximum total gain, no two of which share a node.
+    """Return the indices of the matching with maximum total gain: no two links share a node.
 
-    Link k joins node left[k] >= 0 to node right[k] >= 0, no pair twice, with a gain gain[k] > 0. The graph falls
-    into small connected parts that are solved one by one: exact, and linear in the length of the video.
+    Link k connects nodes left[k] >= 0 and right[k] >= 0 with gain[k] > 0; no pair occurs twice. The connected
+    components of the graph are small and are solved separately, which is exact and linear in the video's length.
     """
     if not len(left):
         return np.zeros(0, int)
@@ -33,17 +33,17 @@ def assign(left: np.ndarray, right: np.ndarray, gain: np.ndarray) -> np.ndarray:
     return np.concatenate(chosen)
 
 
-def beyond_doubt(left: np.ndarray, right: np.ndarray, gain: np.ndarray, margin: float) -> np.ndarray:
-    """Indices of the links whose gain exceeds that of every other link of either node by more than the margin.
+def unambiguous_links(left: np.ndarray, right: np.ndarray, gain: np.ndarray, margin: float) -> np.ndarray:
+    """Return the indices of unambiguous links: their gain exceeds that of all competing links by more than margin.
 
-    Arguments as of `assign`; no two of the links share a node.
+    Links compete if they share a node, so no two of the returned links do. Other arguments as in `assign`.
     """
     rival = np.maximum(_best_rival(left, gain), _best_rival(right, gain))
     return np.flatnonzero(gain > rival + margin)
 
 
 def _best_rival(node: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """Greatest gain [e] of the other links of each link's node; 0 if there is none."""
+    """Maximum gain [e] of the other links of each link's node; 0 if there are none."""
     order = np.lexsort((-gain, node))
     best = np.diff(node[order], prepend=-1) != 0
     first = order[best]
@@ -56,7 +56,7 @@ def _best_rival(node: np.ndarray, gain: np.ndarray) -> np.ndarray:
 
 
 def _index_in_part(node: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """Index [e] of each link's node among the nodes of its part, counted from 0."""
+    """Index [e] of each link's node among the nodes of its connected component, from 0."""
     order = np.lexsort((node, part))
     rank = np.cumsum(np.diff(node[order], prepend=-1) != 0)
     begin = np.diff(part[order], prepend=-1) != 0
@@ -66,7 +66,7 @@ def _index_in_part(node: np.ndarray, part: np.ndarray) -> np.ndarray:
 
 
 def _assign_part(row: np.ndarray, column: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """As `assign`, of one connected part whose nodes are numbered from 0 on either side."""
+    """`assign` for one connected component, with nodes numbered from 0 on either side."""
     rows, columns = int(row.max()) + 1, int(column.max()) + 1
     if rows == 1 or columns == 1:
         return np.array([gain.argmax()])
@@ -79,10 +79,10 @@ def _assign_part(row: np.ndarray, column: np.ndarray, gain: np.ndarray) -> np.nd
 
 
 def _assign_sparse(row: np.ndarray, column: np.ndarray, gain: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """As `_assign_part`, without a dense matrix.
+    """`_assign_part` without a dense matrix, as a minimum-cost full matching.
 
-    Every node may also be matched to a dummy node of its own, at cost 1, and the dummies of two linked nodes to
-    each other, at almost none; a link costs 2 less its gain, scaled to a maximum of 1.
+    A link costs 2 minus its gain, scaled to a maximum of 1. Every node has a dummy node with which it can be
+    matched at cost 1, and the dummy nodes of two linked nodes can be matched with each other at almost no cost.
     """
     node = np.arange(rows + columns)
     cost = np.concatenate([2 - gain / gain.max(), np.ones(rows + columns), np.full(len(gain), 1e-9)])

@@ -1,4 +1,4 @@
-"""Candidate links: pairs of an end and a later start of tracklets that are close in time and look alike."""
+"""Candidate links: pairs of an end and a later start of tracklets, close in time and similar in appearance."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from vcma.linking.motion import TrackletEnds
 
 
 class Candidates(NamedTuple):
-    """Candidate links: end [e], start [e], the cosine [e] of their embeddings and that of their classes [e].
+    """Candidate links: end [e], start [e], and the cosines [e] of their embeddings and of their class parts.
 
-    The cosine of classes is NaN where one is unknown. alike [e]: whether they look alike, or may do so.
+    class_cosine is NaN if a class is unknown. alike [e]: whether the appearances are similar or unknown.
     """
 
     end: np.ndarray
@@ -36,11 +36,11 @@ def candidate_links(
     singletons: bool,
     min_cosine: float,
 ) -> Candidates:
-    """Pairs of ends and starts at most max_gap steps (or one frame) later that look alike, or may do so.
+    """Return pairs of ends and starts at most max_gap steps (or one frame) later, of similar or unknown appearance.
 
-    With max_gap 0, those too whose boxes meet, unless they look opposite: the detector may take an object for
-    another one in the next frame. appearance: with the embeddings of the tracklets. singletons: whether single
-    detections take part. Two of them are paired over a short gap only.
+    With max_gap 0, also pairs whose boxes intersect, unless their cosine is not positive: the detector may classify
+    an object differently in the next frame. appearance: must contain the embeddings of the tracklets. singletons:
+    whether to include single detections; two of them are paired only over a short gap.
     """
     single_end, single_start = ends.count == 1, starts.count == 1
     groups = [(~single_end, ~single_start, max_gap)]
@@ -62,7 +62,7 @@ def candidate_links(
 def _ends_in_time(
     detections: Detections, end: np.ndarray, start: np.ndarray, max_gap: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Range low [g], high [g] of the detections end [f], sorted by time, at most max_gap before each start [g]."""
+    """Ranges low [g], high [g] of the detections end [f], sorted by time, at most max_gap before each start [g]."""
     position = detections.position[start]
     high = np.searchsorted(detections.position[end], position)
     earliest = detections.time[start] - np.float32(max_gap * (1 + 1e-5))  # float32 times are rounded
@@ -80,8 +80,11 @@ def _similar_pairs(
     min_cosine: float,
     meeting: bool,
 ) -> Candidates:
-    """Pairs low[g] <= f < high[g] of the detections end [f] and start [g] whose cosine exceeds min_cosine or is
-    unknown, or with meeting=True exceeds 0 where their boxes meet; their `end` and `start` are f and g."""
+    """Pairs of detections end[f], start[g], low[g] <= f < high[g], with cosine above min_cosine or unknown.
+
+    With meeting=True also those whose boxes intersect and whose cosine exceeds 0. `end` and `start` of the result
+    are the indices f and g.
+    """
     unknown = ~appearance.is_known
     unknown_end, unknown_start = unknown[end], unknown[start]
     any_unknown = unknown_end.any() or unknown_start.any()
@@ -109,7 +112,7 @@ def _similar_pairs(
 
 
 def _meet(detections: Detections, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-    """[len(i), len(j)]: whether the boxes of the detections i and j share a point."""
+    """Mask [len(i), len(j)] of the pairs of detections i and j whose boxes intersect or touch."""
     meet = np.ones((len(i), len(j)), bool)
     for centre, half in zip(detections.centre.T, detections.size.T / 2, strict=True):
         meet &= np.abs(centre[i][:, None] - centre[j]) <= half[i][:, None] + half[j]
@@ -117,8 +120,10 @@ def _meet(detections: Detections, i: np.ndarray, j: np.ndarray) -> np.ndarray:
 
 
 def _start_blocks(low: np.ndarray, high: np.ndarray, ends: int, width: int) -> Iterator[tuple[int, int]]:
-    """Ranges (begin, stop) of starts, small enough for the embeddings, of `width` numbers, and for their cosines
-    with the ends between the first start's low and the last one's high."""
+    """Ranges (begin, stop) of starts whose embeddings, of `width` dimensions, and cosines fit in a block.
+
+    The cosines are those with the ends between the first start's low and the last one's high.
+    """
     widest = max(2 * blocks.PAIRS_PER_BLOCK // max(width, 1), blocks.MIN_STARTS_PER_BLOCK)
     begin = 0
     while begin < len(low) and ends:

@@ -1,4 +1,4 @@
-"""The usable detections of a video, those of them that repeat another one, and how alike two of one object look."""
+"""Valid detections of a video, duplicates among them, and the similarity threshold of their appearance."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from vcma.records.columns import Columns, offsets, ranges
 
 @dataclass
 class Detections:
-    """The n usable detections of one video, by frame, then by falling score.
+    """The n valid detections of one video, sorted by frame, then by descending score.
 
-    row [n]: row in the input columns; position [n]: row of the frame; time [n], in steps from the first detection;
-    centre, size [n, 2], px; score [n]; appearance: their embeddings; frame_offset [T + 1]: first detection of each
-    frame.
+    row [n]: row in the input columns. position [n]: row of the frame. time [n]: in steps from the first detection.
+    centre, size [n, 2]: px. score [n]. appearance: embeddings. frame_offset [T + 1]: first detection of each frame.
     """
 
     row: np.ndarray
@@ -32,7 +31,7 @@ class Detections:
     frame_offset: np.ndarray
 
     def select(self, keep: np.ndarray) -> Detections:
-        """Those in the mask keep [n]."""
+        """Return the detections in the mask keep [n]."""
         return Detections(
             row=self.row[keep],
             position=self.position[keep],
@@ -45,21 +44,22 @@ class Detections:
         )
 
     def iou(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        """IoU [e] of the detections i [e] with the detections j [e]."""
+        """Return the IoU [e] of the detections i [e] with the detections j [e]."""
         return boxes.iou_of_centred(self.centre[i], self.size[i], self.centre[j], self.size[j])
 
 
 def time_step(time: np.ndarray) -> float:
-    """Median time between sampled frames, s; 1 if there is none."""
+    """Return the median time between sampled frames, s; 1 if there is only one frame."""
     gaps = np.diff(time)
     gaps = gaps[gaps > 0]
     return float(np.median(gaps)) if len(gaps) else 1.0
 
 
 def read_detections(data: Columns) -> Detections:
-    """The usable detections of the PROPOSALS columns of one video.
+    """Read the valid detections from the PROPOSALS columns of one video.
 
-    Boxes are clipped to the picture; empty or not finite ones are left out. Scores that are not finite become 0.
+    Boxes are clipped to the frame; boxes that are then empty, or not finite, are omitted. Scores that are not
+    finite become 0.
     """
     box = boxes.clip(np.asarray(data["box"], np.float32), float(data["width"]), float(data["height"]))
     row = np.flatnonzero(boxes.area(box) > 0)
@@ -84,7 +84,7 @@ def read_detections(data: Columns) -> Detections:
 def _canonical_order(
     data: Columns, position: np.ndarray, score: np.ndarray, box: np.ndarray, row: np.ndarray
 ) -> np.ndarray:
-    """Order that does not depend on the rows of the detections: by frame, falling score, box and other columns."""
+    """Canonical order, independent of the input order: by frame, descending score, box and the other columns."""
     keys = (*box.T[::-1], -score, position)
     order = np.lexsort(keys)
     tied = np.logical_and.reduce([key[order[1:]] == key[order[:-1]] for key in keys])
@@ -95,11 +95,11 @@ def _canonical_order(
 
 
 def minimum_cosine(detections: Detections) -> float:
-    """The cosine that two embeddings of one object must exceed; 0 if all objects look the same.
+    """Estimate the cosine that two embeddings of one object must exceed; 0 if it cannot be estimated.
 
-    Different objects of one frame hardly reach it. It is measured on a few frames between detections that overlap
-    too little to show the same object. Where different objects look much alike it is capped, since a higher one
-    would split an object.
+    It is set so that different objects in one frame rarely reach it: a number of standard deviations above the mean
+    cosine of detections that overlap too little to show the same object, in a few frames. It is capped for similar
+    objects, because a higher threshold would split an object.
     """
     cosine = _cosines_of_different(detections)
     cosine = cosine[cosine != 0]  # exactly 0: an unknown appearance
@@ -110,7 +110,7 @@ def minimum_cosine(detections: Detections) -> float:
 
 
 def _cosines_of_different(detections: Detections) -> np.ndarray:
-    """Cosines [e] of pairs of detections of one frame that show different objects."""
+    """Cosines [e] of pairs of detections in one frame that show different objects."""
     last, samples = len(detections.frame_offset) - 2, constants.THRESHOLD_FRAMES
     cosines = [np.zeros(0, np.float32)]
     for t in sorted({round(last * k / (samples - 1)) for k in range(samples)} if last >= 0 else ()):
@@ -123,22 +123,22 @@ def _cosines_of_different(detections: Detections) -> np.ndarray:
 
 
 def duplicates(detections: Detections, max_overlap: float, min_cosine: float) -> np.ndarray:
-    """Mask [n] of the detections that show the same object as a better scored one of their frame.
+    """Return the mask [n] of detections that duplicate a higher-scoring one in their frame.
 
-    Greedy suppression in order of falling score, of those that overlap a kept detection by an IoU above max_overlap
-    and look like it.
+    Greedy suppression, in order of descending score, of detections with an IoU above max_overlap and a cosine above
+    min_cosine with a kept detection.
     """
     duplicate = np.zeros(len(detections.row), bool)
-    for pairs in look_alikes(detections, max_overlap, min_cosine):
+    for pairs in overlapping_similar_pairs(detections, max_overlap, min_cosine):
         for better, worse in pairs.T.tolist():
             duplicate[worse] |= not duplicate[better]
     return duplicate
 
 
-def look_alikes(detections: Detections, min_iou: float, min_cosine: float) -> Iterator[np.ndarray]:
-    """Blocks of all pairs [2, e] of detections of one frame that overlap by an IoU above min_iou and look alike.
+def overlapping_similar_pairs(detections: Detections, min_iou: float, min_cosine: float) -> Iterator[np.ndarray]:
+    """Yield blocks of all pairs [2, e] of detections in one frame with IoU > min_iou and cosine > min_cosine.
 
-    Pairs are sorted; the better scored one comes first.
+    Pairs are sorted; the higher-scoring detection comes first.
     """
     count = np.diff(detections.frame_offset)
     length = max(blocks.PAIRS_PER_BLOCK // max(int(count.max(initial=1)), 1), 1)
@@ -150,7 +150,7 @@ def look_alikes(detections: Detections, min_iou: float, min_cosine: float) -> It
 
 
 def _pairs_within_frames(detections: Detections, begin: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of each of the detections begin, ..., stop - 1 with every worse scored one of its frame."""
+    """Pairs of each of the detections begin, ..., stop - 1 with every lower-scoring one in its frame."""
     better = np.arange(begin, stop)
     count = detections.frame_offset[detections.position[begin:stop] + 1] - better - 1
     return np.repeat(better, count), ranges(better + 1, count)

@@ -1,4 +1,4 @@
-"""Gaps of tubes filled by the detections that lie on their course."""
+"""Filling of gaps in tubes with detections near the interpolated boxes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from vcma.records.columns import ranges
 
 
 def fill_gaps(detections: Detections, successor: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """The successors [n] after interpolated points of tubes were assigned to detections of weaker tubes.
+    """Return the successors [n] after detections of weaker tubes were assigned to the gaps of stronger ones.
 
-    A detection lies on a tube's course if it overlaps the interpolated box by an IoU of at least STEADY_OVERLAP,
-    whatever it looks like: a detector may take one object for different ones from frame to frame. It is free if it
-    is alone, or if its tube is much weaker. The total IoU is maximised. time [T]: of the sampled frames.
+    A detection can fill a gap if its IoU with the interpolated box is at least STEADY_OVERLAP, whatever its
+    appearance, because a detector may classify an object differently from frame to frame; and if it is not linked,
+    or its tube has less than FILLING_SHARE of the other's score. The assignment maximises the total IoU. time [T]:
+    times of the sampled frames.
     """
     tubes = build_tubes(detections, successor)
     points = tube_points(detections.position[tubes.detection], tubes.offset, time)
@@ -38,7 +39,7 @@ def fill_gaps(detections: Detections, successor: np.ndarray, time: np.ndarray) -
 def _on_course(
     detections: Detections, tubes: DetectionTubes, points: TubePoints
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Interpolated points [e], the detections [e] on their course, and their IoU [e]."""
+    """Interpolated points [e], the detections [e] near them, and their IoU [e]."""
     centre, size = detections.centre[tubes.detection], detections.size[tubes.detection]
     frame_count = np.diff(detections.frame_offset)
     found = [(np.zeros(0, int), np.zeros(0, int), np.zeros(0, np.float32))]

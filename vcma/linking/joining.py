@@ -1,4 +1,4 @@
-"""One round of linking: join ends of tracklets to starts of later ones, and take outliers out again."""
+"""One round of linking: join the ends of tracklets to the starts of later ones, then remove outliers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from vcma import boxes
 from vcma.linking import constants
-from vcma.linking.assignment import assign, beyond_doubt
+from vcma.linking.assignment import assign, unambiguous_links
 from vcma.linking.candidates import Candidates, candidate_links
 from vcma.linking.detections import Detections
 from vcma.linking.motion import fit_ends, predicted_overlap
@@ -17,9 +17,10 @@ from vcma.linking.tracklets import first_detections, inverse, unlinked
 
 @dataclass(frozen=True)
 class Linking:
-    """What decides of links.
+    """Parameters of linking.
 
-    alpha: weight of appearance; min_score of a link; min_cosine of two embeddings that look alike.
+    alpha: weight of appearance. min_score: minimum score of a link. min_cosine: minimum cosine of the embeddings of
+    similar detections.
     """
 
     alpha: float
@@ -34,14 +35,14 @@ def join(
     *,
     max_gap: float,
     singletons: bool,
-    only_clear: bool = False,
+    only_unambiguous: bool = False,
 ) -> np.ndarray:
-    """The successors [n] after the ends of tracklets were joined to the starts of later ones.
+    """Return the successors [n] after joining the ends of tracklets to the starts of later ones.
 
-    Of all assignments of ends to starts at most max_gap steps (or one frame) later, the one with the maximum sum of
-    gains; with only_clear the links alone that are beyond doubt. The gain is (link score - min_score), times the
-    root of the mean score of the two detections relative to the best one: what the detector is sure of comes first.
-    singletons: whether single detections take part.
+    Of all assignments of ends to starts at most max_gap steps (or one frame) later, the one with the maximum total
+    gain is used; with only_unambiguous, only the unambiguous links. The gain is (link score - min_score) times the
+    square root of the mean score of the two detections relative to the video's maximum, so that confident
+    detections take precedence. singletons: whether to include single detections.
     """
     predecessor = inverse(successor)
     appearance = detections.appearance.averaged(first_detections(successor))
@@ -55,14 +56,14 @@ def join(
     gain *= np.sqrt(_confidence(detections, ends.detection[links.end], starts.detection[links.start]))
     good = in_reach & (gain > 0) & (links.alike | (overlap >= constants.STEADY_OVERLAP))
     end, start, gain = links.end[good], links.start[good], gain[good]
-    chosen = beyond_doubt(end, start, gain, constants.MARGIN) if only_clear else assign(end, start, gain)
+    chosen = unambiguous_links(end, start, gain, constants.MARGIN) if only_unambiguous else assign(end, start, gain)
     successor = successor.copy()
     successor[ends.detection[end[chosen]]] = starts.detection[start[chosen]]
     return successor
 
 
 def _link_scores(links: Candidates, overlap: np.ndarray, alpha: float) -> np.ndarray:
-    """Scores [e]: alpha * cosine + (1 - alpha) * overlap, of which the class takes a share where it is known."""
+    """Scores [e]: alpha * cosine + (1 - alpha) * overlap, with a share of the overlap term for a known class."""
     known = np.isfinite(links.class_cosine)
     class_similarity = np.where(known, np.maximum(links.class_cosine, 0), overlap)
     share = constants.CLASS_SHARE
@@ -70,16 +71,16 @@ def _link_scores(links: Candidates, overlap: np.ndarray, alpha: float) -> np.nda
 
 
 def _confidence(detections: Detections, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-    """Mean score [e] of the detections i [e] and j [e] relative to the best of the video; 1 where all are 0."""
+    """Mean score [e] of the detections i [e] and j [e] relative to the video's maximum; 1 if all scores are 0."""
     best = detections.score.max(initial=0)
     return (detections.score[i] + detections.score[j]) / (2 * best) if best > 0 else np.ones(len(i), np.float32)
 
 
 def unlink_outliers(detections: Detections, successor: np.ndarray, min_cosine: float) -> np.ndarray:
-    """The successors [n] without the links of detections that do not look like the mean of their tracklet.
+    """Return the successors [n] without the links of detections unlike the mean of their tracklet.
 
-    Such a detection is clutter that by chance looked like one noisy detection of the tracklet, unless it is where
-    its neighbours put it.
+    Such a detection is clutter that happened to resemble one noisy detection of the tracklet, unless it overlaps
+    the box interpolated between its neighbours.
     """
     predecessor = inverse(successor)
     appearance = detections.appearance.averaged(first_detections(successor))

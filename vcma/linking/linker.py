@@ -1,28 +1,28 @@
-"""Linking: the detections of one video become tubes, each of which follows one object.
+"""Linking of the detections of one video into tubes, each of which follows one object.
 
-The score of a link between two detections is the paper's, alpha * cosine + (1 - alpha) * IoU, refined to depend
-little on alpha: features are centred on the video's mean before their cosine, since the features of a box head all
-point much the same way; boxes are moved along the motion of their tracklet before their IoU, which counts as far as
-their sizes agree; and a share of (1 - alpha) goes to the class, which still identifies fast objects whose boxes
-never meet.
+The score of a link between two detections is the paper's, alpha * cosine + (1 - alpha) * IoU, with refinements that
+make it less sensitive to alpha. Features are centred on the video's mean before the cosine, because box-head
+features all have similar directions. Boxes are moved along the motion of their tracklets before the IoU, which is
+multiplied by the IoU of their sizes. A share of (1 - alpha) goes to the class, which identifies fast objects even
+if their boxes do not intersect.
 
-    1. `shots`: every shot is linked for itself;
-    2. `detections`: read the usable detections; of two that show one object in one frame, drop the lower scored;
-    3. `joining`: link the detections of neighbouring frames where no other link is nearly as good; `crossings`:
-       take tracklets apart where they meet one that looks like them, since they may have been exchanged. Then join
-       the ends of tracklets to the starts of later ones by their motion, then neighbouring frames, then single
-       detections to either. Each time `candidates` lists the pairs that may be linked, `motion` predicts their
-       overlap, and `assignment` takes the links of maximum total gain over the whole shot; detections that do not
-       look like their tracklet are unlinked again, unless they are where their neighbours put them;
-    4. `filling`: give the detections on the course of a tube to its gaps;
-    5. `tubes`, `selection`: keep the best tubes that do not repeat a better one;
-    6. `smoothing`: remove the detector's jitter from the boxes. The gaps left are interpolated.
+    1. `shots`: link every shot separately. 2. `detections`: read the valid detections; suppress duplicates of an
+    object in one frame. 3. `joining`: make the unambiguous links between adjacent frames. `crossings`: split
+    tracklets where they overlap
+       a similar one, since their identities may have been switched. Then join the ends of tracklets to the starts
+       of later ones by their motion, then detections in adjacent frames, then single detections to either. In each
+       round, `candidates` lists the possible pairs, `motion` predicts their overlap, and `assignment` selects the
+       links with the maximum total gain over the shot; detections unlike their tracklet are unlinked again, unless
+       they overlap the box interpolated between their neighbours.
+    4. `filling`: assign nearby detections of weaker tubes to the gaps of a tube.
+    5. `tubes`, `selection`: keep the best tubes, without duplicates.
+    6. `smoothing`: remove the detector's jitter from the boxes. Remaining gaps are interpolated.
 
-`appearance` holds what detections look like, `constants` the numbers of the method, `blocks` the limits on memory.
+`appearance` computes the embeddings; `constants` contains the constants of the method, `blocks` the memory limits.
 
 Symbols in all modules: T sampled frames, n detections, f and g ends and starts of tracklets, e links, k tubes, p
-their detections, P their points, D numbers of an embedding. Boxes are xyxy px in columns, centre and size within.
-Times are in seconds in columns, in steps within; a step is the median time between sampled frames.
+their detections, P their points, D dimensions of an embedding. Boxes are xyxy px in columns, centre and size
+internally. Times are in seconds in columns, in steps internally; a step is the median time between sampled frames.
 """
 
 from __future__ import annotations
@@ -51,17 +51,18 @@ def link(
     max_overlap: float,
     smoothing: float,
 ) -> Columns:
-    """Link the detections of one video: the columns of PROPOSALS in, those of TUBES out.
+    """Link the detections of one video; takes the columns of PROPOSALS and returns those of TUBES.
 
-    alpha: weight of appearance against overlap, in [0, 1]. max_tubes: maximum number of tubes, at least 1.
-    min_score: minimum score of a link, in [0, 1]. max_gap: longest gap bridged, s, at least 0; neighbouring frames
-    are linked whatever their distance. max_overlap: IoU of two boxes, or mean IoU of two tubes, above which those
-    that look alike are one object, in [0, 1]. smoothing: weight of the smoothed against the detected boxes, in
-    [0, 1].
+    alpha: weight of appearance relative to overlap, in [0, 1]. max_tubes: maximum number of tubes, at least 1.
+    min_score: minimum score of a link, in [0, 1]. max_gap: maximum length of a bridged gap, s, at least 0; links
+    between adjacent sampled frames are always allowed. max_overlap: IoU of two boxes, or mean IoU of two
+    tubes, above which those of similar appearance are considered one object, in [0, 1]. smoothing: weight of the
+    smoothed relative to the detected boxes, in [0, 1].
 
-    Boxes are clipped to the picture; those that are then empty, or not finite, are left out. Scores that are not
-    finite count as 0; features that are not finite are unknown, and such detections are linked by overlap alone.
-    The order of the detections within a frame does not matter. Raises ValueError for a parameter out of range.
+    Boxes are clipped to the frame; boxes that are then empty, or not finite, are omitted. Scores that are not
+    finite count as 0. Features that are not finite count as unknown; such detections are linked by overlap only.
+    The result does not depend on the order of detections within a frame. Raises ValueError for a parameter out of
+    range.
     """
     _check(alpha, max_tubes, min_score, max_gap, max_overlap, smoothing)
     found = LinkedTubes.concatenated(
@@ -74,7 +75,7 @@ def link(
 def _link_shot(
     shot: Shot, alpha: float, max_tubes: int, min_score: float, max_gap: float, max_overlap: float
 ) -> LinkedTubes:
-    """The best tubes of one shot, at most max_tubes."""
+    """Link one shot; returns at most max_tubes tubes."""
     detections = read_detections(shot.data)
     linking = Linking(alpha, min_score, minimum_cosine(detections))
     detections = detections.select(~duplicates(detections, max_overlap, linking.min_cosine))
@@ -94,13 +95,15 @@ def _link_shot(
 
 
 def _successors(detections: Detections, linking: Linking, max_gap: float) -> np.ndarray:
-    """The successors [n] of the detections, links over at most max_gap steps (or one frame)."""
+    """Successors [n] of the detections after all rounds, with links over at most max_gap steps (or one frame)."""
 
-    def joined(successor: np.ndarray, gap: float, singletons: bool, only_clear: bool = False) -> np.ndarray:
-        successor = join(detections, successor, linking, max_gap=gap, singletons=singletons, only_clear=only_clear)
+    def joined(successor: np.ndarray, gap: float, singletons: bool, only_unambiguous: bool = False) -> np.ndarray:
+        successor = join(
+            detections, successor, linking, max_gap=gap, singletons=singletons, only_unambiguous=only_unambiguous
+        )
         return unlink_outliers(detections, successor, linking.min_cosine)
 
-    successor = joined(np.full(len(detections.row), -1), 0.0, singletons=True, only_clear=True)
+    successor = joined(np.full(len(detections.row), -1), 0.0, singletons=True, only_unambiguous=True)
     successor = unlink_crossings(detections, successor, linking.min_cosine)
     successor = joined(successor, max_gap, singletons=False)
     successor = joined(successor, 0.0, singletons=True)
@@ -113,8 +116,8 @@ def _check(
     share = {"alpha": alpha, "min_score": min_score, "max_overlap": max_overlap, "smoothing": smoothing}
     for name, value in share.items():
         if not 0 <= value <= 1:
-            raise ValueError(f"{name} is {value}, not in [0, 1]")
+            raise ValueError(f"{name} is {value}, must be in [0, 1]")
     if not max_gap >= 0:
-        raise ValueError(f"max_gap is {max_gap} s, not at least 0")
+        raise ValueError(f"max_gap is {max_gap} s, must be at least 0")
     if max_tubes < 1:
-        raise ValueError(f"max_tubes is {max_tubes}, not at least 1")
+        raise ValueError(f"max_tubes is {max_tubes}, must be at least 1")

@@ -1,6 +1,6 @@
 """Motion at the ends of tracklets, and the overlap it predicts across a gap.
 
-The starts of tracklets are ends seen backwards in time, so one fit serves both. Symbols: f ends, e links.
+Starts of tracklets are handled as ends in reversed time. Symbols: f ends, e links.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from vcma.linking.detections import Detections
 
 @dataclass
 class TrackletEnds:
-    """The ends of tracklets, with a line fitted to the last detections of each.
+    """Ends of tracklets, with a line fitted to the last detections of each.
 
-    detection [f]: the last detection; time [f], in steps, and centre, size, velocity [f, 2] of the line there;
-    count, mean_time, spread [f]: number of detections fitted, their mean time relative to the end, and their summed
-    squared deviation from it, with the ridge.
+    detection [f]: last detection. time [f], steps, and centre, size, velocity [f, 2]: of the line at that
+    detection. count, mean_time, spread [f]: number of fitted detections, their mean time relative to the end, and
+    the sum of squared deviations from it plus the ridge.
     """
 
     detection: np.ndarray
@@ -34,11 +34,11 @@ class TrackletEnds:
 
 
 def fit_ends(detections: Detections, last: np.ndarray, predecessor: np.ndarray) -> TrackletEnds:
-    """Fit lines by ridge regression to the ends of the tracklets whose last detections are last [f].
+    """Fit lines by ridge regression to the ends of the tracklets with last detections last [f].
 
-    Each is fitted to as many detections as lie on it, within MAX_RESIDUAL: a straight course is known well, a turn
-    is not missed, least of all a fast object's. With the successors in place of predecessor [n], the same of their
-    starts.
+    A line is fitted to as many detections as lie within MAX_RESIDUAL of it: straight motion is estimated precisely,
+    and a turn ends the fit. To fit the starts of tracklets, pass first detections as `last` and the successors as
+    `predecessor` [n].
     """
     fit = _Sums(len(last))
     size = detections.size[last]
@@ -72,7 +72,7 @@ def fit_ends(detections: Detections, last: np.ndarray, predecessor: np.ndarray) 
 
 
 class _Sums:
-    """The sums behind f lines, of the points' times t and places x relative to the end; the end is the first one.
+    """Sufficient statistics of f line fits, over points at time t and place x relative to the end (included).
 
     count, t, tt [f] and x, tx, xx [f, 2]: sums of 1, t, t^2 and of x, t x, x^2.
     """
@@ -83,7 +83,7 @@ class _Sums:
         self.x, self.tx, self.xx = np.zeros((3, lines, 2), np.float32)
 
     def with_point(self, lines: np.ndarray, t: np.ndarray, x: np.ndarray) -> _Sums:
-        """The sums of some of the lines after a further point of each: at time t, place x."""
+        """Return the sums of the given lines with one more point each, at time t and place x."""
         longer = _Sums(0)
         longer.count = self.count[lines] + 1
         longer.t, longer.tt = self.t[lines] + t, self.tt[lines] + t * t
@@ -92,7 +92,7 @@ class _Sums:
         return longer
 
     def replace(self, lines: np.ndarray, others: _Sums, of_others: np.ndarray) -> None:
-        """Take the sums of these lines from those of the others in the mask of_others."""
+        """Replace the sums of the given lines with those of `others` in the mask of_others."""
         for name, values in vars(self).items():
             values[lines] = getattr(others, name)[of_others]
 
@@ -102,7 +102,7 @@ class _Sums:
 
     @property
     def spread(self) -> np.ndarray:
-        """Summed squared deviations from the mean time, with the ridge."""
+        """Sum of squared deviations from the mean time, plus the ridge."""
         return self.tt - self.t * self.mean_time + constants.VELOCITY_RIDGE
 
     @property
@@ -111,7 +111,7 @@ class _Sums:
 
     @property
     def cost(self) -> np.ndarray:
-        """The minimum [f, 2] of ridge regression by degree of freedom: residuals and a penalty on the velocity."""
+        """Minimum [f, 2] of the ridge regression objective, per degree of freedom."""
         residual = self.xx - self.x**2 / self.count[:, None] - self.velocity**2 * self.spread[:, None]
         return residual / np.maximum(self.count - 2, 1)[:, None]
 
@@ -119,17 +119,17 @@ class _Sums:
 def predicted_overlap(
     detections: Detections, ends: TrackletEnds, starts: TrackletEnds, end: np.ndarray, start: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Overlap [e] of each end with each start after motion compensation, and whether they are within reach [e].
+    """Return the overlap [e] of ends and starts after motion compensation, and whether they are within reach [e].
 
-    The end is moved to the time of the start and the start back to that of the end; the IoU of each counts by the
-    number of detections behind its velocity. Both boxes are widened by the error of the prediction. The overlap is
-    that IoU times the IoU of the two sizes alone.
+    The end is moved forward to the time of the start and the start back to that of the end; the two IoUs are
+    averaged, weighted by the number of detections behind each velocity. Boxes are widened by the prediction error.
+    The overlap is this mean times the IoU of the two sizes (boxes with equal centres).
     """
     gap = starts.time[start] - ends.time[end]
     forward, forward_distance = _predicted_iou(detections, ends, end, starts.detection[start], gap)
     backward, backward_distance = _predicted_iou(detections, starts, start, ends.detection[end], -gap)
-    evidence = ends.count[end] - 1, starts.count[start] - 1
-    share = np.divide(evidence[0], sum(evidence), out=np.full(len(end), 0.5, np.float32), where=sum(evidence) > 0)
+    weight = ends.count[end] - 1, starts.count[start] - 1
+    share = np.divide(weight[0], sum(weight), out=np.full(len(end), 0.5, np.float32), where=sum(weight) > 0)
     in_reach = np.minimum(forward_distance, backward_distance) < constants.MAX_DISTANCE
     growth = np.abs(np.log(ends.size[end] / starts.size[start])).max(1, initial=0)
     in_reach &= (gap <= constants.SHORT_GAP) | (growth < np.log(constants.MAX_GROWTH))
@@ -141,11 +141,10 @@ def predicted_overlap(
 def _predicted_iou(
     detections: Detections, lines: TrackletEnds, end: np.ndarray, other: np.ndarray, later: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """IoU [e] of the boxes of lines[end] moved by `later` steps with the detections other [e], and their distance
-    [e] in box sizes.
+    """IoU [e] of lines[end], moved by `later` steps, with the detections other [e], and distance [e] in box sizes.
 
-    Both are relative to the standard error of the line at that time, in units of that of a single detection, which
-    grows with the time from the fitted detections: the boxes are widened by it, the distance is divided by it.
+    The standard error of the line at that time, in units of that of a single detection, grows with the distance
+    from the fitted detections: boxes are widened in proportion to it, and the distance is divided by it.
     """
     error = np.sqrt(1 / lines.count[end] + (later - lines.mean_time[end]) ** 2 / lines.spread[end])[:, None]
     centre, size = lines.centre[end] + lines.velocity[end] * later[:, None], lines.size[end]

@@ -1,4 +1,4 @@
-"""The tubes worth keeping: confident ones that do not repeat a better one, in every part of the video."""
+"""Selection of tubes: confident ones, without duplicates, over all parts of the video."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def best_tubes(
     max_overlap: float,
     min_cosine: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers [c] of the best tubes, at most max_tubes, without repeats of a better one, and their values [c].
+    """Select at most max_tubes tubes greedily; returns their indices [c] and values [c].
 
-    The value of a tube, by which it is chosen next, is the sum of its detections' scores, each by 1 + the number of
-    tubes chosen before that cover its frame: a short tube where nothing else is outranks a long one in a crowd.
-    Values fall from tube to tube; with less than MIN_VALUE of the first no more are chosen. A tube repeats one that
-    it looks like and overlaps by a mean IoU above max_overlap in the frames they share. appearance: with the
-    embeddings of the tubes. time [T]: of the sampled frames.
+    The value of a tube is the sum of its detections' scores, each divided by 1 + the number of tubes already
+    selected in that frame, so a short tube that is alone outranks a long one in a crowd. Values descend; selection
+    stops below MIN_VALUE of the first. A tube is a duplicate of a selected one if its cosine is at least min_cosine
+    and its mean IoU over the shared frames exceeds max_overlap. appearance: must contain the embeddings of the
+    tubes. time [T]: times of the sampled frames.
     """
     points = tube_points(detections.position[tubes.detection], tubes.offset, time)
     score = np.where(points.detected, detections.score[tubes.detection][points.left], 0)
@@ -57,7 +57,7 @@ def best_tubes(
 def _course(
     detections: Detections, tubes: DetectionTubes, points: TubePoints, k: int
 ) -> tuple[slice, np.ndarray, np.ndarray]:
-    """Frames of tube k, and its centres and sizes [., 2] there."""
+    """Frames of tube k, with its centres and sizes [., 2]."""
     mine = rows(points.offset, k)
     span = slice(points.position[mine.start], points.position[mine.stop - 1] + 1)
     centre, size = detections.centre[tubes.detection], detections.size[tubes.detection]
@@ -65,7 +65,7 @@ def _course(
 
 
 class _Courses:
-    """The boxes of chosen tubes in all frames: centre, size [max_tubes, T, 2]; size 0 where a tube is not."""
+    """Boxes of selected tubes in all frames: centre, size [max_tubes, T, 2]; size 0 in frames without the tube."""
 
     def __init__(self, max_tubes: int, frames: int) -> None:
         self.count = 0
@@ -76,14 +76,14 @@ class _Courses:
         self.count += 1
 
     def overlap(self, span: slice, centre: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """Mean IoU of each chosen tube with boxes in the frames of span, where it is there; 0 if it never is."""
+        """Return the mean IoU of each selected tube with boxes in the frames of span that it covers; 0 if none."""
         chosen_centre, chosen_size = self.centre[: self.count, span], self.size[: self.count, span]
         shared = np.maximum((chosen_size[..., 0] > 0).sum(1), 1)
         return boxes.iou_of_centred(chosen_centre, chosen_size, centre, size).sum(1) / shared
 
 
 def _looks_like_any(appearance: Appearance, detection: int, others: np.ndarray, min_cosine: float) -> bool:
-    """Whether the tube of a detection has a cosine of at least min_cosine with that of any of the others."""
+    """Return whether the tube of a detection has a cosine of at least min_cosine with any of the others' tubes."""
     if not len(others):
         return False
     embedding = appearance.of_tracklets(np.array([detection]))[0]

@@ -1,4 +1,4 @@
-"""The shots of a video, which are linked each for itself: a cut ends everything that is seen."""
+"""Shots of a video, which are linked separately: no object is tracked across a cut."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BOX_COLUMNS = ("box", "score", "class_prob", "attribute_prob", "feature")
 
 @dataclass(frozen=True)
 class Shot:
-    """The PROPOSALS columns of one shot, and the rows of the video that its first box and first frame are."""
+    """PROPOSALS columns of one shot, and the rows of its first box and first frame in the video's columns."""
 
     data: Columns
     first_box: int
@@ -24,9 +24,9 @@ class Shot:
 
 
 def shots(data: Columns) -> Iterator[Shot]:
-    """The shots of a video's PROPOSALS columns.
+    """Yield the shots in a video's PROPOSALS columns.
 
-    One begins wherever the optional column `cut` is true; without it the video is one shot.
+    A shot begins at every frame where the optional column `cut` is true; without this column the video is one shot.
     """
     cut = np.asarray(data.get("cut", np.zeros(len(data["frame"]), bool)))
     begins = np.flatnonzero(cut[1:]) + 1

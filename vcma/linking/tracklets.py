@@ -9,7 +9,7 @@ import numpy as np
 
 
 def inverse(successor: np.ndarray) -> np.ndarray:
-    """Predecessors [n] of the detections, from their successors [n]."""
+    """Return the predecessors [n] of the detections, given their successors [n]."""
     predecessor = np.full(len(successor), -1)
     linked = np.flatnonzero(successor >= 0)
     predecessor[successor[linked]] = linked
@@ -17,7 +17,7 @@ def inverse(successor: np.ndarray) -> np.ndarray:
 
 
 def first_detections(successor: np.ndarray) -> np.ndarray:
-    """First detection [n] of the tracklet of each detection, by pointer doubling."""
+    """Return the first detection [n] of each detection's tracklet, by pointer doubling."""
     predecessor = inverse(successor)
     first = np.where(predecessor < 0, np.arange(len(predecessor)), predecessor)
     while True:
@@ -28,7 +28,7 @@ def first_detections(successor: np.ndarray) -> np.ndarray:
 
 
 def unlinked(successor: np.ndarray, detections: np.ndarray) -> np.ndarray:
-    """The successors [n] without the links to and from the given detections."""
+    """Return the successors [n] without the links to and from the given detections."""
     predecessor = inverse(successor)[detections]
     successor = successor.copy()
     successor[detections] = -1
@@ -37,7 +37,7 @@ def unlinked(successor: np.ndarray, detections: np.ndarray) -> np.ndarray:
 
 
 def linked_in_order(group: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """The successors [n] that link the detections of each group [n] in the order of their positions [n]."""
+    """Return the successors [n] that link the detections of each group [n] in the order of their positions [n]."""
     order = np.lexsort((position, group))
     same = np.diff(group[order]) == 0
     successor = np.full(len(group), -1)

@@ -1,4 +1,4 @@
-"""Linked tubes written as the columns of TUBES: points in every frame, smoothed boxes, means over a tube."""
+"""Conversion of linked tubes to the TUBES columns: a point in every frame, smoothed boxes, means over a tube."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _COPIED_COLUMNS = ("frame", "time", "class_name", "prompted", "attribute_name", 
 
 
 def tube_columns(data: Columns, tubes: LinkedTubes, smoothing: float) -> Columns:
-    """The columns of TUBES, from the PROPOSALS columns and the tubes linked from them.
+    """Return the TUBES columns, given the PROPOSALS columns and the tubes linked from them.
 
-    smoothing: weight of the smoothed against the detected boxes, in [0, 1].
+    smoothing: weight of the smoothed relative to the detected boxes, in [0, 1].
     """
     points = tube_points(tubes.position, tubes.offset, np.asarray(data["time"], np.float64))
     return {
@@ -34,7 +34,7 @@ def tube_columns(data: Columns, tubes: LinkedTubes, smoothing: float) -> Columns
 
 
 def _point_boxes(data: Columns, tubes: LinkedTubes, points: TubePoints, smoothing: float) -> np.ndarray:
-    """Boxes float32 [P, 4], smoothed, or as detected where the smoothed course leaves the picture."""
+    """Boxes float32 [P, 4], smoothed, or as detected if the smoothed box is outside the frame."""
     smoothed, detected = (
         boxes.clip(
             points.interpolate(smooth(tubes.time, tubes.centre, tubes.size, tubes.offset, weight)),
@@ -47,7 +47,7 @@ def _point_boxes(data: Columns, tubes: LinkedTubes, points: TubePoints, smoothin
 
 
 def _point_features(feature: np.ndarray, row: np.ndarray, points: TubePoints) -> np.ndarray:
-    """Features float16 [P, d], interpolated between those of the detections, rows row [p] of the input."""
+    """Features float16 [P, d], interpolated between those of the detections, in rows row [p] of the input."""
     interpolated = np.empty((len(points.part), feature.shape[1]), np.float16)
     for i in blocks.row_blocks(np.arange(len(interpolated)), feature.shape[1]):
         left, right = (
@@ -60,7 +60,7 @@ def _point_features(feature: np.ndarray, row: np.ndarray, points: TubePoints) ->
 
 
 def _tube_means(values: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """Mean [k, d] of the values [p, d] of each tube, where what is not finite counts as 0."""
+    """Mean float16 [k, d] of the values [p, d] of each tube; values that are not finite count as 0."""
     if len(offset) == 1:
         return np.zeros((0, values.shape[1]), np.float16)
     total = np.add.reduceat(np.nan_to_num(values.astype(np.float32), posinf=0, neginf=0), offset[:-1])

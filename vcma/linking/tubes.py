@@ -1,4 +1,4 @@
-"""Tracklets laid out as tubes, and their points in every frame from the first detection to the last."""
+"""Tubes built from tracklets, with a point in every sampled frame from the first detection to the last."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from vcma.records.columns import offsets, ranges
 
 @dataclass
 class DetectionTubes:
-    """Tubes as the detections they are made of, by falling total score.
+    """Tubes as lists of detections, sorted by descending total score.
 
-    detection [p]: the detections of the tubes, end to end; offset [k + 1]: where each tube begins; total [k]: sum
-    of their scores.
+    detection [p]: detections of the tubes, concatenated. offset [k + 1]: first detection of each tube. total [k]:
+    sum of the scores of its detections.
     """
 
     detection: np.ndarray
@@ -25,13 +25,13 @@ class DetectionTubes:
     total: np.ndarray
 
     def select(self, keep: np.ndarray) -> DetectionTubes:
-        """Those numbered keep [k]."""
+        """Return the tubes with indices keep [k]."""
         count = np.diff(self.offset)[keep]
         return DetectionTubes(self.detection[ranges(self.offset[keep], count)], offsets(count), self.total[keep])
 
 
 def build_tubes(detections: Detections, successor: np.ndarray) -> DetectionTubes:
-    """Every tracklet as a tube, single detections included."""
+    """Convert every tracklet to a tube, including single detections."""
     first = first_detections(successor)
     detection = np.argsort(first, kind="stable")
     offset = np.append(np.flatnonzero(np.diff(first[detection], prepend=-1)), len(detection))
@@ -42,11 +42,11 @@ def build_tubes(detections: Detections, successor: np.ndarray) -> DetectionTubes
 
 @dataclass
 class LinkedTubes:
-    """Tubes of a video, each with its p detections, end to end, in the video's terms.
+    """Tubes of a video with their p detections, concatenated; rows refer to the video's columns, not a shot's.
 
-    offset [k + 1]: where each tube begins; value [k]: by which it was chosen; total [k]: sum of its detections'
-    scores. row [p]: in the input columns; position [p]: row of the frame; time [p], in steps from the shot's first
-    detection; centre, size [p, 2], px; score [p].
+    offset [k + 1]: first detection of each tube. value [k]: value in the selection. total [k]: sum of the scores of
+    its detections. row [p]: row in the input columns. position [p]: row of the frame. time [p]: steps from the
+    shot's first detection. centre, size [p, 2]: px. score [p].
     """
 
     offset: np.ndarray
@@ -63,7 +63,7 @@ class LinkedTubes:
     def of_shot(
         cls, detections: Detections, tubes: DetectionTubes, value: np.ndarray, first_row: int, first_position: int
     ) -> LinkedTubes:
-        """The tubes of a shot; first_row and first_position: the video's rows of its first box and first frame."""
+        """Convert the tubes of a shot; first_row, first_position: rows of its first box and frame in the video."""
         chosen = tubes.detection
         return cls(
             offset=tubes.offset,
@@ -79,6 +79,7 @@ class LinkedTubes:
 
     @classmethod
     def concatenated(cls, parts: Sequence[LinkedTubes]) -> LinkedTubes:
+        """Concatenate the tubes of several shots."""
         columns = {
             name: np.concatenate([getattr(part, name) for part in parts])
             for name in vars(parts[0])
@@ -87,7 +88,7 @@ class LinkedTubes:
         return cls(offset=offsets(np.concatenate([np.diff(part.offset) for part in parts])), **columns)
 
     def select(self, keep: np.ndarray) -> LinkedTubes:
-        """Those numbered keep [k]."""
+        """Return the tubes with indices keep [k]."""
         count = np.diff(self.offset)[keep]
         rows = ranges(self.offset[keep], count)
         of_detections = ("row", "position", "time", "centre", "size", "score")
@@ -101,10 +102,10 @@ class LinkedTubes:
 
 @dataclass
 class TubePoints:
-    """The P points of tubes, one in every sampled frame between their first and last detection.
+    """The P points of tubes, one in every sampled frame from their first to their last detection.
 
-    offset [k + 1]; position [P]: row of the frame; left, right [P]: the detections (numbers among the p) on
-    either side, the same one where detected; part [P]: share of the time from left to right.
+    offset [k + 1]: first point of each tube. position [P]: row of the frame. left, right [P]: indices of the
+    detections before and after, equal for a detected point. part [P]: relative time between left and right.
     """
 
     offset: np.ndarray
@@ -115,17 +116,17 @@ class TubePoints:
 
     @property
     def detected(self) -> np.ndarray:
-        """[P]: whether the point is a detection, not interpolated."""
+        """Mask [P] of the points that are detections, not interpolated."""
         return self.left == self.right
 
     def interpolate(self, values: np.ndarray, points: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Values [P, d] of the points, or of those selected, linear in time between those of detections [p, d]."""
+        """Interpolate values [p, d] of detections linearly in time; returns [P, d], or only selected points."""
         part = self.part[points, None]
         return values[self.left[points]] * (1 - part) + values[self.right[points]] * part
 
 
 def tube_points(position: np.ndarray, offset: np.ndarray, time: np.ndarray) -> TubePoints:
-    """The points of tubes in the sampled frames at time [T], from the positions [p] of their detections."""
+    """Return the points of tubes in the sampled frames at time [T], given the positions [p] of their detections."""
     last = np.zeros(len(position), bool)
     last[offset[1:] - 1] = True
     count = np.where(last, 1, np.diff(position, append=0))

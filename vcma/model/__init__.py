@@ -1,1 +1,1 @@
-"""The mathematics: networks, temporal posterior, variational EM, decoding. No path, no artifact, no click."""
+"""The model: networks, temporal posterior, variational EM, decoding. No file access and no command line."""

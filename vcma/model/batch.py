@@ -25,6 +25,7 @@ class Batch:
     -1 for none; entity_label: label(e, n); entity_region_text: agreement by a region-text encoder, 0 without one;
     phrase: equal numbers for equal phrases, for the contrast's false negatives. target: row of the entity asked
     for. labels: true tube, first and end slot of a sentence, -1: unknown, as all but for the supervised ceiling.
+    *_region_text: by that encoder, how well the subject's crops show the relation, for each tube and frame;
     *_predicate: index in the vocabulary, -1: unseen in training; *_static: text features; *_cue: weights of what
     the predicate's words say of geometry and motion.
     """
@@ -53,11 +54,13 @@ class Batch:
     pair_predicate: Int[Tensor, " K"]
     pair_static: Float[Tensor, "K text"]
     pair_cue: Float[Tensor, "K pair"]
+    pair_region_text: Float[Tensor, "K N T"]
     action_sentence: Int[Tensor, " L"]
     action_subject: Int[Tensor, " L"]
     action_predicate: Int[Tensor, " L"]
     action_static: Float[Tensor, "L text"]
     action_cue: Float[Tensor, "L single"]
+    action_region_text: Float[Tensor, "L N T"]
 
     def pinned(self) -> Batch:
         """The batch in memory that a GPU copies from while it computes; the same where there is none."""

@@ -1,4 +1,4 @@
-"""From posteriors to an answer: which tube each entity is, and the span of time."""
+"""Decoding of posteriors: the tube of each entity, and the temporal span."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from vcma.records.tubes import frame_borders
 
 @dataclass(frozen=True)
 class Decoding:
-    """What decoding is told from validation.
+    """Decoding parameters, tuned on the validation split.
 
-    temperature divides log_z for the probabilities that are stated, where mean-field posteriors are too sure; it
-    changes no choice. length_penalty: see `best_interval`.
+    temperature: divisor of log_z for reported probabilities, since mean-field posteriors are overconfident; it does
+    not change predictions. length_penalty: see `best_interval`.
     """
 
     temperature: float = 1.0
@@ -30,12 +30,12 @@ _UNTUNED = Decoding()
 
 
 def best_interval(log_intervals: Float[np.ndarray, "B B"], length_penalty: float = 0.0) -> tuple[int, int]:
-    """The interval of frames [begin, end) of greatest expected temporal IoU under q(b, e); never empty.
+    """Return the interval of frames [begin, end) with the maximum expected temporal IoU under q(b, e); never empty.
 
-    log_intervals: log q(b, e) by begin and end, of T >= 1 frames; what is no interval counts nothing. Expected IoU
-    is what m_tIoU measures: the likeliest interval is too short where the posterior is wide. Exact, in O(T^3)
-    operations. Of equals the first wins. length_penalty: nats that an interval of all T frames loses, shorter ones
-    in proportion; chosen on validation, because q(y) learnt without spans is wider than they are.
+    log_intervals: log q(b, e) by begin and end, for T >= 1 frames; entries with e <= b are ignored. m_tIoU measures
+    the expected IoU; the most probable interval would be too short where the posterior is wide. Exact, O(T^3); ties
+    go to the first interval. length_penalty: nats subtracted from log q for all T frames, proportionally less for
+    shorter intervals. It is tuned on validation because q(y), learned without spans, is wider than the spans.
     """
     T = len(log_intervals) - 1
     border = np.arange(T + 1)
@@ -48,37 +48,40 @@ def best_interval(log_intervals: Float[np.ndarray, "B B"], length_penalty: float
 
 
 def _expected_iou(q: Float[np.ndarray, "B B"], length: Int[np.ndarray, "B B"]) -> Float[np.ndarray, "B B"]:
-    """Expected IoU of every interval (b, e) with an interval of weights q(b', e'), which are 0 where e' <= b'.
+    """Expected IoU of every interval (b, e) with intervals (b', e') of weight q(b', e'), which is 0 if e' <= b'.
 
-    IoU is length' / length where one contains the other, and of those that overlap without it, as
-    b' < b < e' < e do, (e' - b) / (e - b').
+    The IoU is the ratio of lengths if one interval contains the other, and (e' - b) / (e - b') for a partial
+    overlap b' < b < e' < e. Meaningless where e <= b.
     """
     within = np.cumsum((q * length)[::-1].cumsum(0)[::-1], 1) / length
     around = np.cumsum((q / length).cumsum(0)[:, ::-1], 1)[:, ::-1] * length
-    mirrored = q[::-1, ::-1].T  # time runs backwards
+    mirrored = q[::-1, ::-1].T  # time reversed
     return within + around - q + _earlier(q) + _earlier(mirrored)[::-1, ::-1].T
 
 
 def _earlier(q: Float[np.ndarray, "B B"]) -> Float[np.ndarray, "B B"]:
-    """The part of the expected IoU of every (b, e) that intervals b' < b < e' < e add."""
+    """Return the contribution of intervals b' < b < e' < e to the expected IoU of every (b, e).
+
+    It is sum_b' (G(b', e - 1) - G(b', b)) / (e - b'), where G(b', x) sums q(b', e') (e' - b) over e' <= x.
+    """
     border = np.arange(len(q))
-    mass, moment = q.cumsum(1), (q * border).cumsum(1)  # by b' and the greatest e' that is counted
-    earlier = border[:, None] < border
-    total = np.zeros_like(q)
-    for end in range(2, len(q)):
-        met = moment[:, [end - 1]] - moment - border * (mass[:, [end - 1]] - mass)  # sum of q (e' - b), by b' and b
-        met = np.where(earlier, met, 0)[:, :end]
-        total[:end, end] = (met[:end] / (end - border[:end])[:, None]).sum(0)
-    return total
+    gap = border - border[:, None]
+    share = np.where(gap > 0, 1 / np.maximum(gap, 1), 0)  # by b' and e
+    mass, moment = q.cumsum(1), (q * border).cumsum(1)  # by b' and the maximum e'
+    until_end = np.zeros((2, *q.shape))  # of G(b', e - 1) the moment and the mass, by b and e
+    for total, counted in zip(until_end, (moment, mass), strict=True):
+        total[1:, 1:] = (share[:-1, 1:] * counted[:-1, :-1]).cumsum(0)
+    until_begin = np.where(gap > 0, moment - border * mass, 0)  # G(b', b), by b' and b
+    return until_end[0] - border[:, None] * until_end[1] - until_begin.T @ share
 
 
 def assign(log_posterior: Float[np.ndarray, "M N"]) -> Int[np.ndarray, " M"]:
-    """One tube an entity, no tube twice while tubes last: the joint choice of greatest summed log-posterior.
+    """Assign a different tube to each entity such that the sum of log-posteriors is maximal.
 
-    -inf stands for tubes that are no candidates. With more entities than tubes the rest take their own best tube;
-    -1 where an entity has no candidate at all.
+    -inf marks tubes that are not candidates. If there are more entities than tubes, the remaining ones get their
+    own best tube; entities without candidates get -1.
     """
-    from scipy.optimize import linear_sum_assignment  # half a second to import, which --help need not wait for
+    from scipy.optimize import linear_sum_assignment  # slow import (0.5 s), not needed for --help
 
     M, N = log_posterior.shape
     if N == 0:
@@ -92,9 +95,9 @@ def assign(log_posterior: Float[np.ndarray, "M N"]) -> Int[np.ndarray, " M"]:
 
 
 def native_span(frame: Int[np.ndarray, " T"], end: int, begin_slot: int, end_slot: int) -> tuple[int, int]:
-    """Slots [begin, end) of the sampled frames as native frames (`frame_borders`).
+    """Convert an interval [begin_slot, end_slot) of sampled frames to native frames; see `frame_borders`.
 
-    frame: native indices; end: the native end of the segment (exclusive).
+    frame: native indices of the sampled frames. end: native end of the segment (exclusive).
     """
     border = frame_borders(frame, int(end))
     return int(border[begin_slot]), int(border[end_slot])
@@ -122,14 +125,14 @@ def predict(
 
 
 def tempered(log_z: Float[np.ndarray, "M N"], temperature: float) -> Float[np.ndarray, "M N"]:
-    """Probabilities proportional to exp(log_z / temperature)."""
+    """Return probabilities proportional to exp(log_z / temperature)."""
     score = (log_z - log_z.max(axis=1, keepdims=True)) / temperature
     p = np.exp(score)
     return p / p.sum(axis=1, keepdims=True)
 
 
 def fallback(sentence: Sentence, frame: Int[np.ndarray, " T"]) -> Prediction:
-    """The flagged answer where a video has no tube: the whole segment and no box; frame may be empty."""
+    """Return the flagged prediction for a video without tubes: the whole segment, no boxes; frame may be empty."""
     begin = sentence.begin
     last = int(frame[-1]) + 1 if len(frame) else begin + 1
     end = sentence.end if sentence.end > begin else max(last, begin + 1)
@@ -151,11 +154,11 @@ def fallback(sentence: Sentence, frame: Int[np.ndarray, " T"]) -> Prediction:
 def windowed(
     sentence: Sentence, clip: Clip, log_z: Float[np.ndarray, "M N"], window: tuple[float, float]
 ) -> Answer:
-    """An answer without any sense of time: the likeliest tube over a fixed window, as shares of the segment."""
+    """Return the most probable tube over a fixed temporal window, given as shares of the segment."""
     first, length = int(clip.frame[0]), max(clip.end - int(clip.frame[0]), 1)
     begin = first + int(window[0] * length)
     end = max(begin + 1, first + round(window[1] * length))
     return Answer(sentence.sample, int(clip.tube[log_z[sentence.target].argmax()]), begin, end)
 
 
-WINDOWS = tuple((a / 10, b / 10) for a in range(10) for b in range(a + 2, 11))  # what a tuned window chooses from
+WINDOWS = tuple((a / 10, b / 10) for a in range(10) for b in range(a + 2, 11))  # candidates in tuning

@@ -1,4 +1,4 @@
-"""Variational EM: the posterior q over which tube each entity is and which frames show the sentence.
+"""Variational EM: the posterior q over the tube of each entity and the frames that show the sentence.
 
     q(Z)  = prod_i q(z_i) prod_t q(y_t)                                              [S, eq. 3]
     F(q)  = sum_i { E_q[log p(z_i | E, V)] + H[q(z_i)] }                             [S, eq. 5]
@@ -6,14 +6,14 @@
     log q(z_i = n)  = log p(z_i = n) + beta gamma sum_t q(y_t) E_{z_o}[psi_k] + const     [S, eq. 6]
     log-odds q(y_t) = a + beta sum_k E[psi_k]                                        [S, eq. 7]
 
-with psi_k = log p(pi_k | n, m, t) - log p0(pi_k), plus what the predicate's words say of geometry (relation_cues,
-of weight relation_prior, 0 = the paper), and gamma = kappa / T, because neighbouring frames are no independent
-evidence. That is the paper's q(y), time: frames. With time: span, y is one contiguous interval of frames and q(y) a
-distribution over intervals, updated as exactly (temporal_posterior); the rest of F stays as it is. The offset a is
-measured against the video's own mean evidence and a margin, so that time is judged relative to the video; it is
-refreshed between E-steps and held within one, so that F stays an objective.
-[S] is the paper's supplement. The derivation reads on from evidence.py (p), through this module (posterior, E-step,
-F) to losses.py (M-step); training/trainer.py has the fit.
+with psi_k = log p(pi_k | n, m, t) - log p0(pi_k), plus the geometric cues of the predicate (relation_cues, weighted
+by relation_prior; 0 = the paper), and gamma = kappa / T, because adjacent frames are not independent evidence. This
+is the paper's q(y), `time: frames`. With `time: span`, y is one contiguous interval of frames and q(y) is a
+distribution over intervals, also updated in closed form (temporal_posterior); the other terms of F are unchanged.
+The offset a is minus the video's mean evidence and a margin, so that time is judged relative to the video. It is
+updated between E-steps and fixed within one, so that F remains an objective. [S] is the paper's supplement. The
+derivation starts in evidence.py (p) and continues through this module (posterior, E-step, F) to losses.py (M-step);
+training/trainer.py contains the fit.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from vcma.model.temporal_posterior import Frames, Spans, Whole
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """q(Z): log q(z_i = n), q(y) by its family, and the offset a of its prior."""
+    """q(Z): log q(z_i = n), the temporal factor q(y), and the offset a of its prior."""
 
     log_z: Float[Tensor, "M N"]
     time: Spans | Frames | Whole
@@ -49,20 +49,23 @@ class Posterior:
 def by_relation(
     e: Evidence, batch: Batch, z: Float[Tensor, "M N"]
 ) -> tuple[Float[Tensor, "K T"], Float[Tensor, "L T"]]:
-    """E_q[psi_k] of every relation and frame under q(z): pairs and actions."""
+    """Return E_q[psi_k] of every relation and frame under q(z), for pairs and for actions."""
     pair = torch.einsum("knmt,kn,km->kt", e.pair, z[batch.pair_subject], z[batch.pair_object])
     return pair, torch.einsum("knt,kn->kt", e.action, z[batch.action_subject])
 
 
 def expected(e: Evidence, batch: Batch, z: Float[Tensor, "M N"]) -> Float[Tensor, "S T"]:
-    """sum_k E_q[psi_k] of every frame under q(z)."""
+    """Return sum_k E_q[psi_k] of every frame under q(z)."""
     pair, action = by_relation(e, batch, z)
     total = torch.zeros_like(e.frame, dtype=z.dtype)
     return total.index_add(0, batch.pair_sentence, pair).index_add(0, batch.action_sentence, action)
 
 
 def offset(e: Evidence, batch: Batch, z: Float[Tensor, "M N"]) -> Float[Tensor, "S 1"]:
-    """a: minus beta times the video's mean evidence under q(z) and, where a relation is stated, the margin."""
+    """Return the offset a: -beta times the sum of the video's mean evidence under q(z) and the margin.
+
+    The margin applies only to sentences with a relation.
+    """
     evidence = expected(e, batch, z)
     mean = (evidence * e.frame).sum(1, keepdim=True) / e.frame.sum(1, keepdim=True)
     return -e.beta * (mean + e.margin * has_relation(batch)[:, None])
@@ -70,7 +73,7 @@ def offset(e: Evidence, batch: Batch, z: Float[Tensor, "M N"]) -> Float[Tensor, 
 
 @dataclass(frozen=True, eq=False)
 class Messages:
-    """Evidence summed over time under q(y), of pairs and of actions, weighted by beta gamma."""
+    """Expected evidence of pairs and actions, summed over time under q(y) and weighted by beta gamma."""
 
     pair: Float[Tensor, "K N N"]
     action: Float[Tensor, "L N"]
@@ -85,9 +88,9 @@ class Messages:
 
 
 def update_z(e: Evidence, batch: Batch, q: Posterior, messages: Messages, rank: int) -> Posterior:
-    """The coordinate update of entity number `rank` of every sentence [S, eq. 6]; no sentence's F falls.
+    """Coordinate update of entity number `rank` in every sentence [S, eq. 6]; does not decrease F.
 
-    messages are those of q(y), the same for every rank.
+    messages: computed from q(y), the same for every rank.
     """
     z, subject, other = q.z, batch.pair_subject, batch.pair_object
     score = e.log_prior
@@ -99,12 +102,12 @@ def update_z(e: Evidence, batch: Batch, q: Posterior, messages: Messages, rank: 
 
 
 def update_y(e: Evidence, batch: Batch, q: Posterior) -> Posterior:
-    """The coordinate update of y given q(z) [S, eq. 7]; F never falls."""
+    """Coordinate update of y given q(z) [S, eq. 7]; does not decrease F."""
     return replace(q, time=e.family.updated(e.time, q.a, e.beta * expected(e, batch, q.z)))
 
 
 def e_step(e: Evidence, batch: Batch, start: Posterior, rounds: int) -> Posterior:
-    """`rounds` sweeps of coordinate updates from `start`, over every z_i and then all y_t, with a held fixed."""
+    """Run `rounds` sweeps of coordinate updates from `start`, over every z_i and then all y_t, with a fixed."""
     q = start
     ranks = int(batch.entity_rank.max()) + 1 if len(batch.entity_rank) else 0
     for _ in range(rounds):
@@ -116,15 +119,15 @@ def e_step(e: Evidence, batch: Batch, start: Posterior, rounds: int) -> Posterio
 
 
 def objective(e: Evidence, batch: Batch, q: Posterior) -> Float[Tensor, " S"]:
-    """F of every sentence, in nats: the tempered ELBO, up to log p0(R).
+    """Return F of every sentence, in nats: the tempered ELBO, up to log p0(R).
 
-    Its values compare only at equal beta, kappa, margin, priors and family. Exact ELBO at gamma = beta = 1.
+    Values are comparable only at equal beta, kappa, margin, priors and family. Exact ELBO at gamma = beta = 1.
     """
     return objective_parts(e, batch, q).sum(1)
 
 
 def objective_parts(e: Evidence, batch: Batch, q: Posterior) -> Float[Tensor, "S 3"]:
-    """The terms of F, in nats: of the alignment, E[log p(z)] + H[q(z)]; of time, likewise of y; of relations."""
+    """Return the terms of F, in nats: alignment, E[log p(z)] + H[q(z)]; time, the same for y; relations."""
     z = q.z
     of_entity = (z * (e.log_prior - q.log_z)).masked_fill(~batch.candidates, 0).sum(1)
     alignment = torch.zeros(len(e.frame), device=z.device).index_add(0, batch.entity_sentence, of_entity)
@@ -133,10 +136,10 @@ def objective_parts(e: Evidence, batch: Batch, q: Posterior) -> Float[Tensor, "S
 
 
 def infer(model: Model, batch: Batch, output: ThetaOutput) -> tuple[Posterior, Posterior]:
-    """(p, q): p_theta(Z | E, R, V) by coordinate updates from q_phi, and q_phi(Z | E, V) as it is. No gradient.
+    """Return (p, q): p_theta(Z | E, R, V) by coordinate updates, and the amortised q_phi(Z | E, V). No gradient.
 
-    Mean-field has local optima: the updates start from q_phi and from the prior, and what reaches the higher F at
-    a common offset is kept.
+    Mean-field inference has local optima: the updates start from both q_phi and the prior, and the result with the
+    higher F at a common offset is used.
     """
     with torch.no_grad():
         e = output.evidence.given_labels(batch)
@@ -144,7 +147,7 @@ def infer(model: Model, batch: Batch, output: ThetaOutput) -> tuple[Posterior, P
         if model.settings.refinements == 0:
             return q, q
         found = [refined(e, batch, log_z, model.settings.refinements) for log_z in (q.log_z, e.log_prior)]
-        a = (found[0].a + found[1].a) / 2  # F compares only at equal offsets
+        a = (found[0].a + found[1].a) / 2  # F is comparable only at equal offsets
         reached = [objective(e, batch, update_y(e, batch, replace(posterior, a=a))) for posterior in found]
         first = reached[1] > reached[0]
         entity = first[batch.entity_sentence][:, None]
@@ -157,8 +160,8 @@ def infer(model: Model, batch: Batch, output: ThetaOutput) -> tuple[Posterior, P
 
 
 def refined(e: Evidence, batch: Batch, log_z: Float[Tensor, "M N"], rounds: int) -> Posterior:
-    """q after E-steps that start at log_z and from a sentence that shows throughout."""
-    # Two halves, because a is refreshed between E-steps: the second judges time by the tubes the first has found.
+    """Return q after E-steps that start at log_z and y = 1 in all frames."""
+    # Two E-steps, because a is updated in between: the second uses the offset for the tubes found by the first.
     for _ in range(2):
         a = offset(e, batch, log_z.exp())
         q = update_y(e, batch, Posterior(log_z, Whole(e.time), a))
@@ -168,7 +171,7 @@ def refined(e: Evidence, batch: Batch, log_z: Float[Tensor, "M N"], rounds: int)
 
 
 def amortised(model: Model, batch: Batch, output: ThetaOutput) -> Posterior:
-    """q_phi(Z | E, V), with gradient into phi alone."""
+    """Return q_phi(Z | E, V), with gradient for phi only."""
     f, e = (output.features[0].detach(), output.features[1].detach()), output.evidence
     log_z, log_odds = model.phi(batch, f)
     a = torch.zeros_like(log_odds[:, :1])

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vcma.model.batch import NO_CANDIDATE, Batch
-from vcma.model.networks import PSI_FLOOR, Phi, Theta, cue_evidence, unusable_pairs
+from vcma.model.networks import PSI_FLOOR, Phi, Theta, cue_evidence, less_its_mean, unusable_pairs
 from vcma.model.settings import AlignmentSettings, Settings, UntrainedSettings
 from vcma.model.temporal_posterior import CELLS, FAMILIES, NEVER, Frames, Spans, Time, Whole, interval_prior
 from vcma.model.vocabulary import Vocabulary
@@ -173,8 +173,9 @@ def presence_prior(batch: Batch, log_z: Float[Tensor, "M N"]) -> Float[Tensor, "
 
 
 def has_cue(batch: Batch) -> Bool[Tensor, " S"]:
-    """Which sentences state a relation or an action of whose words a cue is known."""
-    return _stating(batch, batch.pair_cue.any(1), batch.action_cue.any(1))
+    """Which sentences state a relation or an action that a cue or the region-text encoder judges."""
+    pair = batch.pair_cue.any(1) | batch.pair_region_text.flatten(1).any(1)
+    return _stating(batch, pair, batch.action_cue.any(1) | batch.action_region_text.flatten(1).any(1))
 
 
 def has_relation(batch: Batch) -> Bool[Tensor, " S"]:
@@ -212,6 +213,10 @@ def _evidence(
     no_pair, no_action = unusable_pairs(absent)[pair_clip], absent[action_clip]
     pair = pair + settings.relation_prior * cue_evidence(batch.pair_cue, batch.pair, pair_clip, no_pair)
     action = action + settings.relation_prior * cue_evidence(batch.action_cue, batch.single, action_clip, no_action)
+    if settings.region_text_time:
+        shown = batch.pair_region_text[:, :, None].expand_as(no_pair)
+        pair = pair + settings.region_text_time * less_its_mean(shown, no_pair)
+        action = action + settings.region_text_time * less_its_mean(batch.action_region_text, no_action)
     time_prior = _time_prior(settings, batch, log_prior, interval_table, changes)
     return Evidence(
         log_prior=log_prior,

@@ -1,4 +1,4 @@
-"""The M-step: the terms that theta and phi are trained on, given the posterior q of the E-step."""
+"""M-step: the loss terms of theta and phi, given the posterior q of the E-step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vcma.model.networks import unusable_pairs
 
 
 def expected_log_joint(output: ThetaOutput, batch: Batch, q: Posterior) -> Float[Tensor, ""]:
-    """E_q[log p(Z | E, V) + log p(R | Z, E, V)] summed over the batch, up to what theta cannot change."""
+    """E_q[log p(Z | E, V) + log p(R | Z, E, V)] summed over the batch, up to a constant in theta."""
     e, z, y = output.evidence, q.z, q.y * output.evidence.frame
     prior = (z * e.log_prior.clamp(min=-50)).sum()
     weight = (e.beta * e.gamma)[:, None] * y
@@ -23,7 +23,7 @@ def expected_log_joint(output: ThetaOutput, batch: Batch, q: Posterior) -> Float
 
 
 def background_loss(model: Model, output: ThetaOutput, batch: Batch) -> Float[Tensor, ""]:
-    """-log p(none) on random pairs and frames of the batch: what no sentence states is background."""
+    """-log p(none) on random pairs and frames of the batch, most of which no sentence describes."""
     usable = batch.usable
     pairs = ~unusable_pairs(~usable)
     loss = torch.zeros((), device=batch.frame.device)
@@ -39,9 +39,9 @@ def background_loss(model: Model, output: ThetaOutput, batch: Batch) -> Float[Te
 
 
 def contrast_loss(similarity: Float[Tensor, "M V N"], batch: Batch, scale: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """Which clip of the batch does the phrase come from, by the log-mean-exp over its tubes (InfoNCE).
+    """InfoNCE loss: identify the clip of each phrase in the batch, by the log-mean-exp over the clip's tubes.
 
-    A clip where the same phrase occurs is no negative. 0 where the batch has one clip.
+    Clips with the same phrase are not used as negatives. 0 for a batch with one clip.
     """
     V = len(batch.tube)
     score = (similarity * scale.exp()).masked_fill(~batch.tube[None], NO_CANDIDATE)
@@ -56,7 +56,7 @@ def contrast_loss(similarity: Float[Tensor, "M V N"], batch: Batch, scale: Float
 def amortisation_loss(
     model: Model, output: ThetaOutput, batch: Batch, q: Posterior, with_time: bool
 ) -> Float[Tensor, ""]:
-    """Cross-entropy from q* to q_phi, over entities and (unless warming up) over frames."""
+    """Cross-entropy from q* to q_phi, over entities and, if with_time, over time."""
     guess = amortised(model, batch, output)
     loss = -(q.z * guess.log_z.clamp(min=-50)).sum(1).mean()
     return loss + q.time.cross_entropy(guess.time) if with_time else loss  # type: ignore[arg-type]

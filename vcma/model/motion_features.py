@@ -1,8 +1,9 @@
-"""Geometry and motion of tubes: what a relation emission sees of one tube, and of a pair of tubes. NumPy only.
+"""Geometry and motion features of tubes and pairs of tubes, the input of the relation emission. NumPy only.
 
-Axes: N tubes, T sampled frames. The last axes are SINGLE_FEATURES and PAIR_FEATURES. Nothing says where in the
-picture a tube is, or how large: that would tell a small corpus's videos apart, and the emission would learn them by
-heart. Lengths are in body lengths, velocities in body lengths a second; what has no bound is squashed.
+Axes: N tubes, T sampled frames; the last axes are SINGLE_FEATURES and PAIR_FEATURES. The features exclude absolute
+position and size, because these identify the videos of a small corpus and the emission would memorise them. Lengths
+are relative to box size (square root of the area), velocities in box sizes per second; most unbounded
+values are squashed by tanh.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-_LAGS = (1, 3)  # sampled frames either side over which motion is measured
-_WINDOW = 3  # sampled frames either side over which unrest is measured
+_LAGS = (1, 3)  # lags of central differences, in sampled frames
+_WINDOW = 3  # half-width of the window for standard deviations, in sampled frames
 _BY_LAG = ("", "_slow")
 SINGLE_FEATURES = (
     "size",
@@ -28,7 +29,7 @@ PAIR_FEATURES = (
 
 
 class _Near:
-    """The frames before and after, held at the ends of the clip; x is [N, T, c]."""
+    """Differences over neighbouring frames, clamped at the ends of the clip; x is [N, T, c]."""
 
     def __init__(self, time: np.ndarray):
         self.time, self.at = time, np.arange(len(time))
@@ -37,7 +38,7 @@ class _Near:
         return np.clip(self.at + by, 0, len(self.at) - 1)
 
     def rate(self, x: np.ndarray, lag: int) -> np.ndarray:
-        """Central difference over `lag` frames either side, per second."""
+        """Central difference over `lag` frames on either side, per second."""
         after, before = self.index(lag), self.index(-lag)
         seconds = np.maximum(self.time[after] - self.time[before], 1e-2)
         return (x[:, after] - x[:, before]) / seconds[:, None]
@@ -53,15 +54,16 @@ class _Near:
 
 
 def _bodies(box: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Centres [N, T, 2], extents [N, T, 2] and sizes [N, T] of boxes [N, T, 4]."""
+    """Centres [N, T, 2], extents [N, T, 2] and sizes [N, T] (square root of the area) of boxes [N, T, 4]."""
     extent = np.maximum(box[..., 2:] - box[..., :2], 1e-3)
     return (box[..., :2] + box[..., 2:]) / 2, extent, np.sqrt(extent.prod(-1))
 
 
 def single_features(box: Float[np.ndarray, "N T 4"], time: Float[np.ndarray, " T"]) -> Float[np.ndarray, "N T c"]:
-    """SINGLE_FEATURES of boxes (xyxy, in picture heights, held where absent) at times in s.
+    """Return SINGLE_FEATURES of boxes (xyxy, relative to the frame height, held where absent) at times in s.
 
-    Size and shape against the tube's own mean; velocity and growth over two lags; unrest of place and shape.
+    Size and aspect ratio relative to the tube's mean; velocity and growth over two lags; standard deviations of
+    position and shape in a window ("unrest"), and of the position's second difference ("jerk").
     """
     near = _Near(time)
     centre, extent, size = _bodies(box)
@@ -79,7 +81,7 @@ def single_features(box: Float[np.ndarray, "N T 4"], time: Float[np.ndarray, " T
 
 
 def pair_features(box: Float[np.ndarray, "N T 4"], time: Float[np.ndarray, " T"]) -> Float[np.ndarray, "N N T c"]:
-    """PAIR_FEATURES of every ordered pair of tubes, the first axis the subject; box and time as above."""
+    """Return PAIR_FEATURES of every ordered pair of tubes; the first axis is the subject. Arguments as above."""
     near = _Near(time)
     centre, extent, size = _bodies(box)
     n, m = (slice(None), None), (None, slice(None))
@@ -89,7 +91,7 @@ def pair_features(box: Float[np.ndarray, "N T 4"], time: Float[np.ndarray, " T"]
     direction = apart / distance[..., None]
     inner = np.minimum(box[n][..., 2:], box[m][..., 2:]) - np.maximum(box[n][..., :2], box[m][..., :2])
     meet, area = np.clip(inner, 0, None).prod(-1), extent.prod(-1)
-    edges = (box[m] - box[n])[..., 1::2] / scale[..., None]  # upper and lower: who stands above, who in front
+    edges = (box[m] - box[n])[..., 1::2] / scale[..., None]  # upper and lower edges: above, in front of
     gap = -inner / scale[..., None]
     found = [
         *np.moveaxis(np.tanh(apart), -1, 0),
@@ -109,5 +111,5 @@ def pair_features(box: Float[np.ndarray, "N T 4"], time: Float[np.ndarray, " T"]
         parting = np.linalg.norm(vn - vm, axis=-1)
         found += [np.tanh(x / 2) for x in (nears, flees, nears - flees, parting)]
         together = np.tanh((vn * vm).sum(-1))
-    found.append(together)  # of the longest lag, over which jitter cancels
+    found.append(together)  # at the longest lag, where jitter averages out
     return np.stack(found, -1).astype(np.float32)

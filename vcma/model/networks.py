@@ -293,7 +293,11 @@ def cue_evidence(
 
     The mean is over what is usable, so that a cue compares tubes and frames of one clip and nothing else.
     """
-    scores = scores_in_clip(features, cue, clip)
+    return less_its_mean(scores_in_clip(features, cue, clip), unusable)
+
+
+def less_its_mean(scores: Float[Tensor, "K *axes"], unusable: Bool[Tensor, "K *axes"]) -> Float[Tensor, "K *axes"]:
+    """The scores of each relation less their mean over what is usable."""
     mask = ~unusable
     axes = tuple(range(1, scores.ndim))
     mean = (scores * mask).sum(axes, keepdim=True) / mask.sum(axes, keepdim=True).clamp(min=1)

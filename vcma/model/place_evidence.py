@@ -1,11 +1,11 @@
-"""How well each tube of a clip meets a demand of place or rank, read off the boxes. NumPy only.
+"""Likelihood of place and rank attributes ("on the left", "second from the right") of tubes, by boxes. NumPy only.
 
-Another tube m is a rival of n with the probability a(m) that it is a thing of the kind that is named, as far as it
-is in the picture together with n and is not the same thing (1 - IoU), both averaged over the frames of n; it lies
-further towards an end softly, by a sigmoid. The k-th from an end: the probability that exactly k - 1 rivals lie
-further that way, a sum of independent Bernoulli variables (Poisson-binomial). On a side (rank 0): the mean of a
-sigmoid of how far the box's centre lies beyond the picture's middle, and of the share of rivals that do not lie
-further that way; "in the background" has no side of the picture and goes by the share alone.
+Tube m is a rival of tube n with probability a(m), that m is of the named kind, times the share of n's frames in
+which m is also present, weighted by 1 - IoU (a high IoU means the same object). Whether m is further towards an end
+than n is decided softly, by a sigmoid. "k-th from an end" is the probability that exactly k - 1 rivals are further
+towards that end: a sum of independent Bernoulli variables (Poisson-binomial). "On a side" (rank 0) is the mean of a
+sigmoid of the box centre's offset from the middle of the frame, and of the share of rivals that are not further
+towards that side; "in the background" has no side of the frame and uses only the latter.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from vcma.boxes import iou_matrix
 from vcma.model.clip import Clip
 from vcma.records.demand import Demand
 
-_FLOOR = 0.05  # of the likelihood: a wrong box must not rule a tube out, as with attributes
-_SIDE = 0.08  # softness of a side, in picture widths or heights
-_MIDDLE = 0.17  # standard deviation of the middle: it is about the inner third
-_PLACE_STEP, _SIZE_STEP = 0.02, 0.1  # softness of "further on", in picture widths or heights, and of log lengths
-# The axis of each end, and whether its values grow towards it.
+_FLOOR = 0.05  # minimum likelihood: a wrong box must not exclude a tube, as with attributes
+_SIDE = 0.08  # width of the sigmoid for a side, relative to the frame
+_MIDDLE = 0.17  # standard deviation of "middle", relative to the frame: about the inner third
+_PLACE_STEP, _SIZE_STEP = 0.02, 0.1  # width of the sigmoid for "further", relative to the frame, and in log lengths
+# The axis of each end, and the sign with which values increase towards it.
 _AXES = {
     "left": ("x", -1), "right": ("x", 1), "top": ("y", -1), "bottom": ("y", 1), "large": ("area", 1),
     "small": ("area", -1), "tall": ("height", 1), "short": ("height", -1), "near": ("near", 1), "far": ("near", -1),
@@ -33,10 +33,10 @@ _AXES = {
 def place_evidence(
     demands: Iterable[Demand], clip: Clip, agreement: Float[np.ndarray, " N"]
 ) -> Float[np.ndarray, " N"]:
-    """Log-likelihood of the demands for each tube, at most 0; agreement: log-agreement with the other words.
+    """Return the log-likelihood of place and rank demands for each tube, at most 0.
 
-    A demand that cannot be measured says nothing. a(m) is exp(agreement) against the best, times the score against
-    the best.
+    agreement: log-agreement of each tube with the other words of the phrase. a(m) is exp(agreement) times the
+    score, each relative to the maximum. Demands that cannot be measured are ignored.
     """
     kind = np.exp(agreement - agreement.max(initial=-np.inf))
     kind = kind * clip.score / max(clip.score.max(initial=0), 1e-6)
@@ -48,7 +48,7 @@ def place_evidence(
 
 
 def _side(end: str, clip: Clip, kind: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
-    """Probability of lying on a side, of the picture and among the rivals."""
+    """Probability of being on a side, of the frame and among the rivals."""
     x, y = _values("x", clip), _values("y", clip)
     if end == "middle":
         return _mean(np.exp(-(((x - 0.5) / _MIDDLE) ** 2) / 2), clip)
@@ -68,7 +68,7 @@ def _rank(demand: Demand, clip: Clip, kind: Float[np.ndarray, " N"]) -> Float[np
     if demand.end not in _AXES:
         return np.ones(len(clip.tube))
     p = _further(demand.end, clip, _rivals(clip, kind))
-    counts = np.zeros((len(p), demand.rank))  # P(so many further on), beyond the rank not kept
+    counts = np.zeros((len(p), demand.rank))  # P(count of further rivals), up to the rank
     counts[:, 0] = 1
     for m in range(len(p)):
         moved = np.concatenate([np.zeros((len(p), 1)), counts[:, :-1]], axis=1)
@@ -77,7 +77,7 @@ def _rank(demand: Demand, clip: Clip, kind: Float[np.ndarray, " N"]) -> Float[np
 
 
 def _rivals(clip: Clip, kind: Float[np.ndarray, " N"]) -> Float[np.ndarray, "N N T"]:
-    """How far tube m (second axis) is a rival of tube n, in parts of the frames of n; no tube is its own."""
+    """Weight of tube m (second axis) as a rival of tube n (first) per frame, normalised by the frames of n."""
     together = (clip.present[None] & clip.present[:, None]) / np.maximum(clip.present.sum(1), 1)[:, None, None]
     by_frame = np.moveaxis(clip.box, 1, 0)
     same = np.moveaxis(iou_matrix(by_frame, by_frame), 0, -1)
@@ -86,7 +86,7 @@ def _rivals(clip: Clip, kind: Float[np.ndarray, " N"]) -> Float[np.ndarray, "N N
 
 
 def _further(end: str, clip: Clip, rivals: Float[np.ndarray, "N N T"]) -> Float[np.ndarray, "N N"]:
-    """Probability that tube m is a rival of n and lies further towards the end."""
+    """Probability that tube m is a rival of tube n and is further towards the end."""
     axis, sign = _AXES[end]
     value = sign * _values(axis, clip)
     step = _PLACE_STEP if axis in ("x", "y") else _SIZE_STEP
@@ -94,12 +94,12 @@ def _further(end: str, clip: Clip, rivals: Float[np.ndarray, "N N T"]) -> Float[
 
 
 def _mean(value: Float[np.ndarray, "N T"], clip: Clip) -> Float[np.ndarray, " N"]:
-    """Mean over the frames that each tube is in."""
+    """Mean over the frames in which each tube is present."""
     return (value * clip.present).sum(1) / np.maximum(clip.present.sum(1), 1)
 
 
 def _values(axis: str, clip: Clip) -> Float[np.ndarray, "N T"]:
-    """Centres in picture widths and heights, log size, log height; nearness: how low a box ends, and its size."""
+    """Values along an axis: relative centre, log size, log height, or nearness (log size plus lower edge)."""
     box = clip.box.astype(np.float64)
     width, height = (max(side, 1) for side in clip.size)
     extent = np.maximum(box[..., 2:] - box[..., :2], 1)

@@ -1,13 +1,12 @@
-"""How likely a tube is what any sentence is about, before one is read: the detector's doubt, cover and size.
+"""Prominence: prior log-odds that a tube is the object of any sentence, from its score, duration and size.
 
-A tube of clutter has a low detection score, is there for a moment and is small. The log-odds of a tube against the
-others of its clip add up to
+Clutter tubes have low detection scores, are short and small. The log-odds relative to the other tubes of a clip are
 
-    prominence(n) = 2 log(mean score) + log(share of the frames it is in) + 3/8 log(mean share of the picture)
+    prominence(n) = 2 log(mean score) + log(share of frames) + 3/8 mean(log(share of the frame area))
 
-The first two factors come from conditional logit fits of the best tube on three sets of real footage, which nearly
-agree; the fitted factor of size is twice as large, which costs small things dear and hardly helps on footage. Only
-differences between the tubes of a clip count, so a detector whose scores are all half of another's says the same.
+The first two coefficients are from conditional logit fits of the best tube on three real data sets, which nearly
+agree. The fitted coefficient of size is twice as large as the one used: it penalises small objects heavily and
+hardly helps on real videos. Only differences within a clip matter, so the scale of a detector's scores does not.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from jaxtyping import Float
 from vcma.model.clip import Clip
 
 _SCORE, _COVER, _SIZE = 2.0, 1.0, 0.375
-_BOXES = 4  # the motion of a pair is read off two boxes in two frames
-_LOWEST = 0.01  # score and share of the picture below which nothing is told apart; also of tubes without scores
+_BOXES = 4  # number of boxes that determine the motion of a pair: two boxes in two frames
+_LOWEST = 0.01  # lower bound of scores, and of the square root of the area share
 
 
 def prominence(clip: Clip) -> Float[np.ndarray, " N"]:
-    """Log-odds of each tube of a clip, up to a constant, in nats; `score_prior` in pipeline.yaml weighs it."""
+    """Return the prominence of each tube of a clip, in nats; `score_prior` in pipeline.yaml is its weight."""
     present = clip.present.sum(1)
     sides = np.maximum(clip.box[..., 2:] - clip.box[..., :2], 0).astype(np.float64)
     share = np.maximum(sides.prod(-1) / max(clip.size[0] * clip.size[1], 1), _LOWEST**2)
@@ -33,9 +32,10 @@ def prominence(clip: Clip) -> Float[np.ndarray, " N"]:
 
 
 def reliability(clip: Clip) -> float:
-    """How far the geometry of a clip's tubes can be trusted, 0 to 1: the score of a likely tube, once a box.
+    """Return the reliability of a clip's geometry, in [0, 1]: the prominence-weighted mean score to the power 4.
 
-    Boxes that the detector is not sure of jump, which looks like motion, and lie about what touches what.
+    Boxes of low confidence jump, which resembles motion, and are unreliable about contact. The power is the number
+    of boxes that determine the motion of a pair.
     """
     weight = prominence(clip)
     weight = np.exp(weight - weight.max(initial=0))

@@ -1,8 +1,8 @@
-"""What a predicate's words say of geometry and motion before any training: the relation side of the label prior.
+"""Relation cues: hand-written weights of geometry and motion features for predicates, which need no training.
 
-A cue is a weighting of the geometry and motion that the relation emission sees (motion_features): "above" looks at
-who is higher, "chase" at who moves where. It is general knowledge of English, not of a data set; a predicate that
-has no known phrase has none, and `train_em.relation_prior: 0` reads no cue at all.
+A cue weights the features of the relation emission (motion_features): "above" uses relative height, "chase"
+relative motion. Cues express the meaning of English words, not properties of a data set. A predicate without a
+listed phrase has no cue, and `train_em.relation_prior: 0` disables cues.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _GOES: Weights = {"speed": 1, "speed_slow": 1}
 
 
 def _phrases(*rows: tuple[str, Weights]) -> dict[str, Weights]:
-    """The cue of every phrase of the rows; a row is its phrases, parted by bars, and their cue."""
+    """Map phrases to cues; each row contains phrases, separated by bars, and their common cue."""
     return {phrase.strip(): cue for phrases, cue in rows for phrase in phrases.split("|")}
 
 
-# A predicate's longest phrase decides; of equally long ones the first here. What has no weights is known to say
-# nothing of geometry, though a shorter phrase inside it would: "point to" does not approach, "put on" is not above.
+# The longest phrase in a predicate decides, the first of equally long ones. Phrases without weights have no
+# geometric meaning, although a shorter phrase in them would: "point to" does not approach.
 PAIR_CUES: Mapping[str, Weights] = _phrases(
     ("above | over | atop", _ABOVE),
     ("beneath | under | below | underneath", _BENEATH),
@@ -75,7 +75,7 @@ SINGLE_CUES: Mapping[str, Weights] = _phrases(
 
 
 def phrase_in(predicate: str, table: Mapping[str, Weights]) -> str | None:
-    """The phrase of the table that a predicate's words contain: the longest, of equals the table's first."""
+    """Return the longest phrase of the table in a predicate, the first of equally long ones; None without one."""
     words = f" {' '.join(predicate.lower().split())} "
     found = [phrase for phrase in table if f" {phrase} " in words]
     return max(found, key=lambda phrase: phrase.count(" "), default=None)
@@ -84,7 +84,7 @@ def phrase_in(predicate: str, table: Mapping[str, Weights]) -> str | None:
 def cues(
     predicates: list[str], table: Mapping[str, Weights], features: tuple[str, ...]
 ) -> Float[np.ndarray, "K c"]:
-    """One weighting of `features` a predicate; 0 where no phrase of it has a cue in the table."""
+    """Return the weights of `features` for each predicate; 0 for predicates without a cue in the table."""
     found = np.zeros((len(predicates), len(features)), np.float32)
     for row, predicate in enumerate(predicates):
         phrase = phrase_in(predicate, table)

@@ -1,4 +1,4 @@
-"""The posteriors of single sentences, out of a batch and its padding: what decoding reads."""
+"""Posteriors of individual sentences, extracted from a batch without padding, as input of decoding."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from vcma.model.settings import UntrainedSettings
 
 @dataclass(frozen=True, eq=False)
 class SentencePosterior:
-    """The posteriors of one sentence: log q(z_i = n); q(y_t = 1); log q(b, e) of the intervals of frames; psi under
-    q(z) of each relation, in the order pairs then actions; and the terms of F (`objective_parts`). float32, without
-    padding.
+    """Posteriors of one sentence, float32, without padding.
+
+    log_z: log q(z_i = n). y: q(y_t = 1). log_intervals: log q(b, e) of intervals of frames. evidence: E_q[psi] of
+    each relation, pairs first, then actions. objective: terms of F (`objective_parts`).
     """
 
     log_z: Float[np.ndarray, "M N"]
@@ -30,7 +31,7 @@ class SentencePosterior:
 
 
 def posteriors(model: Model, batch: Batch, device: str) -> Iterator[tuple[SentencePosterior, SentencePosterior]]:
-    """(p, q) of every sentence of a batch, in its order."""
+    """Yield (p, q) for every sentence of a batch, in order."""
     model.theta.eval()
     model.phi.eval()
     with torch.no_grad():
@@ -41,7 +42,7 @@ def posteriors(model: Model, batch: Batch, device: str) -> Iterator[tuple[Senten
 
 
 def untrained_posteriors(settings: UntrainedSettings, batch: Batch, device: str) -> list[SentencePosterior]:
-    """The posterior of every sentence of a batch by labels and cues alone, as an E-step finds it."""
+    """Return the posterior of every sentence of a batch without a trained model: E-steps on labels and cues."""
     with torch.no_grad():
         moved = batch.to(device)
         e = untrained_evidence(settings, moved)
@@ -49,7 +50,7 @@ def untrained_posteriors(settings: UntrainedSettings, batch: Batch, device: str)
 
 
 def log_priors(model: Model, batch: Batch, device: str) -> list[Float[np.ndarray, "M N"]]:
-    """log p(z_i = n | E, V) of every sentence of a batch: what is known without a relation."""
+    """Return log p(z_i = n | E, V) for every sentence of a batch: the prior without relations."""
     model.theta.eval()
     with torch.no_grad():
         moved = batch.to(device)

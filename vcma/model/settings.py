@@ -1,4 +1,4 @@
-"""How the model is built and trained."""
+"""Settings of inference, and of the model and its training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class AlignmentSettings:
-    """How evidence is weighed and an E-step is made; pipeline.yaml explains each under `train_em:`."""
+    """Weights of the evidence and parameters of the E-step; documented in pipeline.yaml under `train_em:`."""
 
     beta: float
     kappa: float
@@ -17,27 +17,33 @@ class AlignmentSettings:
     score_prior: float
     relation_prior: float
     region_text_prior: float
+    region_text_time: float
     prompts: str
     time: str
     margin: float
     throughout: float
     refinements: int
 
+    @property
+    def reads_region_text(self) -> bool:
+        """Whether the data set's region-text encoder is used: one of its weights is not 0."""
+        return bool(self.region_text_prior or self.region_text_time)
+
 
 @dataclass(frozen=True)
 class UntrainedSettings(AlignmentSettings):
-    """The same without a model: the keys of `untrained:` in pipeline.yaml, and what has no key there."""
+    """Settings for grounding without a trained model: keys of `untrained:` in pipeline.yaml, and fixed values."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> UntrainedSettings:
-        """Pick the settings out of a larger mapping."""
+        """Select the settings from a mapping that may have other keys; raises KeyError for a missing one."""
         fixed: dict[str, Any] = {"beta": 1.0, "time": "span", "refinements": 3}
         return cls(**fixed | {f.name: values[f.name] for f in fields(cls) if f.name not in fixed})
 
 
 @dataclass(frozen=True)
 class Settings(AlignmentSettings):
-    """How the model is built and trained; the keys of `train_em:` in pipeline.yaml, where each is explained."""
+    """Settings of the model and its training: the keys of `train_em:` in pipeline.yaml, documented there."""
 
     width: int
     bottleneck: int
@@ -57,5 +63,5 @@ class Settings(AlignmentSettings):
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
-        """Pick the settings out of a larger mapping."""
+        """Select the settings from a mapping that may have other keys; raises KeyError for a missing one."""
         return cls(**{f.name: values[f.name] for f in fields(cls)})

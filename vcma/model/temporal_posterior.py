@@ -1,13 +1,13 @@
-"""The latent y of a sentence, when it shows: three families of q(y), one interface.
+"""Temporal posterior: three families of q(y), where y_t = 1 if frame t shows the sentence, with one interface.
 
-`Spans`: y is one contiguous interval of frames [b, e), as every annotated span is; q(y) is a distribution over all
-intervals, updated exactly. `Frames`: the paper's product over frames, each with log-odds of its own [S, eq. 4, 7].
-`Whole`: no temporal latent, the sentence shows throughout (an ablation).
+`Spans`: y is one contiguous interval of frames [b, e), like every annotated span; q(y) is a distribution over all
+intervals, updated exactly. `Frames`: the paper's product over frames, each with its own log-odds [S, eq. 4, 7].
+`Whole`: no temporal latent variable, all frames show the sentence (an ablation).
 
 Axes: S sentences, T frames; intervals are [S, T+1, T+1] by begin and end. Each family has `y`, the marginals
-q(y_t = 1), 0 on padding; `intervals`, log q(b, e), of frames restricted to intervals; `bound`, its part of F,
+q(y_t = 1), 0 on padding; `intervals`, log q(b, e) (for `Frames`, restricted to intervals); `bound`, its part of F,
 E_q[log p(y)] + H[q(y)]; and `updated(time, a, evidence)`, the closed-form coordinate update for evidence
-beta sum_k E[psi_k], in nats a frame.
+beta sum_k E[psi_k], in nats per frame.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-NEVER = -1e9  # log-probability of what is no interval
+NEVER = -1e9  # log-probability of impossible intervals
 CELLS = 10  # the prior over intervals is a table over tenths of the segment
 
 
 @dataclass(frozen=True, eq=False)
 class Time:
-    """What a batch knows of time: which frames are no padding, how much of an observation each frame counts, and
-    log p(b, e) before any evidence, NEVER for what is no interval.
+    """Temporal prior of a batch.
+
+    frame: mask of frames that are not padding. gamma: weight of a frame as an independent observation. log_prior:
+    log p(b, e), NEVER for impossible intervals.
     """
 
     frame: Bool[Tensor, "S T"]
@@ -36,7 +38,7 @@ class Time:
 
 @dataclass(frozen=True, eq=False)
 class Spans:
-    """q(y) over intervals: log q(b, e), and log p(b, e) with the offset a in it."""
+    """q(y) over intervals: log q(b, e), and log p(b, e) including the offset a."""
 
     log_q: Float[Tensor, "S B B"]
     log_p: Float[Tensor, "S B B"]
@@ -76,7 +78,7 @@ class Spans:
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """q(y) as a product over frames: their log-odds, the offset a they hold, and the batch's time."""
+    """q(y) as a product over frames: log-odds, which include the offset a, and the temporal prior."""
 
     log_odds: Float[Tensor, "S T"]
     a: Float[Tensor, "S 1"]
@@ -93,7 +95,7 @@ class Frames:
 
     @property
     def intervals(self) -> Float[Tensor, "S B B"]:
-        """The product over frames restricted to intervals, tempered by gamma as all evidence of frames is."""
+        """The product over frames restricted to intervals, tempered by gamma like all evidence of frames."""
         return _normalised(_interval_sums(self.time, self.log_odds) + self.time.log_prior)
 
     @property
@@ -118,7 +120,7 @@ class Frames:
 
 @dataclass(frozen=True, eq=False)
 class Whole:
-    """y_t = 1 throughout: nothing to update, nothing to bound."""
+    """y_t = 1 in all frames: nothing to update, and a temporal term of F that is 0."""
 
     time: Time
 
@@ -162,9 +164,9 @@ def _normalised(score: Float[Tensor, "S B B"]) -> Float[Tensor, "S B B"]:
 
 
 def interval_prior(frame: Bool[Tensor, "S T"], table: Float[Tensor, "c c"]) -> Float[Tensor, "S T+1 T+1"]:
-    """log p(b, e) of a table of log-probabilities over begin and end, in shares of the segment.
+    """Return log p(b, e), given a table of log-probabilities over begin and end relative to the segment.
 
-    A cell's probability is spread evenly over its intervals; NEVER where e <= b or past the last frame.
+    A cell's probability is distributed evenly over its intervals; NEVER where e <= b or beyond the last frame.
     """
     length = frame.sum(1)
     at = torch.arange(frame.shape[1] + 1, device=frame.device)
@@ -178,13 +180,13 @@ def interval_prior(frame: Bool[Tensor, "S T"], table: Float[Tensor, "c c"]) -> F
 
 
 def _cells(at: Int[Tensor, " B"], length: Int[Tensor, " S"], shift: int) -> Int[Tensor, "S B"]:
-    """Cells of borders: begins count from below, ends (shift -1) from above."""
+    """Table cells of frame borders: shift 0 for begins, -1 for ends (the last border is in the last cell)."""
     share = (at[None] * CELLS + shift) // length[:, None]
     return share.clamp(0, CELLS - 1)
 
 
 def cell_counts(q: Float[Tensor, "S B B"], frame: Bool[Tensor, "S T"]) -> Float[Tensor, "c c"]:
-    """Expected counts of a batch of q(b, e): what the M-step of the table adds up."""
+    """Return the expected counts of table cells under q(b, e), summed over a batch, for the table's M-step."""
     length = frame.sum(1)
     at = torch.arange(frame.shape[1] + 1, device=frame.device)
     cell = _cells(at, length, 0)[:, :, None] * CELLS + _cells(at, length, -1)[:, None, :]

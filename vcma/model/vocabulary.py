@@ -1,4 +1,4 @@
-"""What training sentences fix: the words, predicates and label names that a model knows."""
+"""Vocabulary of a model: words and predicates of the training sentences, and label names of the detector."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vcma.records.sentence import Sentence
 
 @runtime_checkable
 class TextFeatures(Protocol):
-    """What a vocabulary remembers of text features: their name and width."""
+    """Name and width of text features."""
 
     @property
     def name(self) -> str: ...
@@ -23,12 +23,12 @@ class TextFeatures(Protocol):
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What training sentences fix: words with a learned vector, predicates with their base rates, label names.
+    """Words with a learned vector, predicates with base rates, and label names.
 
-    words and predicates are sorted; base rates are add-one-smoothed frequencies, pairs and actions apart, `none`
-    left out. feature is the width of the detector's features, clips the number of training clips; text and
-    text_width are those of the text features; region_text is the fingerprint of the region-text encoder, empty
-    without one.
+    words, pairs, actions: sorted. pair_rate, action_rate: base rates p0, add-one-smoothed frequencies, separately
+    for pairs and actions and without `none`. feature: width of the detector's features. clips: number of training
+    clips. text, text_width: name and width of the text features. region_text: fingerprint of the region-text
+    encoder, empty without one.
     """
 
     words: tuple[str, ...]
@@ -61,7 +61,7 @@ def vocabulary(
     texts: TextFeatures,
     region_text: str = "",
 ) -> Vocabulary:
-    """Count the training sentences. A word or predicate must occur twice to get a vector of its own."""
+    """Build the vocabulary of training sentences; words and predicates that occur only once are left out."""
     words = Counter(w for s in train for e in range(len(s.heads)) for w in s.words(e))
     pairs = Counter(p for s in train for _, p, o in s.relations if o >= 0)
     actions = Counter(p for s in train for _, p, o in s.relations if o < 0)

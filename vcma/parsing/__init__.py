@@ -1,6 +1,6 @@
-"""Sentences parsed into entities, relations and the entity asked for.
+"""Sentence parser: sentences to entities, relations and a target entity.
 
-`parser` is the way in. It reads a sentence in three steps: words get their classes (`word_classes`), words become
-chunks (`chunker`, with `noun_phrases`, `noun_groups`, `attributes`, `verb_groups`), and chunks become entities and
-events (`clauses`, with `verbs`, `hands`, `attachment`, `questions`, `mentions`, over the `state` that they share).
+The entry point is `parser`. A sentence is parsed in three steps: words are classified (`word_classes`), words are
+grouped into chunks (`chunker`, with `noun_phrases`, `noun_groups`, `attributes`, `verb_groups`), and chunks become
+entities and events (`clauses`, with `verbs`, `hands`, `attachment`, `questions`, `mentions`, which share `state`).
 """

@@ -1,4 +1,4 @@
-"""Attachment: to which event, subject or entity a noun phrase or prepositional phrase belongs, and as what."""
+"""Attachment: the event, subject or entity to which a noun phrase or prepositional phrase belongs, and its role."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from vcma.parsing.state import Event, Referents, WalkState
 _ENDS_OF_A_WAY = lx.POSITIONS - {"side"}
 _PLACES = lx.SCENES - {"ground", "floor"}  # "throws it to the floor" has a second object
 
-# noun phrases behind a verb
+# noun phrases after a verb
 
 
 def is_adverbial(noun: Chunk, event: Event) -> bool:
-    """ "goes two steps", "covers himself with a blanket": no second party."""
+    """Return whether a noun phrase is no object: "goes two steps", "covers himself with a blanket"."""
     return noun.head in lx.REFLEXIVES or (noun.head in lx.MEASURES and event.verb != "take")
 
 
 def takes_object(state: WalkState, event: Event) -> bool:
-    """Whether the noun phrase here is an object of the event, rather than the subject of the next clause."""
+    """Return whether the noun phrase here is an object of the event, rather than the subject of the next clause."""
     begins_clause = state.chunk_type(-1) == "cc" and state.chunk_type(1) in ("verb", "be")
     return not begins_clause and not event.participle and (event.open or _takes_second_object(state, event))
 
 
 def _takes_second_object(state: WalkState, event: Event) -> bool:
-    """ "gives the woman a flower"."""
+    """Return whether the event takes a second object: "gives the woman a flower"."""
     return event.verb in lx.GIVING and bool(event.objects) and state.chunk_type(-1) == "np"
 
 
 def attach_object(state: WalkState, event: Event) -> None:
-    """Read the object; before a second one, the first is the recipient."""
+    """Read the object; if there is a second one, the first is the recipient."""
     if event.objects:
         recipient, event.objects = event.objects, read_list(state, event.subjects)
         state.add_event(event.subjects, event.verb, "to", objects=recipient)
@@ -44,14 +44,14 @@ def attach_object(state: WalkState, event: Event) -> None:
 
 
 def attach_agent(state: WalkState, event: Event) -> None:
-    """ "is carried by the man": the man carries."""
+    """Read the agent of a passive, which becomes the subject: "is carried by the man"."""
     state.position += 1
     event.objects, event.participle, event.open = event.subjects, "", False
     event.subjects = read_list(state, event.objects)
 
 
 def attach_bare_preposition(state: WalkState, prep: Chunk) -> None:
-    """A preposition without a noun phrase: the verb's particle, or "what is next to by the table"."""
+    """Read a preposition without a noun phrase: a particle of the verb, or "what is next to by the table"."""
     state.position += 1
     by_follows = state.chunk_type() == "prep" and state.chunks[state.position].head == "by"
     if state.after_copula and by_follows and state.chunk_type(1) == "np":
@@ -63,7 +63,7 @@ def attach_bare_preposition(state: WalkState, prep: Chunk) -> None:
 
 
 def attach_prepositional_phrase(state: WalkState, prep: Chunk, noun: Chunk) -> None:
-    """Read a preposition and its noun phrase; join them to the event, the subject or the newest referents."""
+    """Read a preposition and its noun phrase; attach them to the event, the subject or the latest referents."""
     state.position += 1
     event = state.event
     if state.after_copula or event is None or not event.verb:
@@ -85,13 +85,13 @@ def attach_prepositional_phrase(state: WalkState, prep: Chunk, noun: Chunk) -> N
 
 
 def _is_touched_part(state: WalkState, noun: Chunk) -> bool:
-    """ "pats him on the shoulder", "carries her on his back": no third party."""
+    """Return whether it is a touched part of the body: "pats him on the shoulder", "carries her on his back"."""
     owned = (noun.owner is not None and not noun.owner.pronoun) or state.chunk_type(1) == "prep"
     return noun.head in lx.BODY and not owned
 
 
 def _add_state(state: WalkState, prep: str, noun: Chunk, subjects: Referents) -> None:
-    """ "X is behind Y", "X behind Y": leaves the clause's subject as it is."""
+    """Add a state, "X is behind Y" or "X behind Y"; the clause's subject stays."""
     objects = read_list(state, subjects)
     if not subjects:
         state.begin_clause(objects)
@@ -104,7 +104,7 @@ def _add_state(state: WalkState, prep: str, noun: Chunk, subjects: Referents) ->
 
 
 def _add_complement(state: WalkState, event: Event, prep: str, noun: Chunk) -> None:
-    """ "walks to the woman" is one event; "stands in front of her" two; "sings in the room" names a setting."""
+    """Add a complement: "walks to the woman" is one event, "stands in front of her" two; "in a room" a setting."""
     event.open = False
     touching = event.verb in lx.CONTACT and prep in ("on", "over")
     setting = noun.head in lx.SCENES and prep in lx.LOCATIVES and not touching

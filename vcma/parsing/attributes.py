@@ -1,4 +1,4 @@
-"""Attributes that follow a noun: "in white", "with glasses", "wearing a hat", "on the left", "red and big"."""
+"""Attributes after a noun: "in white", "with glasses", "wearing a hat", "on the left", "red and big"."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NEAREST = frozenset(("closest", "nearest", "furthest", "farthest"))
 
 
 class Attribute(NamedTuple):
-    """Its text without articles, the word behind it, and what it says is worn: "", "colour" or "garment"."""
+    """Text without articles, index of the word after it, and type of clothing: "", "colour" or "garment"."""
 
     text: str
     end: int
@@ -29,7 +29,7 @@ class Attribute(NamedTuple):
 
 
 def take_attributes(words: Words, phrase: Chunk) -> None:
-    """Extend a noun phrase by the attributes that follow it; clothes of another are left to `worn_at`."""
+    """Extend a noun phrase by the attributes after it; clothes that it cannot wear are left to `worn_at`."""
     while attribute := _attribute(words, phrase.end):
         wearer = _wearer(phrase, attribute.worn)
         if wearer is None:
@@ -39,35 +39,35 @@ def take_attributes(words: Words, phrase: Chunk) -> None:
 
 
 def _wearer(phrase: Chunk, worn: str) -> Chunk | None:
-    """Whom an attribute behind a phrase describes: its noun, or the woman of "the woman's hand"."""
+    """Return what an attribute after a phrase describes: its noun, or the woman of "the woman's hand"."""
     owner = phrase.owner if phrase.owner is not None and not phrase.owner.pronoun else None
     return next((p for p in (phrase, owner) if p is not None and can_wear(p, worn)), None)
 
 
 def can_wear(phrase: Chunk, worn: str) -> bool:
-    """Whether a thing can have what is worn: a bench no coat, though it may be "in red"; a place not even that."""
+    """Return whether an object can wear a garment or colour: a bench can be "in red" but not in a coat."""
     if worn == "garment":
         return phrase.head not in _UNDRESSED and phrase.head != "what"
     return worn != "colour" or phrase.head not in _COLOURLESS
 
 
 def is_dressed(phrase: Chunk) -> bool:
-    """Whether clothes are among a phrase's attributes."""
+    """Return whether a phrase has clothes among its attributes."""
     return any(a.startswith(("in ", "all in ", "wearing ")) for a in phrase.attributes)
 
 
 def _attribute(words: Words, i: int) -> Attribute | None:
-    """The attribute that begins at word i."""
+    """Return the attribute that begins at word i."""
     if words.class_at(i) == "cc" and words[i].lower == "and":
         return _worn(words, i + 1) or _dressed(words, i + 1)
     return _worn(words, i) or _position(words, i) or _postposed(words, i) or _dressed(words, i)
 
 
 def worn_at(words: Words, i: int) -> Attribute | None:
-    """What is worn by a thing that need not stand before word i: "is standing still in the brown jacket".
+    """Return clothes at word i whose wearer need not be directly before: "is standing still in the brown jacket".
 
-    Only what cannot be anything else: "in" and clothes or a colour, "wearing", "is wearing", "dressed in"; "with"
-    and clothes behind what cannot wear them ("rides a bike with a helmet").
+    Accepts only unambiguous ones: "in" and clothes or a colour, "wearing", "is wearing", "dressed in"; "with" and
+    clothes after a noun that cannot wear them ("rides a bike with a helmet").
     """
     if words.lower_at(i) == "in":
         return _dressed(words, i) if _is_surely_worn(words, i + 1) and not _is_where(words, i) else None
@@ -78,7 +78,7 @@ def worn_at(words: Words, i: int) -> Attribute | None:
 
 
 def _is_where(words: Words, i: int) -> bool:
-    """Whether "in the coat" is where something goes or is, or where somebody looks."""
+    """Return whether "in the coat" is a place: where something is put or is, or where somebody looks."""
     verb = next((j for j in reversed(range(i)) if words[j].word_class == "verb"), None)
     lemma = "" if verb is None else lx.VERB_FORMS.get(words[verb].lower, (words[verb].lemma.lower(),))[0]
     is_thing = i > 1 and words[i - 1].word_class == "be" and words[i - 2].lower in _UNDRESSED - lx.POSITIONS
@@ -86,7 +86,7 @@ def _is_where(words: Words, i: int) -> bool:
 
 
 def _is_surely_worn(words: Words, i: int) -> bool:
-    """Whether a noun group behind "in" is a garment or colour: not "in the top", "in the dark", "in his pocket"."""
+    """Return whether a noun group after "in" is clothing or a colour: not "the top", "the dark", "his pocket"."""
     group = noun_group(words, i)
     if group is None or group.pronoun:
         return False
@@ -97,15 +97,15 @@ def _is_surely_worn(words: Words, i: int) -> bool:
 
 
 def _postposed(words: Words, i: int) -> Attribute | None:
-    """Adjectives behind their noun: "a toy red and yellow"."""
+    """Return adjectives after their noun: "a toy red and yellow"."""
     end = postposed_end(words, i)
     return Attribute(words.phrase(i, end), end) if end > i else None
 
 
 def _position(words: Words, i: int) -> Attribute | None:
-    """ "on the left", "from the left", "in the top left corner of the picture", "closest to the camera".
+    """Return a position: "on the left", "from the left", "in the top left corner of the picture", "closest to ...".
 
-    Not where it begins "on the left of something".
+    Not if it begins "on the left of something".
     """
     if words.lower_at(i) in _NEAREST:
         return Attribute(words[i].lower, _camera_end(words, i + 1))
@@ -126,7 +126,7 @@ def _position(words: Words, i: int) -> Attribute | None:
 
 
 def place_at(words: Words, i: int) -> Attribute | None:
-    """Where a thing is that need not stand before word i: "who is second from the left", "sits on the right"."""
+    """Return a position whose noun need not be directly before: "is second from the left", "sits on the right"."""
     if not i:
         return None
     before = words[i - 1]
@@ -135,7 +135,7 @@ def place_at(words: Words, i: int) -> Attribute | None:
 
 
 def _camera_end(words: Words, i: int) -> int:
-    """The word behind "to the camera", "from the camera" or "away"; i itself where none follows."""
+    """Return the index after "to the camera", "from the camera" or "away"; i itself if none follows."""
     if words.lower_at(i) == "away":
         i += 1
     if words.lower_at(i) in ("to", "from"):
@@ -148,7 +148,7 @@ def _camera_end(words: Words, i: int) -> int:
 
 
 def _worn(words: Words, i: int, finite: bool = True) -> Attribute | None:
-    """ "wearing a hat", "who wears a hat", "is wearing a hat", "dressed all in black"; "wears" only if `finite`."""
+    """Parse "wearing a hat", "is wearing a hat", "dressed all in black"; "(who) wears a hat" only if `finite`."""
     verb = _relative_end(words, i)
     lower = words.lower_at(verb)
     if lower in ("dressed", "clad"):
@@ -173,7 +173,7 @@ def _worn(words: Words, i: int, finite: bool = True) -> Attribute | None:
 
 
 def _relative_end(words: Words, i: int) -> int:
-    """The word behind "who", "who is" or "is"; i itself where none stands."""
+    """Return the index after "who", "who is" or "is"; i itself if none follows."""
     if words.class_at(i) == "be" and words.lower_at(i + 1) in ("wearing", "dressed", "clad"):
         return i + 1
     if words.class_at(i) != "wh" or words[i].lower not in ("who", "that", "which"):
@@ -182,7 +182,7 @@ def _relative_end(words: Words, i: int) -> int:
 
 
 def _dressed(words: Words, i: int) -> Attribute | None:
-    """ "in" or "with" and a colour, clothes or a part of the body."""
+    """Parse "in" or "with" and a colour, clothes or a part of the body."""
     if words.class_at(i) != "prep" or words[i].lower not in ("in", "with", "without"):
         return None
     end = _garments_end(words, i + 1, colours=True, bodies=words[i].lower != "in")
@@ -192,7 +192,7 @@ def _dressed(words: Words, i: int) -> Attribute | None:
 
 
 def _what_is_worn(words: Words, begin: int, end: int) -> str:
-    """ "garment" of clothes that one is "in", "" of parts of the body, pockets and the like, else "colour"."""
+    """Classify as "garment" (clothes), "" (parts of the body, pockets and the like) or "colour" (otherwise)."""
     group = noun_group(words, begin)
     names = {w.lower for w in words[begin:end]} | ({group.head} if group else set())
     if names & (lx.HELD_GARMENTS | lx.BODY):
@@ -202,11 +202,11 @@ def _what_is_worn(words: Words, begin: int, end: int) -> str:
 
 
 def _garments_end(words: Words, i: int, colours: bool = False, bodies: bool = False) -> int:
-    """End of a list of garments that begins at i, 0 if none does."""
+    """Return the end of a list of garments that begins at i, 0 if none does."""
     group = noun_group(words, i)
     if group is None or group.pronoun or not _is_garment(words, group, colours, bodies):
         return 0
-    # "in the red tie closest to the camera": the tie is not.
+    # In "in the red tie closest to the camera", the superlative does not describe the tie.
     end = group.end if is_rank(words.lower_at(group.end)) else postposed_end(words, group.end)
     if end == group.end and _is_posed(words, end):
         end += 1
@@ -226,5 +226,5 @@ def _is_garment(words: Words, group: Chunk, colours: bool, bodies: bool) -> bool
 
 
 def _is_posed(words: Words, i: int) -> bool:
-    """A participle behind a part of the body: "with hands crossed"."""
+    """Return whether word i is a participle after a part of the body: "with hands crossed"."""
     return words.class_at(i) == "verb" and form_of(words[i]) == "en" and words.class_at(i + 1) in ("verb", "be")

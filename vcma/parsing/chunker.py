@@ -1,6 +1,6 @@
 """Classified words to chunks: noun phrases with their attributes, verb groups, prepositions, conjunctions.
 
-A chunk grammar, read once from left to right without going back, so that any string has an answer.
+A chunk grammar, applied once from left to right without backtracking, so that every string has a result.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LONGEST_PREPOSITION = max(map(len, lx.PREPOSITIONS))
 
 
 def read_chunks(words: Words) -> list[Chunk]:
-    """The chunks of classified words, in order and without overlap; words that say nothing are left out."""
+    """Return the chunks of classified words, in order and without overlap, except chunks of type "other"."""
     chunks: list[Chunk] = []
     i, named = 0, False
     while i < len(words):
@@ -29,7 +29,7 @@ def read_chunks(words: Words) -> list[Chunk]:
 
 
 def _chunk_at(words: Words, i: int, named: bool) -> Chunk:
-    """The chunk that begins at word i; `named`: a noun phrase stands before it."""
+    """Return the chunk that begins at word i. named: whether a noun phrase precedes it."""
     word_class, lower = words[i].word_class, words[i].lower
     if (lower, words.lower_at(i + 1)) in _RECIPROCALS:
         return Chunk("adv", i, i + 2)
@@ -58,7 +58,7 @@ def _particle(words: Words, i: int) -> Chunk:
 
 
 def _preposition(words: Words, i: int) -> Chunk | None:
-    """The longest preposition that begins at word i."""
+    """Return the longest preposition that begins at word i."""
     for end in range(min(i + _LONGEST_PREPOSITION, len(words)), i, -1):
         spelling = tuple(w.lower for w in words[i:end])
         if spelling in lx.PREPOSITIONS and words.class_at(end - 1) != "inf":

@@ -1,4 +1,4 @@
-"""A chunk: the words that the clauses are read from as one."""
+"""Chunks: groups of words from which the clauses are read."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Chunk:
-    """Words [begin, end).
+    """Words [begin, end) as a unit.
 
-    Types: np (noun phrase), verb (with its auxiliaries), be and do (an auxiliary alone), prep, part (a verb's
-    particle), rel (relative pronoun), worn (clothes or a place apart from whom they describe, the head their text);
-    and of single words the word classes cc, stop, there, inf, adv, gen, join.
+    Types: np (noun phrase), verb (with its auxiliaries), be and do (auxiliaries without a verb), prep, part (a verb
+    particle), rel (relative pronoun), worn (clothes or a position apart from their noun; the head is their text);
+    and the word classes cc, stop, there, inf, adv, gen, join for single words.
     """
 
     type: str

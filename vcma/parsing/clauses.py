@@ -1,8 +1,8 @@
 """Chunks to entities and events: who does what to whom, in the order of the text.
 
-The chunks are read once, from left to right. The state of this walk (`state`) holds the subject of the clause, the
-event that still takes a particle, a preposition or an object, and the entities named so far, for pronouns
-(`mentions`). A question (`questions`) is the same walk with a gap: the wh-word fills the place left empty.
+The chunks are read in a single pass from left to right. The state of this pass (`state`) holds the subject of the
+clause, the event that can still take a particle, a preposition or an object, and the entities mentioned so far, for
+pronouns (`mentions`). A question (`questions`) is read in the same pass with a gap that the wh-word fills.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from vcma.parsing.word_classes import Words
 
 
 class Reading(NamedTuple):
-    """What a sentence says; `target`, the referent asked for, counts only if there are referents.
+    """A parsed sentence; `target`, the index of the target referent, is valid only if there are referents.
 
-    denied: what a referent is said not to be, "not red".
+    denied: negated attributes of referents, e.g. "not red".
     """
 
     referents: list[Referent]
@@ -40,7 +40,7 @@ class Reading(NamedTuple):
 
 
 def read_clauses(words: Words, chunks: Sequence[Chunk]) -> Reading:
-    """Read the chunks of a sentence once, from left to right."""
+    """Read the chunks of a sentence in a single pass from left to right."""
     state = WalkState(words, chunks)
     open_question(state)
     while state.position < len(chunks):
@@ -50,7 +50,7 @@ def read_clauses(words: Words, chunks: Sequence[Chunk]) -> Reading:
     return Reading(state.referents, state.events, state.target or 0, state.denied)
 
 
-# Each reader moves the walk behind what it read.
+# Each reader moves `state.position` past what it read.
 
 
 def _skip(state: WalkState, chunk: Chunk) -> None:
@@ -58,7 +58,7 @@ def _skip(state: WalkState, chunk: Chunk) -> None:
 
 
 def _read_noun_phrase(state: WalkState, chunk: Chunk) -> None:
-    """An object of the event, else the subject of the next clause."""
+    """Read an object of the event, or else the subject of the next clause."""
     event = state.event
     if event is not None and event.open and is_adverbial(chunk, event):
         state.position += 1
@@ -76,7 +76,7 @@ def _read_noun_phrase(state: WalkState, chunk: Chunk) -> None:
 
 
 def _describe(state: WalkState, referent: int, attribute: str) -> None:
-    """Give a referent an attribute, or note that it is denied: "is not red"."""
+    """Add an attribute to a referent, or to the denied ones if negated: "is not red"."""
     if state.negation:
         state.denied.append(f"not {attribute}")
         state.negation = False
@@ -90,7 +90,7 @@ def _read_adverb(state: WalkState, chunk: Chunk) -> None:
 
 
 def _read_there(state: WalkState, chunk: Chunk) -> None:
-    """ "there is": what follows is read as if it stood alone."""
+    """Skip "there is": what follows is read as if it stood alone."""
     state.position += 1
     while state.chunk_type() in ("be", "adv"):
         state.position += 1
@@ -103,7 +103,7 @@ def _read_stop(state: WalkState, chunk: Chunk) -> None:
 
 
 def _read_conjunction(state: WalkState, chunk: Chunk) -> None:
-    """No object of the event follows; a subordinate clause opens, or ends once it has its verb."""
+    """Close the event to objects; a subordinate clause begins, or ends if it has its verb."""
     state.position += 1
     if chunk.head in lx.SUBORDINATORS:
         state.subordinate = True
@@ -115,7 +115,7 @@ def _read_conjunction(state: WalkState, chunk: Chunk) -> None:
 
 
 def _read_relative_clause(state: WalkState, chunk: Chunk) -> None:
-    """ "the man who holds the cup", "the cup that the man holds"."""
+    """Read "the man who holds the cup" or "the cup that the man holds"."""
     state.position += 1
     antecedent, outer_subject = state.newest, state.subject
     state.event, state.awaits_verb = None, True
@@ -137,7 +137,7 @@ def _read_copula(state: WalkState, chunk: Chunk) -> None:
 
 
 def _read_worn(state: WalkState, chunk: Chunk) -> None:
-    """Clothes apart from their wearer: "is standing still in the brown jacket"."""
+    """Read clothes that are separate from their wearer: "is standing still in the brown jacket"."""
     state.position += 1
     wearer = wearer_of(state, chunk)
     if wearer is not None:
@@ -147,7 +147,7 @@ def _read_worn(state: WalkState, chunk: Chunk) -> None:
 
 
 def _read_particle(state: WalkState, chunk: Chunk) -> None:
-    """ "turns around", "picks the cup up"."""
+    """Read "turns around" or "picks the cup up"."""
     state.position += 1
     if chunk.head in lx.PARTICLES and state.event is not None:
         state.event.add_particle(chunk.head)

@@ -1,15 +1,15 @@
-"""Predicates with a hand in them: "holds hands with the child" is an event between two people, not about a hand."""
+"""Predicates with a hand: "holds hands with the child" relates two people; the hand is not an entity."""
 
 from __future__ import annotations
 
 from vcma.parsing.state import Event, WalkState
 
-# "holds hands with" is "hold hand of".
+# Canonical prepositions: "holds hands with" becomes "hold hand of".
 _PREPOSITION_OF = {"hold": "of", "shake": "with", "wave": "to", "put": "on"}
 
 
 def take_hand(state: WalkState, event: Event) -> None:
-    """Read the hand behind a verb: "holds hand of", "shakes hands with", "waves hand to", "puts a hand on"."""
+    """Read the hand after a verb: "holds hand of", "shakes hands with", "waves hand to", "puts a hand on"."""
     if event.verb not in _PREPOSITION_OF or not _is_hand(state):
         return
     prep = state.chunks[state.position + 1].head if state.chunk_type(1) == "prep" else ""
@@ -22,7 +22,7 @@ def take_hand(state: WalkState, event: Event) -> None:
 
 
 def _is_hand(state: WalkState) -> bool:
-    """Whether the chunk being read is a hand, and not another person's."""
+    """Return whether the current chunk is a hand, and not another person's."""
     if state.chunk_type() != "np":
         return False
     noun = state.chunks[state.position]
@@ -30,7 +30,7 @@ def _is_hand(state: WalkState) -> bool:
 
 
 def take_owner(state: WalkState, event: Event) -> None:
-    """ "holds the child's hand": the event's object is the child."""
+    """Replace the object of "holds the child's hand" with the child."""
     hand = event.objects[0]
     if event.verb in _PREPOSITION_OF and event.verb != "put" and state.referents[hand].chunk.head == "hand":
         owners = [e.objects[0] for e in state.events if e.predicate == "of" and e.subjects == (hand,)]

@@ -1,7 +1,6 @@
 """Word lists of the sentence parser: closed classes, verbs and their forms, clothes, places, people.
 
-Lists only, no parsing. A word missing here is not an error: `word_classes` then relies on the tagger alone.
-Everything is lower case; lemmas are singular.
+For words in no list, `word_classes` relies on the tagger. All words are lower case; lemmas are singular.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ CLOTHES = _words(
     pocket button jumpsuit overalls cardigan tuxedo tights top stripe stripes garment armor armour veil
     shawl cloak"""
 )
-HELD_GARMENTS = _words("pocket pockets button ring watch collar cloth")  # nobody is dressed "in" one of these
-PARTS_OF_THINGS = _words("stripe stripes top belt ribbon tie mask hood short cover")  # a bag may be "with" these
+HELD_GARMENTS = _words("pocket pockets button ring watch collar cloth")  # not worn: one is not "in" a pocket
+PARTS_OF_THINGS = _words("stripe stripes top belt ribbon tie mask hood short cover")  # a bag can be "with" these
 BODY = _words(
     """hair beard mustache moustache ponytail braid bun bang skin face head eye nose mouth lip ear cheek
     chin neck shoulder arm elbow wrist hand finger fist chest breast stomach belly waist back hip leg
@@ -78,7 +77,7 @@ ANIMALS = _words(
     buffalo lamb swan eagle owl pigeon gull seagull ostrich peacock dolphin whale otter beaver hedgehog squid
     octopus spider ant lobster"""
 )
-DRESSED_ANIMALS = _words("animal dog puppy cat kitten monkey bear panda rabbit")  # people dress these
+DRESSED_ANIMALS = _words("animal dog puppy cat kitten monkey bear panda rabbit")  # can wear clothes
 OBJECTS = _words(
     """ball bat bag backpack basket bed bench bicycle bike boat book bottle box bread bus cake camera car
     card cart cellphone chair computer cup desk dish door faucet flag flower frisbee fruit guitar gun
@@ -87,7 +86,7 @@ OBJECTS = _words(
     suitcase surfboard swing table toilet toy train tree truck umbrella vase vegetable wall watercraft
     wheelchair window stroller pram trolley kite statue suitcase motorbike van ladder shelf mirror pillar"""
 )
-# More things, for their spelling, and because nobody is dressed in front of one. OBJECTS are also never verbs.
+# Further things, for spelling correction and as nouns that cannot wear clothes. OBJECTS are also never verbs.
 THINGS = _words(
     """airplane aircraft alarm apple arrow awning balloon banana barrel bathtub beer blackboard blanket blender
     board bowl branch bridge broom brush bucket burger bush cabinet candle candy cane cannon canoe carpet carriage
@@ -112,7 +111,7 @@ MASCULINE = _words("he him his himself")
 FEMININE = _words("she her hers herself")
 NEUTER = _words("it its itself")
 PLURAL = _words("they them their theirs themselves")
-SUBJECTIVE = _words("he she they his their himself herself themselves")  # these mean the subject, if they can
+SUBJECTIVE = _words("he she they his their himself herself themselves")  # preferably refer to the subject
 POSSESSIVES = _words("his its their my your our whose")
 DETERMINERS = _words(
     "a an the this these those some any each every both another other all no several many few two three four five"
@@ -136,7 +135,7 @@ DO = _words("do does did don't doesn't didn't")
 HAVE = _words("has have had having")
 MODALS = _words("can could will would shall should may might must")
 
-# Prepositions: each spelling, as words, with the canonical phrase that stands for it.
+# Prepositions: canonical form, then its spellings.
 _PREPOSITIONS = """
 in front of: in front of, in the front of, in fornt of, infront of, in front, front of, at the front of, ahead of
 behind: behind, from behind, at the back of, in the back of, on the back of, in back of, behind of
@@ -199,22 +198,22 @@ PREPOSITIONS: dict[tuple[str, ...], str] = {
     for canonical, spellings in (line.split(": ") for line in _PREPOSITIONS.strip().splitlines())
     for spelling in spellings.split(", ")
 }
-# Stative predicates: they stand as a relation of their own beside the verb ("stands in front of").
+# Spatial predicates, which form a separate relation beside that of the verb ("stands in front of").
 SPATIAL = frozenset(
     """in front of|behind|next to|close to|near|above|beneath|inside|outside|left of|right of|in the middle of
     |between|among|opposite|across from""".replace("\n    ", "").split("|")
 )
 LOCATIVES = _words("in at on by over during for about inside outside near") | {"close to", "in the middle of"}
-MEASURES = _words("step time round circle lap minute second moment while bit")  # "goes two steps" has no object
+MEASURES = _words("step time round circle lap minute second moment while bit")  # no object in "goes two steps"
 PLURALIA = _words(
     "glasses sunglasses eyeglasses goggles pants jeans trousers shorts leggings tights scissors clothes"
 )
-FOLLOWED = _words("to at for with against")  # after an object, these still belong to the verb: "throws it to her"
+FOLLOWED = _words("to at for with against")  # attach to the verb even after an object: "throws it to her"
 CONTACT = _words("slip sit lie stand kneel step jump hop lean crawl land climb crouch squat lay")
-# Behind these "in the coat" is where something goes, or where somebody looks.
+# After these verbs, "in the coat" is a place, not clothing.
 PUTTING = _words("put place hide stick insert drop wrap tuck throw pack stuff")
 SEARCHING = _words("look search reach fumble dig rummage peep peek")
-# Behind these "on the left" is where somebody is, not where something goes.
+# After these verbs, "on the left" is the subject's position, not a direction.
 STAYING = _words(
     "stand sit lie kneel squat crouch wait sleep rest lean stay hang dance sing remain stop hover float"
 )
@@ -302,7 +301,7 @@ def _past(verb: str) -> str:
 
 
 def _gerunds(verb: str) -> list[str]:
-    """The -ing form and its common misspellings: waving, waveing; sitting, siting."""
+    """Return the -ing form and its common misspellings: waving, waveing; sitting, siting."""
     forms = [verb + "ing"]
     if verb in _DOUBLING:
         forms.append(verb + verb[-1] + "ing")
@@ -314,7 +313,7 @@ def _gerunds(verb: str) -> list[str]:
 
 
 def _verb_forms() -> dict[str, tuple[str, str]]:
-    """Every inflected spelling -> (lemma, form), form one of base, s, ing, en (past or participle)."""
+    """Return {inflected spelling: (lemma, form)}, form one of base, s, ing, en (past or participle)."""
     forms: dict[str, tuple[str, str]] = {}
     for verb in sorted(_words(_VERBS)):
         forms[_past(verb)] = (verb, "en")
@@ -328,7 +327,7 @@ def _verb_forms() -> dict[str, tuple[str, str]]:
 
 
 VERB_FORMS = _verb_forms()
-# Past forms that are far more often another word.
+# Past forms that are usually another word.
 for _other in ("left", "saw", "lay", "felt"):
     VERB_FORMS.pop(_other, None)
 

@@ -1,4 +1,4 @@
-"""Mentions: which referent a noun phrase, a pronoun or a possessor means, a new one or one named before."""
+"""Mentions: the referent of a noun phrase, pronoun or possessor, either new or mentioned before."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NOT_PERSONS = (lx.OBJECTS | lx.THINGS | lx.CLOTHES | lx.BODY | lx.SCENES | lx.A
 
 
 def read_list(state: WalkState, excluded: Referents = ()) -> Referents:
-    """Read the noun phrases here, "a cup and a plate", and move behind them; pronouns mean none of `excluded`."""
+    """Read a list of noun phrases, "a cup and a plate", and move past it; pronouns do not refer to `excluded`."""
     found = [referent_of(state, state.chunks[state.position], excluded)]
     state.position += 1
     while state.chunk_type() == "cc" and state.chunk_type(1) == "np" and _list_goes_on(state):
@@ -22,7 +22,7 @@ def read_list(state: WalkState, excluded: Referents = ()) -> Referents:
 
 
 def _list_goes_on(state: WalkState) -> bool:
-    """Whether the noun phrase behind this conjunction belongs to the list, rather than opening a clause."""
+    """Return whether the noun phrase after this conjunction continues the list, rather than begins a clause."""
     if state.chunks[state.position].head not in ("and", "or", "nor", ",", "&"):
         return False
     if state.chunk_type(-2) in ("", "cc", "stop", "there") or state.chunk_type(2) not in ("verb", "be", "do"):
@@ -31,7 +31,7 @@ def _list_goes_on(state: WalkState) -> bool:
 
 
 def referent_of(state: WalkState, chunk: Chunk, excluded: Referents = ()) -> int:
-    """The referent of a noun phrase: an older one for a pronoun or a second mention, else a new one."""
+    """Return the referent of a noun phrase: an earlier one for a pronoun or a second mention, else a new one."""
     older = _antecedent(state, chunk, excluded) if chunk.pronoun else _first_mention(state, chunk, excluded)
     return _add_referent(state, chunk, excluded) if older is None else older
 
@@ -42,7 +42,7 @@ def _add_referent(state: WalkState, chunk: Chunk, excluded: Referents) -> int:
         owner = _owner(state, chunk.owner)
     state.referents.append(Referent(chunk, unresolved=chunk.pronoun))
     index = len(state.referents) - 1
-    # "raises his hand": one's own hand is no second party.
+    # In "raises his hand", the subject's own hand is not another object.
     if owner is not None and owner not in state.subject and owner not in excluded:
         state.add_event((index,), "of", objects=(owner,))
     return index
@@ -57,9 +57,9 @@ def is_animate(chunk: Chunk) -> bool:
 
 
 def wearer_of(state: WalkState, worn: Chunk) -> int | None:
-    """Who wears clothes that stand apart: the noun before them, its owner, the verb's subject, or the last named.
+    """Return the wearer of clothes that stand apart: the noun before them, its owner, the subject, or the latest.
 
-    One who is dressed already is not dressed twice: "an adult in white gets on a bench in purple clothes".
+    A referent that has clothes already is skipped: "an adult in white gets on a bench in purple clothes".
     """
     newest = state.newest if state.chunk_type(-2) == "np" else ()
     owners = tuple(i for e in state.events if e.predicate == "of" and e.subjects == newest for i in e.objects)
@@ -67,7 +67,7 @@ def wearer_of(state: WalkState, worn: Chunk) -> int | None:
     others = (i for i in reversed(range(len(state.referents))) if is_animate(state.referents[i].chunk))
     candidates = (*newest, *owners, *subjects, *others)
     chunks = {i: state.referents[i].chunk for i in candidates}
-    # Whoever is dressed may have a hat as well, or none, and be somewhere.
+    # A hat or a place, or "with ...", does not conflict with other clothes.
     also = not worn.form or worn.head.startswith("with")
     fit = [i for i in candidates if can_wear(chunks[i], worn.form) and (also or not is_dressed(chunks[i]))]
     return next(iter([*fit, *candidates]), None)
@@ -77,7 +77,7 @@ def wearer_of(state: WalkState, worn: Chunk) -> int | None:
 
 
 def _first_mention(state: WalkState, chunk: Chunk, excluded: Referents) -> int | None:
-    """The referent that "the girl" of a later clause means. In one clause two names are two things."""
+    """Return the referent that "the girl" of a later clause repeats. Within a clause, equal nouns are distinct."""
     definite = state.words[chunk.begin].lower in ("the", "this", "that")
     if not definite or chunk.attributes or chunk.owner or not any(e.verb for e in state.events):
         return None
@@ -91,7 +91,7 @@ def _first_mention(state: WalkState, chunk: Chunk, excluded: Referents) -> int |
 
 
 def _clause_begin(state: WalkState) -> int:
-    """The word behind the last conjunction or full stop."""
+    """Return the index of the word after the last conjunction or full stop."""
     read = state.chunks[: state.position + 1]
     return next((c.end for c in reversed(read) if c.type in ("cc", "stop")), 0)
 
@@ -100,7 +100,7 @@ def _clause_begin(state: WalkState) -> int:
 
 
 def _antecedent(state: WalkState, pronoun: Chunk, excluded: Referents) -> int | None:
-    """The referent that a pronoun means: the best that agrees, the newest of equals."""
+    """Return the best referent that agrees with a pronoun, the most recent one of equals."""
     agreeing = [
         i
         for i in reversed(range(len(state.referents)))
@@ -118,13 +118,13 @@ def _antecedent(state: WalkState, pronoun: Chunk, excluded: Referents) -> int | 
 
 
 def _handled(state: WalkState) -> Referents:
-    """What the event before this one was done to: "takes the cup and washes it"."""
+    """Return the direct objects of the previous event: "takes the cup and washes it"."""
     before = next((e for e in reversed(state.events) if e.verb and e is not state.event), None)
     return before.objects if before is not None and before.direct else ()
 
 
 def _agrees(pronoun: str, chunk: Chunk) -> bool:
-    """Whether a pronoun can mean a noun phrase, by gender and number."""
+    """Return whether a pronoun agrees with a noun phrase in gender and number."""
     if chunk.pronoun:
         return chunk.head == pronoun
     if pronoun in lx.NEUTER:

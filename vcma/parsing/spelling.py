@@ -1,4 +1,4 @@
-"""Misspelt nouns and colours: a word that is in no dictionary but one slip away from one that sentences use."""
+"""Spelling correction of nouns and colours: unknown words close to one that is common in sentences."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from vcma.parsing import lexicon as lx
 _EXPECTED = (
     lx.PERSONS | lx.ANIMALS | lx.OBJECTS | lx.THINGS | lx.CLOTHES | lx.BODY | lx.SCENES | lx.COLOURS
 ) - lx.MISSPELLINGS
-_LONG = 7  # letters from which two slips are forgiven
+_LONG = 7  # minimum letters of a word for which two errors are allowed
 _LONGEST = 24
 
 
 class Speller:
-    """Suggests what a word should be. `dictionary`: correct words beyond the parser's own lists."""
+    """Suggests corrections. `dictionary`: correct words beyond the parser's own lists."""
 
     def __init__(self, dictionary: Iterable[str]):
         self._known = frozenset(dictionary) | lx.ALL_WORDS
 
     def suggestion(self, word: str, lemma: str) -> str:
-        """The one word that a lower-case noun is most likely meant to be, "" if it is correct or nothing near.
+        """Return the most probable correction of a lower-case noun, "" if it is correct or none is close.
 
-        Words made of a known one ("biker", "iphone") are taken for new words, not for slips.
+        Words that contain a known one at their start or end ("biker", "iphone") are taken for new words.
         """
         if word in self._known or lemma in self._known or not 3 <= len(lemma) <= _LONGEST or not lemma.isalpha():
             return ""
@@ -41,7 +41,7 @@ def _nearest(word: str) -> str:
 
 
 def slips(a: str, b: str) -> float:
-    """Optimal string alignment distance: letters added, dropped or changed; two swapped ones are half a slip."""
+    """Optimal string alignment distance: insertions, deletions, substitutions cost 1, transpositions 0.5."""
     rows = [[float(j) for j in range(len(b) + 1)]]
     for i, x in enumerate(a, 1):
         row = [float(i)]

@@ -1,4 +1,4 @@
-"""The state of the walk over a sentence's chunks: what is found, and what the clause being read still lacks."""
+"""State of the pass over a sentence's chunks: the result so far, and what the current clause still lacks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Referents = tuple[int, ...]  # indices of `WalkState.referents`
 
 @dataclass
 class Referent:
-    """An entity in the making: the noun phrase that named it; `unresolved`: a pronoun without an antecedent."""
+    """An entity under construction: its noun phrase. `unresolved`: a pronoun without an antecedent."""
 
     chunk: Chunk
     unresolved: bool = False
@@ -21,17 +21,17 @@ class Referent:
 
 @dataclass
 class Event:
-    """A relation in the making; without `verb` it is a state. `setting`: only says where the rest happens."""
+    """A relation under construction; a state if it has no `verb`. `setting`: only says where something happens."""
 
     subjects: Referents
     words: list[str]  # of the predicate
     objects: Referents = ()
     verb: str = ""
-    participle: str = ""  # of a passive whose agent is not named
+    participle: str = ""  # of a passive without a named agent
     direct: bool = False  # its objects follow the verb without a preposition
-    open: bool = False  # still takes an object or a preposition
+    open: bool = False  # can still take an object or a preposition
     setting: bool = False
-    negated: bool = False  # said not to be
+    negated: bool = False
 
     @property
     def predicate(self) -> str:
@@ -39,44 +39,44 @@ class Event:
         return " ".join(words)
 
     def add_particle(self, *particle: str) -> None:
-        """ "turns around", "picks the cup up"."""
+        """Append a particle: "turns around", "picks the cup up"."""
         if (self.verb and not self.objects) or len(self.words) == 1:
             self.words += particle
 
 
 @dataclass
 class Question:
-    """The wh-word of a sentence, and the place among the other words that it fills."""
+    """The wh-word of a sentence, and the gap that it fills."""
 
     asked: Referents = ()  # the wh-word
-    gap: bool = False  # its place is still to be found
+    gap: bool = False  # the gap is not filled yet
     fronted: str = ""  # the preposition of "to whom ..."
-    stranded: int | None = None  # the chunk of the preposition that lacks its noun phrase
+    stranded: int | None = None  # index of the chunk of the preposition without a noun phrase
 
 
 @dataclass
 class WalkState:
-    """Where the walk is and what it remembers; `referents`, `events` and `target` are its result."""
+    """Position and memory of the pass; `referents`, `events` and `target` are its result."""
 
     words: Words
     chunks: Sequence[Chunk]
     position: int = 0  # of the chunk being read
     referents: list[Referent] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    target: int | None = None  # the referent asked for, None until something is named
+    target: int | None = None  # the target referent, None until one is mentioned
     question: Question = field(default_factory=Question)
     subject: Referents = ()  # of the clause being read
     main_subject: Referents = ()  # of the last full clause, for verbs without one: "..., then sits down"
-    newest: Referents = ()  # named last, which a preposition or participle describes
-    event: Event | None = None  # the clause's last event with a verb
+    newest: Referents = ()  # latest mention, which a preposition or participle describes
+    event: Event | None = None  # the clause's latest event with a verb
     awaits_verb: bool = False  # the subject has no verb yet
-    after_copula: bool = False  # a form of "be" waits for its preposition or participle
-    negation: bool = False  # "not" waits for what it denies
-    denied: list[str] = field(default_factory=list)  # attributes that are said not to be
-    subordinate: bool = False  # inside "when ...": its subject is not the target
+    after_copula: bool = False  # a form of "be" still lacks its preposition or participle
+    negation: bool = False  # "not" still lacks what it negates
+    denied: list[str] = field(default_factory=list)  # negated attributes
+    subordinate: bool = False  # inside "when ...", whose subject is not the target
 
     def chunk_type(self, offset: int = 0) -> str:
-        """Type of the chunk at a distance from the one being read, "" outside of the sentence."""
+        """Return the type of the chunk at an offset from the current one, "" outside the sentence."""
         i = self.position + offset
         return self.chunks[i].type if 0 <= i < len(self.chunks) else ""
 
@@ -90,7 +90,7 @@ class WalkState:
 
     def add_event(self, subjects: Referents, *words: str, objects: Referents = ()) -> Event:
         event = Event(subjects, list(words), objects)
-        if words != ("of",):  # of an owner, who is not denied
+        if words != ("of",):  # possession is not negated
             clause = self.event is not None and self.event.negated and self.event.subjects == subjects
             event.negated, self.negation = self.negation or clause, False
         self.events.append(event)

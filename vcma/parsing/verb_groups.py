@@ -12,7 +12,7 @@ _AUXILIARIES = ("be", "do", "have", "modal")
 
 
 def verb_group(words: Words, begin: int) -> Chunk:
-    """The verb group that begins at a word; an auxiliary without a verb stands alone ("be", "do")."""
+    """Return the verb group that begins at a word; auxiliaries without a verb have type "be" or "do"."""
     i, auxiliaries = begin, []
     while words.class_at(i) in _AUXILIARIES or (words.class_at(i) == "adv" and i > begin):
         if words.class_at(i) != "adv":
@@ -38,7 +38,7 @@ def _bare_auxiliaries(words: Words, begin: int, auxiliaries: Sequence[str]) -> C
 
 
 def _form(words: Words, verb: int, auxiliaries: Sequence[str]) -> str:
-    """fin, base, ing, en or passive; an agent with "by" makes a passive of a verb in a wrong form."""
+    """Return fin, base, ing, en or passive; "by" makes an ungrammatical verb form passive."""
     form = form_of(words[verb])
     if auxiliaries:
         passive = form == "en" or (form == "base" and _by_follows(words, verb + 1))
@@ -50,7 +50,7 @@ def _form(words: Words, verb: int, auxiliaries: Sequence[str]) -> str:
 
 
 def _by_follows(words: Words, i: int) -> bool:
-    """ "by" right behind the verb or the few words that belong to it: "hold hand of by", "speak to by"."""
+    """Return whether "by" follows the verb, or the few words that belong to it: "hold hand of by"."""
     for word in words[i : i + 3]:
         if word.lower == "by":
             return True

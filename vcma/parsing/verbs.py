@@ -1,4 +1,4 @@
-"""Verbs: each begins an event of its clause's subject, or of the noun phrase before it."""
+"""Verbs: each begins an event, whose subject is that of the clause or the noun phrase before it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vcma.parsing.state import Event, Referents, WalkState
 
 
 def read_verb(state: WalkState, verb: Chunk) -> None:
-    """Begin an event, and read the particles, the hand or the stranded preposition that belong to it."""
+    """Begin an event, and read the particles, hand or stranded preposition that belong to it."""
     if state.event is not None and _is_let_go(state, verb, state.event):
         state.event.add_particle("go")
         state.position += 1
@@ -44,7 +44,7 @@ def _begin_event(state: WalkState, verb: Chunk) -> Event:
 
 
 def _subjects(state: WalkState, verb: Chunk) -> Referents:
-    """Whose event the verb is: the clause's subject, who stands before a participle, or the last full clause's."""
+    """Return the verb's subject: the clause's, the noun before a participle, or that of the last full clause."""
     if state.awaits_verb and (state.event is None or state.after_copula):
         return state.subject
     if state.chunk_type(-1) == "inf" and state.event is not None:

@@ -1,7 +1,7 @@
 """Words and their classes: noun, verb, preposition, conjunction, ...
 
-The tagger's parts of speech, repaired: in short, rough sentences it takes "pats", "hugs" or "watch" for nouns.
-Function words go by lists, verbs by their known forms and their neighbours.
+Corrects the tagger's parts of speech: in short or ungrammatical sentences it takes "pats", "hugs" or "watch" for
+nouns. Function words are looked up in lists, verbs by their known forms and their neighbours.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from vcma.parsing import lexicon as lx
 
 @dataclass
 class Word:
-    """One token: its text, lemma and Penn tag, its characters [begin, end), and the class `classify` gives it.
+    """A token: text, lemma, Penn tag, character range [begin, end), and the class that `classify` assigns.
 
     Classes: noun, pron, adj, det, poss; verb, be, do, have, modal, inf ("to" before a verb); adv, prep, cc, wh,
     there, gen ("'s"); join (a hyphen or slash), stop, other.
@@ -33,7 +33,7 @@ class Word:
 
 
 class Words(list[Word]):
-    """The words of a sentence. One may ask beyond the last: a "stop" without letters stands there."""
+    """The words of a sentence. Accessors return class "stop" and an empty text beyond the last word."""
 
     def class_at(self, i: int) -> str:
         return self[i].word_class if i < len(self) else "stop"
@@ -42,7 +42,7 @@ class Words(list[Word]):
         return self[i].lower if i < len(self) else ""
 
     def phrase(self, begin: int, end: int) -> str:
-        """Words [begin, end) in lower case, without determiners and possessives."""
+        """Return words [begin, end) in lower case, without determiners and possessives."""
         text = " ".join(w.lower for w in self[begin:end] if w.word_class not in ("det", "poss"))
         return text.replace(" - ", "-")
 
@@ -68,15 +68,15 @@ _NEVER_VERBS = (lx.PERSONS | lx.ANIMALS | lx.CLOTHES | lx.SCENES | lx.OBJECTS) -
 
 
 def _respelled(word: str) -> str:
-    """Prepositions as people mistype them: "insdie", "besidethe"."""
+    """Correct common misspellings of prepositions: "insdie", "besidethe"."""
     if word.endswith("the") and word[:-3] in _PREPOSITION_WORDS:
         return word[:-3]
     return _SCRAMBLED.get((word[0], word[-1], "".join(sorted(word))), word) if 4 < len(word) < 10 else word
 
 
 def classify(words: Sequence[Word]) -> None:
-    """Set the class of every word, left to right; each decision sees the classes before and the tags after it."""
-    doing = False  # an auxiliary "does" still waits for its bare verb
+    """Set the class of every word, left to right, based on the classes before it and the tags after it."""
+    doing = False  # an auxiliary "does" still lacks its bare verb
     for i, word in enumerate(words):
         word.word_class = _class_of(words, i, doing)
         if word.word_class == "do":
@@ -86,14 +86,14 @@ def classify(words: Sequence[Word]) -> None:
 
 
 def form_of(word: Word) -> str:
-    """Inflection of a verb: base, s, ing, en (past or participle)."""
+    """Return the inflection of a verb: base, s, ing, en (past or participle)."""
     if word.lower in lx.VERB_FORMS:
         return lx.VERB_FORMS[word.lower][1]
     return {"VBG": "ing", "VBN": "en", "VBD": "en", "VBZ": "s"}.get(word.tag, "base")
 
 
 def _class_of(words: Sequence[Word], i: int, doing: bool) -> str:
-    """The class of word i."""
+    """Return the class of word i."""
     word = words[i]
     after = words[i + 1] if i + 1 < len(words) else None
     before = next((w for w in reversed(words[:i]) if w.word_class != "other"), None)
@@ -111,12 +111,12 @@ def _class_of(words: Sequence[Word], i: int, doing: bool) -> str:
     hyphened = after is not None and after.text == "-"  # "long-sleeved"
     if word.tag.startswith("RB") and previous != "det" and not hyphened:
         return "adv"
-    # The tagger's guess at a closed class is worth little, as those words are listed.
+    # The tagger's closed classes are ignored, because those words are listed.
     return "adj" if word.tag[:2] in ("JJ", "CD") else "noun"
 
 
 def _closed_class(word: Word, before: Word | None, after: Word | None, later: Word | None) -> str:
-    """The class of a function word, "" for all others."""
+    """Return the class of a function word, "" for other words."""
     previous = before.word_class if before else ""
     lower = word.lower
     if lower in ("'s", "'"):
@@ -148,13 +148,13 @@ def _closed_class(word: Word, before: Word | None, after: Word | None, later: Wo
 
 
 def _is_dressed_in(after: Word | None, later: Word | None) -> bool:
-    """ "dressed in", "dressed all in"."""
+    """Return whether "in" or "all in" follows: "dressed in", "dressed all in"."""
     entirely = after is not None and after.lower in lx.ENTIRELY and later is not None and later.lower == "in"
     return entirely or (after is not None and after.lower == "in")
 
 
 def _is_infinitive(word: Word, after: Word | None) -> bool:
-    """Whether a word behind "to" is a verb: tagged so, or followed by what only a verb takes."""
+    """Return whether a word after "to" is a verb: tagged as one, or followed by what only a verb takes."""
     if lx.VERB_FORMS.get(word.lower, ("", ""))[1] != "base" or word.lower in lx.OBJECTS:
         return False
     return word.tag == "VB" or (after is not None and _CLOSED.get(after.lower) in ("det", "pron", "poss"))
@@ -173,7 +173,7 @@ def _starts_noun(word: Word) -> bool:
 
 
 def _is_verb(words: Sequence[Word], i: int, previous: str, after: Word | None, doing: bool) -> bool:
-    """Whether an open-class word is a verb: so tagged where its neighbours allow it, or a known form of one."""
+    """Return whether an open-class word is a verb: tagged as one between suitable neighbours, or a known form."""
     word = words[i]
     tagged = word.tag.startswith("VB")
     if previous in ("det", "poss", "gen", "join") or word.lower in _NEVER_VERBS or word.lemma in _NEVER_VERBS:
@@ -190,7 +190,7 @@ def _is_verb(words: Sequence[Word], i: int, previous: str, after: Word | None, d
 
 
 def _known_verb(words: Sequence[Word], i: int, previous: str, after: Word | None, doing: bool) -> bool:
-    """Whether a word that can be a verb is one here; by its form."""
+    """Return whether a word with a known verb form is a verb here, by its form."""
     word, form = words[i], form_of(words[i])
     tagged = word.tag.startswith("VB")
     nominal_next = after is not None and _starts_noun(after)
@@ -212,10 +212,10 @@ def _known_verb(words: Sequence[Word], i: int, previous: str, after: Word | None
 
 
 def _unknown_verb(words: Sequence[Word], i: int, previous: str, after: Word | None) -> bool:
-    """A word in -s that is tagged a noun where no noun stands.
+    """Return whether a word in -s that is tagged as a noun is a verb that the lexicon lacks.
 
-    Right before an article or a pronoun ("the man in black handcuffs the thief"), or bare behind a comma or "and"
-    of a chain of verbs ("looks back and honks").
+    It is if directly before an article or a pronoun ("the man in black handcuffs the thief"), or after a comma or
+    "and" in a chain of verbs ("looks back and honks").
     """
     word = words[i]
     if not word.tag.startswith("NN") or not word.lower.endswith("s") or previous not in ("noun", "cc"):
@@ -228,7 +228,7 @@ def _unknown_verb(words: Sequence[Word], i: int, previous: str, after: Word | No
 
 
 def _only_verb(words: Sequence[Word], i: int) -> bool:
-    """Whether no other word is a verb: "there is adult hold hand of ...", "a man and a dog walk in ..."."""
+    """Return whether no other word is a verb: "there is adult hold hand of ...", "a man and a dog walk in ..."."""
     after = words[i + 1].lower if i + 1 < len(words) else ""
     if any(w.word_class == "verb" for w in words[:i]) or any(w.tag.startswith("VB") for w in words[i + 1 :]):
         return False
@@ -241,7 +241,7 @@ def _starts_no_noun(word: str) -> bool:
 
 
 def _in_colour(words: Sequence[Word], i: int, preposition: str) -> bool:
-    """Whether the words before i end a phrase such as "in white" or "in red and black", "with" or "in"."""
+    """Return whether the words before i end a phrase such as "in white" or "in red and black"."""
     i -= 1
     while i > 0 and (words[i].word_class in ("adj", "join") or words[i].lower in ("and", "an")):
         i -= 1

@@ -1,1 +1,1 @@
-"""What every command and stage shares: artifacts, command line, per-video runs, paths."""
+"""Infrastructure shared by all commands and stages: artifacts, command-line options, per-video runs, paths."""

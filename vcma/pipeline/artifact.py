@@ -1,10 +1,10 @@
 """Reading and writing artifacts: the only code of the project that opens HDF5.
 
-This module is all that a script of your own needs: the schemas (`vcma.pipeline.schemas`) stand here under their
-names, too, as in `artifact.read(artifact.TUBES, path)`.
+A script of your own needs only this module: it re-exports the schemas (`vcma.pipeline.schemas`), as in
+`artifact.read(artifact.TUBES, path)`.
 
-HDF5 may loop or crash on a damaged file, so it sees none unchecked: of our own files the seal is verified first
-(`vcma.pipeline.seal`), a file by another writer is first read by a child process.
+HDF5 may loop or crash on a damaged file, so every file is checked before HDF5 opens it: for files of this project
+the seal is verified (`vcma.pipeline.seal`); a file by another writer is first read in a child process.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from vcma.pipeline.schemas import (
 )
 from vcma.pipeline.seal import block_size, changed, read_seal, seal_block, verify
 from vcma.pipeline.storage import write_chunks
-from vcma.pipeline.values import check_values, converted, cut_to_picture
+from vcma.pipeline.values import check_values, clip_to_frame, converted
 from vcma.records.columns import Columns, offsets, rows
 
 __all__ = [
@@ -47,11 +47,11 @@ __all__ = [
 ]  # fmt: skip
 
 _FORMAT = {"libver": ("v110", "v110")}
-# In memory first: HDF5 cannot be trusted to survive a disk that refuses in the midst of a file.
+# Files are built in memory first: HDF5 may crash if the disk fails halfway through a file.
 _MEMORY = {"driver": "core", "backing_store": False, "block_size": 1 << 20}
 # What h5py raises on damaged files.
 _BROKEN = (KeyError, OSError, RuntimeError, TypeError, ValueError, OverflowError, MemoryError)
-_DEFLATE_LIMIT = 1032  # no HDF5 filter of ours packs tighter than this: a file that declares more is damaged
+_DEFLATE_LIMIT = 1032  # maximum compression ratio of deflate; a file that declares more is damaged
 
 
 # --- writing ---------------------------------------------------------------------------------------------------
@@ -66,16 +66,17 @@ def write(
     writer: str = "",
     before_replacing: Callable[[], None] = lambda: None,
 ) -> str:
-    """Write one artifact all or nothing and return its content digest.
+    """Write one artifact atomically and return its content digest.
 
-    params: the parameters it was made with; inputs: name -> content digest of what it was made from. The same
-    arguments give the same bytes. Optional columns that `data` lacks are written with their defaults, numbers of
-    another width in the schema's types, boxes cut to the picture. writer and before_replacing are as in
-    `storage.replacing`. Raises InputError where `data` breaks the schema, RefusedError where the disk refuses.
+    params: the parameters it was made with; inputs: name -> content digest of each input. The same arguments give
+    the same bytes. Missing optional columns are written with their defaults, numbers of another width are converted
+    to the schema's types, and boxes are clipped to the frame. writer and before_replacing are as in
+    `storage.replacing`. Raises InputError if `data` violates the schema, RefusedError if the file cannot be
+    written.
     """
     data = converted(schema, with_defaults(schema, data), path)
     lengths(schema, data, path)
-    data = cut_to_picture(schema, data, path)
+    data = clip_to_frame(schema, data, path)
     check_values(schema, data, path)
     digest = content_digest(schema, data)
     root = {"schema": schema.tag, "stage": schema.stage, "doc": schema.doc, "content": digest}
@@ -88,7 +89,7 @@ def write(
 
 
 def _hdf5_image(schema: Schema, name: str, data: Columns, attributes: Mapping[str, str], block: int) -> bytes:
-    """The bytes of an HDF5 file that follow a user block of `block` bytes."""
+    """Return the bytes of an HDF5 file without its user block of `block` bytes."""
     import h5py
 
     text = h5py.string_dtype("utf-8")
@@ -106,12 +107,13 @@ def _hdf5_image(schema: Schema, name: str, data: Columns, attributes: Mapping[st
 
 
 def reseal(path: Path) -> Schema:
-    """Make a file valid again that was edited by hand, and return its schema; its parameters then tell of the edit.
+    """Renew the checksum of an artifact that was edited by hand, and return its schema.
 
-    Its checksum is not asked for; everything else is checked as `write` checks it. Raises InputError, and leaves
-    the file alone, where it is not readable or breaks its schema.
+    The file's parameters then record the edit (`edited_by_hand`). The old checksum is ignored; everything else is
+    checked as in `write`. Raises InputError, and leaves the file unchanged, if it is unreadable or violates its
+    schema.
     """
-    remedy = "mend it, or restore a copy"
+    remedy = "repair it, or restore a copy"
 
     def contents() -> tuple[Schema, Columns, dict[str, Any]]:
         values = _read_attributes(path, remedy)
@@ -119,7 +121,7 @@ def reseal(path: Path) -> Schema:
         with _opened(path, remedy) as file:
             if unknown := sorted(set(file) - set(schema.columns)):
                 raise InputError(
-                    f"has data sets that {schema.tag} does not know: {', '.join(unknown)}", path, remedy
+                    f"has data sets that are not columns of {schema.tag}: {', '.join(unknown)}", path, remedy
                 )
         return schema, _read_columns(schema, path, list(schema.columns))[0], values
 
@@ -136,11 +138,12 @@ def reseal(path: Path) -> Schema:
 
 
 def read(schema: Schema, path: Path, columns: Iterable[str] | None = None) -> Columns:
-    """Read an artifact, or some of its columns. Numbers come as arrays, text as object arrays of str.
+    """Read an artifact, or some of its columns: numbers as arrays, text as object arrays of str.
 
-    An optional column that the file lacks comes as its default. Raises InputError if the file is missing, damaged,
-    of another schema or version, or declares impossible sizes. A sealed file is always checked as a whole. With all
-    columns the schema is checked as a whole, too, and the content's digest and values where there is no seal.
+    An optional column that the file lacks is filled with its default. Raises InputError if the file is missing or
+    damaged, has another schema or version, or declares impossible sizes. A sealed file is always verified as a
+    whole. When all columns are read, the schema is checked, too, and, in a file without a seal, the content digest
+    and the values.
     """
     names = list(schema.columns) if columns is None else list(columns)
     sealed = _admit(path, schema.remedy, lambda: _read_columns(schema, path, names))
@@ -149,16 +152,16 @@ def read(schema: Schema, path: Path, columns: Iterable[str] | None = None) -> Co
     if columns is None:
         lengths(schema, data, path)
         if not sealed and content != content_digest(schema, stored):
-            raise changed("its content is not what was written", path, schema.remedy)
+            raise changed("its content differs from what was written", path, schema.remedy)
         if not sealed:
             check_values(schema, data, path)
     return {name: data[name] for name in names}
 
 
 def read_foreign(path: Path, names: Sequence[str]) -> np.ndarray:
-    """A data set of an HDF5 file that is no artifact: the one that has one of the names, else the only one.
+    """Read a data set of an HDF5 file that is not an artifact: the first of `names` it has, or its only data set.
 
-    Raises InputError where there is none, or the file cannot be read.
+    Raises InputError if there is no such data set or the file cannot be read.
     """
     remedy = f"store an array under the name '{names[0]}', or only one"
 
@@ -170,7 +173,7 @@ def read_foreign(path: Path, names: Sequence[str]) -> np.ndarray:
             file.visititems(lambda name, item: found.update({name: item} if isinstance(item, h5py.Dataset) else {}))
             name = next((n for n in names if n in found), next(iter(found)) if len(found) == 1 else None)
             if name is None:
-                raise InputError(f"has {len(found)} arrays, none of them '{names[0]}'", path, remedy)
+                raise InputError(f"has {len(found)} arrays, none of them named '{names[0]}'", path, remedy)
             if found[name].external or found[name].is_virtual:
                 raise InputError(f"'{name}' is stored in other files", path, remedy)
             return np.asarray(found[name][()])
@@ -182,12 +185,12 @@ def read_foreign(path: Path, names: Sequence[str]) -> np.ndarray:
 
 
 def attributes(path: Path, schema: Schema | None = None) -> dict[str, Any]:
-    """The root attributes of an artifact: schema, stage, doc, params, inputs (both parsed) and content.
+    """Return the root attributes of an artifact: schema, stage, doc, params, inputs (both parsed) and content.
 
-    Of a sealed file its first line alone is read: nothing says that the rest is sound. Raises InputError if the
-    file is missing, damaged, or, where a schema is given, of another schema or version.
+    Only the first line of a sealed file is read; the rest of the file is not verified. Raises InputError if the
+    file is missing or damaged or, if a schema is given, has another schema or version.
     """
-    remedy = schema.remedy if schema else "name an artifact of this project"
+    remedy = schema.remedy if schema else "give an artifact of this project"
     values = read_seal(path, remedy)
     if values is None:
         try_in_child(path, remedy, lambda: _read_attributes(path, remedy))
@@ -198,7 +201,7 @@ def attributes(path: Path, schema: Schema | None = None) -> dict[str, Any]:
 
 
 def schema_of(path: Path) -> Schema:
-    """The schema that a file states; raises InputError if it is unknown or of another version."""
+    """Return the schema that a file declares; raises InputError if it is unknown or of another version."""
     return _known_schema(attributes(path)["schema"], path)
 
 
@@ -206,13 +209,13 @@ def _known_schema(tag: str, path: Path) -> Schema:
     schema = SCHEMAS.get(tag.partition("/")[0])
     if schema is None:
         names = ", ".join(s.tag for s in SCHEMAS.values())
-        raise InputError(f"holds {tag}, which this version does not know (it knows {names})", path)
+        raise InputError(f"holds {tag}, which this version does not support (supported: {names})", path)
     _check_tag(schema, tag, path)
     return schema
 
 
 def absent_columns(schema: Schema, path: Path) -> list[str]:
-    """The optional columns that a file lacks, which `read` gives as their defaults."""
+    """Return the names of the optional columns that a file lacks and `read` fills with defaults."""
     optional = [name for name, column in schema.columns.items() if column.default is not None]
 
     def absent() -> list[str]:
@@ -224,20 +227,21 @@ def absent_columns(schema: Schema, path: Path) -> list[str]:
 
 
 def _check_tag(schema: Schema, tag: str, path: Path) -> None:
-    """Raise InputError if a file's tag is not the schema's: of another artifact, or of another version of it."""
+    """Raise InputError if a file's tag differs from the schema's in name or version."""
     if tag == schema.tag:
         return
     what, remedy = f"holds {tag}, not {schema.tag}", schema.remedy
     version = re.fullmatch(rf"{schema.name}/([0-9]{{1,9}})", tag)
     if version and int(version[1]) > schema.version:
-        what, remedy = f"{what}: this program is older than the file", f"{remedy}, or update this program"
+        what, remedy = f"{what}: a newer version of vcma wrote it", f"{remedy}, or update vcma"
     raise InputError(what, path, remedy)
 
 
 def _admit(path: Path, remedy: str, action: Callable[[], object]) -> bool:
-    """Whether a file is sealed, and so is what was written; if not, a child process survived action(), a read.
+    """Check that a file is safe to open, and return whether it is sealed.
 
-    Raises InputError if the file is missing, not what was written, or more than HDF5 can bear.
+    The seal of a sealed file is verified; for any other file, action(), a read, is tried in a child process. Raises
+    InputError if the file is missing, its checksum does not match, or HDF5 fails on it.
     """
     seal = read_seal(path, remedy)
     if seal is None:
@@ -252,7 +256,7 @@ def _admit(path: Path, remedy: str, action: Callable[[], object]) -> bool:
 
 @contextmanager
 def _opened(path: Path, remedy: str) -> Iterator[Any]:
-    """An HDF5 file; what is wrong with it, or found wrong while it is open, is an InputError."""
+    """Open an HDF5 file for reading; any error of opening it, or raised while it is open, becomes an InputError."""
     import h5py
 
     try:
@@ -263,9 +267,9 @@ def _opened(path: Path, remedy: str) -> Iterator[Any]:
 
 
 def _read_columns(schema: Schema, path: Path, names: list[str]) -> tuple[Columns, str]:
-    """Those of the columns that the file has, and the content digest that it states.
+    """Return the requested columns that the file has, and the content digest that it declares.
 
-    With an absent column come those that tell its length.
+    For each absent column, the columns that determine its length are returned as well.
     """
     with _opened(path, schema.remedy) as file:
         _check_tag(schema, _attribute(file, "schema"), path)
@@ -279,20 +283,20 @@ def _read_columns(schema: Schema, path: Path, names: list[str]) -> tuple[Columns
 
 
 def _has(file: Any, name: str) -> bool:
-    """Whether there is anything of this name, be it a link that leads nowhere."""
+    """Return whether the file has anything of this name, even a broken link."""
     return bool(file.id.links.exists(name.encode()))
 
 
 def _read_column(file: Any, name: str, column: Column) -> Any:
     import h5py
 
-    # A link, or a storage elsewhere, could name any file of the user's: what an artifact holds stands in its file.
+    # Links and external storage could point at any of the user's files, so an artifact must contain all its data.
     dataset = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
     if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
-        raise ValueError(f"column {name} is no data set of this file")
+        raise ValueError(f"column {name} is not a data set stored in this file")
     stored = Path(file.filename).stat().st_size
     if dataset.nbytes > stored * (_DEFLATE_LIMIT if dataset.chunks else 1):
-        raise ValueError(f"column {name} declares {dataset.nbytes} bytes in a file of {stored}")
+        raise ValueError(f"column {name} declares {dataset.nbytes} bytes, the file has {stored}")
     if dataset.ndim != len(column.axes):
         raise ValueError(f"column {name} has {dataset.ndim} axes, not {len(column.axes)}")
     if column.dtype == "str":
@@ -309,7 +313,7 @@ def _read_attributes(path: Path, remedy: str) -> dict[str, Any]:
 
 
 def _attribute(file: Any, name: str) -> str:
-    """A root attribute, one text; h5py would make room for whatever shape a damaged file declares."""
+    """Return a root attribute, a string; h5py would allocate memory for whatever shape a damaged file declares."""
     if file.attrs.get_id(name).shape != ():
-        raise ValueError(f"attribute {name} is not one text")
+        raise ValueError(f"attribute {name} is not a single string")
     return str(file.attrs[name])

@@ -1,8 +1,8 @@
-"""The command line that all commands share: options, where their defaults come from, and progress.
+"""Command-line features shared by all commands: options, their defaults, and progress bars.
 
-A stage is a function under `@stage` and `click.option`s without defaults; the section of pipeline.yaml that has
-the stage's name gives them. Options made by `mode` say how to run, not what to compute: they have no key there
-and enter no fingerprint.
+A stage is a function decorated with `@stage` and with `click.option`s that have no defaults; the defaults come from
+the section of pipeline.yaml named after the stage. Options made with `mode` control how a stage runs, not what it
+computes: they have no key in pipeline.yaml and are not part of any fingerprint.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from vcma.pipeline.stage_run import StageRun, stage_lock
 
 
 def mode(*names: str, **settings: Any) -> Callable:
-    """An option that says how to run: no key in pipeline.yaml, no part of any fingerprint."""
+    """Return an option that controls how to run: it has no key in pipeline.yaml and is in no fingerprint."""
     return click.option(*names, cls=_Mode, **settings)
 
 
 class _Mode(click.Option):
-    """What `mode` makes."""
+    """The class of options made with `mode`."""
 
 
 _SHARED_OPTIONS = {
@@ -42,37 +42,37 @@ _SHARED_OPTIONS = {
         type=click.IntRange(min=1),
         default=lambda: os.cpu_count() or 1,
         show_default="all cores",
-        help="Worker processes over videos; on a GPU, threads that feed it.",
+        help="Number of worker processes, one video each; on a GPU, of threads that feed it.",
     ),
     "strict": _Mode(["--strict"], is_flag=True, help="Stop at the first bad item instead of skipping it."),
-    "force": _Mode(["--force"], is_flag=True, help="Make everything again, skip nothing."),
+    "force": _Mode(["--force"], is_flag=True, help="Recompute everything, even what is up to date."),
     "device": _Mode(["--device"], default="cpu", show_default=True, help="Torch device, e.g. cuda:0."),
     "scheduler": _Mode(
         ["--scheduler"],
         envvar="VCMA_SCHEDULER",
         show_envvar=True,
-        help="Dask scheduler tcp://host:port whose workers do it instead.",
+        help="Run on the workers of this Dask scheduler, tcp://host:port.",
     ),
     "wait": _Mode(
         ["--wait"],
         type=click.FloatRange(0, 604_800),
         default=600,
         show_default=True,
-        help="Seconds until the scheduler must have a first worker.",
+        help="Maximum time to wait for the scheduler's first worker, seconds.",
     ),
 }
 _CONFIG_OPTION = _Mode(
-    ["--config"], type=click.Path(path_type=Path), help=f"Another {CONFIG}; its folder is the project."
+    ["--config"], type=click.Path(path_type=Path), help=f"{CONFIG} to use; its folder is the project."
 )
 _DATASET_OPTION = _Mode(
-    ["--dataset"], help=f"Another data set than {CONFIG} chooses; its artifacts are below artifacts/<dataset>."
+    ["--dataset"], help=f"Data set to use instead of {CONFIG}'s; its artifacts are in artifacts/<dataset>."
 )
 
 
 def with_project(function: Callable) -> Callable:
-    """Give a command that is no stage, `f(project, **options)`, the options --dataset and --config.
+    """Add the options --dataset and --config to a command `f(project, **options)` that is not a stage.
 
-    Stands between `@click.command` and the other options. Errors end the command as `exit_on_error` says.
+    Apply it between `@click.command` and the other options. Errors end the command as in `exit_on_error`.
     """
 
     @wraps(function)
@@ -80,13 +80,16 @@ def with_project(function: Callable) -> Callable:
         with exit_on_error():
             return function(load_project(config or find_config(Path.cwd()), dataset), **options)
 
-    # In the order in which decorators would have added them: from the last to the first.
+    # Click's decorators add options from the last to the first, so the list is in reverse order.
     command.__click_params__ = [_CONFIG_OPTION, _DATASET_OPTION, *getattr(function, "__click_params__", [])]  # type: ignore[attr-defined]
     return command
 
 
 def _argument(args: list[str], name: str) -> str | None:
-    """The value of an option in unparsed arguments: --config and --dataset decide the defaults of all others."""
+    """Return the value of an option in unparsed arguments.
+
+    --config and --dataset must be known before parsing because they determine the defaults of all other options.
+    """
     for i, word in enumerate(args):
         if word == name and i + 1 < len(args):
             return args[i + 1]
@@ -96,12 +99,12 @@ def _argument(args: list[str], name: str) -> str | None:
 
 
 def examples(*calls: str) -> str:
-    """How a command is called, as the end of its help."""
+    """Return example calls of a command, formatted for the end of its help."""
     return "\b\n" + "\n".join(["Examples:", *(f"  {call}" for call in calls)])
 
 
 def with_exit_codes(command: click.Command) -> click.Command:
-    """The command, whose help, and that of those below it, ends in the exit codes."""
+    """Append the exit codes to the help of a command and its subcommands; returns the command."""
     if EXIT_CODES not in (command.epilog or ""):
         command.epilog = f"{command.epilog}\n\n{EXIT_CODES}" if command.epilog else EXIT_CODES
     for below in getattr(command, "commands", {}).values():
@@ -110,7 +113,7 @@ def with_exit_codes(command: click.Command) -> click.Command:
 
 
 class StageCommand(click.Command):
-    """A click command whose defaults come from its section of pipeline.yaml."""
+    """Click command whose defaults come from its section of pipeline.yaml."""
 
     def __init__(self, file: Path, **settings: Any):
         super().__init__(**settings)
@@ -122,7 +125,7 @@ class StageCommand(click.Command):
             return self._context(project, info_name, args, parent, **extra)
 
     def try_parameters(self, project: Project) -> None:
-        """Raise InputError or click.UsageError where pipeline.yaml gives the stage a value it cannot use."""
+        """Raise InputError or click.UsageError if pipeline.yaml has an unusable value for the stage."""
         self._context(project, self.name, [], None)
 
     def _context(self, project: Project, info_name: str | None, args: list[str], parent: Any, **extra: Any) -> Any:
@@ -146,38 +149,41 @@ class StageCommand(click.Command):
             raise click.BadParameter(message, error.ctx, error.param, error.param_hint) from None
 
     def _config(self, args: list[str]) -> Path:
-        """The file that --config names, else the working folder's, else, with a warning, the one beside stages/."""
+        """Return the file given by --config, else the nearest one, else (with a note) the one next to stages/."""
         if named := _argument(args, "--config"):
             return Path(named)
         found = find_config(here := Path.cwd(), self.file.parent.parent / CONFIG)
         if not here.is_relative_to(found.parent):
-            click.echo(f"{self.name}: no {CONFIG} with 'datasets:' here or above, using {found}", err=True)
+            click.echo(f"{self.name}: found no {CONFIG} with 'datasets:' here or above, using {found}", err=True)
         return found
 
     def _run_section(self, project: Project) -> dict[str, Any]:
-        """What `run:` says of how to run, as far as this stage can: no stage depends on it, nothing re-runs."""
+        """Return the values of the section `run:` for options that this stage has.
+
+        They control only how to run, so no stage depends on them and a change re-runs nothing.
+        """
         section = project.config.get("run") or {}
         if not isinstance(section, dict) or not set(section) <= set(_SHARED_OPTIONS):
             keys = ", ".join(_SHARED_OPTIONS)
-            raise InputError("has an unusable section 'run:'", project.root / CONFIG, f"keys: {keys}")
+            raise InputError("has an invalid section 'run:'", project.root / CONFIG, f"allowed keys: {keys}")
         given = {key: value for key, value in section.items() if value is not None}
         _check_values(given, "run", project)
         own = {p.name for p in self.params if isinstance(p, _Mode)}
         return {key: value for key, value in given.items() if key in own}
 
     def _check_keys(self, section: Mapping, project: Project) -> None:
-        """Raise InputError where the keys of the stage's section are not its options, or a value is unusable."""
+        """Raise InputError if the keys of the stage's section are not its options, or a value is unusable."""
         options = {p.name: p.opts[0] for p in self.params if not isinstance(p, _Mode)}
         config = project.root / CONFIG
         for key in section:
             if key not in options:
                 option = "--" + str(key).replace("_", "-")
                 what = f"section '{self.name}' has the key '{key}', but {self.name}.py has no option {option}"
-                raise InputError(what, config, f"its keys are {', '.join(map(str, options)) or 'none'}")
+                raise InputError(what, config, f"allowed keys: {', '.join(map(str, options)) or 'none'}")
         _check_values(section, str(self.name), project)
         for name, option in options.items():
             if name not in section:
-                raise InputError(f"section '{self.name}' lacks the key '{name}' of the option {option}", config)
+                raise InputError(f"section '{self.name}' lacks the key '{name}' for the option {option}", config)
 
     def invoke(self, ctx: click.Context) -> Any:
         with exit_on_error():
@@ -185,17 +191,17 @@ class StageCommand(click.Command):
 
 
 def _check_values(section: Mapping, name: str, project: Project) -> None:
-    """Raise InputError if a value is one that no option could take: nothing, a list, infinite."""
+    """Raise InputError if a value is one that no option accepts: missing, a list, infinite or NaN."""
     for key, value in section.items():
         if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
             raise InputError(f"section '{name}' has no usable value for '{key}': {value}", project.root / CONFIG)
 
 
 def stage(*shared: str, example: str) -> Callable[[Callable], StageCommand]:
-    """Make a function `f(run, **parameters)` the stage of its own name.
+    """Turn a function `f(run, **parameters)` into the stage of the same name.
 
-    shared: which of the shared options (jobs, strict, force, device, scheduler, wait) the stage has. Other modes
-    declared with `mode` reach the function through `run.modes`. example: the words of a call, for --help.
+    shared: which of the shared options (jobs, strict, force, device, scheduler, wait) the stage has. Options
+    declared with `mode` reach the function through `run.modes`. example: arguments of an example call, for --help.
     """
 
     def decorate(function: Callable) -> StageCommand:
@@ -217,41 +223,40 @@ def stage(*shared: str, example: str) -> Callable[[Callable], StageCommand]:
 
 def _run_stage(function: Callable, file: Path, own: list, shared: Iterable[str], values: Mapping[str, Any]) -> Any:
     """Call a stage's function under the stage's lock; values: those of its own and of the shared options."""
-    # A stage works in parallel by --jobs. Torch, imported later, then uses one thread: several on contended cores
-    # are slower, and one gives the same bytes everywhere.
+    # Stages run in parallel through --jobs. Torch, imported later, then uses one thread: several threads on busy
+    # cores are slower, and a single one gives the same bytes everywhere.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     params = {p.name: values[p.name] for p in own if not isinstance(p, _Mode)}
     for key, value in params.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise click.BadParameter(f"{value} is not finite", param_hint=f"--{key.replace('_', '-')}")
     how = {name: values[name] for name in shared}
-    if not how.get("scheduler"):
-        check_device(how.get("device", "cpu"))
     modes = {p.name: values[p.name] for p in own if isinstance(p, _Mode)}
     project = click.get_current_context().obj
     run = StageRun(function.__name__, file, project, json.loads(json.dumps(params)), modes=modes, **how)
-    # What a mode of the stage's own asks for is beside the pipeline and may be asked for at any time.
+    check_device(run.own_device)
+    # Modes of the stage's own produce output outside the pipeline and may run at any time, so they need no lock.
     with nullcontext() if any(modes.values()) else stage_lock(run):
         return function(run, **params)
 
 
 def check_device(device: str) -> None:
-    """Raise click.BadParameter where torch has no such device on this machine."""
+    """Raise click.BadParameter if torch has no such device on this machine."""
     if error := device_error(device):
         raise click.BadParameter(error, param_hint="--device")
 
 
-def tell(text: str) -> None:
-    """Print a line on stderr, above a progress bar if one is live."""
+def print_note(text: str) -> None:
+    """Print a line on stderr, above the progress bar if one is shown."""
     from tqdm import tqdm
 
     tqdm.write(text, file=sys.stderr)
 
 
 def progress(items: Any, total: int | None, what: str) -> Any:
-    """Wrap an iterable with progress on stderr: live on a terminal, a line every 15 s in a log.
+    """Wrap an iterable with a progress bar on stderr: live on a terminal, a line every 15 s in a log.
 
-    total: how many items there are, None where that is not known.
+    total: number of items, None if unknown.
     """
     from tqdm import tqdm
 

@@ -1,4 +1,4 @@
-"""A Dask cluster as the place where joblib's jobs are done: its scheduler is found, its workers are waited for."""
+"""Run joblib's jobs on a Dask cluster: connect to the scheduler and wait for workers."""
 
 from __future__ import annotations
 
@@ -10,58 +10,58 @@ from contextlib import contextmanager
 from typing import Any
 
 from vcma.errors import InputError
-from vcma.pipeline.cli import tell
+from vcma.pipeline.cli import print_note
 
-SCHEDULER_TIMEOUT = 10  # s until a scheduler must have answered
+SCHEDULER_TIMEOUT = 10  # s, maximum time to wait for an answer of the scheduler
 
 
 @contextmanager
 def dask_cluster(address: str, who: str, wait: float) -> Iterator[None]:
-    """joblib's Dask backend on the cluster of a scheduler.
+    """Use the Dask scheduler at `address` as joblib's backend.
 
-    who: what waits there, for the lines on stderr. wait: s until the cluster must have a worker, which a queueing
-    system may start late. Raises InputError where no scheduler answers or no worker comes in time.
+    who: name of the stage, for messages on stderr. wait: maximum time to wait for a first worker, seconds; a batch
+    system may start workers late. Raises InputError if no scheduler answers or no worker joins in time.
     """
     import joblib
     from distributed import Client
 
     try:
-        # A client that cannot begin logs tracebacks at its end, and waits for ever on a port of another protocol.
+        # A client that cannot connect logs tracebacks when closed, and hangs on a port of another protocol.
         asyncio.run(asyncio.wait_for(_connect_once(address), SCHEDULER_TIMEOUT))
         client = Client(address, timeout=SCHEDULER_TIMEOUT, set_as_default=False)
     except (OSError, ValueError, TypeError, OverflowError, MemoryError) as error:
         what = f"no Dask scheduler answers ({str(error) or f'nothing in {SCHEDULER_TIMEOUT} s'})"
-        raise InputError(what, address, "give tcp://host:port of one; start it: dask scheduler") from error
+        raise InputError(what, address, "give its tcp://host:port; start one with: dask scheduler") from error
     with client:
         _wait_for_a_worker(client, address, who, wait)
         with joblib.parallel_config("dask", client=client, n_jobs=-1):
             try:
                 yield
             except BaseException:
-                # The client would log a traceback for each job that is cut off now.
+                # The client would log a traceback for each cancelled job.
                 for name in ("distributed", "tornado.application", "asyncio"):
                     logging.getLogger(name).setLevel(logging.CRITICAL + 1)
                 raise
 
 
 def _wait_for_a_worker(client: Any, address: str, who: str, wait: float) -> None:
-    """Return when the cluster has a worker; a line says that it has none yet."""
+    """Wait until the cluster has a worker, with a message while it has none."""
     if client.ncores():
         return
-    tell(f"{who}: no worker at {address} yet, waiting up to {wait:g} s for the first")
+    print_note(f"{who}: no worker at {address} yet, waiting up to {wait:g} s for the first")
     begun = time.monotonic()
-    # A job, because a cluster that adapts its size starts workers for jobs only.
+    # Submit a job, because a cluster that adapts its size starts workers only when there are jobs.
     probe = client.submit(int, pure=False)
     try:
         probe.result(timeout=wait)
     except TimeoutError:
         remedy = f"start one: dask worker {address}; or wait longer, run: {{wait: SECONDS}} in pipeline.yaml"
-        raise InputError(f"no worker came in {wait:g} s", address, remedy) from None
-    tell(f"{who}: {len(client.ncores())} workers after {time.monotonic() - begun:.0f} s")
+        raise InputError(f"no worker joined within {wait:g} s", address, remedy) from None
+    print_note(f"{who}: {len(client.ncores())} workers after {time.monotonic() - begun:.0f} s")
 
 
 async def _connect_once(address: str) -> None:
-    """Connect to a scheduler as its clients do, and leave."""
+    """Connect to a scheduler as a client does, and disconnect."""
     from distributed.comm import connect
     from distributed.security import Security
 

@@ -1,4 +1,4 @@
-"""The columns of an artifact against its schema: defaults of absent ones, lengths of axes, the content digest."""
+"""Check an artifact's columns against its schema: defaults of absent columns, lengths of axes, content digest."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from vcma.records.columns import Columns
 
 
 def with_defaults(schema: Schema, data: Columns) -> Columns:
-    """`data` and, of every optional column that it lacks, the default.
+    """Return `data` with each missing optional column filled with its default.
 
-    The default is repeated along the axes of required columns. Along an axis that no required column has there is
-    nothing: its length is 0.
+    The default is repeated along axes that required columns have; an axis that no required column has gets length
+    0.
     """
     size = {
         axis: length
@@ -35,14 +35,14 @@ def with_defaults(schema: Schema, data: Columns) -> Columns:
 
 
 def _axis_lengths(column: Column, value: Any) -> list[tuple[str, int]]:
-    """(axis, length) of each axis of a column's value; offsets are one longer than their axis."""
+    """Return (axis, length) for each axis of a column's value; offsets are one longer than their axis."""
     return [(axis, n - bool(column.offsets)) for axis, n in zip(column.axes, np.shape(value), strict=False)]
 
 
 def lengths(schema: Schema, data: Columns, where: Path | str) -> dict[str, int]:
-    """Length of each axis; raises InputError where columns, types, axes, offsets or row numbers break the schema.
+    """Return the length of each axis; optional columns may be absent.
 
-    Optional columns may be absent.
+    Raises InputError if columns, types, axes, offsets or row numbers violate the schema.
     """
     sizes: dict[str, int] = {}
     for find in (_wrong_names, _wrong_shapes, _wrong_offsets_and_rows, _wrong_entities):
@@ -58,7 +58,7 @@ def _wrong_names(schema: Schema, data: Columns, _: dict[str, int]) -> Iterator[s
 
 
 def _wrong_shapes(schema: Schema, data: Columns, sizes: dict[str, int]) -> Iterator[str]:
-    """Fills `sizes` with the length of each axis."""
+    """Yield problems of types and shapes; fills `sizes` with the length of each axis."""
     for name, column in _present(schema, data):
         value = np.asarray(data[name])
         if column.dtype != "str" and value.dtype != np.dtype(column.dtype):
@@ -68,7 +68,7 @@ def _wrong_shapes(schema: Schema, data: Columns, sizes: dict[str, int]) -> Itera
         for axis, length in _axis_lengths(column, value):
             expected = int(axis) if axis.isdigit() else sizes.setdefault(axis, length)
             if length != expected:
-                yield f"column {name} has {length} along '{axis}', other columns have {expected}"
+                yield f"column {name} has length {length} along '{axis}', other columns have {expected}"
 
 
 def _wrong_offsets_and_rows(schema: Schema, data: Columns, sizes: dict[str, int]) -> Iterator[str]:
@@ -77,17 +77,17 @@ def _wrong_offsets_and_rows(schema: Schema, data: Columns, sizes: dict[str, int]
         axis = column.unit.removeprefix("row of ")
         if column.offsets:
             if len(value) == 0 or value[0] != 0 or (np.diff(value) < 0).any():
-                yield f"column {name} does not rise from 0"
+                yield f"column {name} does not ascend from 0"
             elif value[-1] != sizes[column.offsets]:
                 yield f"column {name} ends at {value[-1]}, '{column.offsets}' has {sizes[column.offsets]}"
         elif axis != column.unit and axis in sizes and len(value):
             low, high = value.min(), value.max()
             if low < 0 or high >= sizes[axis]:
-                yield f"column {name} names rows {low} to {high}, '{axis}' has {sizes[axis]}"
+                yield f"column {name} refers to rows {low} to {high}, '{axis}' has {sizes[axis]}"
 
 
 def _wrong_entities(schema: Schema, data: Columns, _: dict[str, int]) -> Iterator[str]:
-    """Entities are counted within their sentence; the object of an action is -1."""
+    """Yield columns with invalid entity numbers: entities count within their sentence, an action's object is -1."""
     for name, column in _present(schema, data):
         if column.unit == "entity":
             count = np.diff(data["entity_offset"])
@@ -95,7 +95,7 @@ def _wrong_entities(schema: Schema, data: Columns, _: dict[str, int]) -> Iterato
                 count = np.repeat(count, np.diff(data["relation_offset"]))
             entity = np.asarray(data[name])
             if (entity >= count).any() or (entity < (-1 if name == "object" else 0)).any():
-                yield f"column {name} names an entity that its sentence does not have"
+                yield f"column {name} refers to an entity that its sentence does not have"
 
 
 def _present(schema: Schema, data: Columns) -> Iterator[tuple[str, Column]]:
@@ -103,7 +103,7 @@ def _present(schema: Schema, data: Columns) -> Iterator[tuple[str, Column]]:
 
 
 def content_digest(schema: Schema, data: Columns) -> str:
-    """SHA-256 over the schema's tag and the contents of the columns in `data`, whatever wrote them."""
+    """Return the SHA-256 of the schema's tag and the columns in `data`; it does not depend on the file format."""
     digest = hashlib.sha256(schema.tag.encode())
     for name, column in _present(schema, data):
         value = np.asarray(data[name])

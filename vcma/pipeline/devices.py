@@ -1,10 +1,10 @@
-"""Whether this machine has the device that a user names."""
+"""Check that this machine has a torch device."""
 
 from __future__ import annotations
 
 
 def device_error(device: str) -> str:
-    """What is wrong with a torch device's name, in words; empty where torch has that device on this machine."""
+    """Return an error message for a torch device's name, empty if torch has that device on this machine."""
     if device == "cpu":
         return ""
     import torch

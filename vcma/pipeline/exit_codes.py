@@ -1,4 +1,4 @@
-"""Errors as exit codes: the one place where an error becomes a line for the user."""
+"""Map errors to exit codes: the one place where an exception becomes a message for the user."""
 
 from __future__ import annotations
 
@@ -18,31 +18,32 @@ import click
 from vcma.errors import InputError
 
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 an input, artifact or machine that cannot be used (one line says what, where and what "
-    "helps) or, of vcma check, something found that cannot; 2 wrong usage; 130 Ctrl-C, 143 SIGTERM."
+    "Exit codes: 0 success; 1 an input, artifact or machine that cannot be used (one line states what, where and "
+    "the remedy), or unusable items found by vcma check; 2 wrong usage; 130 Ctrl-C; 143 SIGTERM."
 )
 
-# What the operating system may refuse anywhere, and is no bug of ours.
+# Errors of the operating system that can occur anywhere and are not bugs of this program.
 _REFUSALS = (
     *("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EFBIG", "EIO", "EMFILE", "ENFILE", "ENOMEM", "EAGAIN"),
     *("ENOLCK", "ENOSYS", "EOPNOTSUPP", "ESTALE"),
 )
 _REFUSED = {getattr(errno, name) for name in _REFUSALS}
-# Signals that end the program, and what they do where nobody has asked for anything else.
+# Signals that end the program, with their default handlers.
 _DEFAULT_HANDLERS: dict[signal.Signals, Any] = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGTERM: signal.SIG_DFL,
 }
-_RETRY = 0.02  # s until a signal whose exception was swallowed is sent again
+_RETRY = 0.02  # s after which a signal whose exception was swallowed is sent again
 
 
 class _StoppedError(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM: unwinds the stack, so that partial files are removed and workers ended.
+    """Ctrl-C or SIGTERM as an exception: unwinds the stack, so that partial files are removed and workers ended.
 
-    A signal's handler runs wherever the program is, and not everything lets an exception out: Python drops those of
-    destructors and weak references' callbacks, a library may have a bare `except`. Then the program would go on as
-    if nothing had been asked. So an exception that dies before `exit_on_error` has seen it sends its signal again,
-    unless another one lives: while it is on its way, clean-up runs and is not to be disturbed.
+    A signal handler may run anywhere, and some code swallows its exception: Python drops exceptions in destructors
+    and in callbacks of weak references, and a library may have a bare `except`. The program would then continue as
+    if there had been no signal. Therefore an exception that is destroyed before it reaches `exit_on_error` sends
+    its signal again, unless another such exception is alive: clean-up is then in progress and must not be
+    interrupted.
     """
 
     def __init__(self, number: signal.Signals):
@@ -52,8 +53,8 @@ class _StoppedError(KeyboardInterrupt):
         _ALIVE.add(self)
 
     def __del__(self) -> None:
-        # Sent at once, the signal would be handled in here and dropped again. A low-level thread, because one of
-        # `threading` takes locks, which the code that was interrupted may hold.
+        # Sent immediately, the signal would be handled in this destructor and dropped again. Use a low-level
+        # thread: `threading` takes locks, which the interrupted code may hold.
         if not self.arrived and not sys.is_finalizing():
             _thread.start_new_thread(_send_later, (self.number,))
 
@@ -72,10 +73,10 @@ def _stop(number: int, _: Any) -> None:
 
 
 class exit_on_error:
-    """`with exit_on_error():` ends the program with one line on stderr at what is not our bug.
+    """Context manager that ends the program with one line on stderr for errors that are not bugs of this program.
 
-    InputError and what the operating system refuses: exit code 1. Ctrl-C and SIGTERM: 128 + signal. Any other error
-    passes through. Of one inside another the outer one minds the signals.
+    InputError, lack of memory and refusals of the operating system: exit code 1. Ctrl-C and SIGTERM: 128 + signal.
+    Any other exception propagates. If nested, the outermost one handles the signals.
     """
 
     def __enter__(self) -> None:
@@ -96,7 +97,7 @@ class exit_on_error:
             click.echo(f"error: stopped by {number.name}; nothing is left half-written", err=True)
             sys.exit(128 + number)
         if isinstance(error, OSError) and error.errno in _REFUSED:
-            error = InputError(f"refused: {error.strerror}", error.filename, "mend that, then run again")
+            error = InputError(f"system error: {error.strerror}", error.filename, "resolve it, then run again")
         if isinstance(error, MemoryError):
             error = InputError("not enough memory", remedy="run with fewer --jobs, or on a larger machine")
         if isinstance(error, InputError):
@@ -105,13 +106,13 @@ class exit_on_error:
 
 
 def _report_others(report: Callable, unraisable: Any) -> None:
-    """Report an exception that Python drops, unless it is a stop, which comes again."""
+    """Report an exception that Python drops, unless it is a `_StoppedError`, whose signal is sent again."""
     if not issubclass(unraisable.exc_type, _StoppedError):
         report(unraisable)
 
 
 def _mark_arrived(error: BaseException | None) -> None:
-    """Let a stop rest that has come this far, be it as the cause of another error."""
+    """Mark a `_StoppedError` that reached `exit_on_error`, also as the context of another error, as handled."""
     while error is not None:
         if isinstance(error, _StoppedError):
             error.arrived = True

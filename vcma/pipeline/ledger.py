@@ -1,4 +1,4 @@
-"""The journal of a per-video stage: what each artifact followed from when it was made, and the file it became."""
+"""Journal of a per-video stage: for each artifact, a digest of what it was computed from, and the file written."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ _ENTRY_KEYS = {"key", "counts", "size", "modified", "sha256"}
 
 
 class Ledger:
-    """`with Ledger(path) as ledger`: the journal of one stage, a JSON line [video, entry] for each finished video.
+    """Journal of one stage, a context manager: one JSON line [video, entry] for each finished video.
 
-    An entry holds the key of what the artifact followed from, its counts, and size, modification time and SHA-256
-    of its file. Of several lines for a video the last one counts. Whoever opens a ledger holds the stage's lock.
+    An entry holds the key (digest of parameters, inputs and code), the counts, and the size, modification time and
+    SHA-256 of the artifact's file. If a video has several lines, the last one counts. The caller must hold the
+    stage's lock.
     """
 
     def __init__(self, path: Path):
@@ -25,7 +26,7 @@ class Ledger:
 
     def __enter__(self) -> Ledger:
         text = self.path.read_bytes().decode(errors="replace") if self.path.exists() else ""
-        # Not splitlines(): a video's name may hold what that takes for the end of a line.
+        # Not splitlines(): a video's name may contain characters that it treats as line ends.
         self.entries = dict(entry for line in text.split("\n") if (entry := _parsed(line)) is not None)
         compacted = "".join(map(_line, self.entries.items()))
         if compacted != text:
@@ -34,11 +35,11 @@ class Ledger:
         return self
 
     def entry(self, video: str) -> dict:
-        """What was noted of a video; empty if nothing was."""
+        """Return the entry of a video, empty if it has none."""
         return self.entries.get(video, {})
 
     def add(self, video: str, entry: dict) -> None:
-        """Note a finished video at once, so that a killed run resumes behind it."""
+        """Record a finished video immediately, so that a killed run resumes after it."""
         self.file.write(_line((video, entry)))
 
     def __exit__(self, *_: Any) -> None:
@@ -50,7 +51,7 @@ def _line(item: tuple[str, dict]) -> str:
 
 
 def _parsed(line: str) -> tuple[str, dict] | None:
-    """The video and entry of a line; None of one that is none, such as the torn last line of a killed run."""
+    """Parse the video and entry of a line; None if it is invalid, such as the partial last line of a killed run."""
     try:
         video, entry = json.loads(line)
         counted = entry.keys() == _ENTRY_KEYS and all(isinstance(n, int) for n in entry["counts"].values())
@@ -60,16 +61,16 @@ def _parsed(line: str) -> tuple[str, dict] | None:
 
 
 def is_current(entry: Mapping[str, Any], key: str, path: Path) -> bool:
-    """Whether a file is the one that was written, and follows from the same as now."""
+    """Return whether a file is unchanged since it was written and its key equals the current one."""
     if entry.get("key") != key or not path.is_file():
         return False
-    # An untouched file need not be read again; a touched one must still be the one that was written.
+    # A file with the same size and time need not be read again; otherwise its content must be unchanged.
     untouched = all(entry[name] == value for name, value in _stat(path).items())
     return untouched or _digest(path) == entry["sha256"]
 
 
 def file_entry(path: Path) -> dict[str, Any]:
-    """What an entry holds of a file: size, modified (ns) and sha256."""
+    """Return the part of an entry that describes a file: size, modified (ns) and sha256."""
     return {**_stat(path), "sha256": _digest(path)}
 
 

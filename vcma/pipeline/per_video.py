@@ -1,9 +1,9 @@
-"""Per-video stages: parallel, resumable, and never stale.
+"""Per-video stages: parallel, resumable, and never out of date.
 
-A ledger beside the artifacts (no output of DVC) maps each video to the digest of everything its artifact follows
-from (schema, parameters, inputs, the stage's code) and to the file that was written. A video is skipped only if
-all of it matches; without a ledger nothing is skipped. The artifact itself carries no code digest, so an edit that
-changes no result stops the pipeline's rerun one stage later.
+A ledger next to the artifacts (not a DVC output) maps each video to a digest of everything its artifact depends on
+(schema, parameters, inputs, the stage's code) and to the file that was written. A video is skipped only if all of
+it matches; without a ledger nothing is skipped. The artifact itself contains no code digest: if an edit of the code
+changes no result, the next stage is not rerun.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 from vcma.errors import InputError, RefusedError
 from vcma.pipeline import artifact, schemas
-from vcma.pipeline.cli import progress, tell
+from vcma.pipeline.cli import print_note, progress
+from vcma.pipeline.devices import device_error
 from vcma.pipeline.ledger import Ledger, file_entry, is_current
 from vcma.pipeline.source import code_digest, package_digest
 from vcma.pipeline.stage_run import StageRun
@@ -30,7 +31,7 @@ from vcma.records.columns import Columns
 
 @dataclass
 class Summary:
-    """What a per-video run did: videos made and skipped as up to date, counts summed, failures by video."""
+    """Result of a per-video run: numbers of videos made and up to date, summed counts, and error texts by video."""
 
     made: int = 0
     up_to_date: int = 0
@@ -42,7 +43,7 @@ class Summary:
             self.counts[what] = self.counts.get(what, 0) + n
 
     def text(self) -> str:
-        """The countable line that ends the stage."""
+        """Return the stage's closing line, with all counts."""
         parts = [
             f"{self.made + self.up_to_date:,} videos",
             *(f"{n:,} {what}" for what, n in self.counts.items()),
@@ -55,26 +56,26 @@ class Summary:
 
 
 class WithNotes(NamedTuple):
-    """The columns of one video, and what the user should know of it, in words."""
+    """The columns of one video, with notes for the user about it."""
 
     columns: Columns
     notes: list[str]
 
 
 def available_videos(samples: Path, folder: Path) -> list[str]:
-    """The videos of samples.h5 that have an artifact in `folder`; the others failed there and were reported.
+    """Return the videos of samples.h5 that have an artifact in `folder`; the stage reported those that failed.
 
-    Raises InputError if none has.
+    Raises InputError if none has one.
     """
     videos = artifact.read(schemas.SAMPLES, samples, ("video",))["video"]
     found = [video for video in videos if (video_file(folder, video)).exists()]
     if not found:
-        raise InputError("holds no video of this data set", folder, "run the stage that makes it, see dvc dag")
+        raise InputError("has no video of this data set", folder, "run the stage that writes it, see dvc dag")
     return found
 
 
 def without_artifacts(run: StageRun, schema: schemas.Schema) -> Path:
-    """Leave no artifact of any video, and the folder that DVC expects; returns it."""
+    """Remove all artifacts of a stage that has nothing to do, and return the folder, which DVC expects to exist."""
     folder = run.artifact(schema.name)
     folder.mkdir(parents=True, exist_ok=True)
     _prune(folder, set())
@@ -90,14 +91,14 @@ def per_video(
     count: Callable[[Columns], dict[str, int]],
     isolated: bool = False,
 ) -> Summary:
-    """Make one artifact a video below `artifacts/<dataset>/<schema.name>/`, in parallel, skipping what is current.
+    """Write one artifact per video to `artifacts/<dataset>/<schema.name>/`, in parallel, skipping what is current.
 
-    items: video -> arguments of its work. work(*arguments) computes the columns in a worker process; inputs(video)
-    are the digests of what they follow from; count(columns) are numbers to sum up for the closing line. Notes are
-    printed under the name of their video, and videos with notes counted. isolated: never work in this process,
-    because foreign files can kill their reader. A video whose work raises InputError, or kills its worker, is
-    reported, skipped and counted, or ends the run under --strict. Files of other videos are pruned. Raises
-    InputError if no video could be made.
+    items: video -> arguments of `work`. work(*arguments) computes the columns in a worker process; inputs(video)
+    returns the digests of its inputs; count(columns) returns numbers to add up for the closing line. Notes are
+    printed with the name of their video, and videos with notes are counted. isolated: never run `work` in this
+    process, because damaged media files can crash it. A video whose work raises InputError or kills its worker is
+    reported, skipped and counted, or ends the run with --strict. Artifacts of other videos are removed. Raises
+    InputError if there is no usable video at all.
     """
     folder = run.artifact(schema.name)
     paths = {video: video_file(folder, video) for video in items}
@@ -119,8 +120,7 @@ def per_video(
                 summary.add_counts(entry["counts"])
             else:
                 jobs.append((video, paths[video], digests, arguments))
-        alone = run.device == "cpu"
-        make = _MakeArtifact(work, count, schema, run.params, run.lock, run.id, package_digest(), alone)
+        make = _MakeArtifact(work, count, schema, run.params, run.lock, run.id, package_digest(), run.device)
         outcomes = results(run, make, jobs, isolated)
         with _stopped_at_an_error(outcomes, folder, run.id):
             for video, outcome in progress(outcomes, len(jobs), run.stage):
@@ -128,7 +128,7 @@ def per_video(
                     _fail(run, summary, video, paths[video], outcome)
                 else:
                     for note in outcome.pop("notes"):
-                        tell(f"{run.stage}: {video}: {note}")
+                        print_note(f"{run.stage}: {video}: {note}")
                     ledger.add(video, {"key": keys[video], **outcome})
                     summary.made += 1
                     summary.add_counts(outcome["counts"])
@@ -140,9 +140,10 @@ def per_video(
 
 @dataclass(frozen=True, eq=False)  # hashable, which joblib's Dask backend asks of a function
 class _MakeArtifact:
-    """Compute and write one video's artifact, in a worker process, perhaps on another machine.
+    """Compute and write one video's artifact, in a worker process, possibly on another machine.
 
-    alone: no thread beside this one may be at work. Work on a GPU lets one thread in at a time itself, there alone.
+    device: the device that the work uses. Work on a CPU runs one thread at a time; work on a GPU holds its own lock
+    around the network.
     """
 
     work: Callable[..., Columns | WithNotes]
@@ -152,15 +153,17 @@ class _MakeArtifact:
     lock: Path
     run_id: str
     package: str
-    alone: bool
+    device: str
 
     def __call__(
         self, video: str, path: Path, inputs: dict[str, str], arguments: tuple
     ) -> tuple[str, dict | InputError]:
-        """The video, and its counts and file as the ledger notes them, or why there is none."""
+        """Return the video with its counts and file as in the ledger, or with the error that prevented it."""
         try:
             self._check_code()
-            with _ONE_AT_A_TIME if self.alone else nullcontext():
+            if error := device_error(self.device):
+                raise RefusedError(f"a worker has another device: {error}", remedy="start it where that device is")
+            with _ONE_AT_A_TIME if self.device == "cpu" else nullcontext():
                 made = self.work(*arguments)
                 columns, notes = made if isinstance(made, WithNotes) else (made, [])
                 artifact.write(
@@ -172,32 +175,34 @@ class _MakeArtifact:
         return video, {"counts": counts, "notes": notes, **file_entry(path)}
 
     def _check_code(self) -> None:
-        # A cluster's workers live longer than the code: what they compute must not pass for the new code's result.
+        # Workers of a cluster may still run old code, whose results must not be taken for those of the new code.
         if package_digest() != self.package:
-            raise RefusedError("a worker runs other code than this run", remedy="restart the workers")
+            raise RefusedError("a worker runs a different version of the code", remedy="restart the workers")
 
     def _check_still_running(self) -> None:
-        # Workers may outlive a killed run: what they still finish must not take the place of a later run's file.
+        # Workers may outlive a killed run; what they finish later must not overwrite a later run's file.
         try:
             run_id = self.lock.read_text()
         except OSError as error:
-            raise RefusedError("a worker does not see it", self.lock, "share the project's folder") from error
+            raise RefusedError(
+                "a worker cannot read it", self.lock, "share the project's folder with all machines"
+            ) from error
         if run_id != self.run_id:
             raise RefusedError("a later run has taken over", self.lock)
 
 
-_ONE_AT_A_TIME = threading.Lock()  # a Dask worker may have threads; networks and readers do not stand two at once
+_ONE_AT_A_TIME = threading.Lock()  # Dask workers may have threads; networks and video readers are not thread-safe
 
 
 def _key(schema: schemas.Schema, params: Mapping, inputs: Mapping, code: str) -> str:
-    """Digest of everything that a video's artifact follows from."""
+    """Return a digest of everything that a video's artifact depends on."""
     text = json.dumps([schema.tag, dict(params), dict(inputs), code], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @contextmanager
 def _stopped_at_an_error(outcomes: Generator, folder: Path, run_id: str) -> Iterator[None]:
-    """Where an error ends the run, end the workers, whatever they are at, and remove their partial files."""
+    """If an error ends the run, stop the workers and remove their partial files."""
     try:
         yield
     except InputError:
@@ -208,17 +213,17 @@ def _stopped_at_an_error(outcomes: Generator, folder: Path, run_id: str) -> Iter
 
 
 def _fail(run: StageRun, summary: Summary, video: str, path: Path, error: InputError) -> None:
-    """Report a video that cannot be made and go on, or raise its error where that ends the run."""
+    """Report a video that failed and continue, or raise its error if it ends the run."""
     if run.strict or isinstance(error, RefusedError):
         raise error
-    # What an earlier run left there is stale by now and must not be taken for this run's result.
+    # An artifact of an earlier run is out of date and must not be taken for this run's result.
     path.unlink(missing_ok=True)
-    tell(f"{run.stage}: skipped {video}: {error}")
+    print_note(f"{run.stage}: skipped {video}: {error}")
     summary.failed[video] = str(error)
 
 
 def _prune(folder: Path, wanted: set[str]) -> None:
-    """Remove the artifacts of videos that the data set no longer has, and what a killed run left half-written."""
+    """Remove artifacts of videos that are no longer in the data set, and partial files of killed runs."""
     if folder.is_dir():
         for path in folder.iterdir():
             if path.name not in wanted and path.suffix in (".h5", ".partial"):

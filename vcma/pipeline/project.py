@@ -1,4 +1,4 @@
-"""A project: a folder with a pipeline.yaml, and what that file says."""
+"""A project: a folder with a pipeline.yaml, and the contents of that file."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ CONFIG = "pipeline.yaml"
 
 @dataclass(frozen=True)
 class Project:
-    """root: the folder of the pipeline.yaml; config: what the file says."""
+    """A project folder and its configuration. root: the folder of pipeline.yaml; config: its contents."""
 
     root: Path
     config: Mapping[str, Any]
-    folder: Path | None = None  # where its artifacts live, if not in artifacts/<dataset>
+    folder: Path | None = None  # folder of the artifacts, if not artifacts/<dataset>
 
     @property
     def dataset(self) -> str:
@@ -32,23 +32,23 @@ class Project:
 
     @property
     def detector(self) -> dict[str, Any]:
-        """The `detector:` of that block, as `load_detector` takes it; empty where there is none."""
+        """The `detector:` of that block, as `load_detector` takes it; empty if there is none."""
         return dict(self.block.get("detector") or {})
 
     @property
     def encoder(self) -> Path | None:
-        """The folder of the region-text encoder, `encoder:` of that block; None where there is none."""
+        """The folder of the region-text encoder, `encoder:` of that block; None if there is none."""
         value = self.block.get("encoder")
         if value is None:
             return None
         if not isinstance(value, str) or not value:
-            remedy = f"name a folder, or null, in the block '{self.dataset}'"
-            raise InputError(f"'encoder: {value}' is no folder", self.root / CONFIG, remedy)
+            remedy = f"set it to a folder, or to null, in the block '{self.dataset}'"
+            raise InputError(f"'encoder: {value}' is not a folder", self.root / CONFIG, remedy)
         return self.root / Path(value).expanduser()
 
     @property
     def data(self) -> Path:
-        """Where the chosen data set's annotations live, by convention."""
+        """The folder of the chosen data set's annotations, data/<dataset>."""
         return self.root / "data" / self.dataset
 
     @property
@@ -57,7 +57,7 @@ class Project:
         return self.folder or self.root / "artifacts" / self.dataset
 
     def evaluated_split(self, wanted: str) -> str:
-        """The split to ground and evaluate: the wanted one, or val where the data set says `test: null`."""
+        """Return the split to ground and evaluate: the wanted one, or val if the data set has `test: null`."""
         splits = self.block.get("splits") or {}
         return "val" if wanted == "test" and splits.get("test", ...) is None else wanted
 
@@ -67,15 +67,15 @@ class Project:
         return self.section("ground_queries").get("untrained") is True
 
     def section(self, name: str) -> dict[str, Any]:
-        """The parameters of one stage; raises InputError if pipeline.yaml has no such section."""
+        """Return the parameters of one stage; raises InputError if pipeline.yaml has no such section."""
         section = self.config.get(name)
         if not isinstance(section, dict):
-            raise InputError(f"has no section '{name}:'", self.root / CONFIG, "add it, one key for each option")
+            raise InputError(f"has no section '{name}:'", self.root / CONFIG, "add it, with a key for each option")
         return section
 
 
 def load_project(config: Path, dataset: str | None = None) -> Project:
-    """Read a pipeline.yaml; `dataset`, if given, replaces the file's own choice.
+    """Read a pipeline.yaml; `dataset`, if given, replaces the one chosen in the file.
 
     Raises InputError if the file is missing, is not YAML, or has no such data set.
     """
@@ -84,7 +84,7 @@ def load_project(config: Path, dataset: str | None = None) -> Project:
     try:
         values = yaml.load(config.read_bytes(), Loader=_strict(getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
     except FileNotFoundError:
-        raise InputError("no such file", config, "run inside the project or name one with --config") from None
+        raise InputError("no such file", config, "run inside the project or give one with --config") from None
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise InputError(f"not readable as YAML ({error})", config) from error
     if not isinstance(values, dict) or not isinstance(values.get("datasets"), dict):
@@ -100,7 +100,7 @@ def load_project(config: Path, dataset: str | None = None) -> Project:
 
 
 def _strict(safe_loader: type) -> type:
-    """A safe YAML loader to which a key that occurs twice in one mapping is an error."""
+    """Return a safe YAML loader that rejects duplicate keys in a mapping."""
     import yaml
 
     class Strict(safe_loader):  # type: ignore[misc]
@@ -115,14 +115,14 @@ def _strict(safe_loader: type) -> type:
 
 
 def find_config(start: Path, default: Path | None = None) -> Path:
-    """The nearest pipeline.yaml at or above `start` that is one of ours, else `default`; InputError without one.
+    """Return the nearest pipeline.yaml of this project's format at or above `start`, else `default`.
 
-    Other programs have files of that name: ours has a line `datasets:`.
+    Other programs use the same file name; ours has a line `datasets:`. Raises InputError if there is neither.
     """
     for path in (folder / CONFIG for folder in (start, *start.parents)):
         if path.is_file() and re.search(rb"^datasets\s*:", path.read_bytes(), re.MULTILINE):
             return path
     if default is None:
         what = f"no {CONFIG} with 'datasets:' here or above"
-        raise InputError(what, start, "change into the project or name one with --config")
+        raise InputError(what, start, "change into the project or give one with --config")
     return default

@@ -1,11 +1,11 @@
-"""The artifacts' schemas: name and version, the stage that writes it, and every column with its axes and unit.
+"""Schemas of the artifacts: name, version, the stage that writes them, and every column with its axes and unit.
 
 A schema is the source of truth for writer, reader, `vcma show`, docs/artifacts.md and the tests. A file is a flat
-set of columns whose axes have names; columns that share an axis share its length. When a version must be raised
-stands in docs/artifacts.md ("Versions").
+set of columns with named axes; columns that share an axis have the same length along it. docs/artifacts.md
+("Versions") states when a version must be raised.
 
-Conventions everywhere: boxes are continuous xyxy pixels of the *native* picture, frames are native indices from
-0, spans are half-open [begin, end).
+Conventions everywhere: boxes are continuous xyxy pixels of the *native* frame, frames are native indices from 0,
+spans are half-open [begin, end).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from vcma.records.columns import Columns
 class Column:
     """One data set of an artifact.
 
-    dtype: a NumPy type name, or "str" for UTF-8 text. axes: the names of its axes; a name like "4" is a fixed
-    length. offsets: the axis this column partitions; its own first axis is then one longer than its name says.
-    default: None where every file must have the column; else the column is optional, and a file without it is read
-    as if the default stood in every place (`contents.with_defaults`). Our own writer always writes it.
-    rule: what its values must be beyond finite (`values.check_values`): "rising" (from 0, strictly, within each row
-    of the column that partitions its axis), "filled" (no empty part), "box" (x1 < x2, y1 < y2, cut to the picture)
-    or "probability" (0 to 1).
+    dtype: a NumPy type name, or "str" for UTF-8 text. axes: the names of its axes; a number such as "4" is a fixed
+    length. offsets: the axis that this column partitions; the column is then one longer than its own axis. default:
+    None if the column is required; otherwise the column is optional, and in a file without it every value is the
+    default (`contents.with_defaults`). Our own writer always writes it. rule: constraint on finite values
+    (`values.check_values`): "rising" (not negative and strictly ascending, within each part if an offsets column
+    partitions its axis), "filled" (no empty part), "box" (x1 < x2, y1 < y2, within the frame) or "probability" (0
+    to 1).
     """
 
     dtype: str
@@ -44,7 +44,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Schema:
-    """An artifact: its name and version, the stage that writes it, its columns and what one file holds."""
+    """An artifact: name, version, the stage that writes it, a description of one file, and the columns."""
 
     name: str
     version: int
@@ -58,7 +58,7 @@ class Schema:
 
     @property
     def remedy(self) -> str:
-        """What makes a file anew that is damaged, or of another version."""
+        """The remedy for a file that is damaged or of another version: run its stage again."""
         return f"make it again: python stages/{self.stage}.py"
 
     @property
@@ -67,11 +67,11 @@ class Schema:
         return [name for name, column in self.columns.items() if column.default is None]
 
     def measures(self, axis: str) -> str | None:
-        """The first required column that has an axis, and so tells its length; None if there is none."""
+        """Return the first required column with a given axis, which determines its length, or None."""
         return next((name for name in self.required if axis in self.columns[name].axes), None)
 
     def absence(self, name: str) -> str:
-        """In words, what stands for an optional column in a file without it; empty for a required column."""
+        """Describe the default of an optional column in a file without it; empty for a required column."""
         column = self.columns[name]
         if column.default is None:
             return ""
@@ -88,25 +88,29 @@ _FRAME = {
 
 
 _CUT = {
-    "cut": Column("bool", ("frame",), "", "a new shot has begun since the sampled frame before", default=False),
+    "cut": Column("bool", ("frame",), "", "a new shot began after the previous sampled frame", default=False),
 }
 
 
 _PICTURE = {
-    "width": Column("int64", (), "px", "width of the native picture"),
-    "height": Column("int64", (), "px", "height of the native picture"),
+    "width": Column("int64", (), "px", "width of the native frame"),
+    "height": Column("int64", (), "px", "height of the native frame"),
 }
 
 
 _DETECTOR = {
     "class_name": Column("str", ("class",), "", "names of the detector's classes"),
     "prompted": Column(
-        "bool", ("class",), "", "the video's sentences name the class: other videos may lack it", default=False
+        "bool",
+        ("class",),
+        "",
+        "the class comes from the video's sentences and may be missing in others",
+        default=False,
     ),
     "attribute_name": Column(
         "str", ("attribute",), "", "names of the attributes, 'upper:red' for a named colour", default=""
     ),
-    "detector": Column("str", (), "", "fingerprint of the detector whose features these are"),
+    "detector": Column("str", (), "", "fingerprint of the detector that made the features"),
 }
 
 
@@ -114,7 +118,7 @@ SAMPLES = Schema(
     "samples",
     1,
     "index_dataset",
-    "every video and every sentence of the data set; of the train split no box, span or target",
+    "every video and every sentence of the data set, without any box, span or target",
     {
         "video": Column("str", ("video",), "", "video id, also the name of its artifacts"),
         "video_path": Column("str", ("video",), "", "path below the video root"),
@@ -125,12 +129,14 @@ SAMPLES = Schema(
         "video_bytes": Column("int64", ("video",), "bytes", "size of the file when it was indexed"),
         "video_modified": Column("int64", ("video",), "s", "modification time of the file, Unix time"),
         "sample": Column("str", ("sample",), "", "sample id"),
-        "sample_video": Column("int64", ("sample",), "row of video", "which video the sentence belongs to"),
+        "sample_video": Column("int64", ("sample",), "row of video", "video of the sentence"),
         "split": Column("str", ("sample",), "", "train, val or test"),
         "sentence": Column("str", ("sample",), "", "the sentence"),
         "query_type": Column("str", ("sample",), "", "declarative, interrogative or unknown"),
-        "segment_begin": Column("int64", ("sample",), "native frame", "first frame of the searched segment"),
-        "segment_end": Column("int64", ("sample",), "native frame", "end (exclusive); -1: to the video's end"),
+        "segment_begin": Column("int64", ("sample",), "native frame", "first frame of the segment to search"),
+        "segment_end": Column(
+            "int64", ("sample",), "native frame", "end of that segment (exclusive); -1: the video's end"
+        ),
         "skipped": Column("str", ("skip",), "", "what was left out"),
         "skipped_reason": Column("str", ("skip",), "", "why it was left out"),
     },
@@ -141,9 +147,9 @@ TRUTH = Schema(
     "truth",
     2,
     "index_dataset",
-    "what evaluation needs of one split: the true span and boxes of each sample",
+    "ground truth of one split for evaluation: the true span and boxes of each sample",
     {
-        "format": Column("str", (), "", "annotation format, whose frame conventions the protocols apply"),
+        "format": Column("str", (), "", "annotation format; its frame conventions apply in the protocols"),
         "sample": Column("str", ("sample",), "", "sample id"),
         "video": Column("str", ("sample",), "", "video id"),
         "query_type": Column("str", ("sample",), "", "declarative or interrogative"),
@@ -157,16 +163,16 @@ TRUTH = Schema(
         "category": Column("str", ("sample",), "", "annotated category of the target, empty if unknown"),
         "predicate": Column("str", ("sample",), "", "annotated predicate, empty if unknown"),
         "distractors": Column(
-            "int64", ("sample",), "things", "others of its category in the segment, -1 if unknown"
+            "int64", ("sample",), "things", "other objects of its category in the segment, -1 if unknown"
         ),
         "box_offset": Column("int64", ("sample",), "row of box", "rows of box of each sample", offsets="box"),
         "box_frame": Column(
             "int64", ("box",), "native frame", "frame of each box, increasing within a sample", rule="rising"
         ),
         "box": Column("float32", ("box", "4"), "px", "true boxes, xyxy; none where the data set has no boxes"),
-        "width": Column("int64", ("sample",), "px", "width of the picture as annotated, 0 if unknown", default=0),
-        "height": Column("int64", ("sample",), "px", "height of the picture as annotated, 0 if unknown", default=0),
-        "skipped": Column("str", ("skip",), "", "what of the split was left out, and so is not scored"),
+        "width": Column("int64", ("sample",), "px", "frame width as annotated, 0 if unknown", default=0),
+        "height": Column("int64", ("sample",), "px", "frame height as annotated, 0 if unknown", default=0),
+        "skipped": Column("str", ("skip",), "", "item of the split that was left out and is not scored"),
         "skipped_reason": Column("str", ("skip",), "", "why it was left out"),
     },
 )
@@ -176,12 +182,12 @@ FRAMES = Schema(
     "frames",
     1,
     "extract_frames",
-    "the sampled frames of one video as JPEG, on one time grid over all segments its samples use",
+    "the sampled frames of one video as JPEG, on one time grid over all segments of its samples",
     {
         **_FRAME,
         **_CUT,
         "jpeg_offset": Column("int64", ("frame",), "row of jpeg", "bytes of each frame", offsets="byte"),
-        "jpeg": Column("uint8", ("byte",), "", "the JPEG files of all frames, end to end"),
+        "jpeg": Column("uint8", ("byte",), "", "the JPEG files of all frames, concatenated"),
         **_PICTURE,
         "fps": Column("float64", (), "1/s", "native frame rate"),
         "frame_count": Column("int64", (), "frames", "native frames that could be decoded or were declared"),
@@ -200,7 +206,7 @@ PROPOSALS = Schema(
         "box_offset": Column("int64", ("frame",), "row of box", "rows of box of each frame", offsets="box"),
         "box": Column("float32", ("box", "4"), "px", "regions, xyxy in native pixels", rule="box"),
         "score": Column(
-            "float32", ("box",), "", "detection score in [0, 1], falling within a frame", rule="probability"
+            "float32", ("box",), "", "detection score in [0, 1], descending within a frame", rule="probability"
         ),
         "class_prob": Column(
             "float16", ("box", "class"), "", "distribution over the detector's classes", rule="probability"
@@ -210,7 +216,7 @@ PROPOSALS = Schema(
             default=0,
             rule="probability",
         ),
-        "feature": Column("float16", ("box", "feature"), "", "appearance of the region", default=0),
+        "feature": Column("float16", ("box", "feature"), "", "appearance feature of the region", default=0),
         **_DETECTOR,
         **_PICTURE,
     },
@@ -234,9 +240,9 @@ TUBES = Schema(
         "score": Column(
             "float32", ("point",), "", "detection score of each point, 0 where interpolated", rule="probability"
         ),
-        "interpolated": Column("bool", ("point",), "", "bridged between two detections", default=False),
-        "feature": Column("float16", ("point", "feature"), "", "appearance of each point", default=0),
-        "tube_score": Column("float32", ("tube",), "", "score of each tube, falling"),
+        "interpolated": Column("bool", ("point",), "", "interpolated between two detections", default=False),
+        "feature": Column("float16", ("point", "feature"), "", "appearance feature of each point", default=0),
+        "tube_score": Column("float32", ("tube",), "", "score of each tube, descending"),
         "class_prob": Column(
             "float16", ("tube", "class"), "", "mean class distribution of the tube", rule="probability"
         ),
@@ -255,7 +261,7 @@ EMBEDDINGS = Schema(
     "embeddings",
     1,
     "embed_tubes",
-    "some regions of each tube of one video in the space that a region-text encoder shares with phrases",
+    "some regions of each tube of one video, embedded in the space that a region-text encoder shares with phrases",
     {
         "crop_offset": Column("int64", ("tube",), "row of crop", "crops of each tube", offsets="crop"),
         "point": Column(
@@ -263,7 +269,7 @@ EMBEDDINGS = Schema(
         ),
         "frame": Column("int64", ("crop",), "native frame", "native frame of each crop"),
         "embedding": Column("float16", ("crop", "embedding"), "", "the encoder's vector of each crop, unit length"),
-        "encoder": Column("str", (), "", "fingerprint of the encoder, with how much around a region it saw"),
+        "encoder": Column("str", (), "", "fingerprint of the encoder, including the context around a region"),
     },
 )
 
@@ -272,26 +278,28 @@ QUERIES = Schema(
     "queries",
     1,
     "parse_queries",
-    "every sentence as entities and relations: words only",
+    "every sentence parsed into entities and relations, as text",
     {
         "sample": Column("str", ("sample",), "", "sample id"),
         "text": Column("str", ("sample",), "", "the sentence"),
-        "kind": Column("str", ("sample",), "", "declarative or interrogative, read off the sentence"),
-        "target": Column("int64", ("sample",), "entity", "the asked-for entity, counted within its sentence"),
-        "flags": Column("str", ("sample",), "", "what the parser had to guess, separated by spaces"),
+        "kind": Column("str", ("sample",), "", "declarative or interrogative, derived from the sentence"),
+        "target": Column("int64", ("sample",), "entity", "the entity to localise, counted within its sentence"),
+        "flags": Column("str", ("sample",), "", "guesses of the parser, separated by spaces"),
         "entity_offset": Column("int64", ("sample",), "row of entity", "entities of each sentence", "entity"),
-        "entity": Column("str", ("entity",), "", "the phrase as it stands in the sentence"),
-        "head": Column("str", ("entity",), "", "lemma of its head"),
+        "entity": Column("str", ("entity",), "", "the phrase, verbatim"),
+        "head": Column("str", ("entity",), "", "lemma of its head noun"),
         "attributes": Column("str", ("entity",), "", "its attributes, separated by '; '"),
         "number": Column("str", ("entity",), "", "singular or plural"),
-        "entity_begin": Column("int64", ("entity",), "character", "where the phrase begins"),
-        "entity_end": Column("int64", ("entity",), "character", "where it ends (exclusive)"),
+        "entity_begin": Column("int64", ("entity",), "character", "first character of the phrase"),
+        "entity_end": Column("int64", ("entity",), "character", "end of the phrase (exclusive)"),
         "relation_offset": Column(
             "int64", ("sample",), "row of relation", "relations of each sentence", "relation"
         ),
-        "subject": Column("int64", ("relation",), "entity", "who does it, counted within the sentence"),
+        "subject": Column("int64", ("relation",), "entity", "its subject, counted within the sentence"),
         "predicate": Column("str", ("relation",), "", "canonical predicate phrase"),
-        "object": Column("int64", ("relation",), "entity", "to whom, counted within the sentence; -1: an action"),
+        "object": Column(
+            "int64", ("relation",), "entity", "its object, counted within the sentence; -1: none (an action)"
+        ),
     },
 )
 
@@ -300,7 +308,7 @@ PREDICTIONS = Schema(
     "predictions",
     1,
     "ground_queries",
-    "the grounded tube of each sentence, with the posteriors it was read from",
+    "the grounded tube of each sentence, with the posteriors it was decoded from",
     {
         "sample": Column("str", ("sample",), "", "sample id"),
         "video": Column("str", ("sample",), "", "video id"),
@@ -308,10 +316,10 @@ PREDICTIONS = Schema(
         "span_end": Column("int64", ("sample",), "native frame", "end of the predicted span (exclusive)"),
         "tube": Column("int64", ("sample",), "tube", "chosen tube of the video; -1: the video has none"),
         "probability": Column("float32", ("sample",), "", "posterior probability of the chosen tube"),
-        "entropy": Column("float32", ("sample",), "nat", "entropy of the asked entity's posterior"),
-        "flags": Column("str", ("sample",), "", "what speaks against the answer, separated by spaces"),
+        "entropy": Column("float32", ("sample",), "nat", "entropy of the target's posterior over tubes"),
+        "flags": Column("str", ("sample",), "", "doubts about the answer, separated by spaces"),
         "absent": Column(
-            "float32", ("sample",), "", "probability that nothing in the video fits; -1: not judged", default=-1
+            "float32", ("sample",), "", "probability that nothing in the video fits; -1: not estimated", default=-1
         ),
         "interpolated": Column(
             "float32", ("sample",), "", "share of the answer's sampled frames without a detection", default=0
@@ -324,15 +332,15 @@ PREDICTIONS = Schema(
         "candidate": Column("int64", ("candidate",), "tube", "candidate tube"),
         "candidate_prob": Column("float32", ("candidate",), "", "q(z_i = n): posterior of the candidate"),
         "moment_offset": Column("int64", ("sample",), "row of moment", "sampled frames of each sample", "moment"),
-        "moment": Column("int64", ("moment",), "native frame", "the frames time was judged on"),
-        "moment_prob": Column("float32", ("moment",), "", "q(y_t = 1): the frame shows the sentence"),
+        "moment": Column("int64", ("moment",), "native frame", "the sampled frames of the temporal posterior"),
+        "moment_prob": Column("float32", ("moment",), "", "q(y_t = 1): probability that it shows the sentence"),
         "relation_offset": Column(
             "int64", ("sample",), "row of relation", "relations of each sentence", "relation"
         ),
         "evidence_offset": Column(
             "int64", ("relation",), "row of evidence", "evidence of each relation", "evidence"
         ),
-        "evidence": Column("float32", ("evidence",), "nat", "psi of the chosen tubes, one value a moment"),
+        "evidence": Column("float32", ("evidence",), "nat", "psi of the chosen tubes, one value per moment"),
     },
 )
 
@@ -341,7 +349,7 @@ REFERENCES = Schema(
     "references",
     1,
     "ground_queries",
-    "what simpler methods answer: the reference points that need no truth",
+    "answers of simpler methods: the baselines that need no ground truth",
     {
         "method": Column("str", ("row",), "", "contrast, labels or untrained"),
         "sample": Column("str", ("row",), "", "sample id"),
@@ -358,7 +366,7 @@ SCHEMAS = {
 
 
 def empty(schema: Schema, **scalars: Any) -> Columns:
-    """Columns of an artifact that holds nothing; its scalars must be given."""
+    """Return the columns of an empty artifact; its scalars must be given."""
     data: Columns = dict(scalars)
     for name, column in schema.columns.items():
         if column.axes:
@@ -369,7 +377,7 @@ def empty(schema: Schema, **scalars: Any) -> Columns:
 
 
 def schema_tables() -> str:
-    """All schemas as Markdown, for docs/artifacts.md."""
+    """Return all schemas as Markdown tables, for docs/artifacts.md."""
     blocks = []
     for schema in SCHEMAS.values():
         lines = [f"**{schema.tag}** (`{schema.stage}`): {schema.doc}.", ""]

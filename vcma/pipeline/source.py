@@ -1,4 +1,4 @@
-"""The source files that a stage's code is made of, and digests of them: a result follows from its code, too."""
+"""The source files that a stage imports, and digests of them: a result depends on its code, too."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
-# Guarded by the schema versions, or, as the list of public names, part of no result: a help text must not re-run a
-# detector.
+# Excluded from digests, so that a new help text does not re-run a detector: changes of file formats raise the
+# schema versions, and the list of public names affects no result.
 PLUMBING = (PACKAGE / "__init__.py", PACKAGE / "errors.py", PACKAGE / "pipeline")
 
 
 def closure(file: Path) -> list[Path]:
-    """Source files of `vcma` that a Python file imports, directly or not, without plumbing; sorted.
+    """Return the files of `vcma` that a Python file imports, directly or indirectly, except PLUMBING; sorted.
 
-    Imports inside functions count: a heavy library stands behind a lazy import, its door is code all the same. So
-    do the `__init__.py` of a module's packages, which run before it.
+    Imports inside functions count, because heavy modules are imported lazily. So do the `__init__.py` of a module's
+    parent packages, which run before it.
     """
     found: set[Path] = set()
     waiting = [file]
@@ -31,12 +31,12 @@ def closure(file: Path) -> list[Path]:
 
 
 def is_plumbing(path: Path) -> bool:
-    """Whether a source file of `vcma` only carries results and decides none."""
+    """Return whether a source file belongs to PLUMBING: it transports results but does not affect them."""
     return any(path == place or place in path.parents for place in PLUMBING)
 
 
 def imported(file: Path) -> Iterable[Path]:
-    """The source files of `vcma` that a Python file names in its imports, and the `__init__.py` above them."""
+    """Yield the source files of `vcma` that a Python file imports directly, and the `__init__.py` above them."""
     for node in ast.walk(ast.parse(file.read_bytes())):
         names = []
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -60,13 +60,13 @@ def _module_files(parts: list[str]) -> Iterable[Path]:
 
 
 def code_digest(file: Path) -> str:
-    """SHA-256 over a stage's file and its closure."""
+    """Return the SHA-256 of a stage's file and its closure."""
     return _digest([file, *closure(file)])
 
 
 @cache
 def package_digest() -> str:
-    """SHA-256 over the source of the whole package as it was when this process first asked."""
+    """Return the SHA-256 of the source of the whole package, as it was at the first call in this process."""
     return _digest(sorted(PACKAGE.rglob("*.py")))
 
 

@@ -1,4 +1,4 @@
-"""The values of an artifact's columns against the rules of its schema: what a writer may get wrong without a word.
+"""Check the values of an artifact's columns against the rules of its schema.
 
 All checks are vectorised; together they take a small part of the time of writing (docs/artifacts.md, "Versions").
 """
@@ -17,14 +17,14 @@ from vcma.errors import InputError
 from vcma.pipeline.schemas import Column, Schema
 from vcma.records.columns import Columns
 
-_ROUNDING = 1.0  # px by which a box may leave the picture without being told
-_TOLERANCE = 2e-3  # by which half floats may leave [0, 1]
+_ROUNDING = 1.0  # px, maximum extent of a box beyond the frame that is clipped without a note
+_TOLERANCE = 2e-3  # tolerance of [0, 1] for half floats
 
 
 def converted(schema: Schema, data: Columns, where: Path | str) -> Columns:
-    """`data` with numbers of another width (float32 features, int32 frames) in the schema's types.
+    """Return `data` with numbers of another width (float32 features, int32 frames) converted to the schema's types.
 
-    Raises InputError where a number is beyond what its type can hold.
+    Raises InputError if a number exceeds the range of its type.
     """
     result = dict(data)
     for name, column in schema.columns.items():
@@ -36,13 +36,13 @@ def converted(schema: Schema, data: Columns, where: Path | str) -> Columns:
                 result[name] = value.astype(dtype)
             lost = np.isinf(result[name]) & np.isfinite(value) if dtype.kind == "f" else result[name] != value
             if lost.any():
-                what = f"column {name}: {int(lost.sum()):,} values are beyond what {dtype} can hold"
+                what = f"column {name}: {int(lost.sum()):,} values exceed the range of {dtype}"
                 raise InputError(f"not a valid {schema.tag} artifact: {what}", where, "scale them")
     return result
 
 
-def cut_to_picture(schema: Schema, data: Columns, where: Path | str) -> Columns:
-    """`data` with its boxes cut to the picture; how many reached a pixel or more beyond it is told on stderr."""
+def clip_to_frame(schema: Schema, data: Columns, where: Path | str) -> Columns:
+    """Return `data` with boxes clipped to the frame; a note counts those that were a pixel or more beyond it."""
     result = dict(data)
     for name, column in schema.columns.items():
         if column.rule != "box" or not len(data[name]):
@@ -54,13 +54,13 @@ def cut_to_picture(schema: Schema, data: Columns, where: Path | str) -> Columns:
             result[name] = clip(box, width, height)
         if n := int((beyond >= _ROUNDING).sum()):
             click.echo(
-                f"note: {where}: {n:,} of {len(box):,} boxes reached beyond the picture, cut to it", err=True
+                f"note: {where}: {n:,} of {len(box):,} boxes extended beyond the frame, clipped to it", err=True
             )
     return result
 
 
 def check_values(schema: Schema, data: Columns, where: Path | str) -> None:
-    """Raise InputError, with counts, where a value breaks a rule of the schema or is not finite.
+    """Raise InputError, with counts, if values violate a rule of the schema or are not finite.
 
     The columns must have passed `contents.lengths`.
     """
@@ -80,14 +80,14 @@ def _problems(schema: Schema, data: Columns, column: Column, value: np.ndarray) 
 
 
 def _not_finite(value: np.ndarray) -> int:
-    if value.dtype == np.float16:  # by their bits: NumPy's half floats are twenty times slower
+    if value.dtype == np.float16:  # test the bits: NumPy's arithmetic on half floats is twenty times slower
         return int(np.count_nonzero((value.view(np.uint16) & 0x7C00) == 0x7C00)) if value.ndim else 0
     return int(value.size - np.count_nonzero(np.isfinite(value)))
 
 
 def _rising(schema: Schema, data: Columns, column: Column, value: np.ndarray) -> Iterator[str]:
     if n := int((value < 0).sum()):
-        yield f"{n:,} values are negative; frames count from 0"
+        yield f"{n:,} values are negative; frame indices start at 0"
     step = np.diff(value)
     groups = next((c for c in schema.columns if schema.columns[c].offsets == column.axes[0]), None)
     if groups:
@@ -96,8 +96,8 @@ def _rising(schema: Schema, data: Columns, column: Column, value: np.ndarray) ->
     if n := int((step <= 0).sum()):
         row = int((step <= 0).argmax())
         within = f" within a {schema.columns[groups].axes[0]}" if groups else ""
-        again = "comes twice" if step[row] == 0 else f"is followed by {value[row + 1]}"
-        yield f"{n:,} values do not rise{within}, e.g. {value[row]} {again}"
+        again = "occurs twice" if step[row] == 0 else f"is followed by {value[row + 1]}"
+        yield f"{n:,} values are not ascending{within}, e.g. {value[row]} {again}"
 
 
 def _filled(schema: Schema, data: Columns, column: Column, value: np.ndarray) -> Iterator[str]:
@@ -107,12 +107,12 @@ def _filled(schema: Schema, data: Columns, column: Column, value: np.ndarray) ->
 
 def _box(schema: Schema, data: Columns, column: Column, value: np.ndarray) -> Iterator[str]:
     if not (data["width"] > 0 and data["height"] > 0):
-        yield f"boxes need the picture's width and height, not {data['width']} x {data['height']}"
+        yield f"boxes need the frame's width and height, not {data['width']} x {data['height']}"
     empty = area(value) == 0
     if n := int(empty.sum()):
         row = int(empty.argmax())
         first = ", ".join(f"{v:g}" for v in value[row])
-        what = f"{n:,} of {len(value):,} boxes have no area in the picture (x1 < x2, y1 < y2)"
+        what = f"{n:,} of {len(value):,} boxes have no area within the frame (x1 < x2, y1 < y2)"
         yield f"{what}, e.g. row {row} [{first}]"
 
 

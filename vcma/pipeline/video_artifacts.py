@@ -1,4 +1,4 @@
-"""One video's artifact, read from the folder that a per-video stage has written."""
+"""Read the artifact of one video from the folder of a per-video stage."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _WITHOUT_FEATURES = tuple(name for name in schemas.TUBES.columns if name != "fea
 
 
 def video_file(folder: Path, video: str) -> Path:
-    """Where the artifact of a video is, or would be."""
+    """Return the path of a video's artifact, whether it exists or not."""
     return folder / f"{file_stem(video)}.h5"
 
 
 def read_tubes(folder: Path, video: str, *, features: bool = True) -> Tubes | None:
-    """The tubes of a video; None if the pipeline has none for it (its failure was reported)."""
+    """Read the tubes of a video; None if there is no file (an earlier stage skipped and reported the video)."""
     path = video_file(folder, video)
     if not path.exists():
         return None
@@ -32,36 +32,36 @@ def read_tubes(folder: Path, video: str, *, features: bool = True) -> Tubes | No
 
 
 def read_embeddings(path: Path, tubes: Path) -> Embeddings:
-    """Return the embeddings of the tubes of one video, stored in two artifacts.
+    """Read the embeddings of a video's tubes; `tubes` is the file of the tubes.
 
-    Raises InputError if there are none, or they are of other tubes.
+    Raises InputError if the embeddings are missing or were computed from different tubes.
     """
     found = Embeddings.of(artifact.read(schemas.EMBEDDINGS, path))
     if artifact.attributes(path)["inputs"].get("tubes") != artifact.attributes(tubes)["content"]:
-        raise InputError("was made of other tubes than there are", path, schemas.EMBEDDINGS.remedy)
+        raise InputError(f"was computed from other tubes than {tubes}", path, schemas.EMBEDDINGS.remedy)
     return found
 
 
-def tell_strays(folder: Path, samples: Path) -> None:
-    """Say on stderr which files of a folder of artifacts belong to no video of samples.h5; they are not read."""
+def report_strays(folder: Path, samples: Path) -> None:
+    """Print a note on stderr about artifacts that belong to no video of samples.h5; they are ignored."""
     wanted = {
         video_file(folder, video).name for video in artifact.read(schemas.SAMPLES, samples, ("video",))["video"]
     }
     strays = sorted(path.name for path in folder.glob("*.h5") if path.name not in wanted)
     if strays:
-        what = f"{len(strays):,} files are of no video of this data set and ignored, e.g. {strays[0]}"
+        what = f"{len(strays):,} files belong to no video of this data set and are ignored, e.g. {strays[0]}"
         click.echo(f"note: {folder}: {what}", err=True)
 
 
 def no_tubes() -> Tubes:
-    """The tubes of a video that has none."""
+    """Return the empty tubes of a video without any."""
     return Tubes.of(schemas.empty(schemas.TUBES, width=0, height=0, detector=""))
 
 
 def tubes_reader(folder: Path) -> Callable[[str], Tubes]:
-    """A function from a video to its tubes without features, empty where there are none; it keeps the latest."""
+    """Return a cached function from a video to its tubes without features, empty if it has none."""
 
-    @lru_cache(8)  # sentences of one video follow one another
+    @lru_cache(8)  # consecutive sentences often belong to the same video
     def read(video: str) -> Tubes:
         tubes = read_tubes(folder, video, features=False)
         return no_tubes() if tubes is None else tubes
@@ -70,7 +70,7 @@ def tubes_reader(folder: Path) -> Callable[[str], Tubes]:
 
 
 def read_regions(folder: Path, video: str) -> Columns:
-    """frame, box_offset and box of a video's proposals; none at all if the pipeline has none for it."""
+    """Read frame, box_offset and box of a video's proposals, empty if there is no file."""
     path = video_file(folder, video)
     names = ("frame", "box_offset", "box")
     if path.exists():

@@ -1,4 +1,4 @@
-"""Worker processes, on this machine or of a Dask cluster, and what happens when one dies."""
+"""Run jobs in worker processes, on this machine or a Dask cluster, and handle workers that die."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from vcma.errors import InputError
 from vcma.pipeline.cluster import dask_cluster
 from vcma.pipeline.stage_run import StageRun
 
-_MAX_DEATHS = 3  # so often may workers die without a job to blame
+_MAX_DEATHS = 3  # maximum number of times that workers may die without a job found to cause it
 
 
 def results(
     run: StageRun, function: Callable[..., tuple], jobs: list[tuple], isolated: bool
 ) -> Generator[tuple[str, Any], None, None]:
-    """What `function` returns of each job, (name, result), in any order; a job's first argument is its name.
+    """Yield what `function` returns for each job, (name, result), in any order; a job's first argument is its name.
 
-    isolated: as in `parallel`. The result of a job that kills its process is an InputError. Raises InputError where
-    workers die and no job is to blame.
+    isolated: as in `parallel`. The result of a job that kills its process is an InputError. Raises InputError if
+    workers die repeatedly and no job is found to cause it.
     """
     waiting = {job[0]: job for job in jobs}
     unexplained = 0
@@ -38,29 +38,32 @@ def results(
                 yield name, result
             return
         except _death_errors():
-            # Nothing says whose work the process died of. It was one of the first: they are taken in order.
+            # The job that killed the process is unknown, but jobs start in order: it is one of the first
+            # unfinished.
             suspects = list(waiting.values())[: 4 * max(run.jobs, 2)]
         unexplained += 1
         for job in suspects:
             try:
                 [(name, result)] = parallel(run, function, [job], isolated=True)
             except _death_errors():
-                name, result = job[0], InputError("killed the process that read it", None, "fetch or make it again")
+                what = "crashed the process that read it"
+                name, result = job[0], InputError(what, None, "download or create it again")
                 unexplained = 0
             del waiting[name]
             yield name, result
-    what = f"worker processes died {_MAX_DEATHS} times of no one video"
+    what = f"worker processes died {_MAX_DEATHS} times, and no single video caused it"
     raise InputError(what, None, "run with fewer --jobs: memory may be short")
 
 
 def parallel(run: StageRun, function: Callable, jobs: list[tuple], isolated: bool = False) -> Iterator[Any]:
-    """function(*job) of all jobs, in any order: on the run's Dask cluster, in worker processes, or in this process,
-    on a GPU two at a time.
+    """Yield function(*job) for all jobs, in any order.
 
-    isolated: never in this process.
+    Jobs run on the run's Dask cluster, in worker processes, or in this process (on a GPU in two threads). isolated:
+    never run in this process.
     """
     if run.device != "cpu" and not (isolated or run.scheduler):
-        # A GPU serves one process best. One of two videos keeps it busy while the other is read or written.
+        # A GPU works best with one process. With two threads, one video keeps it busy while another is read or
+        # written.
         yield from _in_threads(function, jobs, 2)
         return
     backend = _backend(run, len(jobs), isolated)
@@ -69,13 +72,15 @@ def parallel(run: StageRun, function: Callable, jobs: list[tuple], isolated: boo
         return
     import joblib
 
-    # A run that ends at an error need not be warned of what else it had begun.
+    # When an error ends the run, joblib's warning about unfinished tasks is of no use.
     warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning, "joblib")
     with backend:
-        # Ctrl-C reaches every process of a terminal: workers inherit that they leave it to this one to end them.
+        # Ctrl-C reaches every process of a terminal; workers inherit that they ignore it, and this process ends
+        # them.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
-            # A cluster gets all at once: what its first worker could take ahead would leave later ones idle.
+            # A cluster gets all jobs at once: if its first worker took them in batches, later workers would be
+            # idle.
             ahead = "all" if run.scheduler else 1 if run.jobs == 1 else "2*n_jobs"
             outcomes = joblib.Parallel(batch_size=1, return_as="generator_unordered", pre_dispatch=ahead)(
                 joblib.delayed(function)(*job) for job in jobs
@@ -97,7 +102,7 @@ def end_workers() -> None:
 
 
 def _in_threads(function: Callable, jobs: list[tuple], threads: int) -> Iterator[Any]:
-    """function(*job) of all jobs, in any order, in threads of this process, which are done when this ends."""
+    """Yield function(*job) for all jobs, in any order, run in threads of this process."""
     waiting = iter(jobs)
     with ThreadPoolExecutor(threads) as pool:
         at_work = {pool.submit(function, *job) for job in islice(waiting, threads)}
@@ -108,13 +113,14 @@ def _in_threads(function: Callable, jobs: list[tuple], threads: int) -> Iterator
 
 
 def _backend(run: StageRun, jobs: int, isolated: bool) -> AbstractContextManager | None:
-    """The joblib backend that does so many jobs; None: this process does them."""
+    """Return the joblib backend for a number of jobs, or None to run them in this process."""
     if run.scheduler:
         return dask_cluster(run.scheduler, run.stage, run.wait)
     wanted = isolated or (jobs > 1 and run.jobs > 1)
     if wanted and jobs and can_have_workers(run.stage):
-        # One native thread a worker: two pools of threads on the same cores can be ten times slower than one.
-        # joblib works in this process where it may have one only: of two the second is handed nothing then.
+        # One native thread per worker: two thread pools on the same cores can be ten times slower than one. With
+        # n_jobs=1 joblib would run in this process, hence at least two workers; with --jobs 1 the second gets no
+        # job.
         import joblib
 
         workers = max(2, min(run.jobs, jobs))
@@ -123,21 +129,21 @@ def _backend(run: StageRun, jobs: int, isolated: bool) -> AbstractContextManager
 
 
 def can_have_workers(who: str) -> bool:
-    """Whether this machine has the semaphores that worker processes need; if not, a line on stderr says so.
+    """Return whether this machine has the semaphores that worker processes need; prints a warning if not.
 
-    Containers without /dev/shm have none. Work is then done in this process.
+    Containers without /dev/shm have none; jobs then run in this process.
     """
     try:
         multiprocessing.get_context("fork").Lock()
     except (ImportError, OSError) as error:
-        reason = f"no worker processes, for there are no semaphores ({error})"
-        click.echo(f"{who}: warning: {reason}: everything is done in this process", err=True)
+        reason = f"cannot start worker processes, there are no semaphores ({error})"
+        click.echo(f"{who}: warning: {reason}; using a single process", err=True)
         return False
     return True
 
 
 def _death_errors() -> tuple[type[Exception], ...]:
-    """The errors that mean a worker process died."""
+    """Return the exceptions raised when a worker process dies."""
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     errors: list[type[Exception]] = [BrokenProcessPool]

@@ -1,1 +1,1 @@
-"""What crosses rooms, one typed definition each."""
+"""Records that several packages exchange, each defined once with its types."""

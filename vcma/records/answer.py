@@ -1,4 +1,4 @@
-"""Answers: where a sentence is, what it was read from, and both as columns and as boxes."""
+"""Answers: the tube and span of a sentence with the posteriors behind them, as columns and as boxes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vcma.records.tubes import Tubes
 
 @dataclass(frozen=True)
 class Answer:
-    """Where a sentence is: a tube of its video (-1: it has none) over native frames [begin, end)."""
+    """Answer to a sentence: a tube of its video (-1: the video has none) over native frames [begin, end)."""
 
     sample: str
     tube: int
@@ -25,12 +25,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Prediction:
-    """An answer with the posteriors it was read from.
+    """An answer with the posteriors it was decoded from.
 
-    entity_tube int64 [M]; candidate int64 [N], the tubes that were considered; posterior float32 [M, N]; moment
-    int64 [T] native frames and moment_prob float32 [T]; evidence float32 [relations, T] in nat. flags: what speaks
-    against the answer. absent: probability that nothing in the video fits, -1 where it cannot be judged.
-    interpolated: share of the sampled frames of the answer whose box no detection confirms.
+    entity_tube int64 [M], the most probable tube of each entity; candidate int64 [N], the tubes considered;
+    posterior float32 [M, N]; moment int64 [T], native frames, and moment_prob float32 [T]; evidence float32
+    [relations, T] in nats. flags: doubts about the answer. absent: probability that no object in the video matches
+    the sentence, -1 if it cannot be estimated. interpolated: share of the answer's sampled frames whose box is
+    interpolated rather than detected.
     """
 
     answer: Answer
@@ -50,7 +51,7 @@ class Prediction:
 def boxes_of(
     answers: Sequence[Answer], tubes_of: Callable[[str], Tubes | None], video: dict[str, str]
 ) -> PredictedTubes:
-    """Answers with their boxes over their spans, as the metrics take them; video names each sample's video."""
+    """Return answers with their boxes over their spans, for scoring. video: sample id -> video id."""
     frames, boxes = [np.zeros(0, np.int64)], [np.zeros((0, 4), np.float32)]
     for answer in answers:
         tubes = tubes_of(video[answer.sample]) if answer.tube >= 0 else None
@@ -67,7 +68,7 @@ def boxes_of(
 
 
 def prediction_columns(predictions: Sequence[Prediction]) -> dict[str, Any]:
-    """The PREDICTIONS columns."""
+    """Return the PREDICTIONS columns."""
 
     def text(values: Iterable[str]) -> np.ndarray:
         return np.array(list(values), dtype=object)
@@ -103,7 +104,7 @@ def prediction_columns(predictions: Sequence[Prediction]) -> dict[str, Any]:
 
 
 def reference_columns(methods: dict[str, Sequence[Answer]]) -> dict[str, Any]:
-    """The REFERENCES columns."""
+    """Return the REFERENCES columns."""
     rows = [(method, answer) for method, answers in methods.items() for answer in answers]
     return {
         "method": np.array([m for m, _ in rows], dtype=object),
@@ -115,7 +116,7 @@ def reference_columns(methods: dict[str, Sequence[Answer]]) -> dict[str, Any]:
 
 
 def answers_of(columns: dict[str, Any], rows: Iterable[int]) -> list[Answer]:
-    """Rows of the PREDICTIONS or REFERENCES columns as answers."""
+    """Return rows of the PREDICTIONS or REFERENCES columns as answers."""
     return [
         Answer(
             columns["sample"][i],
@@ -127,16 +128,17 @@ def answers_of(columns: dict[str, Any], rows: Iterable[int]) -> list[Answer]:
     ]
 
 
-def told_doubts(prediction: Prediction) -> dict[str, Any]:
-    """What the exchange format says beside span and boxes: doubts, the share of guessed boxes, and absence."""
-    told: dict[str, Any] = {"doubts": list(prediction.flags), "interpolated": round(prediction.interpolated, 3)}
-    return told | ({"absent": round(prediction.absent, 4)} if prediction.absent >= 0 else {})
+def doubts_json(prediction: Prediction) -> dict[str, Any]:
+    """Return the optional keys of the exchange format: doubts, share of interpolated boxes, and absence."""
+    doubts: dict[str, Any] = {"doubts": list(prediction.flags), "interpolated": round(prediction.interpolated, 3)}
+    return doubts | ({"absent": round(prediction.absent, 4)} if prediction.absent >= 0 else {})
 
 
 def exported(answers: Iterable[Answer], segments: dict[str, tuple[int, int]], tubes: Tubes | None) -> Iterator:
-    """(sample, {"span": [begin, end), "boxes": {frame: box}}) of one video's answers: the exchange format.
+    """Yield (sample, {"span": [begin, end), "boxes": {frame: box}}), the exchange format, for one video's answers.
 
-    Boxes stand for every native frame of the sample's segment and of its span.
+    segments: sample -> its searched native frames [begin, end). There is a box for every native frame of the
+    segment and the span.
     """
     for answer in answers:
         begin, end = segments[answer.sample]

@@ -1,11 +1,11 @@
-"""Demands of place and rank, typed: "on the left", "second from the left", "tallest"."""
+"""Spatial and ordinal attributes as demands on a tube: "on the left", "second from the left", "tallest"."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
 
-# What people call the two ends of each axis, and the words for being at an end of it more than all others.
+# Words for the two ends of each axis, and superlatives for being nearest to an end.
 _PLACES = {
     "left": "left",
     "right": "right",
@@ -37,9 +37,9 @@ _IDLE = frozenset(("on", "in", "at", "from", "the", "of", "side", "hand", "most"
 
 @dataclass(frozen=True)
 class Demand:
-    """A tube is to be at an end of an axis: rank 0, on that side; k, the k-th counted from that end.
+    """A demand that a tube is at an end of an axis. rank 0: on that side; k: the k-th counted from that end.
 
-    end: left, right, top, bottom or middle of the picture; large or small, tall or short, near or far.
+    end: left, right, top, bottom or middle of the frame; large or small, tall or short, near or far.
     """
 
     end: str
@@ -47,13 +47,13 @@ class Demand:
 
 
 def is_rank(word: str) -> bool:
-    """Whether a word picks one of several: "second", "tallest", "smaller"."""
+    """Return whether a word selects one of several objects: "second", "tallest", "smaller"."""
     return word in ORDINALS or word in _SUPERLATIVES
 
 
 @lru_cache(maxsize=4096)
 def demands_of(attributes: tuple[str, ...]) -> tuple[tuple[Demand, ...], tuple[str, ...]]:
-    """The demands of attributes, and the ordinals and superlatives among them that nothing measures."""
+    """Return the demands in attributes, and the ordinals among them that no measure can rank ("last")."""
     counted = next((ORDINALS[a] for a in attributes if a in ORDINALS), 0)
     places = [_ends(a) for a in attributes]
     supers = [_SUPERLATIVES[a] for a in attributes if a in _SUPERLATIVES]
@@ -67,7 +67,7 @@ def demands_of(attributes: tuple[str, ...]) -> tuple[tuple[Demand, ...], tuple[s
 
 
 def _ends(attribute: str) -> list[str]:
-    """The ends that "on far left", "in top left corner" or "left" name; none if it says anything else."""
+    """Return the ends named by "on far left", "in top left corner" or "left"; none if other words occur, too."""
     words = [w for w in attribute.replace("-", " ").split() if w not in _IDLE]
-    # "in upper" clothes are no place.
+    # "in upper clothes" is not a place.
     return [_PLACES[w] for w in words] if words and all(w in _PLACES for w in words) else []

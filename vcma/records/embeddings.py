@@ -1,4 +1,4 @@
-"""What a region-text encoder sees in the tubes of one video."""
+"""Embeddings of the crops of one video's tubes by a region-text encoder."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ _CONTEXT = " context "
 
 
 def fingerprint(encoder: str, context: float) -> str:
-    """What tells embeddings apart that may differ: the encoder's name and how much around a region it sees."""
+    """Return an identifier that differs between embeddings that may differ: encoder name and context margin."""
     return f"{encoder}{_CONTEXT}{context:g}"
 
 
 def made_by(fingerprint: str) -> str:
-    """The encoder's name in a fingerprint."""
+    """Return the encoder's name in a fingerprint."""
     return fingerprint.partition(_CONTEXT)[0]
 
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """Crops of the tubes of one video: encoder, the fingerprint of what made them; tube int64 [c], rising, of each
-    crop; frame int64 [c], native; embedding float32 [c, W], unit length.
+    """Crops of the tubes of one video.
+
+    encoder: fingerprint of encoder and context margin; tube int64 [c], ascending, of each crop; frame int64 [c],
+    native; embedding float32 [c, W], unit length.
     """
 
     encoder: str
@@ -34,7 +36,7 @@ class Embeddings:
 
     @classmethod
     def of(cls, columns: Mapping[str, Any]) -> Embeddings:
-        """From the EMBEDDINGS columns."""
+        """Create from the EMBEDDINGS columns."""
         count = np.diff(columns["crop_offset"])
         return cls(
             encoder=str(columns["encoder"]),
@@ -45,5 +47,5 @@ class Embeddings:
 
     @classmethod
     def none(cls) -> Embeddings:
-        """Those of a video that nothing was embedded of."""
+        """Create the embeddings of a video without embedded crops."""
         return cls("", np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 0), np.float32))

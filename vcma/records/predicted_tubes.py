@@ -1,4 +1,4 @@
-"""Predicted tubes of many samples as flat arrays: what is scored, whoever made it."""
+"""Predicted tubes of many samples as flat arrays: the input of the metrics, for any method."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FRAME_LIMIT = 1 << 31  # every frame index is below it
+FRAME_LIMIT = 1 << 31  # exclusive upper bound of frame indices
 
 
 def frame_key(row: np.ndarray | int, frame: np.ndarray) -> np.ndarray:
-    """Row of a sample and native frame as one sortable number, int64."""
+    """Encode a sample's row and a native frame as one sortable number, int64."""
     return row * FRAME_LIMIT + frame
 
 
 @dataclass(frozen=True)
 class PredictedTubes:
-    """For each sample a span and boxes, ragged like an artifact.
+    """A span and boxes for each sample, ragged as in an artifact.
 
     sample: ids, str [sample]; span int64 [sample, 2], half-open native frames; box_offset int64 [sample + 1];
-    box_frame int64 [box], increasing within a sample; box float32 [box, 4], xyxy pixels.
+    box_frame int64 [box], ascending within a sample; box float32 [box, 4], xyxy pixels.
     """
 
     sample: np.ndarray
@@ -30,6 +30,6 @@ class PredictedTubes:
 
     @property
     def box_key(self) -> np.ndarray:
-        """The `frame_key` of each box, int64 [box], increasing."""
+        """The `frame_key` of each box, int64 [box], ascending."""
         row = np.repeat(np.arange(len(self.sample)), np.diff(self.box_offset))
         return frame_key(row, self.box_frame)

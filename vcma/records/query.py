@@ -1,4 +1,4 @@
-"""A parsed sentence: its entities, relations and target; as columns of the `queries` artifact, and back."""
+"""A parsed sentence: entities, relations and target, with conversion to and from the columns of `queries`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from vcma.records.columns import offsets
 
 @dataclass(frozen=True)
 class Entity:
-    """A thing named: text is the sentence's characters [begin, end) of span, head its noun's lemma.
+    """An object mentioned in a sentence. text: the characters [begin, end) of span; head: lemma of its noun.
 
     Attributes are "red", "in white", "with glasses", "wearing a hat"; number is singular or plural. Flags: `wh`
-    (the asked-for "who"), `pronoun` (stands for nothing named), `fallback` (the whole text).
+    (the "who" of a question), `pronoun` (without an antecedent), `fallback` (the whole text).
     """
 
     text: str
@@ -29,7 +29,7 @@ class Entity:
 
 @dataclass(frozen=True)
 class Relation:
-    """subject -predicate-> object, as indices of entities; object None: an action on its own."""
+    """subject -predicate-> object, as indices of entities; object is None for an action without an object."""
 
     subject: int
     predicate: str
@@ -38,11 +38,12 @@ class Relation:
 
 @dataclass(frozen=True)
 class Query:
-    """A sentence read: at least one entity, the relations in the order told, the index of the asked-for entity.
+    """A parsed sentence: at least one entity, relations in sentence order, and the index of the target entity.
 
-    kind is declarative or interrogative. Flags: `fallback_entity` (nothing named), `empty` (no word at all),
-    `truncated` (longer than is read), `no_relation`, `unresolved_pronoun`, `misspelt:halmet=helmet` (read as the
-    second), `not_judged:not_walk` (denied, or a rank that nothing measures: no part of the entities or relations).
+    kind is declarative or interrogative. Flags: `fallback_entity` (no object mentioned), `empty` (no word),
+    `truncated` (longer than the parser's limit), `no_relation`, `unresolved_pronoun`, `misspelt:halmet=helmet`
+    (corrected to the second), `not_judged:not_walk` (negated, or a rank without a measure: not part of the entities
+    or relations).
     """
 
     text: str
@@ -53,13 +54,13 @@ class Query:
     flags: tuple[str, ...] = ()
 
     def evidence_order(self) -> list[int]:
-        """The relations, as indices, that evidence is given of, in its order: those between two things, then
-        actions on their own. A thing in relation to itself says nothing about two tubes."""
+        """Indices of the relations that yield evidence, in the order of its rows: relations between two entities,
+        then actions without an object. A relation of an entity to itself says nothing about a pair of tubes."""
         kept = [k for k, r in enumerate(self.relations) if r.subject != r.object]
         return sorted(kept, key=lambda k: self.relations[k].object is None)
 
     def to_json(self) -> dict[str, object]:
-        """The query as JSON values: text, kind, entities, relations, target, flags."""
+        """Return the query as JSON values: text, kind, entities, relations, target, flags."""
         return {
             "text": self.text,
             "kind": self.kind,
@@ -74,10 +75,10 @@ class Query:
 
 
 def query_columns(queries: Sequence[Query]) -> dict[str, Any]:
-    """The QUERIES columns, `sample` left to the caller."""
+    """Return the QUERIES columns except `sample`."""
 
     def text(values: Iterable[str]) -> np.ndarray:
-        # NUL and lone surrogates cannot stand in HDF5 text.
+        # HDF5 text cannot hold NUL or lone surrogates.
         return np.array([v.replace("\0", "?").encode("utf-8", "replace").decode() for v in values], dtype=object)
 
     def number(values: Iterable[int]) -> np.ndarray:
@@ -105,7 +106,7 @@ def query_columns(queries: Sequence[Query]) -> dict[str, Any]:
 
 
 def query_at(columns: Mapping[str, Any], row: int) -> Query:
-    """One parsed sentence of the QUERIES columns."""
+    """Return the parsed sentence in a row of the QUERIES columns."""
     entity = range(*columns["entity_offset"][row : row + 2])
     relation = range(*columns["relation_offset"][row : row + 2])
     return Query(

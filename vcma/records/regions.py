@@ -1,4 +1,4 @@
-"""The regions of one picture: what a detector answers."""
+"""Regions of one image: the output of a detector."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Regions:
-    """k regions of one picture in descending order of score, one row each in every array.
+    """k regions of one image in descending order of score, one row in every array each.
 
-    box             [k, 4]  float32  continuous xyxy, in the pixels of the picture handed in
-    score           [k]     float32  confidence in [0, 1] that this is an object of its most probable class
+    box             [k, 4]  float32  continuous xyxy, in pixels of the input image
+    score           [k]     float32  confidence in [0, 1] of the most probable class
     class_prob      [k, C]  float16  distribution over the detector's classes, without background
     attribute_prob  [k, A]  float16  strength in [0, 1] of each of the detector's attributes
-    feature         [k, D]  float16  appearance of the region
+    feature         [k, D]  float16  appearance feature of the region
 
     Raises ValueError if the arrays differ in length.
     """
@@ -35,5 +35,5 @@ class Regions:
         return len(self.box)
 
     def __getitem__(self, keep: slice | np.ndarray) -> Regions:
-        """The regions of a slice, a mask [k] or row numbers, in that order."""
+        """Return the regions selected by a slice, a mask [k] or row numbers, in that order."""
         return Regions(**{field.name: getattr(self, field.name)[keep] for field in fields(self)})

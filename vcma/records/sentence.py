@@ -1,4 +1,4 @@
-"""A sentence as the model reads it."""
+"""A parsed sentence with the clip it is searched in: the input of the model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vcma.records.query import Query, query_at
 
 @dataclass(frozen=True)
 class Sentence:
-    """One parsed sentence and where it is searched: native frames [begin, end) of a video, end -1: to its end."""
+    """A parsed sentence and its clip: native frames [begin, end) of a video, end -1: the end of the video."""
 
     sample: str
     video: str
@@ -28,7 +28,7 @@ class Sentence:
 
     @classmethod
     def of(cls, query: Query, sample: str, video: str, begin: int, end: int) -> Sentence:
-        """From a parsed sentence and where it is searched."""
+        """Create from a parsed sentence and its clip."""
         relations = ((r.subject, r.predicate, -1 if r.object is None else r.object) for r in query.relations)
         return cls(
             sample=sample,
@@ -39,7 +39,7 @@ class Sentence:
             heads=tuple(e.head for e in query.entities),
             attributes=tuple(e.attributes for e in query.entities),
             target=query.target,
-            # A thing in relation to itself says nothing about two tubes.
+            # A relation of an entity to itself says nothing about a pair of tubes.
             relations=tuple((s, predicate, o) for s, predicate, o in relations if s != o),
             flags=query.flags,
         )
@@ -49,38 +49,46 @@ class Sentence:
         return self.video, self.begin, self.end
 
     def text(self, entity: int) -> str:
-        """What is said of an entity, as one reads it: its phrase in the sentence."""
+        """Return an entity's phrase in the sentence, in lower case, without punctuation at its ends."""
         return " ".join(self.phrases[entity].lower().split()).strip(" .,?!")
 
+    def relation_text(self, relation: int) -> str:
+        """Return subject and predicate as a phrase: 'the adult in red hold'.
+
+        The object is left out, because its name would raise the cosine of any image of a similar object.
+        """
+        subject, predicate, _ = self.relations[relation]
+        return f"{self.text(subject)} {predicate}"
+
     def words(self, entity: int) -> list[str]:
-        """The words that carry an entity's meaning: attributes, then head."""
+        """Return the content words of an entity: attributes, then head."""
         return " ".join([*self.attributes[entity], self.heads[entity]]).lower().split()
 
     def names(self, entity: int) -> tuple[str, ...]:
-        """The words that may name its class, the head last: 'toy', 'bear'; what it wears or is beside does not."""
+        """Return the words that may name its class, head last: 'toy', 'bear'; not what it wears or is beside."""
         return *(a for a in self.attributes[entity] if " " not in a), self.heads[entity]
 
     def traits(self, entity: int) -> tuple[str, ...]:
-        """What a detector's attributes might say of an entity: its attributes, and its head ('woman', 'boy')."""
+        """Return the texts to match with a detector's attributes: attributes and head ('woman', 'boy')."""
         return *self.attributes[entity], self.heads[entity]
 
 
-_FEW = 100  # sentences; a model of fewer is learned in seconds and says nothing of the method
+_FEW = 100  # sentences; results of training on fewer say nothing about the method
 
 
 def few_sentences(count: int) -> str:
-    """What to say of training on so many sentences; empty where they are enough, or none was trained on."""
-    return "so few sentences only check the plumbing" if 0 < count < _FEW else ""
+    """Return a remark if the number of training sentences is small; empty if it is sufficient or 0."""
+    return "too few training sentences for meaningful results" if 0 < count < _FEW else ""
 
 
 def counted_sentences(count: int) -> str:
-    """How many sentences were trained on, and whether they are few."""
+    """Format the number of training sentences, with a remark if they are few."""
     few = few_sentences(count)
     return f"{count:,} sentences{few and f' ({few})'}"
 
 
 def sentences(samples: Columns, queries: Columns, split: str) -> list[Sentence]:
-    """The parsed sentences of one split, from the SAMPLES and QUERIES columns, in the order of samples."""
+    """Return the parsed sentences of a split, from the SAMPLES and QUERIES columns, in the order of samples."""
     parsed = {sample: row for row, sample in enumerate(queries["sample"])}
     return [
         Sentence.of(
@@ -95,7 +103,7 @@ def sentences(samples: Columns, queries: Columns, split: str) -> list[Sentence]:
 
 
 def grouped(sentences: Iterable[Sentence]) -> dict[tuple[str, int, int], list[Sentence]]:
-    """Sentences by the clip they are searched in, clips in order of first appearance."""
+    """Group sentences by their clip, clips in order of first appearance."""
     groups: dict[tuple[str, int, int], list[Sentence]] = {}
     for sentence in sentences:
         groups.setdefault(sentence.clip, []).append(sentence)

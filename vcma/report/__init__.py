@@ -1,1 +1,1 @@
-"""The report: cases, pages, figures, media."""
+"""The HTML report: cases, pages, figures, media."""

@@ -1,8 +1,9 @@
-"""The sweeps over alpha and beta of an ablation.csv: charts for the page, and the paper's figure of them."""
+"""Draw the sweeps over alpha and beta in an ablation.csv: charts for the report, and the paper's figure 1."""
 
 from __future__ import annotations
 
 import csv
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -16,14 +17,21 @@ from vcma.pipeline import storage
 from vcma.report.charts import POSTERIORS, Chart, draw_svg, figure_style
 from vcma.report.palette import BLUE, GREEN, ORANGE
 
-_SWEPT = (("alpha", "beta"), ("beta", "alpha"))  # what is swept, and what stays at its commonest value
+_SWEPT = (("alpha", "beta"), ("beta", "alpha"))  # the swept parameter, and the one at its most common value
+_PLOT = """\
+  - "m_vIoU by {name}, {dataset}":
+      x: {name}
+      y: {{sweep_{name}.csv: m_vIoU}}
+      x_label: {name}
+      y_label: m_vIoU on test
+"""
 Sweep = Mapping[str, Mapping[float, Sequence[float]]]  # query type -> value -> m_vIoU of each seed
 
 
 def ablation_charts(path: Path, split: str) -> list[Chart]:
-    """The alpha and beta panels of the sweep in an ablation.csv: m_vIoU by query type, mean and range over seeds.
+    """Draw m_vIoU against alpha and beta from an ablation.csv, by query type, mean and range over seeds.
 
-    Empty where there is no such file or it sweeps nothing. Raises InputError where its columns are others.
+    Empty if the file does not exist or has no sweep. Raises InputError if it lacks the expected columns.
     """
     if not path.exists():
         return []
@@ -40,9 +48,10 @@ def ablation_charts(path: Path, split: str) -> list[Chart]:
 
 
 def write_sweeps(path: Path, folder: Path) -> None:
-    """The sweeps of an ablation.csv as sweep_alpha.csv and sweep_beta.csv in a folder, for `dvc plots show`.
+    """Write the sweeps in an ablation.csv to a folder as sweep_alpha.csv and sweep_beta.csv, for `dvc plots show`.
 
-    A row a value: mean, least and greatest m_vIoU over seeds, of all sentences of the test split.
+    Each row has a value and the mean, minimum and maximum m_vIoU over seeds, over all sentences of the test split.
+    A dvc.yaml beside them defines the plots: one in the project's would fail for data sets without an ablation.
     """
     rows = [row for row in _read(path) if (row["variant"], row["split"]) == ("em", "test")]
     for name, other in _SWEPT:
@@ -50,17 +59,21 @@ def write_sweeps(path: Path, folder: Path) -> None:
         for value, scores in sorted(_sweep(rows, name, other).get("all", {}).items()):
             lines.append(f"{value:g},{np.mean(scores):.4f},{min(scores):.4f},{max(scores):.4f}")
         storage.write_bytes(folder / f"sweep_{name}.csv", ("\n".join(lines) + "\n").encode())
+    plots = "".join(_PLOT.format(name=name, dataset=json.dumps(folder.name)[1:-1]) for name, _ in _SWEPT)
+    storage.write_bytes(folder / "dvc.yaml", f"plots:\n{plots}".encode())
 
 
 def ablation_figure(path: Path, results: Sequence[Mapping], folder: Path) -> None:
-    """The paper's figure 1 as ablation.png in a folder: m_vIoU on test over alpha and beta (from an ablation.csv),
-    and the rounds of p and q on validation (from the history of the runs), mean and range over seeds.
+    """Draw the paper's figure 1 as ablation.png in a folder, mean and range over seeds.
+
+    Panels: m_vIoU on test against alpha and beta (from an ablation.csv), and m_vIoU of p and q on validation by EM
+    round (from the histories of the runs).
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     rows = [row for row in _read(path) if row["variant"] == "em" and row["split"] == "test"]
-    histories = [r["extra"]["history"] for r in results if "em" in r and _is_commonest(r, rows)]
+    histories = [r["extra"]["history"] for r in results if "em" in r and _is_most_common(r, rows)]
     with rc_context(figure_style("ablation")):
         figure = Figure(figsize=(10, 3), layout="constrained", dpi=120)
         axes = figure.subplots(1, 3)
@@ -76,21 +89,21 @@ def _read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _commonest(rows: Sequence[Mapping], name: str) -> float:
+def _most_common(rows: Sequence[Mapping], name: str) -> float:
     return Counter(float(row[name]) for row in rows).most_common(1)[0][0]
 
 
-def _is_commonest(result: Mapping, rows: Sequence[Mapping]) -> bool:
-    """Whether a run is at the commonest alpha and beta of the table."""
+def _is_most_common(result: Mapping, rows: Sequence[Mapping]) -> bool:
+    """Return whether a run has the most common alpha and beta of the table."""
     spec = result["spec"]
     at = {"alpha": spec["alpha"], "beta": spec["settings"]["beta"]}
-    return all(_commonest(rows, name) == float(value) for name, value in at.items())
+    return all(_most_common(rows, name) == float(value) for name, value in at.items())
 
 
 def _sweep(rows: Sequence[Mapping], name: str, other: str) -> Sweep:
-    """m_vIoU by query type and value of `name`, at the commonest value of `other`."""
+    """Collect m_vIoU by query type and value of `name`, at the most common value of `other`."""
     sweep: dict[str, dict[float, list[float]]] = {}
-    usual = _commonest(rows, other) if rows else None
+    usual = _most_common(rows, other) if rows else None
     for row in rows:
         if row["m_vIoU"] and float(row[other]) == usual:
             by_value = sweep.setdefault(row["query_type"], {})
@@ -124,7 +137,7 @@ def _draw_sweep(axes: Any, name: str, sweep: Sweep) -> None:
 
 
 def _draw_histories(axes: Any, histories: Sequence[Sequence[Mapping]]) -> None:
-    """Scores of p and q by round, as far as every run has got."""
+    """Draw the scores of p and q by round, up to the last round that every run reached."""
     length = min(map(len, histories), default=0)
     for key, colour, label in POSTERIORS:
         scores = np.array([[row[key] for row in history[:length]] for history in histories], float)

@@ -1,4 +1,4 @@
-"""Mean score against what makes a sentence hard."""
+"""Break the mean score down by properties that make a sentence hard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vcma.report.cases import Case
 
 @dataclass(frozen=True)
 class Group:
-    """Mean score of some samples with its 95 % interval over videos, NaN for those of a single video."""
+    """Mean score of a group of samples, with its 95 % interval over videos (NaN if all are of one video)."""
 
     label: str
     n: int
@@ -24,7 +24,7 @@ class Group:
 
 
 def breakdown(cases: Sequence[Case]) -> dict[str, list[Group]]:
-    """Title -> groups in order. Only samples with a score count, and only what splits them into several groups."""
+    """Group the samples that have a score; returns title -> groups in order, where there are several."""
     pairs = [(c, c.truth) for c in cases if c.score is not None and c.truth is not None]
     if not pairs:
         return {}
@@ -34,18 +34,18 @@ def breakdown(cases: Sequence[Case]) -> dict[str, list[Group]]:
     labels = {
         "length of the true span, s": _quartiles(length, "{:.1f}–{:.1f}"),
         "others of its category": [_distractors(truth.distractors) for _, truth in pairs],
-        "relation": _commonest([truth.predicate or _first_predicate(c.query) for c, truth in pairs], 10),
+        "relation": _most_common([truth.predicate or _first_predicate(c.query) for c, truth in pairs], 10),
         "entropy of the posterior, nat": _quartiles(entropy, "{:.2f}–{:.2f}"),
     }
     found = {title: _groups(scored, of) for title, of in labels.items()}
     return {title: groups for title, groups in found.items() if len(groups) > 1}
 
 
-# A label is "<what orders it>\0<what is shown>".
+# A label is "<sort key>\0<displayed text>".
 
 
 def _quartiles(values: np.ndarray, form: str) -> list[str]:
-    """Labels of (at most) four classes of equal size, in rising order of their values."""
+    """Label each value with one of at most four classes of equal size, in ascending order."""
     edges = np.unique(np.quantile(values, [0, 0.25, 0.5, 0.75, 1]))
     place = np.searchsorted(edges[1:-1], values, side="right")
     if len(edges) < 2:
@@ -61,7 +61,8 @@ def _first_predicate(query: Query) -> str:
     return query.relations[0].predicate if query.relations else "none"
 
 
-def _commonest(names: list[str], maximum: int) -> list[str]:
+def _most_common(names: list[str], maximum: int) -> list[str]:
+    """Keep the most common names, and label all others "others"."""
     distinct, counts = np.unique(np.array(names, dtype=object).astype(str), return_counts=True)
     kept = set(distinct[np.argsort(-counts, kind="stable")[:maximum]].tolist())
     return [f"0\0{name}" if name in kept else "1\0others" for name in names]

@@ -1,4 +1,4 @@
-"""The likeliest tubes of each entity, as the detector describes them."""
+"""The most probable tubes of each entity, with the detector's labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vcma.report.cases import Case
 
 
 class Candidate(NamedTuple):
-    """A tube that an entity may be: its name, its likeliest attributes, and its posterior probability."""
+    """A candidate tube of an entity: its name, its strongest attributes, and its posterior probability."""
 
     tube: int
     name: str
@@ -20,7 +20,7 @@ class Candidate(NamedTuple):
 
 
 def candidates(case: Case, tubes: Tubes, maximum: int = 5) -> list[list[Candidate]]:
-    """For each entity its likeliest tubes."""
+    """Return the most probable tubes of each entity, at most `maximum`."""
     found = []
     for tube, probability in case.posterior:
         best = np.argsort(-probability, kind="stable")[:maximum]
@@ -30,7 +30,7 @@ def candidates(case: Case, tubes: Tubes, maximum: int = 5) -> list[list[Candidat
 
 
 def tube_name(tubes: Tubes, tube: int) -> str:
-    """A tube as the detector sees it: its number and likeliest class."""
+    """Return a tube's name: its number and most probable class."""
     return f"{tube} {tubes.class_of(tube)}".strip()
 
 

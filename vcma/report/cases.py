@@ -1,4 +1,4 @@
-"""What the report shows, as data: every sentence of a split with its answer, its truth, its scores and its outcome.
+"""The report's data: every sentence of a split with its answer, ground truth, scores and outcome.
 
 Frames are native indices and spans half-open, as in the artifacts.
 """
@@ -19,7 +19,7 @@ from vcma.report.clock import Clock
 
 @dataclass(frozen=True)
 class Truth:
-    """Where the target really is: span of native frames, frame int64 [F] with box float32 [F, 4], xyxy px."""
+    """Ground truth of a sentence: span of native frames, frame int64 [F] with box float32 [F, 4], xyxy px."""
 
     span: tuple[int, int]
     frame: np.ndarray
@@ -33,9 +33,10 @@ class Truth:
 class Case:
     """One sentence with its answer.
 
-    posterior: for each entity (tubes int64 [N], probabilities float32 [N]); moment int64 [T] with moment_prob
-    float32 [T]; evidence: relation of the query -> psi of its tubes, float32 [T], in nat. tiou and viou are None
-    where they are unavailable; outcome is one of `diagnosis.OUTCOMES`.
+    posterior: for each entity (tubes int64 [N], probabilities float32 [N]); moment int64 [T], sampled native
+    frames, with moment_prob float32 [T], the probability that each shows the sentence; evidence: relation of the
+    query -> psi of the chosen tubes, float32 [T], in nats. tiou and viou: None if unavailable; outcome: one of
+    `diagnosis.OUTCOMES`.
     """
 
     sample: str
@@ -60,22 +61,22 @@ class Case:
     outcome: str
 
     def timed_by(self, frame: np.ndarray, time: np.ndarray) -> Case:
-        """The same case, by these sampled frames' times where its video has no tubes that tell them."""
-        known = len(self.clock.frame) > 0
-        return self if known else replace(self, clock=Clock(frame, time, self.clock.fps))
+        """Return the case with a clock from these sampled frames' times, if its video has no tubes."""
+        has_times = len(self.clock.frame) > 0
+        return self if has_times else replace(self, clock=Clock(frame, time, self.clock.fps))
 
     @property
     def score(self) -> float | None:
-        """vIoU or, without true boxes, tIoU."""
+        """The vIoU or, without true boxes, the tIoU."""
         return self.tiou if self.viou is None else self.viou
 
     def tube_of(self, entity: int) -> int:
-        """The tube assigned to an entity, -1 for none."""
+        """Return the tube assigned to an entity, -1 for none."""
         return self.entity_tube[entity] if 0 <= entity < len(self.entity_tube) else -1
 
 
 class Source(NamedTuple):
-    """An artifact that a run is made of: its name, the stage and parameters that made it, its content's digest."""
+    """An artifact of a run: its name, the stage and parameters that made it, and its content digest."""
 
     artifact: str
     stage: str
@@ -85,12 +86,12 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """A run's results: cases in the order of the predictions, and what its other artifacts say.
+    """A run's results: cases in the order of the predictions, and the contents of its other artifacts.
 
-    annotation_format is empty without truth; coverage: what is scored and what was left out, without truth of the
-    whole data set; whose answers they are: VCMA's, or without a model; metrics and baselines are evaluate's
-    (protocol -> query type -> metrics, and name -> the same); history is train_em's; all empty where the file is
-    missing.
+    annotation_format: empty without ground truth; coverage: what was scored and left out (of the whole data set if
+    there is no ground truth); whose: name of the method, "VCMA" or an untrained one; metrics: protocol -> query
+    type -> metrics, and baselines: name -> the same, from evaluate; history: from train_em. All three are empty if
+    their file is missing.
     """
 
     artifacts: Path
@@ -108,12 +109,12 @@ class Report:
 
     @property
     def scored(self) -> bool:
-        """Whether any answer has a score."""
+        """Return whether any answer has a score."""
         return any(case.score is not None for case in self.cases)
 
 
 def spread(cases: Sequence[Case], count: int) -> list[Case]:
-    """`count` cases evenly spaced over the ranking by score, best first, of different videos where possible."""
+    """Choose `count` cases evenly spaced over the ranking by score, best first, of different videos if possible."""
     ranked = sorted(cases, key=lambda c: -(c.score if c.score is not None else c.probability))
     chosen: list[int] = []
     left = set(range(len(ranked)))

@@ -1,4 +1,4 @@
-"""The page's charts by matplotlib, as SVG that follows the page's colours."""
+"""Draw the report's charts with matplotlib, as SVG that adopts the page's colours."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from vcma.report.breakdown import Group
 from vcma.report.palette import BLUE, GREEN, GREY, P_COLOUR, Q_COLOUR, RED, VIOLET
 
 POSTERIORS = (("score_p", P_COLOUR, "p(Z | E, R, V)"), ("score_q", Q_COLOUR, "q(Z | E, V)"))  # key, colour, label
-_TEXT_COLOUR = "#010203"  # stands for the colour of the page's text, whatever it is
-_SIZE = 3.4, 2.5  # inches, so that a chart fits a telephone without shrinking its text
+_TEXT_COLOUR = "#010203"  # placeholder for the page's text colour
+_SIZE = 3.4, 2.5  # inches, so that a chart fits a phone's screen without shrinking its text
 
 
 class Chart(NamedTuple):
-    """A chart for the page: its <svg> element, its caption, and what it shows for who cannot see it."""
+    """A chart for the page: its <svg> element, caption and alternative text."""
 
     svg: str
     caption: str
@@ -26,13 +26,13 @@ class Chart(NamedTuple):
 
 
 def figure_style(salt: str) -> Any:
-    """matplotlib's settings: text stays text and is never mathematics, and the same figure has the same bytes."""
+    """Return matplotlib settings: text is stored as text, without math, and equal figures have equal bytes."""
     shared = {"font.size": 8, "font.family": "sans-serif", "text.parse_math": False}
     return shared | {"svg.fonttype": "none", "svg.hashsalt": salt, "pdf.fonttype": 42}
 
 
 def draw_svg(name: str, draw: Callable[[Any], None]) -> str:
-    """Draw on one pair of axes; an <svg> element whose text has the page's own colour."""
+    """Draw on one pair of axes, and return an <svg> element whose text has the page's colour."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -49,7 +49,7 @@ def draw_svg(name: str, draw: Callable[[Any], None]) -> str:
 
 
 def _inline(document: str, name: str) -> str:
-    """The <svg> element of a document, its ids made unique to `name` and its text in the page's colour."""
+    """Extract the <svg> element of a document, prefix its ids with `name`, and give text the page's colour."""
     svg = document[document.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg).replace(_TEXT_COLOUR, "currentColor")
@@ -57,14 +57,14 @@ def _inline(document: str, name: str) -> str:
 
 
 def training_charts(history: Mapping[str, Any]) -> list[Chart]:
-    """Charts of a training: score of p and q by round, where there is one, the ELBO, and the rest of the loss."""
+    """Draw a training by round: the scores of p and q (if any), the ELBO, and the other terms of the loss."""
     rounds = [r for r in history.get("rounds", []) if r]
     if not rounds:
         return []
     score = str(history.get("score", "m_vIoU"))
     best = next((r for r in reversed(rounds) if r.get("best")), None)
     scored = bool(np.isfinite([_values(rounds, key) for key, _, _ in POSTERIORS]).any())
-    missing = "" if scored else " Nothing is annotated for validation, so no score can be drawn."
+    missing = "" if scored else " There are no validation annotations, hence no scores."
     charts = [_score_chart(rounds, best, score)] if scored else []
     charts.append(
         Chart(
@@ -75,25 +75,25 @@ def training_charts(history: Mapping[str, Any]) -> list[Chart]:
     )
     parts = (
         ("contrast", GREEN, "contrast"),
-        ("none", VIOLET, "none"),
+        ("none", VIOLET, "background"),
         ("cross_entropy", RED, "cross-entropy"),
     )
     charts.append(
         Chart(
             draw_svg("em-parts", lambda axes: _draw_rounds(axes, rounds, parts, "nat")),
-            "What is not part of F: contrast and none terms, and the KL of q to the network's.",
-            "; ".join(f"{key} ends at {_text(rounds[-1], key)}" for key, _, _ in parts) + ".",
+            "Other terms of the loss: phrase-video contrast, background class, cross-entropy of q and q_phi.",
+            "; ".join(f"{label} ends at {_text(rounds[-1], key)}" for key, _, label in parts) + ".",
         )
     )
     return charts
 
 
 def _score_chart(rounds: Sequence[Mapping], best: Mapping | None, score: str) -> Chart:
-    kept = f"after round {best['round']}, {_text(best, 'score_p')}" if best else "no round was best"
+    kept = f"after round {best['round']}, {_text(best, 'score_p')}" if best else "none"
     return Chart(
         draw_svg("em-scores", lambda axes: _draw_rounds(axes, rounds, POSTERIORS, f"validation {score}", best)),
-        f"Validation {score} of p and q by round (0, below: warm-up; dotted: the round kept).",
-        f"{score} of p and q over {len(rounds)} rounds; kept {kept}.",
+        f"Validation {score} of p and q by round (0 and below: warm-up; dotted line: the selected round).",
+        f"{score} of p and q over {len(rounds)} rounds; selected: {kept}.",
     )
 
 
@@ -104,7 +104,7 @@ def _draw_rounds(
     unit: str,
     best: Mapping | None = None,
 ) -> None:
-    """Lines over the rounds of EM, one for each (key, colour, label); the best round marked, the warm-up shaded."""
+    """Draw a line over the rounds for each (key, colour, label); the best round is marked, the warm-up shaded."""
     from matplotlib.ticker import MaxNLocator
 
     at = np.array([r["round"] for r in rounds])
@@ -131,7 +131,7 @@ def _text(row: Mapping, key: str) -> str:
 
 
 def breakdown_charts(parts: Mapping[str, Sequence[Group]], metric: str) -> list[Chart]:
-    """One chart a way of grouping the samples: mean score with its 95 % interval, and how many."""
+    """Draw a chart for each grouping of the samples: mean scores with 95 % intervals, and group sizes."""
     return [
         Chart(
             draw_svg(f"part-{i}", lambda axes, groups=groups: _draw_bars(axes, groups, metric)),  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""When a native frame is shown: the clock of a player, as docs/videos.md says."""
+"""Convert between native frames and times on a player's clock (see docs/videos.md)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Clock:
-    """The presentation times of a video's sampled frames: frame int64 [T], rising, and time float64 [T], s.
+    """The presentation times of a video's sampled frames: frame int64 [T], ascending, and time float64 [T], s.
 
-    Between them time runs evenly, beyond them at `fps` native frames a second.
+    Times are interpolated linearly between them, and extrapolated at `fps` native frames per second.
     """
 
     frame: np.ndarray
@@ -19,20 +19,20 @@ class Clock:
     fps: float
 
     def seconds(self, frame: np.ndarray) -> np.ndarray:
-        """When native frames [...] are shown, float64 [...]."""
+        """Return the times of native frames [...], s, float64 [...]."""
         return self._mapped(frame, self.frame, self.time, 1 / self.fps)
 
     def frames_at(self, seconds: np.ndarray) -> np.ndarray:
-        """The native frames, with fractions, that are due at times [...]."""
+        """Return the fractional native frames at times [...], s."""
         return self._mapped(seconds, self.time, self.frame, self.fps)
 
     def at(self, frame: int) -> float:
-        """When one native frame is shown."""
+        """Return the time of one native frame, s."""
         return float(self.seconds(np.array(frame)))
 
     @staticmethod
     def _mapped(x: np.ndarray, known: np.ndarray, value: np.ndarray, slope: float) -> np.ndarray:
-        """Linear between known points [T], with a slope of its own before the first and behind the last."""
+        """Interpolate linearly between known points [T]; extrapolate before and after them with `slope`."""
         x = np.asarray(x, np.float64)
         if not len(known):
             return x * slope

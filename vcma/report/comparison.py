@@ -1,4 +1,4 @@
-"""A run beside another one: what it gained and what it lost."""
+"""Compare a run with another one: metric differences, samples gained and lost."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from vcma.report.loading import read_answers, read_truth
 
 @dataclass(frozen=True)
 class Comparison:
-    """This run beside another: by query type what metrics.compare says, and by sample the difference of the score;
-    gained and lost are the samples that only one of the two found."""
+    """This run minus another one.
+
+    table: query type -> result of `metrics.compare`; difference: sample -> difference of the score; gained, lost:
+    samples that only this run, or only the other one, found.
+    """
 
     name: str
     table: dict[str, dict]
@@ -27,10 +30,10 @@ class Comparison:
 
 
 def compare_runs(report: Report, other: Path) -> Comparison:
-    """Compare with the run whose artifacts stand in `other`, on this run's truth; InputError without a truth."""
+    """Compare with the run whose artifacts are in `other`, on this run's truth; InputError if there is none."""
     truth = read_truth(report.artifacts, report.split)
     if truth is None:
-        raise InputError(f"no truth of split '{report.split}' to compare by", report.artifacts)
+        raise InputError(f"no ground truth of split '{report.split}' to compare by", report.artifacts)
     ours, theirs = read_answers(report.artifacts)[1], read_answers(other)[1]
     scores = score(truth, theirs, report.protocol)
     their_score = np.where(np.isnan(scores.viou), scores.tiou, scores.viou)

@@ -1,4 +1,4 @@
-"""What became of a sentence: found or, if not, whether detection, the choice of tube or that of time failed."""
+"""Diagnose an answer: found or, if not, whether detection, the choice of tube or the span is wrong."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from vcma.report.cases import Truth
 
 OUTCOMES: Mapping[str, str] = {
     "found": "vIoU above 0.3 (without true boxes: tIoU)",
-    "wrong time": "the chosen tube would do over the true span, the predicted span does not",
-    "wrong tube": "another tube would do; the span is about right (tIoU above 0.3)",
-    "wrong tube and time": "another tube would do, and the span is wrong as well",
-    "missed detection": "no tube would do: over the true span none has a mean IoU above 0.3",
-    "unknown": "the truth is not known",
+    "wrong time": "the chosen tube is right (mean IoU above 0.3 over the true span), but the predicted span is not",
+    "wrong tube": "another tube has a mean IoU above 0.3; the span is about right (tIoU above 0.3)",
+    "wrong tube and time": "another tube has a mean IoU above 0.3, and the span is wrong as well",
+    "missed detection": "no tube has a mean IoU above 0.3 with the true boxes over the true span",
+    "unknown": "there is no ground truth",
 }
-THRESHOLD = 0.3  # a score above it is right: the lower of the field's two recall thresholds
+THRESHOLD = 0.3  # score above which an answer counts as found, the lower of the two thresholds of vIoU@R
 
 
 def diagnose(truth: Truth | None, tubes: Tubes, tube: int, tiou: float | None, viou: float | None) -> str:
-    """Which of OUTCOMES an answer by `tube` has."""
+    """Return which of OUTCOMES applies to an answer with `tube`; tiou, viou: its scores, None if unavailable."""
     if truth is None or tiou is None:
         return "unknown"
     if viou is None:
@@ -38,7 +38,7 @@ def diagnose(truth: Truth | None, tubes: Tubes, tube: int, tiou: float | None, v
 
 
 def tube_fit(truth: Truth, tubes: Tubes) -> np.ndarray:
-    """Mean IoU [tube] of each tube of a video with the true boxes over the true span."""
+    """Return the mean IoU [N] of each tube of a video with the true boxes over the true span."""
     inside = (truth.frame >= truth.span[0]) & (truth.frame < truth.span[1])
     frame, box = truth.frame[inside], truth.box[inside].astype(np.float64)
     if not len(frame):

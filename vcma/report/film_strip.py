@@ -1,4 +1,4 @@
-"""One sample as a film strip for papers: frames, spans and q(y_t) below, the parsed sentence beside them."""
+"""Draw one sample as a film strip for papers: frames, spans and P(y_t) below them, and the parsed sentence."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from vcma.video.pictures import still
 
 
 def film_strip(case: Case, artifacts: Path, path: Path, count: int = 6) -> None:
-    """Draw one sample as a strip for papers: frames with boxes, spans and q(y_t) below, the parsed sentence beside.
+    """Draw one sample: `count` frames with boxes, spans and P(y_t) below them, and the parsed sentence.
 
-    The truth is white; dashed boxes are interpolated, no detection confirms them. The format follows path's suffix:
-    .png, .svg or .pdf (boxes, text and curves stay vectors in the last two).
-    Raises InputError for another suffix or where the video has no frames.
+    True boxes are white, interpolated boxes dashed. The format follows path's suffix: .png, .svg or .pdf (boxes,
+    text and curves are vectors in the last two). Raises InputError for any other suffix, or if the segment has no
+    stored frame.
     """
     from matplotlib import rc_context
 
     if path.suffix not in (".png", ".svg", ".pdf"):
-        raise InputError(f"cannot draw a '{path.suffix}' file", path, "name a .png, .svg or .pdf")
+        raise InputError(f"cannot draw a '{path.suffix}' file", path, "use .png, .svg or .pdf")
     frames = artifact.read(schemas.FRAMES, video_file(artifacts / "frames", case.video))
     tubes = tubes_reader(artifacts / "tubes")(case.video)
     rows = strip_rows(case, frames["frame"], count)
@@ -42,7 +42,7 @@ def film_strip(case: Case, artifacts: Path, path: Path, count: int = 6) -> None:
     # Hinted text is of another width at the resolution of the file than where it is measured.
     style = figure_style(case.sample) | _fonts(case.query.text) | {"text.hinting": "none"}
     with rc_context(style), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # the stage says it in a line of its own
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # the stage prints a note of its own
         figure = _strip_figure(case.timed_by(frames["frame"], frames["time"]), frames, rows, tubes)
         stored = io.BytesIO()
         metadata = {} if path.suffix == ".png" else {"CreationDate" if path.suffix == ".pdf" else "Date": None}
@@ -53,7 +53,7 @@ def film_strip(case: Case, artifacts: Path, path: Path, count: int = 6) -> None:
 
 
 def _fonts(text: str) -> dict[str, Any]:
-    """matplotlib's settings for a text in any script: where DejaVu Sans lacks a character, another font has it."""
+    """Return matplotlib settings for a text in any script: DejaVu Sans, and a font with the characters it lacks."""
     from matplotlib.font_manager import FontProperties, fontManager
 
     fonts = [font_for(text).path, font_for("a").path]
@@ -62,7 +62,7 @@ def _fonts(text: str) -> dict[str, Any]:
     return {"font.family": [*dict.fromkeys(FontProperties(fname=path).get_name() for path in reversed(fonts))]}
 
 
-_DASHES = (0, (3, 2))  # of an interpolated box
+_DASHES = (0, (3, 2))  # line style of interpolated boxes
 _LEFT, _STRIP, _GRAPH, _GAP = 0.55, 6.6, 2.6, 0.06  # inches: margin, width of frames, of the graph, between frames
 
 
@@ -87,7 +87,7 @@ def _strip_figure(case: Case, frames: Columns, rows: np.ndarray, tubes: Tubes) -
 
 
 def _sentence(figure: Any, case: Case, x: float, y: float) -> None:
-    """Write the sentence, its entities underlined in the colours of their tubes."""
+    """Write the sentence, with entities underlined in the colours of their tubes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.lines import Line2D
 
@@ -98,7 +98,7 @@ def _sentence(figure: Any, case: Case, x: float, y: float) -> None:
         drawn = figure.text(x, y, text, fontsize=9, weight=weight)
         return drawn.get_window_extent(renderer).width / figure.bbox.width
 
-    # SVG drops blanks at the ends of a text, so they are made of distance.
+    # SVG drops spaces at the ends of a text, so they are replaced by an offset.
     blank = write(" ", "normal")
     for text, entity in sentence_pieces(case.query):
         x += blank * (len(text) - len(text.lstrip()))
@@ -123,7 +123,7 @@ def _frame_panel(axes: Any, case: Case, frames: Columns, row: int, tubes: Tubes)
         width_pt = 1.4 if role == "answer" else 1.0
         shape = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour)
         shape.set(linewidth=width_pt, linestyle=_DASHES if interpolated else "-")
-        if role == "true":  # white with a border, seen on any picture, and wide enough to be seen below an answer
+        if role == "true":  # white with a black border, visible on any image and below an answer's box
             shape.set(linewidth=2.8, zorder=0.9)
             shape.set_path_effects([withStroke(linewidth=3.6, foreground=BLACK)])
         axes.add_patch(shape)
@@ -152,7 +152,7 @@ def _time_panel(axes: Any, case: Case, shown: np.ndarray) -> None:
 
 
 def _graph_panel(axes: Any, case: Case) -> None:
-    """Entities below each other in the colours of their tubes, an arc for each relation; the axes are in inches."""
+    """Draw a column of entities in the colours of their tubes, with an arc for each relation; axes in inches."""
     from matplotlib.patches import FancyBboxPatch
 
     wide, high = axes.figure.get_size_inches() * axes.get_position().size

@@ -1,4 +1,4 @@
-"""The page of `vcma ground` of a folder: every answer with its film, video by video."""
+"""Write the page of `vcma ground FOLDER`: all answers with their films, by video."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def write_grounded_page(
     skipped: Mapping[str, str],
     explain: Callable[[Sequence[str]], Iterable[str]],
 ) -> None:
-    """Write index.html and its style into a folder that has the films.
+    """Write index.html and its style sheet to a folder that contains the films.
 
-    answers: those of one video together, as `vcma ground` writes them; skipped: what was left out, and why;
-    explain(doubts): those in words.
+    answers: in the format of `vcma ground`, grouped by video; skipped: item -> reason; explain(doubts): returns
+    doubts in words.
     """
     storage.write_bytes(folder / "style.css", (TEMPLATES / "style.css").read_bytes())
     write_page(

@@ -1,4 +1,4 @@
-"""Where text of a sentence and of its relations stands, on the page and in a figure."""
+"""Lay out the text of sentences and relations, for pages and figures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vcma.records.query import Query
 
 
 def sentence_pieces(query: Query) -> list[tuple[str, int]]:
-    """The sentence in pieces: (text, entity or -1); where phrases nest, the shorter one has its text."""
+    """Split the sentence into pieces (text, entity or -1); text of nested phrases belongs to the shortest one."""
     owner = np.full(len(query.text), -1)
     for i in sorted(range(len(query.entities)), key=lambda i: -np.ptp(query.entities[i].span)):
         begin, end = query.entities[i].span
@@ -21,7 +21,7 @@ def sentence_pieces(query: Query) -> list[tuple[str, int]]:
 
 
 def free_height(wanted: float, taken: Sequence[float], pitch: float) -> float:
-    """The height nearest to `wanted` that keeps `pitch` from those taken: where a line of text may stand."""
+    """Return the height for a line of text nearest to `wanted`, at least `pitch` from those taken."""
     tries = (wanted + step * pitch * sign for step in range(len(taken) + 1) for sign in (1, -1))
     return next(
         (y for y in tries if all(abs(y - other) >= 0.99 * pitch for other in taken)),
@@ -30,5 +30,5 @@ def free_height(wanted: float, taken: Sequence[float], pitch: float) -> float:
 
 
 def shortened(text: str, longest: int) -> str:
-    """The text, cut to so many characters with an ellipsis."""
+    """Shorten a text to at most `longest` characters, with an ellipsis."""
     return text if len(text) <= longest else text[: longest - 1] + "…"

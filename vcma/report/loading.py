@@ -1,4 +1,4 @@
-"""A run's artifacts, read into the cases of a report."""
+"""Read a run's artifacts into a `Report`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Scored(NamedTuple):
 
 
 def load_report(artifacts: Path) -> Report:
-    """Read what `artifacts` holds of one run. Raises InputError where an artifact that is needed is missing."""
+    """Read the run in the folder `artifacts`. Raises InputError if a required artifact is missing."""
     attributes = artifact.attributes(artifacts / "predictions.h5", schemas.PREDICTIONS)
     params = attributes["params"]
     split = str(params.get("split", "test"))
@@ -58,7 +58,7 @@ def load_report(artifacts: Path) -> Report:
 
 
 def _coverage(artifacts: Path, truth: Columns | None, split: str) -> Coverage:
-    """What of a split is scored; where nothing is, what was left out of the data set."""
+    """Return the coverage of a split; without ground truth, what was left out of the data set."""
     if truth is not None:
         return Coverage.of(truth, split)
     left_out = artifact.read(schemas.SAMPLES, artifacts / "samples.h5", ("skipped_reason",))
@@ -66,11 +66,11 @@ def _coverage(artifacts: Path, truth: Columns | None, split: str) -> Coverage:
 
 
 def _read_if_there(path: Path) -> dict[str, Any]:
-    return storage.read_json(path, "make it again") if path.exists() else {}
+    return storage.read_json(path, "run dvc repro") if path.exists() else {}
 
 
 def read_truth(artifacts: Path, split: str) -> Columns | None:
-    """The truth of a split; None where there is none, as for a user's own videos."""
+    """Read the ground truth of a split; None if there is none, as for a user's own videos."""
     path = artifacts / f"truth_{split}.h5"
     if not path.exists():
         return None
@@ -79,7 +79,7 @@ def read_truth(artifacts: Path, split: str) -> Columns | None:
 
 
 def read_sources(artifacts: Path) -> list[Source]:
-    """The artifacts of the run; of a folder, what its first file says."""
+    """List the artifacts of the run; a folder of per-video artifacts is described by its first file."""
     found = []
     for schema in schemas.SCHEMAS.values():
         folder = artifacts / schema.name
@@ -95,19 +95,22 @@ def read_sources(artifacts: Path) -> list[Source]:
 
 
 def read_answers(artifacts: Path) -> tuple[Columns, PredictedTubes]:
-    """The PREDICTIONS columns of a run, and the same with boxes as the metrics take them."""
+    """Read the PREDICTIONS columns of a run, and the predicted tubes in the form that the metrics take.
+
+    Raises InputError if a prediction refers to a tube that its video does not have.
+    """
     columns = artifact.read(schemas.PREDICTIONS, artifacts / "predictions.h5")
     video = dict(zip(columns["sample"], columns["video"], strict=True))
     answers, tubes_of = answers_of(columns, range(len(video))), tubes_reader(artifacts / "tubes")
     for answer in answers:
         if answer.tube >= (count := len(tubes_of(video[answer.sample]))):
-            what = f"'{answer.sample}' names tube {answer.tube}, its video has {count}"
+            what = f"'{answer.sample}' refers to tube {answer.tube}, its video has {count}"
             raise InputError(what, artifacts / "predictions.h5", "ground again: python stages/ground_queries.py")
     return columns, boxes_of(answers, tubes_of, video)
 
 
 def load_cases(artifacts: Path, truth: Columns | None, protocol: str) -> list[Case]:
-    """Every predicted sentence, scored by the protocol where truth is known."""
+    """Build a case for each predicted sentence, scored by the protocol if there is ground truth."""
     predicted, boxed = read_answers(artifacts)
     samples = artifact.read(schemas.SAMPLES, artifacts / "samples.h5")
     queries = artifact.read(schemas.QUERIES, artifacts / "queries.h5")
@@ -127,7 +130,7 @@ def load_cases(artifacts: Path, truth: Columns | None, protocol: str) -> list[Ca
 def _case(
     predicted: Columns, i: int, samples: Columns, sample_row: int, parsed: Query, tubes: Tubes, scored: _Scored
 ) -> Case:
-    """Row i of the PREDICTIONS columns, with its row of the SAMPLES columns."""
+    """Build a case from row i of the PREDICTIONS columns and its row of the SAMPLES columns."""
     entities = range(*predicted["entity_offset"][i : i + 2])
     candidates = [rows(predicted["candidate_offset"], e) for e in entities]
     moments = rows(predicted["moment_offset"], i)
@@ -162,14 +165,14 @@ def _query_type(annotated: str, parsed: Query) -> str:
 
 
 def _segment(samples: Columns, i: int, tubes: Tubes) -> tuple[int, int]:
-    """The searched segment of a sample, native frames; where its end is unknown, up to the last sampled frame."""
+    """Return the segment of a sample, native frames; up to the last sampled frame if its end is the video's."""
     begin, end = int(samples["segment_begin"][i]), int(samples["segment_end"][i])
     last = int(tubes.frame[-1]) + 1 if len(tubes.frame) else begin + 1
     return begin, max(end if end >= 0 else last, begin + 1)
 
 
 def _frame_rate(samples: Columns, i: int, tubes: Tubes) -> float:
-    """Frames a second of a sample's video, from its sampled frames where the annotation does not say it."""
+    """Return the frame rate of a sample's video, estimated from its sampled frames if not annotated."""
     fps = float(samples["video_fps"][samples["sample_video"][i]])
     if fps <= 0 and len(tubes.frame) > 1:
         fps = float(np.ptp(tubes.frame) / max(np.ptp(tubes.time), 1e-6))
@@ -177,14 +180,14 @@ def _frame_rate(samples: Columns, i: int, tubes: Tubes) -> float:
 
 
 def _evidence(predicted: Columns, i: int, parsed: Query) -> dict[int, np.ndarray]:
-    """Relation of the query -> its evidence."""
+    """Return relation of the query -> its evidence [T]."""
     given = range(*predicted["relation_offset"][i : i + 2])
     values = [predicted["evidence"][rows(predicted["evidence_offset"], r)] for r in given]
     return {k: v for k, v in zip(parsed.evidence_order(), values, strict=False) if len(v)}
 
 
 def _scored(truth: Columns | None, predictions: PredictedTubes, protocol: str) -> dict[str, _Scored]:
-    """Sample -> truth and scores, of those whose truth is known."""
+    """Return sample -> truth and scores, for the annotated samples."""
     if truth is None:
         return {}
     scores = score(truth, predictions, protocol)

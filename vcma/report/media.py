@@ -1,7 +1,7 @@
-"""Pictures and videos of the report: scaled JPEG stills, and WebM that Debian's Chromium and Firefox play.
+"""Images and videos of the report: JPEG stills, and WebM films that Debian's Chromium and Firefox can play.
 
-Every video is encoded once, whatever the number of its samples, and kept in a cache outside of the report, because
-DVC empties the report's folder before each run.
+Each video is encoded once for all of its samples, and kept in a cache outside of the report, because DVC empties
+the report's folder before each run.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from vcma.video.decoding import read_frames
 from vcma.video.pictures import scaled, still
 
 VP9 = {"deadline": "realtime", "cpu-used": "8", "crf": "34", "b": "0", "g": "24", "flags": "+bitexact"}
-_FILM_SIZE = 480  # px, longest side of an encoded picture
+_FILM_SIZE = 480  # px, longest side of a film's frames
 _STILL_SIZE = 320  # px, longest side of a still
-_MAX_RATE = 15.0  # pictures a second
-_MAX_PICTURES = 900  # of one video
+_MAX_RATE = 15.0  # maximum frames per second of a film
+_MAX_PICTURES = 900  # maximum number of frames of a film
 
 
 @dataclass(frozen=True)
 class Film:
-    """An encoded video: its file, pictures a second, and the native frame of each picture."""
+    """An encoded video: its file, frames per second, and the native frame of each encoded frame."""
 
     path: Path
     rate: float
@@ -41,10 +41,10 @@ class Film:
 
 
 def film(source: Path | None, stored: Path, span: tuple[int, int], cache: Path, name: str) -> Film | None:
-    """The native frames [begin, end) of a video as WebM in the cache, made only if it is not there yet.
+    """Encode the native frames [begin, end) of a video as WebM in the cache, unless it already exists there.
 
-    source: the original file, or None; where it cannot be read the frames artifact `stored` is shown, which has
-    fewer pictures a second. None where there is no picture at all.
+    source: the original file, or None; if it cannot be read, the frames artifact `stored` is used instead, at a
+    lower frame rate. Returns None if there is no frame at all.
     """
     frames = artifact.read(schemas.FRAMES, stored)
     plan = _plan(frames, span)
@@ -61,7 +61,7 @@ def film(source: Path | None, stored: Path, span: tuple[int, int], cache: Path, 
 
 
 def _plan(frames: Columns, span: tuple[int, int]) -> dict[str, Any]:
-    """First frame, end and step of the pictures to show, and how many of them a second."""
+    """Choose the native frames of a film: first, end, step, and the film's frame rate."""
     fps = float(frames["fps"]) or 25.0
     step = max(1, round(fps / _MAX_RATE), -(-(span[1] - span[0]) // _MAX_PICTURES))
     return {"begin": span[0], "end": span[1], "step": step, "rate": fps / step}
@@ -92,7 +92,7 @@ def _encode_first(path: Path, readers: list, plan: dict[str, Any], frames: Colum
 
 
 def _encode(path: Path, pictures: Iterable[tuple[int, np.ndarray]], rate: float) -> list[int]:
-    """Write VP9, one thread: the same input, the same bytes. Returns the native frame of each picture."""
+    """Encode as VP9 in one thread, so that equal input gives equal bytes; returns the native frames written."""
     import av
 
     shown: list[int] = []
@@ -124,7 +124,7 @@ def write_stills(frames: Columns, wanted: Iterable[int], folder: Path, name: str
 
 
 def copy_film(film: Film, path: Path) -> None:
-    """Put a film of the cache into the report; a copy, because links into DVC's cache must never be shared."""
+    """Copy a film from the cache to the report; a link would share a file with DVC's cache."""
     try:
         shutil.copyfile(film.path, path)
     except OSError as error:
@@ -132,7 +132,7 @@ def copy_film(film: Film, path: Path) -> None:
 
 
 def prune(cache: Path, kept: Iterable[Path]) -> None:
-    """Remove the films of a cache that nothing shows any more."""
+    """Remove the films of the cache that are not in use."""
     wanted = {path.with_suffix(suffix) for path in kept for suffix in (".webm", ".json")}
     for path in cache.glob("*.*"):
         if path not in wanted:

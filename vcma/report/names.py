@@ -1,4 +1,4 @@
-"""File names that people read, which an address needs to escape nothing of but letters of other scripts."""
+"""Readable file names for the report's pages, in which a URL escapes only non-ASCII letters."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _LONGEST = 50  # characters, of up to four bytes each: a name of 255 bytes has r
 
 
 def readable_name(id: str) -> str:
-    """An id as a file name, without suffix: letters, digits, `_` and inner dots; others become one `-`."""
+    """Turn an id into a file name without suffix: all but letters, digits, `_` and inner dots becomes `-`."""
     name = re.sub(r"[^\w.]+", "-", id)[:_LONGEST].strip("-.")
     return name or "unnamed"
 
 
 def readable_names(ids: Iterable[str]) -> dict[str, str]:
-    """The same for distinct ids, where no two share a name, be it in another case: later ones are numbered."""
+    """Do the same for distinct ids; names that are equal up to case are made unique with numbers."""
     names: dict[str, str] = {}
     taken: set[str] = set()
     for id in ids:

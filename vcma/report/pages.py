@@ -1,4 +1,4 @@
-"""The report as a folder of pages: its index, and what each video has (`sample_pages`)."""
+"""Write the report, a folder of pages: its index, and the pages of each video (`sample_pages`)."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ ASSETS = ("style.css", "list.js", "player.js")
 
 
 class MetricTable(NamedTuple):
-    """The metrics of one protocol and query type: this run's and its baselines' (name, metrics), the difference to
-    another run, if any, and published results (label, metrics)."""
+    """The metrics of one protocol and query type.
+
+    ours: this run's; rows: (name, metrics) of this run and its baselines; published: (label, metrics) of published
+    results; difference: to another run, if any.
+    """
 
     protocol: str
     query_type: str
@@ -47,8 +50,10 @@ def write_report(
     comparison: Comparison | None,
     each: Callable[[Callable, list], Iterable],
 ) -> list[str]:
-    """Write the whole report; each(function, list of arguments) maps, perhaps in parallel. Returns what is missing
-    of it, one line a video without pictures."""
+    """Write the whole report, and return a message for each video without frames.
+
+    each(function, list of arguments): maps, possibly in parallel.
+    """
     files.folder.mkdir(parents=True, exist_ok=True)
     for name in ("samples", "media"):
         (files.folder / name).mkdir(exist_ok=True)
@@ -66,7 +71,7 @@ def write_report(
     films.prune(files.cache, shown)
     _write_index(report, files.folder / "index.html", illustrated, chosen, ablation_csv, comparison)
     first = {video: illustrated[pages[0].case.sample] for video, pages in by_video.items()}
-    return [f"no picture of video {video}" for video, item in first.items() if not item.film]
+    return [f"no frame of video {video} could be read" for video, item in first.items() if not item.film]
 
 
 def _sample_pages(cases: Sequence[Case], examples: Sequence[Case]) -> list[SamplePage]:
@@ -116,13 +121,13 @@ def _write_index(
 
 
 def _sortings(cases: Sequence[Case]) -> list[tuple[str, str]]:
-    """The scores that the list can be sorted by: those that any sample has."""
+    """Return the scores by which the list can be sorted, (key, label): those that any sample has."""
     known = {"viou": any(c.viou is not None for c in cases), "tiou": any(c.tiou is not None for c in cases)}
     return [(key, label) for key, label in (("viou", "vIoU"), ("tiou", "tIoU")) if known[key]]
 
 
 def metric_tables(report: Report, comparison: Comparison | None) -> list[MetricTable]:
-    """One table a protocol and query type."""
+    """Build a table for each protocol and query type."""
     tables = []
     for protocol, by_query_type in report.metrics.items():
         for query_type, ours in by_query_type.items():

@@ -1,4 +1,4 @@
-"""The sentence as a graph on its page: entities below each other, an arc for each relation; all in px."""
+"""Lay out a sentence's graph for its page: a column of entities, an arc for each relation; all in px."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ROW_HEIGHT, _LEFT, _NODE_WIDTH, _NODE_HEIGHT, _WIDTH = 52, 4, 168, 30, 340
 
 
 class Node(NamedTuple):
-    """An entity: its box's upper left corner, and its text, shortened and in full."""
+    """An entity: upper left corner of its box, and its text, shortened and in full."""
 
     entity: int
     x: int
@@ -21,7 +21,7 @@ class Node(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """A relation: the SVG path of its arc, and its text with its place. An action leads to no other entity."""
+    """A relation: the SVG path of its arc, its text and its position. An action has no object."""
 
     relation: int
     path: str
@@ -32,6 +32,8 @@ class Edge(NamedTuple):
 
 
 class Graph(NamedTuple):
+    """The graph of a sentence; top: smallest y of any element, at most 0."""
+
     nodes: list[Node]
     edges: list[Edge]
     top: float
@@ -42,6 +44,7 @@ class Graph(NamedTuple):
 
 
 def query_graph(query: Query) -> Graph:
+    """Lay out the graph of a parsed sentence."""
     middle = [_NODE_HEIGHT // 2 + 6 + _ROW_HEIGHT * i for i in range(len(query.entities))]
     nodes = [
         Node(i, _LEFT, y - _NODE_HEIGHT // 2, shortened(entity.text, 24), entity.text)
@@ -56,7 +59,7 @@ def query_graph(query: Query) -> Graph:
 
 
 def _edge(k: int, relation: Relation, middle: list[int], taken: list[float]) -> Edge:
-    """middle: the height of each entity; taken: the heights of the labels that stand already."""
+    """Lay out one relation; middle: height of each entity; taken: heights of the labels placed so far."""
     right = _LEFT + _NODE_WIDTH
     begin = middle[relation.subject]
     if relation.object is None:

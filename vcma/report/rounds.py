@@ -1,4 +1,4 @@
-"""EM round by round on validation, by query type: a table and a figure of what `training.instruments` measures."""
+"""Table and figure of the measures of `training.instruments`: EM round by round on validation, by query type."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _PANELS = (
     ("alignment", "F: alignment, nat"),
     ("relations", "F: relations, nat"),
 )
-Histories = Sequence[Sequence[Mapping[str, Any]]]  # of each seed, the rows of the passes
+Histories = Sequence[Sequence[Mapping[str, Any]]]  # for each seed, a row per round
 
 
 def rounds_table(histories: Histories) -> str:
-    """Every measure by query type and round as Markdown, means over seeds; round 0 is the end of the warm-up."""
+    """Return a Markdown table of measures by query type and round, means over seeds; round 0 ends the warm-up."""
     return "\n".join(_rows(histories)) + "\n"
 
 
@@ -41,7 +41,7 @@ def _rows(histories: Histories) -> Iterator[str]:
 
 
 def rounds_figure(histories: Histories, path: Path) -> None:
-    """The measures over the rounds, a panel each and a line a query type, mean and range over the seeds, as PNG."""
+    """Draw a PNG with a panel per measure and a line per query type over the rounds, mean and range over seeds."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

@@ -1,7 +1,7 @@
-"""What the report has of one video: its film, its stills, its tubes in a script, and a page for each sample.
+"""Write the report's files of one video: its film, stills, tubes (as a script), and a page for each sample.
 
-A page opened from a disk may fetch nothing, so the data of a video stand in a script file beside it, which its
-samples share; no page needs a network, a server or another program.
+A page opened from disk cannot fetch data, so the data of a video are stored as a script file, which the pages of
+its samples share; no page needs a network, a server or another program.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ _STRIP_LENGTH = 5  # stills in a strip on the page
 
 @dataclass(frozen=True)
 class ReportFiles:
-    """Where a report is written and what it is made from: its folder, the run's artifacts, the cache of films, and
-    a function from a video to its original file (or None)."""
+    """Paths of a report: its output folder, the run's artifacts, and the cache of films.
+
+    original: function from a video's id to its original file, or None.
+    """
 
     folder: Path
     artifacts: Path
@@ -46,8 +48,11 @@ class ReportFiles:
 
 @dataclass(frozen=True)
 class SamplePage:
-    """A page to write: its case and name, how the names of its video's media begin, whether the index shows a strip
-    of it, and its neighbours' pages, "" for none."""
+    """A page to write.
+
+    name: of the page; media: prefix of the names of its video's media files; strip: whether the index shows a strip
+    of it; before, after: names of the neighbouring pages, "" for none.
+    """
 
     case: Case
     name: str
@@ -60,7 +65,7 @@ class SamplePage:
 def write_video_pages(
     files: ReportFiles, pages: list[SamplePage], posterior: str
 ) -> tuple[list[IllustratedCase], Path | None]:
-    """Write all of one video's; returns its cases with their pictures, and its film in the cache."""
+    """Write all files of one video; returns its cases with their stills, and its film in the cache."""
     cases, name = [page.case for page in pages], pages[0].media
     video = cases[0].video
     stored = video_file(files.artifacts / "frames", video)
@@ -88,7 +93,7 @@ def write_video_pages(
 
 
 def _video_data(film: media.Film | None, tubes: Tubes, illustrated: Sequence[IllustratedCase]) -> dict[str, Any]:
-    """What the player needs of a video: which native frame each picture shows and when, and where each tube is."""
+    """Return the player's data of a video: native frame and time of each film frame, and the boxes of each tube."""
     thumb, clock = illustrated[0].thumb, illustrated[0].case.clock
     return {
         "rate": film.rate if film else 1.0,
@@ -101,14 +106,14 @@ def _video_data(film: media.Film | None, tubes: Tubes, illustrated: Sequence[Ill
 
 
 def _tube_data(tubes: Tubes, tube: int) -> dict[str, Any]:
-    """A tube's points: native frame, box, and whether it is interpolated."""
+    """Return a tube's points: native frame, box, and whether it is interpolated."""
     frame, box = tubes.points(tube)
     interpolated = tubes.interpolated[rows(tubes.point_offset, tube)].astype(int)
     return {"frame": frame.tolist(), "box": _rounded(box), "interpolated": interpolated.tolist()}
 
 
 def _sample_data(case: Case, tubes: Tubes) -> dict[str, Any]:
-    """What the player needs of a sample."""
+    """Return the player's data of a sample."""
     truth = case.truth and {
         "span": case.truth.span,
         "frame": case.truth.frame.tolist(),

@@ -1,4 +1,4 @@
-"""Stills of a case: which stored frames show it, and the boxes to lay over each of them."""
+"""Stills of a case: which stored frames to show, and the boxes to draw over each."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from vcma.report.cases import Case
 
 
 class StillBox(NamedTuple):
-    """A box over a still: role true, answer or entity; its tube, -1 for the truth; [x, y, width, height], px;
-    whether it is interpolated."""
+    """A box over a still.
+
+    role: "true", "answer" or "entity"; tube: -1 for true boxes; box: [x, y, width, height], px.
+    """
 
     role: str
     tube: int
@@ -24,8 +26,11 @@ class StillBox(NamedTuple):
 
 @dataclass(frozen=True)
 class Still:
-    """A stored frame on the page, by its native index: file below the report, when it is shown, size in native px,
-    what stands in it; inside: whether it lies within the predicted span."""
+    """A stored frame on the page.
+
+    frame: native index; file: path relative to the report; seconds: its time; width, height: native px; inside:
+    whether it is within the predicted span.
+    """
 
     frame: int
     file: str
@@ -38,8 +43,11 @@ class Still:
 
 @dataclass(frozen=True)
 class IllustratedCase:
-    """A case with the name of its page and its pictures: whether its video can be played, its still in lists, and
-    its strip of stills."""
+    """A case with its stills.
+
+    page: name of its page; film: whether its video can be played; thumb: the still in lists; strip: a strip of
+    stills.
+    """
 
     case: Case
     page: str
@@ -55,9 +63,9 @@ class IllustratedCase:
 def illustrate(
     case: Case, page: str, media: str, frames: Columns, tubes: Tubes, film: bool, count: int
 ) -> IllustratedCase:
-    """A case with its still and a strip of `count` ones, from the FRAMES columns of its video.
+    """Choose a still and a strip of `count` stills for a case, from the FRAMES columns of its video.
 
-    page: the name of its page; media: how the names of the video's pictures begin.
+    page: the name of its page; media: prefix of the names of the video's stills.
     """
     if not len(frames["frame"]):
         return IllustratedCase(case, page, film, None)
@@ -88,7 +96,7 @@ def _still(case: Case, media: str, frame: int, size: tuple[float, float], tubes:
 
 
 def strip_rows(case: Case, frame: np.ndarray, count: int) -> np.ndarray:
-    """Rows of the stored frames to show: evenly over the spans and as much again around them, in the segment."""
+    """Choose rows of stored frames, evenly over the spans and a quarter of their length on either side."""
     spans = [case.span, *([case.truth.span] if case.truth else [])]
     begin, end = min(s[0] for s in spans), max(s[1] for s in spans)
     margin = (end - begin) // 4
@@ -100,10 +108,10 @@ def strip_rows(case: Case, frame: np.ndarray, count: int) -> np.ndarray:
 
 
 def boxes_at(case: Case, tubes: Tubes, frame: int) -> list[tuple[str, int, np.ndarray, bool]]:
-    """What stands in a native frame: (role, tube, box float [4], whether the box is interpolated) with role true,
-    answer, entity or other.
+    """List the boxes in a native frame as (role, tube, box float [4], interpolated).
 
-    The answer counts within its span only; entities and other tubes where they are present.
+    role: "answer" (only within the predicted span), "entity" (another entity of the sentence), "other" (any other
+    tube) or "true", in drawing order: other, entity, answer, true.
     """
     found = []
     for tube in range(len(tubes)):

@@ -1,4 +1,4 @@
-"""The page templates (Jinja2, every text escaped) and how they write numbers."""
+"""Render the page templates (Jinja2, all text is escaped) and format numbers for them."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def _environment() -> jinja2.Environment:
 
 
 def capitalized(text: str) -> str:
-    """A text whose first letter is a capital, the others as they are."""
+    """Capitalise the first letter of a text and leave the others unchanged."""
     return text[:1].upper() + text[1:]
 
 
 def percent(value: float | None) -> str:
-    """A share as a percentage; never 0 for what is unavailable."""
+    """Format a share as a percentage; "unavailable" for None."""
     return "unavailable" if value is None else f"{100 * value:.1f}"
 
 
 def score_text(value: float | None) -> str:
-    """A score with two digits."""
+    """Format a score with two decimals; a dash for None."""
     return "–" if value is None else f"{value:.2f}"

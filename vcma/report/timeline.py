@@ -1,4 +1,4 @@
-"""A sample's timeline as styles and points: where tubes are present, and curves over the moments."""
+"""Compute a sample's timeline as CSS styles and polyline points: presence of tubes, and curves over time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vcma.report.cases import Case
 
 
 class TubeRow(NamedTuple):
-    """A tube's row of the timeline; parts: (style, whether the tube is bridged there)."""
+    """A tube's row of the timeline; parts: (style, whether the tube is interpolated there)."""
 
     tube: int
     name: str
@@ -21,7 +21,7 @@ class TubeRow(NamedTuple):
 
 
 class EvidenceRow(NamedTuple):
-    """A relation's row of the timeline: its curve from -reach to reach nat, and its mean in and out of the span."""
+    """A relation's row of the timeline: its curve in [-reach, reach] nats, its mean inside and outside the span."""
 
     relation: int
     text: str
@@ -33,15 +33,17 @@ class EvidenceRow(NamedTuple):
 
 
 def place(case: Case, span: tuple[int, int]) -> str:
-    """Where a span of native frames lies on the timeline, as a style."""
+    """Return the CSS position of a span of native frames on the timeline."""
     begin, end = case.segment
     low, high = (min(max((f - begin) / (end - begin), 0), 1) for f in span)
     return f"left:{100 * low:.2f}%;width:{100 * (high - low):.2f}%"
 
 
 def tube_rows(case: Case, tubes: Tubes) -> list[TubeRow]:
-    """Return where in the segment each tube is present, the answer and those of entities first; tubes that are
-    nowhere in it are left out."""
+    """Return the presence of each tube in the segment; the answer comes first, then the tubes of entities.
+
+    Tubes without a point in the segment are left out, except for the answer.
+    """
 
     def row(tube: int) -> TubeRow:
         points = rows(tubes.point_offset, tube)
@@ -55,7 +57,7 @@ def tube_rows(case: Case, tubes: Tubes) -> list[TubeRow]:
 
 
 def _intervals(position: np.ndarray, bridged: np.ndarray, frame: np.ndarray) -> list[tuple[int, int, bool]]:
-    """Native spans [begin, end) without a gap, each bridged or not, from positions among the sampled frames."""
+    """Return intervals of native frames (begin, end, bridged) from positions among the sampled frames."""
     if not len(position):
         return []
     cut = np.flatnonzero((np.diff(position) != 1) | (bridged[1:] != bridged[:-1])) + 1
@@ -68,7 +70,7 @@ def _intervals(position: np.ndarray, bridged: np.ndarray, frame: np.ndarray) -> 
 
 
 def steps(case: Case, values: np.ndarray, low: float, high: float) -> str:
-    """A curve over the moments as points of a polyline in a 1000 x 100 box, a step a moment."""
+    """Return a step curve over the moments as points of a polyline in a 1000 x 100 box."""
     begin, end = case.segment
     edge = np.append(case.moment, max(end, int(case.moment[-1]) + 1) if len(case.moment) else end)
     x = 1000 * np.clip((edge - begin) / (end - begin), 0, 1)
@@ -77,7 +79,7 @@ def steps(case: Case, values: np.ndarray, low: float, high: float) -> str:
 
 
 def evidence_rows(case: Case) -> list[EvidenceRow]:
-    """Relation by relation why these tubes: psi over time on one common scale."""
+    """Return the evidence psi of each relation for the chosen tubes over time, on a common scale."""
     values = {k: v for k, v in case.evidence.items() if len(v) == len(case.moment)}
     reach = max([1.0, *(float(np.abs(v).max()) for v in values.values())])
     inside = (case.moment >= case.span[0]) & (case.moment < case.span[1])
@@ -102,7 +104,7 @@ def _relation_text(case: Case, k: int) -> str:
 
 
 def ticks(case: Case) -> list[tuple[str, str]]:
-    """Round times of the segment: (style, text)."""
+    """Return tick marks at round times of the segment: (style, text)."""
     begin, end = case.segment
     first_shown, over = case.clock.seconds(np.array(case.segment)).tolist()
     seconds = over - first_shown

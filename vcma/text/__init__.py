@@ -1,1 +1,1 @@
-"""Words as numbers: text features, and agreement of phrases with detector labels."""
+"""Text features, and agreement of phrases with detector labels and region embeddings."""

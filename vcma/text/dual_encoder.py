@@ -1,7 +1,7 @@
-"""Region-text encoders: pictures of regions and phrases as vectors whose cosine says how well they fit.
+"""Region-text encoders: embeddings of image regions and phrases whose cosine measures how well they match.
 
-Any dual encoder that transformers can load from a local folder: CLIP, SigLIP, SigLIP 2 and others with a text and
-an image tower (docs/encoders.md). Nothing is fetched, no code of the folder is run, no pickle opened.
+Supports any dual encoder that transformers can load from a local folder: CLIP, SigLIP, SigLIP 2 and others with a
+text and an image tower (docs/encoders.md). Downloads nothing, runs no code of the folder, and opens no pickle.
 """
 
 from __future__ import annotations
@@ -19,71 +19,71 @@ import numpy as np
 from vcma.errors import InputError
 from vcma.text.model_folder import digest, tokenizer_files, weight_files
 
-_BATCH = 128  # texts of one pass
-_VERSION = 1  # part of the name: raise it when the same folder would give other vectors
-_SCALING = ("preprocessor_config.json", "processor_config.json")  # how pictures are scaled: either file
-_REMEDY = "docs/encoders.md says what the folder must hold"
+_BATCH = 128  # texts per forward pass
+_VERSION = 1  # part of the name: increment it when the same folder would give other vectors
+_SCALING = ("preprocessor_config.json", "processor_config.json")  # image preprocessing: either file
+_REMEDY = "docs/encoders.md lists the files that the folder must contain"
 _LOCAL = {"local_files_only": True, "trust_remote_code": False}
-_USUAL_SCALE = 100.0  # CLIP's, at which its training caps it
+_USUAL_SCALE = 100.0  # CLIP's, where its training clips it
 
 
 class DualEncoder:
-    """A dual encoder: vectors of unit length for pictures and for texts.
+    """A dual encoder: unit-length embeddings of images and texts.
 
-    name: family and digest of the folder; width: of the vectors; scale: what cosines are multiplied by in training,
-    which makes them log-odds; longest: tokens of a text, what is beyond is cut.
+    name: model family and digest of the folder; width: of the embeddings; scale: factor of cosines in training,
+    which turns them into logits; max_tokens: texts are truncated to so many tokens.
     """
 
     def __init__(self, folder: Path, device: str = "cpu"):
-        """Raises InputError with what is wrong with the folder."""
-        with _one_line(folder):
+        """Load the encoder; raises InputError that says what is wrong with the folder."""
+        with _as_input_error(folder):
             config = _config(folder)
             files = _files(folder)
-            model, self._tokenizer, self._pictures = _loaded(folder, config)
+            model, self._tokenizer, self._image_processor = _loaded(folder, config)
             self._model, self._device = model.eval().to(device), device
         self.name = f"{config.model_type}:{digest([folder / 'config.json', *files])}.{_VERSION}"
         self._is_siglip = config.model_type.startswith("siglip")
-        self.longest = _longest(config, self._tokenizer)
+        self.max_tokens = _max_tokens(config, self._tokenizer)
         self.scale = _scale(model)
         self._one_at_a_time = threading.Lock()
-        with _one_line(folder):
-            # A tokenizer of another model, or none that pads, shows at texts of unequal length.
-            seen = self.embed_pictures([np.zeros((20, 10, 3), np.uint8), np.zeros((4, 9, 3), np.uint8)])
-            read = self._some_texts(["a", "a dog " * 200])
-        if seen.shape != read.shape or not np.isfinite([seen, read]).all():
-            raise InputError("the encoder's towers give no comparable vectors", folder, _REMEDY)
-        self.width = seen.shape[1]
+        with _as_input_error(folder):
+            # Texts of unequal length reveal a tokenizer of another model, or one that does not pad.
+            image = self.embed_images([np.zeros((20, 10, 3), np.uint8), np.zeros((4, 9, 3), np.uint8)])
+            text = self._embed_batch(["a", "a dog " * 200])
+        if image.shape != text.shape or not np.isfinite([image, text]).all():
+            raise InputError("the encoder's two towers do not give comparable embeddings", folder, _REMEDY)
+        self.width = image.shape[1]
 
-    def embed_pictures(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """Vectors of pictures, each uint8 (H, W, 3) RGB of any size: float32 [n, width], in one forward pass.
+    def embed_images(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """Embed images, each uint8 (H, W, 3) RGB of any size: float32 [n, width], in one forward pass.
 
-        A picture is squeezed into the encoder's square, or keeps its shape where the encoder takes any: nothing of
-        it is cut off.
+        An image is resized to the encoder's square without cropping, or keeps its aspect ratio if the encoder
+        accepts any.
         """
         how: dict[str, Any] = {"return_tensors": "pt", "input_data_format": "channels_last"}
-        if getattr(self._pictures, "do_center_crop", False):
-            # As it is, the processor would cut the head and feet off a standing person.
-            side = self._pictures.crop_size
+        if getattr(self._image_processor, "do_center_crop", False):
+            # By default the processor would crop the head and feet of a standing person.
+            side = self._image_processor.crop_size
             how |= {"do_center_crop": False, "size": {"height": side["height"], "width": side["width"]}}
-        return self._run("get_image_features", self._pictures(images=list(pictures), **how))
+        return self._run("get_image_features", self._image_processor(images=list(images), **how))
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Vectors of texts: float32 [n, width]."""
-        rows = [self._some_texts(texts[i : i + _BATCH]) for i in range(0, len(texts), _BATCH)]
+        """Embed texts: float32 [n, width]."""
+        rows = [self._embed_batch(texts[i : i + _BATCH]) for i in range(0, len(texts), _BATCH)]
         return np.concatenate([np.zeros((0, self.width), np.float32), *rows])
 
-    def cuts(self, text: str) -> bool:
-        """Whether a text is longer than the encoder reads."""
-        return len(self._tokenizer(text.lower())["input_ids"]) > self.longest
+    def truncates(self, text: str) -> bool:
+        """Return whether a text exceeds the encoder's maximum number of tokens."""
+        return len(self._tokenizer(text.lower())["input_ids"]) > self.max_tokens
 
-    def _some_texts(self, texts: Sequence[str]) -> np.ndarray:
-        # SigLIP was trained on texts padded to one length, padding attended to; others stop at a text's end.
+    def _embed_batch(self, texts: Sequence[str]) -> np.ndarray:
+        # SigLIP was trained on texts padded to one length without an attention mask; others mask the padding.
         given = self._tokenizer(
             [text.lower() for text in texts],
             return_tensors="pt",
             padding="max_length" if self._is_siglip else True,
             truncation=True,
-            max_length=self.longest,
+            max_length=self.max_tokens,
         )
         return self._run("get_text_features", {"input_ids": given["input_ids"]} if self._is_siglip else given)
 
@@ -98,18 +98,18 @@ class DualEncoder:
 
 @lru_cache(maxsize=1)
 def cached_encoder(folder: Path, device: str = "cpu") -> DualEncoder:
-    """Like `DualEncoder`, loaded once a process: for workers that are handed one video after another."""
+    """Return a `DualEncoder`, loaded once per process: for workers that process one video after another."""
     return DualEncoder(folder, device)
 
 
-def needed_encoder(folder: Path | None, weight: float) -> DualEncoder | None:
-    """The encoder in a folder; None where there is none, or its weight in the prior is 0."""
-    return DualEncoder(folder) if folder and weight else None
+def needed_encoder(folder: Path | None, needed: bool) -> DualEncoder | None:
+    """Load the encoder in a folder; returns None without a folder, or if it is not needed (zero weight)."""
+    return DualEncoder(folder) if folder and needed else None
 
 
 @contextmanager
-def _one_line(folder: Path) -> Iterator[None]:
-    """What a folder's files make of transformers, whatever it is, is the user's to know."""
+def _as_input_error(folder: Path) -> Iterator[None]:
+    """Convert any exception that transformers raises on a folder's files to an InputError."""
     try:
         yield
     except InputError:
@@ -120,9 +120,9 @@ def _one_line(folder: Path) -> Iterator[None]:
 
 
 def _config(folder: Path) -> Any:
-    """The configuration of a folder's model; raises InputError where that has not both towers."""
+    """Return the configuration of a folder's model; raises InputError if it has not both towers."""
     if not folder.is_dir():
-        raise InputError("no such encoder", folder, "fetch it, or correct 'encoder:' in the data set's block")
+        raise InputError("no such encoder", folder, "download it, or correct 'encoder:' in the data set's block")
     if not (folder / "config.json").is_file():
         raise InputError("the encoder lacks config.json", folder, _REMEDY)
     from transformers import MODEL_MAPPING, AutoConfig
@@ -133,13 +133,13 @@ def _config(folder: Path) -> Any:
     model = MODEL_MAPPING[type(config)]
     towers = {"text": "get_text_features", "image": "get_image_features"}
     if missing := [tower for tower, method in towers.items() if not hasattr(model, method)]:
-        what = f"it has no {missing[0]} tower" if len(missing) == 1 else "it is a tower of pictures or text alone"
-        raise InputError(f"'{config.model_type}' is no region-text encoder: {what}", folder, _REMEDY)
+        what = f"it has no {missing[0]} tower" if len(missing) == 1 else "it is a single image or text tower"
+        raise InputError(f"'{config.model_type}' is not a region-text encoder: {what}", folder, _REMEDY)
     return config
 
 
 def _files(folder: Path) -> list[Path]:
-    """Tokenizer, picture settings and weights of a folder; raises InputError naming what is not there."""
+    """Return tokenizer, preprocessing and weight files of a folder; raises InputError that lists a missing one."""
     scaling = [folder / name for name in _SCALING if (folder / name).is_file()]
     found = {
         "a tokenizer (tokenizer.json)": tokenizer_files(folder),
@@ -149,33 +149,33 @@ def _files(folder: Path) -> list[Path]:
     for name, files in found.items():
         if not files:
             pickled = name == "model.safetensors" and any(folder.glob("*.bin"))
-            remedy = "docs/encoders.md says how its .bin becomes safetensors" if pickled else _REMEDY
+            remedy = "docs/encoders.md says how to convert its .bin to safetensors" if pickled else _REMEDY
             raise InputError(f"the encoder lacks {name}", folder, remedy)
     return [path for files in found.values() for path in files]
 
 
 def _loaded(folder: Path, config: Any) -> tuple[Any, Any, Any]:
-    """Model, tokenizer and image processor of a folder."""
+    """Load model, tokenizer and image processor of a folder; raises InputError if weights are missing."""
     from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
-    model, told = AutoModel.from_pretrained(
+    model, loading = AutoModel.from_pretrained(
         folder, config=config, use_safetensors=True, output_loading_info=True, **_LOCAL
     )
-    # transformers fills what a file lacks with random numbers.
-    if absent := sorted(told["missing_keys"]):
+    # transformers initialises missing weights at random, with no more than a log message.
+    if absent := sorted(loading["missing_keys"]):
         tower = {"text": "text tower", "vision": "image tower"}.get(absent[-1].split("_")[0], absent[-1])
         raise InputError(f"the encoder's weights lack its {tower} ({len(absent)} tensors)", folder, _REMEDY)
     tokenizer = AutoTokenizer.from_pretrained(folder, **_LOCAL)
     return model, tokenizer, AutoImageProcessor.from_pretrained(folder, **_LOCAL)
 
 
-def _longest(config: Any, tokenizer: Any) -> int:
-    """Tokens that the text tower reads."""
+def _max_tokens(config: Any, tokenizer: Any) -> int:
+    """Return the maximum number of tokens of the text tower."""
     text = getattr(config, "text_config", config)
     return int(min(getattr(text, "max_position_embeddings", math.inf), tokenizer.model_max_length))
 
 
 def _scale(model: Any) -> float:
-    """What the model multiplies cosines by."""
+    """Return the factor by which the model multiplies cosines."""
     logarithm = getattr(model, "logit_scale", None)
     return _USUAL_SCALE if logarithm is None else float(logarithm.detach().exp())

@@ -1,4 +1,4 @@
-"""Text features: what the networks are told of a word or phrase before they learn anything of it themselves."""
+"""Text features: fixed embeddings of words and phrases, the input of the networks."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from vcma.errors import InputError
 from vcma.text.model_folder import digest, tokenizer_files, weight_files
 from vcma.text.static_vectors import static_vectors
 
-_BATCH = 256  # texts of one pass of an encoder
-_LONGEST = 32  # tokens of a phrase, what is beyond is cut
+_BATCH = 256  # texts per forward pass of an encoder
+_LONGEST = 32  # maximum tokens of a phrase; longer ones are truncated
 
 
 @dataclass(frozen=True)
 class TextFeatures:
-    """embed(texts) are float32 [len(texts), width], unit length or 0; name is what a model remembers them by."""
+    """Text features. embed(texts): float32 [len(texts), width], unit length or 0; name: stored in the model."""
 
     name: str
     width: int
@@ -31,28 +31,28 @@ def _nothing(texts: Sequence[str]) -> np.ndarray:
 
 
 WORDLLAMA = TextFeatures("wordllama", 256, static_vectors)
-LEARNED = TextFeatures("learned", 1, _nothing)  # only what training learns; an unseen word is silent
+LEARNED = TextFeatures("learned", 1, _nothing)  # only what training learns: unseen words have no features
 
 
 def text_features(choice: str, root: Path, trained_with: str | None = None) -> TextFeatures:
-    """The features that `train_em.text` names: wordllama, learned, or the folder of a Hugging Face encoder.
+    """Return the features that `train_em.text` selects: wordllama, learned, or a Hugging Face encoder's folder.
 
-    root: what a relative folder is below. trained_with: the name a trained model remembers. Raises InputError
-    where the folder holds no encoder, or not the one that the model was trained with.
+    root: base of a relative folder. trained_with: the name stored in a trained model. Raises InputError if the
+    folder has no encoder, or another one than the model was trained with.
     """
     simple = {f.name: f for f in (WORDLLAMA, LEARNED)}
     found = simple[choice] if choice in simple else _encoder(root / choice)
     if trained_with is not None and found.name != trained_with:
         raise InputError(
-            f"the model was trained with other text features ({trained_with}, not {found.name})",
+            f"the model was trained with text features {trained_with}, not {found.name}",
             root / choice,
-            "put the encoder back that it was trained with, or train again",
+            "restore the encoder that it was trained with, or train again",
         )
     return found
 
 
 def _encoder(folder: Path) -> TextFeatures:
-    """Mean of the last hidden states of an encoder from a local folder: configuration, tokenizer, safetensors."""
+    """Load an encoder from a local folder (configuration, tokenizer, safetensors); mean of last hidden states."""
     weights, words = weight_files(folder), tokenizer_files(folder)
     if not weights or not words:
         raise InputError(
@@ -65,16 +65,16 @@ def _encoder(folder: Path) -> TextFeatures:
 
     disable_progress_bar()
     try:
-        # Nothing is fetched, no code of the folder is run and no pickle opened.
+        # Downloads nothing, runs no code of the folder, and opens no pickle.
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         model = AutoModel.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, use_safetensors=True
         )
         model = model.get_encoder() if model.config.is_encoder_decoder else getattr(model, "text_model", model)
         model.eval()
-        # A tokenizer of another model, or none that pads, shows at the first texts of unequal length.
+        # Texts of unequal length reveal a tokenizer of another model, or one that does not pad.
         _means(tokenizer, model, ["a", "a dog " * _LONGEST])
-    except Exception as error:  # whatever its files make of transformers, they are the user's
+    except Exception as error:  # any failure is due to the folder's files, which are the user's
         raise InputError(f"not a usable encoder ({error})", folder, "export it with save_pretrained") from error
     name = f"huggingface:{digest([folder / 'config.json', *words, *weights])}"
 
@@ -94,6 +94,6 @@ def _means(tokenizer: Any, model: Any, texts: Sequence[str]) -> np.ndarray:
         hidden = model(**kept).last_hidden_state
     mask = kept["attention_mask"][..., None].to(hidden.dtype)
     mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
-    # An empty text has no meaning, whatever the special tokens around it say.
+    # An empty text gets the zero vector, whatever its special tokens are embedded as.
     has_text = torch.tensor([bool(text.strip()) for text in texts])[:, None]
     return torch.nn.functional.normalize(mean * has_text, dim=-1).float().numpy()

@@ -1,4 +1,4 @@
-"""How far a detector's labels agree with a phrase: the label prior, which needs no training."""
+"""Label prior: agreement of a phrase with a detector's labels, without training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from vcma.records.noun_phrases import head_of
 from vcma.text.static_vectors import static_vectors
 
-# Basic colour terms (Berlin and Kay) and the words people use for them; "navy" is seen as blue or as black.
+# Basic colour terms (Berlin and Kay) and common synonyms; "navy" matches blue or black.
 BASIC_COLOURS: dict[str, tuple[str, ...]] = {
     colour: (colour,)
     for colour in ("black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
@@ -22,16 +22,16 @@ BASIC_COLOURS: dict[str, tuple[str, ...]] = {
     "turquoise": ("blue", "green"), "teal": ("blue", "green"), "cyan": ("blue",), "olive": ("green",),
     "cream": ("white",), "ivory": ("white",),
 }  # fmt: skip
-# What a shade is seen as where no colour follows it; before a colour, "dark blue", the colour decides.
+# Colour of a shade without a colour after it; in "dark blue" the colour decides.
 SHADES = {"dark": ("black",), "light": ("white",), "pale": ("white",), "bright": (), "deep": ()}
-# Which part of a thing a garment covers; named colours of a picture's pixels know 'upper' and 'lower'.
+# Part of a person that a garment covers; attributes like 'upper:red' have the parts 'upper' and 'lower'.
 GARMENTS = {
     **dict.fromkeys(["shirt", "tshirt", "top", "jacket", "coat", "sweater", "hoodie", "vest", "blouse"], "upper"),
     **dict.fromkeys(["jersey", "pullover", "upper"], "upper"),
     **dict.fromkeys(["pants", "trousers", "jeans", "shorts", "skirt", "legging", "leggings", "lower"], "lower"),
     **dict.fromkeys(["hat", "cap", "helmet", "beanie", "bonnet", "headgear"], "hat"),
 }
-# What a head stands for among the classes of detectors (COCO, Visual Genome, VidOR): any of these, by name.
+# Classes of detectors (COCO, Visual Genome, VidOR) that a head noun may denote: any of these, by name.
 PEOPLE = ("adult", "child", "baby", "person", "man", "woman", "boy", "girl", "people", "lady", "guy", "kid")
 HYPERNYMS = {
     "who": PEOPLE,
@@ -58,7 +58,7 @@ HYPERNYMS = {
     "watercraft": ("boat", "watercraft"),
     "animal": ("dog", "cat", "horse", "bird", "cow", "sheep", "elephant", "bear", "zebra", "giraffe", "rabbit"),
 }  # fmt: skip
-# Names of one thing, of which a detector has any.
+# Synonyms, of which a detector may use any.
 SYNONYMS = {
     name: group
     for group in (
@@ -69,7 +69,7 @@ SYNONYMS = {
     )
     for name in group
 }  # fmt: skip
-# What people are called by what they do; a noun in -man or -ist is one, too.
+# Nouns for people by what they do; nouns in -man or -ist also denote people.
 ROLES = frozenset([
     "actor", "actress", "athlete", "baker", "batter", "biker", "boxer", "bride", "bridegroom", "chef",
     "climber", "coach", "cook", "cop", "cowboy", "cyclist", "dancer", "doctor", "driver", "farmer", "father",
@@ -82,7 +82,7 @@ ROLES = frozenset([
     "walker", "worker", "wrestler", "youngster",
 ])  # fmt: skip
 
-# Words of an attribute that name no trait themselves.
+# Function words of an attribute, which are not traits themselves.
 _IDLE = frozenset(
     (
         "in",
@@ -113,12 +113,12 @@ def class_weights(
     prompts: Sequence[str] = (),
     wholes: Sequence[str] = (),
 ) -> np.ndarray:
-    """How far each detector class answers to each phrase: float32 [len(phrases), C] in [0, 1].
+    """Return how well each detector class matches each phrase: float32 [len(phrases), C] in [0, 1].
 
-    A phrase is its words, the head last. By name or known kind of the head, else of another word ('toy bear'), else
-    by the likeness of static vectors, which guesses softly. prompts are further classes, noun phrases that a
-    detector was asked for: they come last among the C and answer to their heads, too. wholes: the noun phrase that
-    each phrase is (`noun_phrase`), which a prompt of those words answers to more than any other class.
+    A phrase is its words, the head last. A class matches by the name or a known hypernym or synonym of the head,
+    else of another word ('toy bear'), else, softly and at most 0.5, by the cosine of static vectors. prompts: noun
+    phrases that a detector was prompted with; they come last among the C classes and also match by their heads.
+    wholes: the `noun_phrase` of each phrase; a prompt with exactly these words matches better than any other class.
     """
     names = [_parts(name) for name in class_names]
     names += [{prompt.lower(), head_of(prompt.lower())} for prompt in prompts]
@@ -126,8 +126,8 @@ def class_weights(
     unknown = []
     for row, words in enumerate(phrases):
         for word in reversed(words):
-            answering = _answering(word)
-            weights[row] = [bool(answering & parts) for parts in names]
+            matching = _matching_names(word)
+            weights[row] = [bool(matching & parts) for parts in names]
             if word == "what":
                 weights[row] = [not parts & set(PEOPLE) for parts in names]
             if weights[row].any():
@@ -146,19 +146,19 @@ def class_weights(
     return weights
 
 
-_BY_HEAD = 0.5  # how far "man" answers to "man in red coat" where that is a class, too
+_BY_HEAD = 0.5  # weight of class "man" for "man in red coat" if that is a class, too
 
 
 def _prefer(weights: np.ndarray, prompts: Sequence[str], whole: str) -> None:
-    """Make one of the prompts answer to its own phrase; others that say more than the noun are of somebody else."""
+    """Give a phrase's own prompt weight 1, and prompts with other attributes 0: they describe other objects."""
     others = np.array([prompt != head_of(prompt) for prompt in prompts])
     weights[others] = 0
     weights *= _BY_HEAD
     weights[list(prompts).index(whole)] = 1
 
 
-def _answering(word: str) -> set[str]:
-    """The names of classes that a word stands for: its own, those of the same thing, of its kind, or of people."""
+def _matching_names(word: str) -> set[str]:
+    """Return the class names that a word may denote: itself, its synonyms, its hypernyms, or people."""
     joined = word.replace("-", "")
     kinds = HYPERNYMS.get(word, ())
     if not kinds and (word in ROLES or word.endswith(("man", "men", "woman", "women", "ist"))):
@@ -167,15 +167,15 @@ def _answering(word: str) -> set[str]:
 
 
 def _parts(name: str) -> set[str]:
-    """'ball/sports_ball' -> {ball, sports ball}."""
+    """Split a class name into its alternatives: 'ball/sports_ball' -> {ball, sports ball}."""
     return {part.replace("_", " ").strip().lower() for part in name.split("/")}
 
 
 def attribute_weights(phrases: Sequence[Iterable[str]], attribute_names: Sequence[str]) -> list[np.ndarray]:
-    """For each phrase's attributes, one row a demand that the detector can judge: float32 [k, A] of 0 and 1.
+    """Return one row per demand in a phrase's attributes that the detector can judge: float32 [k, A] of 0 and 1.
 
-    'red' is met by red anywhere, 'in a blue hat' by a blue hat, 'green shirt and red skirt' are two demands, 'man'
-    is met by an attribute of that name. A demand that no attribute name can meet says nothing and has no row.
+    'red' is met by red anywhere, 'in a blue hat' by a blue hat; 'green shirt and red skirt' are two demands; 'man'
+    is met by an attribute of that name. A demand that no attribute name can meet has no row.
     """
     names = [_traits(name) for name in attribute_names]
     found = []
@@ -186,7 +186,7 @@ def attribute_weights(phrases: Sequence[Iterable[str]], attribute_names: Sequenc
 
 
 class Demand(NamedTuple):
-    """Any of some colours, of a part of a thing, or another word; each may be empty."""
+    """A colour (any of several), a part of the object, or another word; each may be empty."""
 
     colours: tuple[str, ...]
     part: str
@@ -194,12 +194,12 @@ class Demand(NamedTuple):
 
 
 def _traits(name: str) -> Demand:
-    """'upper:red' and 'red top' -> (red), upper; 'hat' -> part and word hat; 'wooden' -> word wooden."""
+    """Parse an attribute name: 'upper:red', 'red top' -> (red), upper; 'hat' -> part and word; 'wooden' -> word."""
     return next(iter(_demands(name.replace(":", " "))), Demand((), "", name.lower()))
 
 
 def _demands(text: str) -> list[Demand]:
-    """What a text asks for: a colour with the garment it belongs to, a garment alone, or any other word."""
+    """Split a text into demands: a colour with its garment, a garment alone, or any other word."""
     demands: list[Demand] = []
     colours: list[tuple[str, ...]] = []
     part = ""
@@ -215,7 +215,7 @@ def _demands(text: str) -> list[Demand]:
             colours = []
         elif word not in _IDLE and word != "all":
             demands.append(Demand((), "", word))
-    # 'upper:red' names the part before the colour; "all in black" both halves.
+    # 'upper:red' has the part before the colour; "all in black" means both parts.
     trailing = part if demands and not demands[-1].colours and part in ("upper", "lower") else ""
     if colours and trailing:
         demands.pop()
@@ -231,27 +231,27 @@ def _met(demand: Demand, names: list[Demand]) -> list[bool]:
     exact = [right and name.part == part for right, name in zip(meant, names, strict=True)]
     if part and any(exact):
         return exact
-    # Without a part, or of a part the detector does not tell: the colour anywhere but on the head.
+    # Without a part, or with one that the detector does not distinguish: the colour anywhere but on the head.
     return [right and name.part != "hat" for right, name in zip(meant, names, strict=True)]
 
 
 def class_agreement(class_weight: np.ndarray, class_prob: np.ndarray) -> np.ndarray:
-    """Log-agreement of one phrase's head with the class distributions [N, C] of tubes, float [N], at most 0.03."""
+    """Return the log-agreement of a phrase's head with class distributions [N, C]: float [N], at most log 1.03."""
     return log_agreement(np.clip(class_prob @ class_weight, 0, 1))
 
 
 def log_agreement(share: np.ndarray) -> np.ndarray:
-    """The log-agreement of a share of the class distribution; the floor keeps a wrong label from ruling out."""
+    """Return the log-agreement of a share of the class distribution; the floor limits the cost of a wrong label."""
     return np.log(0.03 + share)
 
 
 def label_prior(
     class_weight: np.ndarray, attribute_weight: np.ndarray, class_prob: np.ndarray, attribute_prob: np.ndarray
 ) -> np.ndarray:
-    """label(e, n): log-agreement of one phrase with the labels of N tubes, float32 [N], no training needed.
+    """Return label(e, n), the log-agreement of a phrase with the labels of N tubes, float32 [N]; needs no training.
 
     class_weight [C] and attribute_weight [k, A] belong to the phrase, class_prob [N, C] and attribute_prob [N, A]
-    to the tubes. The floors keep a wrong label from ruling a tube out.
+    to the tubes. The floors keep a wrong label from ruling out a tube.
     """
     agreement = class_agreement(class_weight, class_prob)
     if len(attribute_weight) and attribute_prob.shape[1]:

@@ -1,4 +1,4 @@
-"""A model of transformers in a local folder, Hugging Face's own files: what must be there, and their digest."""
+"""Files of a transformers model in a local folder (Hugging Face layout), and their digest."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ _TOKENIZERS = ("tokenizer*", "vocab*", "merges*", "special_tokens*", "added_toke
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a folder, sorted."""
+    """Return the safetensors files of a folder, sorted."""
     return sorted(folder.glob("*.safetensors"))
 
 
 def tokenizer_files(folder: Path) -> list[Path]:
-    """The files of a folder's tokenizer, sorted; none where its words are missing.
+    """Return the files of a folder's tokenizer, sorted; none if its vocabulary is missing.
 
-    Without them transformers makes a tokenizer that knows no word.
+    Without a vocabulary, transformers would create a tokenizer that knows no word.
     """
     found = sorted({path for pattern in _TOKENIZERS for path in folder.glob(pattern)})
     return [] if all(path.name == "tokenizer_config.json" for path in found) else found
 
 
 def digest(paths: Iterable[Path]) -> str:
-    """16 hexadecimal digits of the SHA-256 over names and contents."""
+    """Return the first 16 hexadecimal digits of the SHA-256 of names and contents."""
     total = hashlib.sha256()
     for path in paths:
         total.update(path.name.encode() + b"\0")

@@ -1,13 +1,14 @@
-"""How well a phrase fits regions, by a region-text encoder: a prior for any word, which needs no training.
+"""Region-text prior: how well a phrase matches regions, by a region-text encoder, without training.
 
-A cosine alone tells little: some regions fit any text, some texts any region. What counts is how much better this
-phrase fits a region than other words do,
+A cosine alone is not comparable: some regions match any text, some texts any region. What counts is how much better
+a phrase matches a region than other words do,
 
     p(e | n) = exp(s cos(e, n)) / (exp(s cos(e, n)) + sum_b exp(s cos(b, n))),
 
-with s the scale that the encoder was trained with and b the names of the detector's classes, or some common nouns
-where the detector names none. The agreement is log(0.01 + p(e | n)): as with labels, a floor keeps a wrong look
-from ruling a tube out. "Who" and "what" are the classes that are people, and those that are not.
+where s is the scale that the encoder was trained with and b the names of the detector's classes, or some common
+nouns if the detector has no class names. The agreement is log(0.01 + p(e | n)); as with labels, the floor keeps a
+misleading embedding from ruling out a tube. "Who" and "what" are the classes that are people, and those that are
+not.
 """
 
 from __future__ import annotations
@@ -24,81 +25,89 @@ _COMMON = (
     "person", "man", "woman", "child", "animal", "dog", "cat", "bird", "horse", "vehicle", "car", "bicycle", "ball",
     "toy", "bag", "chair", "table", "food", "plant", "building", "wall", "floor", "sky", "water", "thing",
 )  # fmt: skip
-_ASKING = ("who", "what")  # heads that stand for any person, or for any other thing
+_ASKING = ("who", "what")  # heads that denote any person, or any other object
 _SEPARATOR = "|"
 _FLOOR = 0.01
-_FAINT = np.log(0.25)  # log-odds against the best other word below which a region is hardly what is meant
+_FAINT = np.log(0.25)  # log-odds against the best other word below which a phrase does not match a region
 
 
 class TextTower(Protocol):
-    """What is needed of an encoder here: see `dual_encoder.DualEncoder`."""
+    """The part of an encoder that is needed here; see `dual_encoder.DualEncoder`."""
 
     @property
     def scale(self) -> float: ...
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray: ...
 
-    def cuts(self, text: str) -> bool: ...
+    def truncates(self, text: str) -> bool: ...
 
 
 class RegionText:
-    """Agreement of phrases with regions, by an encoder; every distinct phrase is embedded once.
+    """Agreement of phrases with regions by an encoder; each distinct phrase is embedded once.
 
-    prompts: what a phrase is put into, "a photo of {}", several separated by "|"; the vectors of all are averaged.
-    class_names: those of the detector.
+    prompts: templates for the phrase, "a photo of {}", separated by "|"; the embeddings of all are averaged.
+    class_names: those of the detector. relations: whether to embed a phrase for each relation, too.
     """
 
-    def __init__(self, encoder: TextTower, prompts: str, class_names: Sequence[str]):
-        """Raises InputError where a prompt has no place for the phrase."""
-        self._encoder, self._prompts = encoder, prompt_list(prompts)
+    def __init__(self, encoder: TextTower, prompts: str, class_names: Sequence[str], relations: bool = False):
+        """Raises InputError if a prompt does not contain {} exactly once."""
+        self._encoder, self._prompts, self.relations = encoder, prompt_list(prompts), relations
         self._names = tuple(class_names) or _COMMON
         self._vector: dict[str, np.ndarray] = {}
         self._others = self._embedded([_noun(name) for name in self._names])
-        self._answering = {head: class_weights([(head,)], self._names)[0] for head in _ASKING}
+        self._class_weight = {head: class_weights([(head,)], self._names)[0] for head in _ASKING}
 
     def prepare(self, phrases: Iterable[str]) -> None:
-        """Embed all of some phrases at once."""
+        """Embed phrases in one batch."""
         if new := sorted(set(phrases) - set(self._vector)):
             self._vector |= dict(zip(new, self._embedded(new), strict=True))
 
-    def log_agreement(self, phrase: str, seen: np.ndarray) -> np.ndarray:
-        """log(0.01 + p(e | n)) of a prepared phrase and regions [n, W]: float32 [n].
+    def log_agreement(self, phrase: str, regions: np.ndarray) -> np.ndarray:
+        """Return log(0.01 + p(e | n)) of a prepared phrase and regions [n, W]: float32 [n].
 
-        seen: mean vectors of the regions' crops; a region without any, a row of zeros, agrees as the others do on
-        average.
+        regions: mean embeddings of the regions' crops. A region without a crop, a row of zeros, gets the mean of
+        the others.
         """
-        if not len(seen):
+        if not len(regions):
             return np.zeros(0, np.float32)
-        found = np.log(_FLOOR + self._probability(phrase, seen))
-        known = seen.any(axis=1)
-        return np.where(known, found, found[known].mean() if known.any() else 0).astype(np.float32)
+        agreement = np.log(_FLOOR + self._probability(phrase, regions))
+        embedded = regions.any(axis=1)
+        return np.where(embedded, agreement, agreement[embedded].mean() if embedded.any() else 0).astype(np.float32)
 
-    def is_unlike(self, phrase: str, seen: np.ndarray) -> bool:
-        """Whether another word fits each of the regions far better than a prepared phrase does."""
-        if phrase in self._answering:
+    def log_shown(self, phrase: str, without: str, crops: np.ndarray) -> np.ndarray:
+        """Return log(0.01 + p) that crops [c, W] show what a prepared phrase adds to `without`: float32 [c].
+
+        p is the sigmoid of how much better the phrase matches, e.g. "a man sitting" than "a man".
+        """
+        gain = self._encoder.scale * (crops @ (self._vector[phrase] - self._vector[without]))
+        return np.log(_FLOOR + 1 / (1 + np.exp(-np.clip(gain, -50, 50)))).astype(np.float32)
+
+    def is_unlike(self, phrase: str, regions: np.ndarray) -> bool:
+        """Return whether another word matches every region far better than a prepared phrase does."""
+        if phrase in self._class_weight:
             return False
-        own, others = self._logits(phrase, seen)
-        return bool((own - others.max(axis=1) < _FAINT)[seen.any(axis=1)].all())
+        own, others = self._logits(phrase, regions)
+        return bool((own - others.max(axis=1) < _FAINT)[regions.any(axis=1)].all())
 
-    def cuts(self, phrase: str) -> bool:
-        """Whether the encoder does not read a phrase to its end."""
-        return any(self._encoder.cuts(prompt.replace("{}", phrase)) for prompt in self._prompts)
+    def truncates(self, phrase: str) -> bool:
+        """Return whether the encoder truncates a phrase in any of the prompts."""
+        return any(self._encoder.truncates(prompt.replace("{}", phrase)) for prompt in self._prompts)
 
-    def _probability(self, phrase: str, seen: np.ndarray) -> np.ndarray:
-        own, others = self._logits(phrase, seen)
+    def _probability(self, phrase: str, regions: np.ndarray) -> np.ndarray:
+        own, others = self._logits(phrase, regions)
         highest = np.maximum(own, others.max(axis=1))
         weight, rest = np.exp(own - highest), np.exp(others - highest[:, None])
-        if phrase in self._answering:
-            return np.clip(rest @ self._answering[phrase] / rest.sum(1), 0, 1)
+        if phrase in self._class_weight:
+            return np.clip(rest @ self._class_weight[phrase] / rest.sum(1), 0, 1)
         return weight / (weight + rest.sum(1))
 
-    def _logits(self, phrase: str, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Scaled cosines of regions [n, W] with a phrase [n] and with the other words [n, B]."""
-        scaled = self._encoder.scale * seen
+    def _logits(self, phrase: str, regions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the scaled cosines of regions [n, W] with a phrase [n] and with the other words [n, B]."""
+        scaled = self._encoder.scale * regions
         return scaled @ self._vector[phrase], scaled @ self._others.T
 
     def _embedded(self, phrases: Sequence[str]) -> np.ndarray:
-        """The vectors of phrases, averaged over the prompts: [n, W], unit length."""
+        """Return the embeddings of phrases, averaged over the prompts: [n, W], unit length."""
         texts = [prompt.replace("{}", phrase) for phrase in phrases for prompt in self._prompts]
         vectors = self._encoder.embed_texts(texts)
         mean = vectors.reshape(len(phrases), len(self._prompts), vectors.shape[1]).mean(1)
@@ -106,16 +115,16 @@ class RegionText:
 
 
 def prompt_list(prompts: str) -> list[str]:
-    """The single prompts; raises InputError where one has no place for the phrase."""
+    """Split the prompts; raises InputError if one does not contain {} exactly once."""
     found = [prompt.strip() for prompt in prompts.split(_SEPARATOR)]
     for prompt in found:
         if prompt.count("{}") != 1:
-            what = f"the prompt '{prompt}' has no one place for the phrase"
-            raise InputError(what, "pipeline.yaml", "write {} where the phrase stands, as in 'a photo of {}'")
+            what = f"the prompt '{prompt}' does not contain {{}} exactly once"
+            raise InputError(what, "pipeline.yaml", "write {} in place of the phrase, as in 'a photo of {}'")
     return found
 
 
 def _noun(name: str) -> str:
-    """The name of a class as a phrase: 'ball/sports_ball' -> 'a ball'."""
+    """Return a class name as a phrase: 'ball/sports_ball' -> 'a ball'."""
     noun = name.split("/")[0].replace("_", " ").strip().lower()
     return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"

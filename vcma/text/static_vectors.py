@@ -1,4 +1,4 @@
-"""Static vectors of any word or short phrase, from the weights inside the wordllama package."""
+"""Static embeddings of words and short phrases, from the weights in the wordllama package."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def _wordllama() -> Any:
 
 
 def static_vectors(words: Sequence[str]) -> np.ndarray:
-    """Static vectors of words or short phrases: float32 [len(words), 256], unit length, 0 for an empty text.
+    """Return static embeddings of words or short phrases: float32 [len(words), 256], unit length, 0 for empty text.
 
-    They come from the weights inside the wordllama package, so that no word is unknown and nothing is fetched.
+    The weights are part of the wordllama package: every word has a vector, and nothing is downloaded.
     """
     if not len(words):
         return np.zeros((0, 256), np.float32)

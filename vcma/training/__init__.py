@@ -1,1 +1,1 @@
-"""Training by variational EM: trainer, validation, calibration, model files."""
+"""Training by variational EM: trainer, validation, tuning, calibration, model files."""

@@ -1,4 +1,4 @@
-"""How far a posterior probability may be believed: its calibration error, and the temperature that mends it."""
+"""Calibration of posterior probabilities: expected calibration error, and temperature scaling."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from vcma.model.decoding import tempered
 from vcma.records.columns import Columns
 from vcma.records.tubes import Tubes
 
-RIGHT = 0.5  # a tube whose mean IoU with the true boxes is beyond this is the right one
-TEMPERATURES = tuple(np.geomspace(0.5, 16, 31).tolist())  # what the fit chooses from
+RIGHT = 0.5  # mean IoU with the ground-truth boxes above which a tube is correct
+TEMPERATURES = tuple(np.geomspace(0.5, 16, 31).tolist())  # candidates of the fit
 
 
 def mean_iou(truth: Columns, row: int, tubes: Tubes, tube: int) -> float:
-    """Mean IoU of one tube of a video with the true boxes of a sample; 0 without a tube, NaN without true boxes."""
+    """Return the mean IoU of a tube with a sample's ground-truth boxes; 0 if tube is -1, NaN without boxes."""
     mine = slice(truth["box_offset"][row], truth["box_offset"][row + 1])
     frame, box = truth["box_frame"][mine], np.asarray(truth["box"][mine], np.float64)
     if not len(box):
@@ -25,7 +25,7 @@ def mean_iou(truth: Columns, row: int, tubes: Tubes, tube: int) -> float:
 
 
 def calibration_error(probability: np.ndarray, right: np.ndarray, bins: int = 10) -> float:
-    """Expected calibration error: mean over bins of equal width of |accuracy - confidence|, weighted by their size.
+    """Return the expected calibration error: |accuracy - confidence|, averaged over equal-width bins by size.
 
     probability float [n] in [0, 1], right bool [n]; NaN if n is 0.
     """
@@ -40,9 +40,10 @@ def calibration_error(probability: np.ndarray, right: np.ndarray, bins: int = 10
 
 
 def fitted_temperature(log_z: Sequence[np.ndarray], chosen: np.ndarray, right: np.ndarray) -> float:
-    """The temperature with which the chosen tubes' probabilities have the greatest likelihood of being right.
+    """Return the temperature of TEMPERATURES that maximises the likelihood of the chosen tubes' correctness.
 
-    log_z: for each sentence the log-posterior of its target [N]; chosen int [n]; right bool [n]. 1 if n is 0.
+    log_z: log-posterior [N] of the target of each of n sentences. chosen int [n]: index of the chosen tube. right
+    bool [n]: whether it is correct. Returns 1 if n is 0.
     """
     if not len(log_z):
         return 1.0

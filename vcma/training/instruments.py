@@ -1,7 +1,7 @@
-"""What a round of EM has done, by the validation sentences: which part of p moves, and whether for the better.
+"""Diagnostics of an EM round on the validation split: how p changes, and whether it improves.
 
-Of every query type: `m_vIoU` and `m_tIoU` of p's answers; `tube`, the share of sentences whose tube is right;
-`moved`, the KL divergence of the target's posterior from what labels and the detector's doubt alone say, in nats;
+For every query type: `m_vIoU` and `m_tIoU` of p's predictions; `tube`, the share of sentences with the correct
+tube; `moved`, the KL divergence of the target's posterior from the prior by labels and prominence only, in nats;
 `H_z` and `H_y`, the entropy of the target's q(z) and of q(y) over intervals; and the terms of F, `alignment`,
 `time` and `relations`.
 """
@@ -23,9 +23,9 @@ MEASURES = ("m_vIoU", "m_tIoU", "tube", "moved", "H_z", "H_y", "alignment", "tim
 
 
 def round_row(validation: Validation, model: Model) -> dict[str, float]:
-    """The scores of p and of q, `score_p` and `score_q`, and every measure of p by query type, "<measure> <type>".
+    """Return the scores of p and q (`score_p`, `score_q`) and all measures of p by query type ("<measure> <type>").
 
-    NaN where the truth has nothing to compare with.
+    NaN without ground truth to compare with.
     """
     judged = validation.judged(model)
     if not judged:
@@ -47,7 +47,7 @@ def round_row(validation: Validation, model: Model) -> dict[str, float]:
 
 
 def _of_posterior(judged: Judged, validation: Validation, settings: Settings) -> Float[np.ndarray, " 6"]:
-    """`moved` and what follows it in MEASURES, of one sentence."""
+    """MEASURES of one sentence, from `moved` on."""
     target, p = judged.sentence.target, judged.p
     label = validation.encoder.label_prior(judged.sentence, judged.clip)[target]
     start = settings.label_prior * label + settings.score_prior * prominence(judged.clip)
@@ -64,12 +64,12 @@ def _entropy(log_p: Float[np.ndarray, "B B"]) -> float:
 
 
 def _means(values: Float[np.ndarray, "S m"]) -> Float[np.ndarray, " m"]:
-    """Means of the columns over what is not NaN; NaN of those that have nothing else."""
-    known = np.isfinite(values)
+    """Means of the columns over finite values; NaN for columns without any."""
+    finite = np.isfinite(values)
     with np.errstate(invalid="ignore"):
-        return np.where(known, values, 0).sum(0) / known.sum(0)
+        return np.where(finite, values, 0).sum(0) / finite.sum(0)
 
 
 def query_types(rows: Sequence[dict[str, float]]) -> list[str]:
-    """The query types that the rows of a history tell of."""
+    """Return the query types in the rows of a history, sorted."""
     return sorted({key.split(" ", 1)[1] for row in rows for key in row if key.startswith(f"{MEASURES[0]} ")})

@@ -1,4 +1,4 @@
-"""Trained models, as safetensors plus JSON: nothing here is a pickle."""
+"""Files of trained models: safetensors and JSON, no pickle."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from vcma.records.embeddings import made_by
 from vcma.text.dual_encoder import DualEncoder
 from vcma.text.region_text import RegionText
 
-_FORMAT = "vcma-model/4"
-_WIDEST = 1 << 12  # a wider model is a damaged description, and building it would fill the memory
+_FORMAT = "vcma-model/5"
+_MAX_WIDTH = 1 << 12  # a larger width indicates a damaged description, and would exhaust memory
 _REMEDY = "train again: python stages/train_em.py"
 
 
 def save_model(folder: Path, model: Model, detector: str, extra: dict[str, Any]) -> None:
-    """Write model.safetensors and model.json: parameters; configuration, vocabulary, detector and `extra`."""
+    """Write the parameters to model.safetensors, and settings, vocabulary, detector and `extra` to model.json."""
     import safetensors.torch
 
     tensors = {f"theta.{k}": v.contiguous().cpu() for k, v in model.theta.state_dict().items()}
@@ -45,7 +45,7 @@ def save_model(folder: Path, model: Model, detector: str, extra: dict[str, Any])
 
 
 def save_nothing(artifacts: Path) -> Path:
-    """Leave what DVC expects of training where the pipeline grounds without a model; return the model's folder."""
+    """Write placeholders for the outputs of training, for grounding without a model; returns the model's folder."""
     folder = artifacts / "model"
     shutil.rmtree(folder, ignore_errors=True)
     write_json(folder / "untrained.json", {"untrained": "`untrained: true` in `ground_queries:` of pipeline.yaml"})
@@ -56,18 +56,19 @@ def save_nothing(artifacts: Path) -> Path:
 def load_model(
     folder: Path, detector: str | None = None, changes: Mapping[str, Any] = MappingProxyType({})
 ) -> tuple[Model, dict[str, Any]]:
-    """Read a model and its description; raises InputError if it is missing, damaged, or of another detector.
+    """Read a model and its description.
 
-    changes: settings of the E-step that replace those it was trained with.
+    changes: settings of the E-step that override those of training. Raises InputError if the model is missing or
+    damaged, or was trained with a detector other than `detector` (a fingerprint; None accepts any).
     """
     import numpy as np
 
     description = read_json(folder / "model.json", _REMEDY)
     try:
         if description["format"] != _FORMAT:
-            raise InputError(f"holds {description['format']}, not {_FORMAT}", folder / "model.json", _REMEDY)
+            raise InputError(f"has format {description['format']}, not {_FORMAT}", folder / "model.json", _REMEDY)
         settings = Settings.of(description["settings"] | dict(changes))
-        if not 0 < settings.width <= _WIDEST:
+        if not 0 < settings.width <= _MAX_WIDTH:
             raise ValueError(f"width {settings.width}")
         if not isinstance(settings.text, str):
             raise TypeError(f"text {settings.text}")
@@ -76,7 +77,7 @@ def load_model(
         model = build(vocabulary, lambda names: np.zeros((len(names), vocabulary.text_width), np.float32), settings)
         state = read_tensors(folder / "model.safetensors")[0]
         if hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest() != description["weights"]:
-            raise InputError("model.safetensors is not what was written with model.json", folder, _REMEDY)
+            raise InputError("model.safetensors does not match the hash in model.json", folder, _REMEDY)
         for name, module in (("theta.", model.theta), ("phi.", model.phi)):
             module.load_state_dict({k.removeprefix(name): v for k, v in state.items() if k.startswith(name)})
     except (LookupError, AttributeError, TypeError, ValueError, OverflowError, RuntimeError) as error:
@@ -91,37 +92,37 @@ def load_model(
 
 
 def trained_region_text(
-    vocabulary: Vocabulary, prompts: str, encoder: Path | None, model: Path
+    vocabulary: Vocabulary, settings: Settings, encoder: Path | None, model: Path
 ) -> RegionText | None:
-    """The agreement by the region-text encoder that a model was trained with; None where it was without.
+    """Return the agreement by the region-text encoder that a model was trained with; None if it used none.
 
-    encoder: the folder of the data set's. Raises InputError where that is none, or another one.
+    encoder: folder of the data set's region-text encoder. Raises InputError if it is None or a different encoder.
     """
     if not vocabulary.region_text:
         return None
     needed = made_by(vocabulary.region_text)
-    remedy = "name its folder in 'encoder:' of the data set's block, or train again"
+    remedy = "set 'encoder:' of the data set's block to its folder, or train again"
     if encoder is None:
         raise InputError(f"the model was trained with the region-text encoder {needed}", model, remedy)
     found = DualEncoder(encoder)
     if found.name != needed:
         what = f"the model was trained with the region-text encoder {needed}, not {found.name}"
         raise InputError(what, encoder, remedy)
-    return RegionText(found, prompts, vocabulary.class_names)
+    return RegionText(found, settings.prompts, vocabulary.class_names, settings.region_text_time > 0)
 
 
 def decoding_of(description: dict[str, Any]) -> Decoding:
-    """What a model's description says of decoding."""
+    """Return the decoding parameters in a model's description."""
     return Decoding(description["temperature"], description["brevity"])
 
 
 def describe_decoding(decoding: Decoding) -> dict[str, float]:
-    """What a model's description is to say of decoding; saved models call the length penalty `brevity`."""
+    """Return the entries of a model's description for decoding; `brevity` is the length penalty."""
     return {"temperature": decoding.temperature, "brevity": decoding.length_penalty}
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """(tensors, metadata) of a safetensors file; raises InputError if it is missing or damaged."""
+    """Read the tensors and metadata of a safetensors file; raises InputError if it is missing or damaged."""
     import safetensors
     import safetensors.torch
 

@@ -1,4 +1,4 @@
-"""The rounds of one training, kept so that a killed run goes on where it was."""
+"""Checkpoints after each training round, so that an interrupted run can resume."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vcma.training.trainer import History, Trainer
 
 
 def _digest(tensors: dict[str, Any], history: str) -> str:
-    """SHA-256 of what a checkpoint holds: a flipped bit must not be trained on."""
+    """SHA-256 of a checkpoint's contents, to detect corruption."""
     digest = hashlib.sha256(history.encode())
     for name in sorted(tensors):
         value = tensors[name]
@@ -24,9 +24,9 @@ def _digest(tensors: dict[str, Any], history: str) -> str:
 
 
 class Rounds:
-    """The rounds of one training, in one file that is replaced after each: a kill leaves the old or the new one.
+    """Checkpoint file of a training run, replaced atomically after each round.
 
-    key: digest of all that the training follows from; a file of another key is not gone on from.
+    key: hash of all inputs of the training; a checkpoint with another key is ignored.
     """
 
     def __init__(self, path: Path, key: str, trainer: Trainer):
@@ -34,7 +34,7 @@ class Rounds:
         self.best = trainer.parameters()
 
     def resume(self) -> History:
-        """Set the trainer as a killed run left it and return its history; an empty one where there is none."""
+        """Restore the trainer from the checkpoint and return its history; [] without a usable checkpoint."""
         try:
             tensors, metadata = read_tensors(self.path)
             if metadata.get("key") != self.key or metadata["content"] != _digest(tensors, metadata["history"]):
@@ -46,7 +46,7 @@ class Rounds:
             return []
 
     def keep(self, history: History) -> None:
-        """Store the round just done, and its parameters as the best if it is."""
+        """Store the last round, and its parameters as the best ones if its row has `best` set."""
         import safetensors.torch
 
         if history[-1]["best"]:
@@ -57,6 +57,6 @@ class Rounds:
         write_bytes(self.path, safetensors.torch.save(tensors, metadata))
 
     def finish(self) -> None:
-        """Put the best round's parameters into the model; nothing is left to resume."""
+        """Load the parameters of the best round into the model, and delete the checkpoint."""
         self.trainer.restore(self.best)
         self.path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The fit: rounds of variational EM, and the contrast alone as the baseline without EM."""
+"""Training: rounds of variational EM, and contrastive training only, the baseline without EM."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ from vcma.model.networks import Phi, Theta
 from vcma.model.settings import Settings
 from vcma.model.temporal_posterior import Spans, Whole, cell_counts
 
-History = list[dict[str, float]]  # one row a pass
+History = list[dict[str, float]]  # one row per epoch
 
-_SMOOTH = 0.5  # pseudo-count of a cell of p(b, e), in mean counts of a cell
+_SMOOTH = 0.5  # pseudo-count of a cell of p(b, e), relative to the mean count
 
 
 @dataclass
 class Trainer:
-    """The two optimisers, and the EMA of the parameters over about one epoch of `steps`, which is what is validated
-    and kept; `state` and `load` make a killed run end as an uninterrupted one would.
+    """Optimisers of theta and phi, and an exponential moving average (EMA) of the parameters.
+
+    The EMA, over about one epoch of `steps` steps, is what is validated and saved. `state` and `load` make a
+    resumed run equal to an uninterrupted one.
     """
 
     model: Model
@@ -45,21 +47,21 @@ class Trainer:
 
     @property
     def ema(self) -> Model:
-        """The model with the EMA of the parameters."""
+        """Model with the EMA of the parameters."""
         theta, phi = cast(torch.nn.ModuleList, self.average.module)
         return replace(self.model, theta=cast(Theta, theta), phi=cast(Phi, phi))
 
     def epoch(self, batches: Iterable[Batch], number: int, device: str) -> dict[str, float]:
-        """One pass of EM, or of warm-up while number < settings.warm_up; returns the mean of every term.
+        """Run one epoch of EM, or of warm-up if number < settings.warm_up; returns mean loss terms.
 
-        Its randomness follows from the seed and its number alone.
+        Deterministic given the seed and the number of the epoch.
         """
         settings = self.model.settings
         torch.manual_seed(settings.seed * 100_003 + number)
         self.model.theta.train()
         self.model.phi.train()
         names: list[str] = []
-        steps: list[Tensor] = []  # the terms of each, read at the end: reading one waits for the device
+        steps: list[Tensor] = []  # loss terms, read at the end because reading synchronises with the device
         sizes: list[int] = []
         intervals = torch.zeros_like(self.model.theta.runs)
         for batch in on_device(batches, device):
@@ -69,8 +71,8 @@ class Trainer:
             steps.append(torch.stack(list(terms.values())))
             sizes.append(len(batch.sentence_clip))
         if intervals.any():
-            # Expected counts, smoothed towards knowing nothing: the closed M-step of p(b, e) where the offset a is
-            # taken for a constraint on q(y) rather than for a part of p. So the margin counts in every round.
+            # Closed-form M-step of p(b, e): expected counts, smoothed towards the uniform distribution. The offset
+            # is treated as a constraint on q(y), not as part of p, so that the margin has an effect in every round.
             self.model.theta.runs.copy_((intervals + _SMOOTH * intervals.mean()).log())
             self.ema.theta.runs.copy_(self.model.theta.runs)
         totals = dict.fromkeys(names, 0.0)
@@ -80,14 +82,14 @@ class Trainer:
         return {name: total / sum(sizes) for name, total in totals.items()}
 
     def _step(self, batch: Batch, warming_up: bool) -> tuple[dict[str, Tensor], Tensor]:
-        """The terms of one step of both optimisers, and the expected counts of p(b, e)."""
+        """Run one step of both optimisers; returns the loss terms and the expected counts of p(b, e)."""
         model, s = self.model, self.model.settings
         counts = torch.zeros_like(model.theta.runs)
         output = forward(model, batch)
         contrast = contrast_loss(output.similarity, batch, model.theta.tau)
         background = background_loss(model, output, batch)
         if warming_up:
-            # Nothing to align yet: q* is the prior, which is what q_phi should start from.
+            # No alignment yet: q* is the prior, from which q_phi should start.
             e = output.evidence
             q = Posterior(e.log_prior.detach(), Whole(e.time), e.log_prior.new_zeros(len(e.frame), 1))
             loss = contrast
@@ -111,11 +113,11 @@ class Trainer:
         return {name: value.detach() for name, value in terms.items()}, counts
 
     def parameters(self) -> dict[str, Tensor]:
-        """A copy of the EMA of the parameters as flat tensors."""
+        """Return a copy of the EMA of the parameters as flat tensors."""
         return _flat({"theta": self.ema.theta, "phi": self.ema.phi})
 
     def state(self) -> dict[str, Tensor]:
-        """Parameters, their EMA and optimiser moments as flat tensors."""
+        """Return parameters, their EMA and optimiser moments as flat tensors."""
         found = _flat({"theta": self.model.theta, "phi": self.model.phi, "average": self.average})
         for name, _, optimiser in self._parts():
             for i, moments in optimiser.state_dict()["state"].items():
@@ -123,7 +125,7 @@ class Trainer:
         return found
 
     def load(self, state: dict[str, Tensor]) -> None:
-        """Go on from `state`; raises KeyError or RuntimeError if it belongs to another model."""
+        """Restore a `state`; raises KeyError or RuntimeError if it belongs to another model."""
         self.restore(state)
         self.average.load_state_dict(_part(state, "average"))
         for name, _, optimiser in self._parts():
@@ -135,7 +137,7 @@ class Trainer:
             optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
 
     def restore(self, parameters: dict[str, Tensor]) -> None:
-        """Set the parameters from a copy."""
+        """Set the parameters from a copy by `parameters`."""
         for name, module, _ in self._parts():
             module.load_state_dict(_part(parameters, name))
 
@@ -165,13 +167,13 @@ def fit(
     history: History,
     device: str,
 ) -> History:
-    """Train until the rounds are done or the score has not risen for `patience` rounds; returns the history.
+    """Train with early stopping: until all rounds are done, or for `patience` rounds without improvement.
 
-    batches(number) are the batches of one pass; score(model) has at least the validation score of p and of q,
-    `score_p` and `score_q`, NaN where nothing is known; keep(history) is called after every pass and stores what a
-    resumed or finished run needs, the pass to keep having `best` set. What must rise is p's score, or the ELBO
-    (settings.stop `elbo`), or the round itself (`rounds`). By score, the state after the warm-up is kept where no
-    round of EM is better. history: the passes that a killed run has done.
+    batches(number): batches of an epoch. score(model): validation scores, at least `score_p` and `score_q`, NaN
+    without annotations. keep(history): called after every epoch, to store checkpoints; the row of the best epoch so
+    far has `best` set. The early-stopping metric is p's score, the ELBO (settings.stop `elbo`) or the number of the
+    round (`rounds`, never stops early); with p's score, the state after the warm-up is kept if no round of EM is
+    better. history: epochs of the interrupted run. Returns the history.
     """
     settings = trainer.model.settings
     history = list(history)
@@ -181,7 +183,7 @@ def fit(
         row = {"round": number - settings.warm_up + 1, **score(trainer.ema), **terms}
         rising = {"val": row["score_p"], "elbo": row["elbo"], "rounds": float(number)}[settings.stop]
         row["rising"] = float(number) if np.isnan(rising) else rising
-        # The ELBO after the warm-up is of another q, and compares with no round's.
+        # The ELBO after the warm-up is computed with a different q and is not comparable with that of a round.
         first = 0 if settings.stop == "val" else 1
         before = [h["rising"] for h in history if h["round"] >= first]
         row["best"] = row["round"] >= first and row["rising"] > max(before, default=-np.inf)
@@ -197,7 +199,7 @@ def _at_rest(history: History, settings: Settings) -> bool:
 
 
 def fit_contrast(model: Model, batches: Callable[[int], Iterable[Batch]], device: str) -> None:
-    """The baseline without EM: theta's phrase-video contrast alone, for as many epochs as the full model."""
+    """Train the baseline without EM: theta's phrase-video contrast only, for the full model's number of epochs."""
     settings = model.settings
     optimiser = torch.optim.AdamW(
         model.theta.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay

@@ -1,4 +1,4 @@
-"""The training sentences with their clips: what the training stage and the ablation share."""
+"""Training set: sentences with their clips and vocabulary, for the training stage and the ablation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vcma.model.settings import Settings
 from vcma.model.vocabulary import Vocabulary, vocabulary
 from vcma.pipeline import artifact, schemas
 from vcma.pipeline.project import Project
-from vcma.pipeline.video_artifacts import tell_strays
+from vcma.pipeline.video_artifacts import report_strays
 from vcma.records.columns import Columns
 from vcma.records.sentence import Sentence, grouped, sentences
 from vcma.text.dual_encoder import DualEncoder, needed_encoder
@@ -23,12 +23,12 @@ from vcma.text.features import WORDLLAMA, TextFeatures, text_features
 from vcma.text.region_text import RegionText
 from vcma.training.validation import Validation
 
-_STEPS = 8  # of one pass, at least, where there are clips enough
+_STEPS = 8  # minimum number of steps per epoch, if there are enough clips
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Training sentences with their clips and vocabulary; detector is the fingerprint of the clips' detector."""
+    """Training sentences with their clips and vocabulary. detector: fingerprint of the clips' detector."""
 
     samples: Columns
     queries: Columns
@@ -40,10 +40,11 @@ class TrainingSet:
 
     @classmethod
     def of(cls, project: Project, settings: Settings, max_frames: int) -> TrainingSet:
-        """Those of a project's data set, with the encoders that the settings ask for; raises as `load` does."""
+        """Load a project's training set with the encoders that the settings require; raises as `load`."""
         artifacts, texts = project.artifacts, text_features(settings.text, project.root)
-        seeing = needed_encoder(project.encoder, settings.region_text_prior)
-        return cls.load(artifacts, artifacts / "tubes", max_frames, texts, seeing, settings.prompts)
+        seeing = needed_encoder(project.encoder, settings.reads_region_text)
+        relations = settings.region_text_time > 0
+        return cls.load(artifacts, artifacts / "tubes", max_frames, texts, seeing, settings.prompts, relations)
 
     @classmethod
     def load(
@@ -54,22 +55,24 @@ class TrainingSet:
         texts: TextFeatures = WORDLLAMA,
         seeing: DualEncoder | None = None,
         prompts: str = "",
+        relations: bool = False,
     ) -> TrainingSet:
-        """Read samples.h5 and queries.h5 of a data set; seeing: a region-text encoder, with its prompts.
+        """Read samples.h5 and queries.h5 of a data set.
 
-        Raises InputError without a training sentence, tubes, or embeddings by that encoder.
+        tubes: folder of its tubes. seeing: region-text encoder. prompts: its prompts. relations: whether it also
+        scores relations. Raises InputError without training sentences, tubes, or embeddings by that encoder.
         """
         samples = artifact.read(schemas.SAMPLES, artifacts / "samples.h5")
         queries = artifact.read(schemas.QUERIES, artifacts / "queries.h5")
         train = sentences(samples, queries, "train")
         if not train:
             raise InputError(
-                "no training sentence",
+                "contains no training sentences",
                 artifacts / "samples.h5",
-                "name a 'train' file under 'splits:', whose videos no list under 'files:' leaves out, or set "
+                "add a 'train' file under 'splits:' whose videos no list under 'files:' excludes, or set "
                 "'untrained: true' in 'ground_queries:'",
             )
-        tell_strays(tubes, artifacts / "samples.h5")
+        report_strays(tubes, artifacts / "samples.h5")
         clips = ClipStore(tubes, max_frames, samples["video"])
         example = clips.describe()
         width = example["feature"].shape[1]
@@ -78,22 +81,23 @@ class TrainingSet:
         seen_by = clips.encoder_of(embeddings, seeing.name) if seeing else ""
         clips.see_by(embeddings, seen_by)
         words = vocabulary(train, example["class_name"], example["attribute_name"], width, texts, seen_by)
-        encoder = Encoder(words, texts, RegionText(seeing, prompts, words.class_names) if seeing else None)
+        region_text = RegionText(seeing, prompts, words.class_names, relations) if seeing else None
+        encoder = Encoder(words, texts, region_text)
         encoder.prepare(train)
         return cls(samples, queries, train, clips, encoder, words, str(example["detector"]))
 
     def validation(self, split: str, truth: Columns, device: str) -> Validation:
-        """The sentences of a split with their truth."""
+        """Return the sentences of a split with their ground truth."""
         return Validation(sentences(self.samples, self.queries, split), truth, self.clips, self.encoder, device)
 
     def steps(self, settings: Settings) -> int:
-        """Steps of one epoch."""
+        """Return the number of steps per epoch."""
         return -(-self._clips // self.batch_clips(settings))
 
     def batch_clips(self, settings: Settings) -> int:
-        """Clips in one step: as many as the settings say, or fewer, at least 2, so that a pass has 8 steps.
+        """Return the number of clips per step: settings.batch_clips, or fewer (at least 2) to get 8 steps.
 
-        With a few large steps a pass, the optimiser has hardly moved when the next posterior is taken.
+        With few steps per epoch, the parameters hardly change between two E-steps.
         """
         return min(settings.batch_clips, max(2, self._clips // _STEPS))
 
@@ -104,7 +108,7 @@ class TrainingSet:
     def epochs(
         self, settings: Settings, labels: Mapping[str, Label] | None = None
     ) -> Callable[[int], Iterator[Batch]]:
-        """The batches of a pass by its number; labels are the truth that only the supervised ceiling is told."""
+        """Return a function from an epoch's number to its batches; labels: only for the supervised ceiling."""
 
         def epoch(number: int) -> Iterator[Batch]:
             seed = settings.seed, number

@@ -1,4 +1,4 @@
-"""What decoding is told from validation: the length penalty, the temperature, and the baseline's window."""
+"""Tuning on the validation split: length penalty and temperature of decoding, and the baseline's window."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from vcma.model.evidence import Model
 from vcma.training.calibration import RIGHT, calibration_error, fitted_temperature, mean_iou
 from vcma.training.validation import Judged, Validation
 
-# What a length penalty is chosen from, nearest to none first; below 0 longer spans win.
+# Candidate length penalties, sorted by magnitude because ties go to the first; negative ones favour longer spans.
 LENGTH_PENALTIES = (0.0, 2.0, -2.0, 4.0, -4.0, 6.0, 8.0, -8.0, 12.0, 16.0, -16.0, 24.0, 32.0)
 
 
 def tuned(validation: Validation, judged: Sequence[Judged]) -> Decoding:
-    """The length penalty with which p scores best, 0 without truth; and the temperature that makes p's probability
-    of the chosen tube believable, 1 without true boxes.
+    """Tune decoding on p.
+
+    length_penalty: the candidate with the best score, 0 without ground truth. temperature: calibrates the
+    probability of the chosen tube, 1 without ground-truth boxes.
     """
     scores = [
         validation.mean([j.answer("p", Decoding(length_penalty=penalty)) for j in judged])
@@ -28,14 +30,14 @@ def tuned(validation: Validation, judged: Sequence[Judged]) -> Decoding:
 
 
 def tuned_window(validation: Validation, model: Model | None) -> tuple[float, float]:
-    """The window, as shares of the segment, with which the prior alone scores best; the whole without truth."""
+    """Return the window, in shares of the segment, with the prior's best score; (0, 1) without ground truth."""
     rows = list(validation.priors(model))
     scores = [validation.mean([windowed(*row, window) for row in rows]) for window in WINDOWS]
     return WINDOWS[int(np.nanargmax(scores))] if not np.isnan(scores).all() else (0.0, 1.0)
 
 
 def error_of_calibration(validation: Validation, judged: Sequence[Judged], temperature: float) -> float:
-    """Expected calibration error of p's probability of the chosen tube, NaN without true boxes."""
+    """Return the expected calibration error of the chosen tube's probability; NaN without ground-truth boxes."""
     _, log_z, chosen, right = choices(validation, judged)
     stated = [tempered(z[None], temperature)[0][c] for z, c in zip(log_z, chosen, strict=True)]
     return calibration_error(np.array(stated), right)
@@ -44,8 +46,10 @@ def error_of_calibration(validation: Validation, judged: Sequence[Judged], tempe
 def choices(
     validation: Validation, judged: Sequence[Judged]
 ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray, np.ndarray]:
-    """Of every sentence with true boxes: its place in `judged`, the target's log-posterior [N], the chosen
-    tube, and whether that is right.
+    """Return the chosen tube of every sentence with ground-truth boxes.
+
+    For each of n such sentences: its index in `judged`, the target's log-posterior [N], the index of the chosen
+    tube, and whether that tube is correct.
     """
     rows = {sample: i for i, sample in enumerate(validation.truth["sample"])}
     which, log_z, chosen, right = [], [], [], []

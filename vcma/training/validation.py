@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vcma.batching.batches import UNTRAINED_CLIPS, batches
+from vcma.batching.batches import UNTRAINED_CLIPS, Loaded, batches_by_size
 from vcma.batching.clip_store import ClipStore
 from vcma.batching.encoder import Encoder
 from vcma.batching.staging import ahead
@@ -28,7 +28,7 @@ from vcma.records.tubes import Tubes
 
 @dataclass(frozen=True)
 class Judged:
-    """One sentence with its clip and its posteriors by p and by q."""
+    """One sentence with its clip, whose geometry need not be in memory, and its posteriors by p and by q."""
 
     sentence: Sentence
     clip: Clip
@@ -52,11 +52,12 @@ class Validation:
         self.truth, self.clips, self.encoder, self.device = truth, clips, encoder, device
         self.metric = "m_vIoU" if len(truth["box"]) else "m_tIoU"
         self._video = {s.sample: s.video for s in self.sentences}
+        self._place = {s.sample: i for i, s in enumerate(self.sentences)}
         self._tubes: dict[str, Tubes | None] = {}
         encoder.prepare(self.sentences)
 
     def judged(self, model: Model) -> list[Judged]:
-        """The posteriors of every sentence that has a tube."""
+        """The posteriors of every sentence that has a tube, in their order."""
         return self._judged(model.settings.batch_clips, lambda batch: posteriors(model, batch, self.device))
 
     def judged_untrained(self, settings: UntrainedSettings) -> list[Judged]:
@@ -68,11 +69,12 @@ class Validation:
     def _judged(
         self, batch_clips: int, both: Callable[[Batch], Iterable[tuple[SentencePosterior, SentencePosterior]]]
     ) -> list[Judged]:
-        return [
-            Judged(sentence, clip, p, q)
+        judged = [
+            Judged(sentence, replace(clip), p, q)  # a copy without geometry, which all clips at once would not fit
             for clips, sentences, batch in self._batches(batch_clips)
             for sentence, clip, (p, q) in zip(sentences, clips, both(batch), strict=True)
         ]
+        return sorted(judged, key=lambda j: self._place[j.sentence.sample])
 
     def windowed(self, model: Model | None, window: tuple[float, float]) -> list[Answer]:
         """The answers of a model's prior alone, or of the labels alone without a model, over a fixed window."""
@@ -90,9 +92,8 @@ class Validation:
             for sentence, clip, log_z in zip(sentences, clips, log_priors(model, batch, self.device), strict=True):
                 yield sentence, clip, log_z
 
-    def _batches(self, batch_clips: int) -> Iterator[tuple[list[Clip], list[Sentence], Batch]]:
-        found = batches(self.clips, self.encoder, self.sentences, batch_clips, None)
-        return found if self.device == "cpu" else ahead(found)
+    def _batches(self, batch_clips: int) -> Iterator[Loaded]:
+        return ahead(batches_by_size(self.clips, self.encoder, self.sentences, batch_clips))
 
     def scores(self, answers: list[Answer] | PredictedTubes) -> Scores:
         """The answers' scores by the data set's default protocol, a row each sample of the truth."""

@@ -1,1 +1,1 @@
-"""Video files and pictures: decoding, sampling, drawing."""
+"""Video files: decode, sample and annotate frames."""

@@ -1,4 +1,4 @@
-"""A small film of each answer: its span and some seconds around it, with its box and its sentence drawn in."""
+"""Write annotated films: the span of each answer and some seconds around it, with box and sentence drawn in."""
 
 from __future__ import annotations
 
@@ -22,35 +22,20 @@ from vcma.video.picture_array import Pictures
 from vcma.video.pictures import scaled
 from vcma.video.timeline import ASSUMED_FPS
 
-_AMBER = (0, 160, 244)  # BGR, as the pictures are
-
-
-_LONGEST = 640  # px, longest side of an annotated picture
-
-
-_DASH = 7  # px, of the outline of an interpolated box
-_RATE = 15.0  # most pictures a second
-
-
-_MAX_LINES = 3  # of a caption
-
-
+_AMBER = (0, 160, 244)  # BGR, like the frames
+_LONGEST = 640  # px, longest side of a film's frames
+_DASH = 7  # px, length of the dashes of an interpolated box
+_RATE = 15.0  # maximum number of frames per second
+_MAX_LINES = 3  # maximum number of lines of a caption
 _AROUND = 5.0  # s shown before and after a span
-
-
-_TICK = Fraction(1, 90_000)  # s, unit of a film's times: it runs as its video does, at whatever rate
-
-
-_PICTURES = 1800  # most pictures of one film: of a longer span fewer are shown a second
-
-
-# x264's usual preset takes longer than detector and model together.
-_X264 = {"preset": "ultrafast", "crf": "23"}
+_TICK = Fraction(1, 90_000)  # s, time unit of a film: frames keep the times of the video, whatever its rate
+_PICTURES = 1800  # maximum number of frames of a film; the frame rate of longer ones is reduced
+_X264 = {"preset": "ultrafast", "crf": "23"}  # x264's default preset takes longer than detector and model together
 
 
 @dataclass(frozen=True)
 class Film:
-    """A film to write: where to, the answer it shows, and its sentence."""
+    """A film to write: its path, the answer it shows, and the sentence."""
 
     path: Path
     answer: Answer
@@ -63,9 +48,9 @@ def write_films(
     tubes: Tubes,
     watch: Callable[[Iterable, int], Iterable] = lambda frames, total: frames,
 ) -> None:
-    """Write each answer's span and some seconds around it as a small mp4, with its box and its sentence drawn in.
+    """Write each answer's span and some seconds around it as an mp4, with box and sentence drawn in.
 
-    pictures: the video's, read once for all of its films. watch: as of `sampling.sampled`.
+    pictures: the frames of the video, which is decoded once for all films. watch: as in `sampling.sample`.
     """
     timeline = pictures.timeline
     fps = timeline.fps or ASSUMED_FPS
@@ -88,7 +73,7 @@ def write_films(
 
 @contextmanager
 def _opened(film: Film, rate: float, tubes: Tubes) -> Iterator[Callable]:
-    """A function of (native frame, time in s, picture) that adds it to the mp4, which is there when all is well."""
+    """Open a film and yield a function add(native frame, time in s, image); the mp4 is stored only on success."""
     import av
 
     answer = film.answer
@@ -127,9 +112,9 @@ def annotated(
     time: str,
     caption: tuple[Picture, np.ndarray] | None = None,
 ) -> Picture:
-    """A copy of the picture with a box (xyxy px), the time and a caption (colours and their opacity) drawn in.
+    """Return a copy of the image with a box (xyxy px), the time and a caption (colours and opacity) drawn in.
 
-    dashed: the box is interpolated, no detection confirms it.
+    dashed: draw the box with dashes, as interpolated.
     """
     import cv2
 
@@ -151,7 +136,7 @@ def annotated(
 
 
 def _draw_dashed(picture: Picture, x1: int, y1: int, x2: int, y2: int) -> None:
-    """Draw the outline of a box in dashes."""
+    """Draw a box with a dashed outline."""
     import cv2
 
     for (ax, ay), (bx, by) in pairwise([(x1, y1), (x2, y1), (x2, y2), (x1, y2), (x1, y1)]):
@@ -163,8 +148,10 @@ def _draw_dashed(picture: Picture, x1: int, y1: int, x2: int, y2: int) -> None:
 
 
 def _wrapped(text: str, length: Callable[[str], float], width: float) -> list[str]:
-    """A text in lines of at most that width by `length`, broken between words or, of a longer one, within it; where
-    there are more than _MAX_LINES, the last of those ends in an ellipsis."""
+    """Wrap a text into lines of at most `width`, measured by `length`; only words longer than a line are split.
+
+    If there are more than _MAX_LINES lines, line number _MAX_LINES ends in an ellipsis.
+    """
     lines: list[str] = [""]
     for word in text.split():
         whole = f"{lines[-1]} {word}".lstrip()
@@ -172,7 +159,7 @@ def _wrapped(text: str, length: Callable[[str], float], width: float) -> list[st
             lines[-1] = whole
             continue
         lines += [""] if lines[-1] else []
-        for character in word:  # most words fit; a sentence of a script without blanks is one word
+        for character in word:  # a sentence in a script without spaces is one long word
             if lines[-1] and length(lines[-1] + character) > width:
                 lines.append("")
             lines[-1] += character
@@ -185,7 +172,7 @@ def _wrapped(text: str, length: Callable[[str], float], width: float) -> list[st
 
 
 def _caption(text: str, width: int) -> tuple[Picture, np.ndarray]:
-    """A sentence in lines over a band of that width in px: its colours, and their opacity float32 [h, w, 1]."""
+    """Render a sentence in a band of that width in px: its colours uint8 [h, w, 3], opacity float32 [h, w, 1]."""
     from PIL import Image, ImageDraw
 
     font = pillow_font(text, 14)

@@ -1,4 +1,4 @@
-"""Video files: opening one, which of its streams is the video, and what its header declares."""
+"""Open video files, choose the video stream, and read what the header declares."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _NO_TIMES, _CLOCK_MAY_JUMP = 0x0080, 0x0200  # AVFMT_NOTIMESTAMPS, AVFMT_TS_DISC
 
 @contextmanager
 def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
-    """A container of PyAV and its video stream, the first one that is no attached picture (cover of a sound file).
+    """Open a video file; yields PyAV's container and the first video stream that is not a cover image.
 
-    Decodes in one thread, since a stage decodes as many videos at once as there are cores. Raises InputError if the
-    file is missing or holds no video that can be decoded.
+    Decoding uses one thread, since a stage decodes one video per core. Raises InputError if the file is missing or
+    has no video that can be decoded.
     """
     import av
 
     if not is_file(path):
         raise InputError("no such video", path, "put it there")
     if str(path) != str(path).encode("utf-8", "replace").decode():
-        raise InputError("its name is no valid UTF-8", path, "rename it")
+        raise InputError("its name is not valid UTF-8", path, "rename it")
     try:
-        # Absolute, because FFmpeg takes what precedes a colon for a protocol; titles need not be UTF-8.
+        # Absolute, because FFmpeg takes the part before a colon for a protocol. Metadata need not be UTF-8.
         container = av.open(str(path.absolute()), metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:
-        raise InputError("cannot be decoded as video", path, "fetch it again; it may be truncated") from error
+        raise InputError("cannot be decoded as video", path, "download it again; it may be truncated") from error
     with container:
         yield container, _video_stream(container, path)
 
@@ -42,32 +42,32 @@ def _video_stream(container: Any, path: Path) -> Any:
 
     streams = [s for s in container.streams.video if not Disposition.attached_pic & s.disposition]
     if not streams:
-        what = "holds a cover picture, but no video" if container.streams.video else "holds no video"
-        raise InputError(what, path, "take it out of the data set")
+        what = "holds a cover image, but no video" if container.streams.video else "holds no video"
+        raise InputError(what, path, "remove it from the data set")
     stream = streams[0]
     if stream.codec_context is None:
-        raise InputError("its video has a codec that FFmpeg does not decode", path, "convert it")
+        raise InputError("its video has a codec that FFmpeg cannot decode", path, "convert it")
     stream.thread_count = 1
     return stream
 
 
 def has_times(container: Any) -> bool:
-    """Whether a container's format stores when frames are shown; raw streams of a codec do not."""
+    """Return whether a container's format stores presentation times; raw codec streams do not."""
     return not container.format.flags & _NO_TIMES
 
 
 def clock_may_jump(container: Any) -> bool:
-    """Whether the times of a container's format may be discontinuous, as a transport stream's."""
+    """Return whether the times of a container's format may be discontinuous, as in a transport stream."""
     return bool(container.format.flags & _CLOCK_MAY_JUMP)
 
 
 def header_rates(stream: Any) -> list[Fraction]:
-    """Frame rates that a header suggests, frames a second, the likeliest first. It may be wrong in all of them."""
+    """Return the frame rates in a header, frames per second, the most likely first; all of them may be wrong."""
     return [rate for rate in (stream.guessed_rate, stream.average_rate, stream.base_rate) if rate]
 
 
 def declared_frames(path: Path) -> int:
-    """Number of frames by the header; 0 where it says none, or the file cannot be read."""
+    """Return the number of frames in the header; 0 if it has none or the file cannot be read."""
     try:
         with open_video(path) as (_, stream):
             return int(stream.frames)
@@ -76,10 +76,11 @@ def declared_frames(path: Path) -> int:
 
 
 def declared_seconds(container: Any, stream: Any, path: Path) -> float:
-    """When a container's pictures end, by its header, in s; 0 if unknown, or if nothing says that a file is cut.
+    """Return the end of the last frame according to the header, in s; 0 if unknown or not to be relied on.
 
-    mp4 has it in the stream. AVI's is mended by FFmpeg, but not its frame count. What Matroska says may be far more
-    than its last frame's time, so that its number of bytes must be missed, too. Others cannot tell.
+    It serves to detect truncated files. mp4 stores it in the stream. FFmpeg corrects AVI's duration, but not its
+    frame count, which is used instead. Matroska's duration may be far longer than its video, so it counts only if
+    the file is also shorter than its declared size in bytes. Other formats are not usable.
     """
     import av
 
@@ -99,7 +100,7 @@ def declared_seconds(container: Any, stream: Any, path: Path) -> float:
 
 
 def _segment_end(path: Path) -> int:
-    """Bytes that a Matroska file should have by its two outer elements, header and segment; 0 if unknown."""
+    """Return the size of a Matroska file, bytes, declared by its outer elements (header, segment); 0 if unknown."""
     with open(path, "rb") as file:
         head = file.read(4096)
     place, (header, size) = 4, _size(head, 4)
@@ -107,12 +108,12 @@ def _segment_end(path: Path) -> int:
     if head[segment : segment + 4] != b"\x18\x53\x80\x67":
         return 0
     header, size = _size(head, segment + 4)
-    unknown = size == (1 << 7 * header) - 1  # a live stream's
+    unknown = size == (1 << 7 * header) - 1  # a live stream
     return 0 if unknown else segment + 4 + header + size
 
 
 def _size(head: bytes, at: int) -> tuple[int, int]:
-    """(bytes it takes, value) of an EBML size; (0, 0) if it is none."""
+    """Parse an EBML size: (number of its bytes, value); (0, 0) if it is invalid."""
     first = head[at] if at < len(head) else 0
     length = 9 - first.bit_length() if first else 0
     value = int.from_bytes(head[at : at + length], "big")

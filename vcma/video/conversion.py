@@ -1,4 +1,4 @@
-"""Decoded frames as pictures: upright, in colours of a screen, all of one size."""
+"""Convert decoded frames to images: upright, in standard dynamic range, all of one size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HIGH_DYNAMIC_RANGES = (16, 18)  # AVCOL_TRC_SMPTE2084 (PQ), AVCOL_TRC_ARIB_STD_
 
 
 class Conversion:
-    """Frames of PyAV to pictures of one video."""
+    """Converts the PyAV frames of one video to images."""
 
     def __init__(self) -> None:
         from av.video.reformatter import VideoReformatter
@@ -24,10 +24,11 @@ class Conversion:
         self._reformatter = VideoReformatter()
 
     def picture(self, shown: Shown) -> Picture:
-        """A frame as uint8 HxWx3 BGR, as players show it: mirrored and turned as its display matrix says, high
-        dynamic range and wide gamut mapped to an ordinary screen's (BT.709).
+        """Convert a frame to uint8 [H, W, 3], BGR, as players show it.
 
-        The same bits as OpenCV's VideoCapture, which has the same FFmpeg scale with the same flags.
+        It is mirrored and rotated by its display matrix; high dynamic range and wide gamut are mapped to BT.709.
+        The result equals that of OpenCV's VideoCapture bit for bit, which uses the same FFmpeg scaler with the same
+        flags.
         """
         frame, screen = shown.frame, {}
         if frame.color_trc in _HIGH_DYNAMIC_RANGES:
@@ -39,7 +40,7 @@ class Conversion:
 
 
 def fitted(picture: Picture, size: tuple[int, int]) -> Picture:
-    """The picture scaled into a size (width, height) that it keeps its shape in, centred, with black bars."""
+    """Scale an image into a size (width, height), keeping its aspect ratio, centred with black bars."""
     width, height = size
     if picture.shape[:2] == (height, width):
         return picture

@@ -1,26 +1,26 @@
-"""Cuts: where a video shows something else from one frame to the next.
+"""Detect cuts, where a new shot begins from one frame to the next.
 
-Two frames differ by their colour histograms, which hardly change when the camera moves or things move in the
-picture. A cut is a large difference that stands out from those just before and after it: where the camera whirls or
-the light flickers, several neighbours differ as much. Dissolves and fades, which are no cuts, are not found.
+Frames are compared by their colour histograms, which hardly change when the camera or objects move. A cut is a
+large difference that stands out from the differences just before and after it; during fast camera motion or
+flicker, several consecutive differences are equally large. Dissolves and fades are not detected.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-_SIDE = 48  # pixels looked at on each side of a picture, about
+_SIDE = 48  # approximate number of pixels sampled along each side of a frame
 _LEVELS = 4  # levels of each colour channel
 BINS = _LEVELS**3
 
-_MIN_DIFFERENCE = 0.15  # share of pixels that change colour; between the shots of joined real clips at least 0.2
-_MIN_PROMINENCE = 2.0  # times the differences around: within single real clips at most 1.5
-LONGEST_STEP = 0.4  # s between two sampled frames
-_AROUND = 2  # frames on either side that a cut must stand out from; a flash is as short
+_MIN_DIFFERENCE = 0.15  # minimum share of pixels that change colour; at cuts between joined real clips it is >= 0.2
+_MIN_PROMINENCE = 2.0  # minimum ratio to the differences around it; within single real clips it is <= 1.5
+LONGEST_STEP = 0.4  # s, maximum interval of sampled frames at which cuts are detected
+_AROUND = 2  # frames on either side from which a cut must stand out, so that a flash of that length is not a cut
 
 
 def colour_histogram(picture: np.ndarray) -> np.ndarray:
-    """Shares float32 [BINS] of the colours of a picture uint8 [height, width, 3], of a grid of its pixels."""
+    """Return the colour histogram float32 [BINS], with sum 1, of a grid of pixels of a frame uint8 [H, W, 3]."""
     height, width = picture.shape[:2]
     grid = picture[:: max(height // _SIDE, 1), :: max(width // _SIDE, 1)].reshape(-1, 3).astype(np.int64)
     level = grid * _LEVELS // 256
@@ -29,9 +29,9 @@ def colour_histogram(picture: np.ndarray) -> np.ndarray:
 
 
 def find_cuts(histograms: np.ndarray) -> np.ndarray:
-    """Whether a shot begins at each frame [T], from the colour histograms [T, BINS] of consecutive frames.
+    """Return whether a new shot begins at each frame, bool [T], from colour histograms [T, BINS].
 
-    The first frame begins none. Frames a third of a second apart still do, with some errors.
+    False for the first frame. Frames may be up to a third of a second apart, with some errors.
     """
     frames = len(histograms)
     difference = np.zeros(frames)
@@ -42,10 +42,10 @@ def find_cuts(histograms: np.ndarray) -> np.ndarray:
 
 
 def sampled_cuts(histograms: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """Column `cut` of the sampled frames: whether a new shot has begun since the sampled frame before.
+    """Return the column `cut` of the sampled frames: whether a new shot began after the previous sampled frame.
 
-    histograms [S, BINS]; time [S], s. Frames sampled more than LONGEST_STEP apart show too little of what lies
-    between them to tell a cut from a moving camera: none is found there.
+    histograms [S, BINS]; time [S], s. Between frames more than LONGEST_STEP apart no cut is reported, because it
+    cannot be distinguished from a moving camera.
     """
     close = np.diff(time, prepend=-np.inf) <= LONGEST_STEP
     return find_cuts(histograms) & close

@@ -1,4 +1,4 @@
-"""The one decoder: frames of a video in the order of presentation, past what is damaged."""
+"""Decode a video's frames in presentation order, continuing after damaged packets."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 from vcma.video.container import open_video
 from vcma.video.orientation import Matrix, Orientation, is_turned
 
-# Decoders that can be told for every packet whether a frame that no other is made from is wanted.
+# Decoders that can skip non-reference frames packet by packet.
 _SKIPPING = ("h264", "hevc", "mpeg4", "mpeg1video", "mpeg2video")
 
 
 class Shown(NamedTuple):
-    """A decoded frame (PyAV's) and the display matrix that it is shown under."""
+    """A decoded PyAV frame and its display matrix."""
 
     frame: Any
     matrix: Matrix | None
@@ -28,10 +28,10 @@ class Shown(NamedTuple):
 
 
 class Decoder:
-    """`with Decoder(path) as decoder`: decodes from the first frame on, or from where it was told to seek to.
+    """Context manager that decodes one video, from the first frame or from a key frame.
 
-    broken: packets that could not be decoded so far; whatever follows them is decoded all the same. container and
-    stream are PyAV's. Raises InputError if the file cannot be opened.
+    broken: number of packets that could not be decoded so far; decoding continues after them. container, stream:
+    PyAV's. Raises InputError if the file cannot be opened.
     """
 
     def __init__(self, path: Path):
@@ -47,10 +47,10 @@ class Decoder:
         self._opened.close()
 
     def frames(self, needed: Container[int] | None = None, start: int | None = None) -> Iterator[Shown]:
-        """The frames that come next; every frame that anything in this project decodes passes here.
+        """Decode the following frames; all decoding in this project goes through `Decoder`.
 
-        needed: presentation times in stream units; frames of others that no frame is made from are left out, which
-        saves their decoding. start: of a key frame to seek to first; there is no frame if another is found there.
+        needed: presentation times in stream units; other frames that no frame depends on are skipped to save time.
+        start: presentation time of a key frame to seek to first; yields nothing if seeking does not find it.
         """
         skipping = needed is not None and self.stream.codec_context.name in _SKIPPING
         for packet in self._packets() if start is None else self._packets_from(start):
@@ -59,7 +59,7 @@ class Decoder:
             yield from self._decoded(packet)
 
     def key_frames(self, apart: float) -> Iterator[Shown]:
-        """Key frames, those left out that follow another one within so many seconds."""
+        """Decode key frames that are at least `apart` seconds apart."""
         last, unit = -apart, float(self.stream.time_base)
         for packet in self._packets():
             time = last + apart if packet.pts is None else packet.pts * unit
@@ -79,7 +79,7 @@ class Decoder:
             return []
 
     def _packets(self) -> Iterator[Any]:
-        """The packets that come next, also those behind a place that cannot be read."""
+        """Yield the following packets, continuing after unreadable places."""
         import av
 
         going_on = True

@@ -1,4 +1,4 @@
-"""Wanted frames of a video as pictures, by their native indices: few of many by seeking, all by decoding on."""
+"""Read frames of a video by native index: few of many by seeking, all by decoding from the start."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from vcma.video.conversion import Conversion, Picture, fitted
 from vcma.video.decoder import Decoder, Shown
 from vcma.video.timeline import Timeline, read_timeline
 
-_FAR = 3  # frames between what is decoded and a key frame, from which on to seek is quicker than to decode on
+_FAR = 3  # minimum number of frames to skip for which seeking to a key frame is faster than decoding on
 
 
 class FrameReader:
-    """Reads pictures of one video, all in the size of its first frame, which boxes are measured in.
+    """Reads frames of one video, all in the size of its first frame, to which box coordinates refer.
 
-    broken: packets that could not be decoded so far; damaged: read frames that FFmpeg had to guess parts of;
-    resized: the first read frame of another size than the first one's, and that size; None if there was none.
-    Raises InputError if the file is missing or no video.
+    broken: number of packets that could not be decoded so far; damaged: number of frames read of which FFmpeg had
+    to conceal parts; resized: index and size of the first frame read that has another size than the first one, None
+    if there was none. Raises InputError if the file is missing or not a video.
     """
 
     def __init__(self, path: Path, timeline: Timeline | None = None):
@@ -30,10 +30,10 @@ class FrameReader:
         self._conversion = Conversion()
 
     def read(self, wanted: np.ndarray) -> Iterator[tuple[int, float, Picture]]:
-        """Yield (native index, time in s, picture) of the wanted frames, which are sorted in ascending order.
+        """Yield (native index, time in s, image uint8 [H, W, 3] BGR) of the wanted frames.
 
-        Leaves out those that cannot be decoded and those beyond the end. Seeks, and skips what no wanted frame is
-        made from, where that gives the same frames.
+        wanted: native indices in ascending order. Frames that cannot be decoded, or are beyond the end, are left
+        out. Seeks and skips frames that are not needed, if that gives the same result as decoding everything.
         """
         time = self.timeline.time
         for index, shown in self._wanted(wanted[wanted < len(time)].tolist()):
@@ -46,7 +46,7 @@ class FrameReader:
             yield index, float(time[index]), fitted(picture, self.size)
 
     def _wanted(self, wanted: list[int]) -> Iterator[tuple[int, Shown]]:
-        """The wanted frames with their indices."""
+        """Yield the wanted frames with their indices."""
         if wanted and len(runs := self._runs(wanted)) > 1:
             wanted = wanted[(yield from self._sought(runs)) :]
         if not wanted:
@@ -56,7 +56,7 @@ class FrameReader:
             self.broken += decoder.broken
 
     def _runs(self, wanted: list[int]) -> list[tuple[int | None, list[int]]]:
-        """The wanted frames in runs that are decoded from a key frame of this index on; None: from where one is."""
+        """Group the wanted frames into runs (index of the key frame to seek to, frames); None: no seek."""
         runs: list[tuple[int | None, list[int]]] = [(None, [])]
         key, last = self.timeline.key, -1
         before = np.searchsorted(key, wanted, side="right") - 1
@@ -68,9 +68,10 @@ class FrameReader:
         return runs
 
     def _sought(self, runs: list[tuple[int | None, list[int]]]) -> Generator[tuple[int, Shown], None, int]:
-        """Like `_wanted`, run by run; returns how many frames are done.
+        """Like `_wanted`, but seek to each run; returns the number of frames found.
 
-        Ends at the first that is not where its packet says: the file may be damaged, or seeking not exact.
+        Stops at the first frame that is not where its packet says: the file may be damaged, or seeking is not
+        exact.
         """
         done = 0
         with Decoder(self.path) as decoder:
@@ -87,7 +88,7 @@ class FrameReader:
         return done
 
     def _one_by_one(self, decoder: Decoder, wanted: list[int], key: int | None) -> Iterator[tuple[int, Shown]]:
-        """Those of the wanted frames that are found when decoding on, or from a key frame on."""
+        """Yield the wanted frames that are found when decoding on, or from the key frame of index `key`."""
         pts = self.timeline.pts
         if pts is None:
             named: Iterator[tuple[int, Shown]] = enumerate(decoder.frames())
@@ -102,7 +103,7 @@ class FrameReader:
                 yield found
 
     def _named(self, decoder: Decoder, index_of: dict[int, int], key: int | None) -> Iterator[tuple[int, Shown]]:
-        """The frames of these presentation times, with their indices, and others as -1; up to the last of them."""
+        """Yield frames up to the last of these presentation times with their indices, other frames with -1."""
         last, pts = max(index_of, default=0), self.timeline.pts
         start = None if key is None or pts is None else int(pts[key])
         for shown in decoder.frames(index_of, start):
@@ -112,12 +113,12 @@ class FrameReader:
                 return
 
     def _first_size(self) -> tuple[int, int] | None:
-        """Width and height of the first frame that can be decoded, upright; None if there is none."""
+        """Return width and height, upright, of the first frame that can be decoded; None if there is none."""
         with Decoder(self.path) as decoder:
             first = next(decoder.frames(), None)
             return None if first is None else first.size
 
 
 def read_frames(path: Path, wanted: np.ndarray) -> Iterator[tuple[int, float, Picture]]:
-    """Yield (native index, time in s, picture uint8 HxWx3 BGR) of the wanted frames like `FrameReader.read`."""
+    """Yield (native index, time in s, image uint8 [H, W, 3] BGR) of the wanted frames, as `FrameReader.read`."""
     yield from FrameReader(path).read(wanted)

@@ -1,4 +1,4 @@
-"""What decoding shows of a video before it is used: its size, changes of it, and damage."""
+"""Examine a video before use: its frame size, changes of size or orientation, and damage."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import NamedTuple
 from vcma.errors import InputError
 from vcma.video.decoder import Decoder
 
-_APART = 1.0  # s between the key frames that are looked at
+_APART = 1.0  # s, minimum interval of the key frames that are examined
 
 
 class Examination(NamedTuple):
-    """What was seen of a video.
+    """Result of `examine`.
 
-    size: width and height of the first picture, px, upright; changes: of size or orientation, in words; broken: how
-    many of the decoded frames FFmpeg says are damaged or cannot be decoded.
+    size: width and height of the first frame, px, upright; changes: of size or orientation, in words; broken:
+    number of frames that are damaged or cannot be decoded according to FFmpeg.
     """
 
     size: tuple[int, int]
@@ -24,7 +24,7 @@ class Examination(NamedTuple):
 
 
 def examine(path: Path, thorough: bool) -> Examination:
-    """Look at key frames of a video, or decode it as a whole. Raises InputError if nothing can be decoded."""
+    """Decode key frames of a video or, if thorough, all frames. Raises InputError if none can be decoded."""
     size = matrix = None
     changes: dict[str, None] = {}
     damaged = 0
@@ -39,5 +39,5 @@ def examine(path: Path, thorough: bool) -> Examination:
                 changes["orientation"] = None
         broken = decoder.broken + damaged
     if size is None:
-        raise InputError("none of its frames can be decoded", path, "fetch it again")
+        raise InputError("none of its frames can be decoded", path, "download it again")
     return Examination(size, tuple(changes), broken)

@@ -1,4 +1,4 @@
-"""Fonts for captions in any script: the first that has all characters of a text, or the one that lacks fewest."""
+"""Choose fonts for captions in any script: the first with all characters of a text, or with the fewest missing."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-_SHOWN = 5  # characters that a note names
+_SHOWN = 5  # maximum number of characters listed in a note
 
 
 class Font(NamedTuple):
-    """A font's file, and which characters of the text it was chosen for it has no picture of."""
+    """A font file, with the characters that it lacks of the text it was chosen for."""
 
     path: str
     missing: str = ""
 
 
 def font_for(text: str, files: Sequence[str] | None = None) -> Font:
-    """The font to write a text with; files: those to choose from, the preferred first, else all that are here."""
+    """Choose the font for a text; files: candidates in order of preference, by default all installed fonts."""
     wanted = dict.fromkeys(c for c in text if not c.isspace() and unicodedata.category(c) not in ("Cf", "Mn"))
     best: Font | None = None
     for path in _installed() if files is None else files:
@@ -27,30 +27,30 @@ def font_for(text: str, files: Sequence[str] | None = None) -> Font:
             best = Font(path, missing)
         if not missing:
             break
-    assert best is not None  # matplotlib brings one along
+    assert best is not None  # matplotlib includes one
     return best
 
 
 def pillow_font(text: str, size: int) -> Any:
-    """A Pillow font to write a text with: Pillow's own for plain English, which needs no search."""
+    """Return a Pillow font for a text: Pillow's default for ASCII, which needs no search."""
     from PIL import ImageFont
 
     return ImageFont.load_default(size) if text.isascii() else ImageFont.truetype(font_for(text).path, size - 1)
 
 
 def lacking(texts: Iterable[str]) -> str:
-    """A line for the user where no font here has all characters of the texts; empty where all can be written."""
+    """Return a note for the user if no installed font has all characters of the texts, else an empty string."""
     missing = "".join(dict.fromkeys(c for text in texts if not text.isascii() for c in font_for(text).missing))
     if not missing:
         return ""
     named = ", ".join(f"{c} (U+{ord(c):04X})" for c in missing[:_SHOWN]) + " …" * (len(missing) > _SHOWN)
     remedy = "install one, e.g. apt-get install fonts-noto-core fonts-noto-cjk"
-    return f"no font here has {named}: captions show boxes for them; {remedy}"
+    return f"no installed font has {named}: captions show boxes instead; {remedy}"
 
 
 @cache
 def _installed() -> tuple[str, ...]:
-    """matplotlib's own DejaVu Sans, then the machine's fonts by name, plain ones first."""
+    """List font files: matplotlib's DejaVu Sans, then the system's fonts by name, regular ones first."""
     from matplotlib import font_manager
 
     own = font_manager.findfont("DejaVu Sans", fallback_to_default=True)
@@ -61,7 +61,7 @@ def _installed() -> tuple[str, ...]:
 
 @cache
 def _characters(path: str) -> frozenset[int]:
-    """The code points that a font has a picture of; none of a file that is no font."""
+    """Return the code points that a font has glyphs for; empty if the file is not a font."""
     from matplotlib.ft2font import FT2Font
 
     try:

@@ -1,4 +1,4 @@
-"""Display matrices: how players mirror and turn what is stored."""
+"""Display matrices: how players mirror and rotate the stored frames."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Matrix = tuple[int, int, int, int]  # (a, b, c, d): a point (x, y) is shown at (
 
 
 def display_matrix(frame: Any) -> Matrix | None:
-    """That of one frame of PyAV; None where it has none."""
+    """Return the display matrix of a PyAV frame, None if it has none."""
     stored = frame.side_data.get("DISPLAYMATRIX")
     if stored is None:
         return None
@@ -21,13 +21,13 @@ def display_matrix(frame: Any) -> Matrix | None:
 
 
 class Orientation:
-    """The display matrix in force as frames go by: one that a key frame brings holds up to the next key frame."""
+    """Tracks the display matrix over consecutive frames: a key frame's matrix holds until the next key frame."""
 
     def __init__(self) -> None:
         self._of_key: Matrix | None = None
 
     def at(self, frame: Any) -> Matrix | None:
-        """The display matrix of the next frame."""
+        """Return the display matrix of the next frame."""
         matrix = display_matrix(frame)
         if frame.key_frame:
             self._of_key = matrix
@@ -35,7 +35,7 @@ class Orientation:
 
 
 def is_turned(matrix: Matrix | None) -> bool:
-    """Whether width and height change places."""
+    """Return whether a matrix swaps width and height."""
     if matrix is None:
         return False
     a, b, c, d = matrix
@@ -43,7 +43,7 @@ def is_turned(matrix: Matrix | None) -> bool:
 
 
 def upright(picture: np.ndarray, matrix: Matrix | None) -> np.ndarray:
-    """A picture [h, w, 3] under that of the eight mirrorings and quarter turns which is nearest to a matrix."""
+    """Apply to an image [H, W, 3] the flip and rotation by a multiple of 90 degrees that is nearest to a matrix."""
     if matrix is None:
         return picture
     cv2 = opencv()

@@ -1,4 +1,4 @@
-"""Frames that are in memory already, read like those of a video file."""
+"""Frames in memory, with the same interface as those of a video file."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from vcma.video.timeline import Timeline
 
 
 class Pictures(Protocol):
-    """What can be sampled and drawn on: a `FrameReader` of a file, or a `PictureArray`; their attributes are those
-    of `FrameReader`, `path` is what messages call it."""
+    """Interface shared by `FrameReader` (a file) and `PictureArray`.
+
+    The attributes are described in `FrameReader`; `path` identifies the video in messages.
+    """
 
     @property
     def path(self) -> object: ...
@@ -34,9 +36,9 @@ class Pictures(Protocol):
 
 
 class PictureArray:
-    """Frames uint8 [n, height, width, 3], RGB, shown `fps` a second; their native index is their row.
+    """Frames uint8 [n, height, width, 3], RGB, at `fps` frames per second; native indices are rows.
 
-    Raises InputError where they are no such frames.
+    Raises InputError if the array has another type or shape, or fps is not positive.
     """
 
     broken = damaged = 0
@@ -53,12 +55,12 @@ class PictureArray:
             what = f"are of shape {list(frames.shape)}"
             raise InputError(what, self.path, "give at least one, [frames, height, width, 3], RGB")
         if not (math.isfinite(fps) and fps > 0):
-            raise InputError(f"are shown {fps} a second", self.path, "give fps, frames a second, above 0")
+            raise InputError(f"have the frame rate {fps}", self.path, "give fps, frames per second, above 0")
         self._frames = frames
         self.timeline = Timeline(np.arange(len(frames)) / fps, float(fps), True)
         self.size = frames.shape[2], frames.shape[1]
 
     def read(self, wanted: np.ndarray) -> Iterator[tuple[int, float, Picture]]:
-        """Yield (native index, time in s, picture BGR) of the wanted frames, like `FrameReader.read`."""
+        """Yield (native index, time in s, image BGR) of the wanted frames, as `FrameReader.read`."""
         for index in wanted[wanted < len(self._frames)].tolist():
             yield index, float(self.timeline.time[index]), np.ascontiguousarray(self._frames[index, ..., ::-1])

@@ -1,4 +1,4 @@
-"""Pictures: stored frames decoded, pictures scaled; and the one door to OpenCV for pictures and videos."""
+"""Decode stored frames and scale images; the only place that imports OpenCV for images and videos."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 from vcma.errors import InputError
 from vcma.records.columns import Columns, rows
 
-_PIXELS = 1 << 27  # of one picture; a damaged file that declares more must not fill the memory
+_PIXELS = 1 << 27  # maximum number of pixels of an image, so that a damaged file cannot exhaust memory
 
 
 def opencv() -> Any:
-    # Broken files are reported by us, in one line; FFmpeg's own chatter would bury it.
+    """Import OpenCV with one thread, a limit on image size, and without its log messages."""
+    # We report unreadable files in one line, which FFmpeg's messages would bury.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_PIXELS))
     import cv2
@@ -25,21 +26,21 @@ def opencv() -> Any:
 
 
 def decode(file: np.ndarray) -> np.ndarray:
-    """One JPEG (uint8 bytes) as a picture, uint8 HxWx3 BGR. Raises InputError if it is none."""
+    """Decode a JPEG (uint8 bytes) to uint8 [H, W, 3], BGR. Raises InputError if it is not readable."""
     cv2 = opencv()
     picture = cv2.imdecode(np.ascontiguousarray(file), cv2.IMREAD_COLOR)
     if picture is None:
-        raise InputError("a stored frame is no readable JPEG", remedy="run extract_frames --force")
+        raise InputError("a stored frame is not a readable JPEG", remedy="run extract_frames --force")
     return picture
 
 
 def still(frames: Columns, row: int) -> np.ndarray:
-    """One stored frame, uint8 HxWx3 BGR."""
+    """Decode one stored frame to uint8 [H, W, 3], BGR."""
     return decode(frames["jpeg"][rows(frames["jpeg_offset"], row)])
 
 
 def scaled(picture: np.ndarray, longest: int, even: bool = False) -> np.ndarray:
-    """A picture (uint8 HxWx3) no larger than `longest` px a side; with even sides where a codec needs them."""
+    """Scale an image uint8 [H, W, 3] down to at most `longest` px per side; even: to even sides, as codecs need."""
     cv2 = opencv()
     height, width = picture.shape[:2]
     scale = min(1.0, longest / max(height, width))

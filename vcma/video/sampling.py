@@ -1,4 +1,4 @@
-"""The time grid of a video, and its frames as JPEG: the `frames` artifact."""
+"""Sample a video's frames on a time grid and encode them as JPEG: the `frames` artifact."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from vcma.video.picture_array import Pictures
 from vcma.video.pictures import opencv
 from vcma.video.timeline import Timeline
 
-_BEARABLE = 0.5  # share of the sampled frames that may be lost; with fewer it is another video
+_BEARABLE = 0.5  # minimum share of the sampled frames that must be decoded
 
 
 def time_grid(segments: Iterable[tuple[int, int]], elapsed: np.ndarray, rate: float, max_frames: int) -> np.ndarray:
-    """Native indices (int64) of the frames to keep: one grid a video, over all segments its samples use.
+    """Return the native indices (int64) of the frames to sample: one grid per video, over all segments.
 
-    elapsed: seconds since the first picture of every native frame, rising. A frame is taken whenever
-    floor(elapsed * rate) grows, and at the first frame of a segment (of constant rate that is protocol `tubedetr`).
-    segments are half-open [begin, end) in native frames, an end of -1 is the video's end. Of more than max_frames,
-    the j-th kept is number floor(j * n / max_frames).
+    segments: half-open [begin, end) in native frames; an end of -1 is the video's end. elapsed [n]: time since the
+    first frame, s, ascending. A frame is sampled whenever floor(elapsed * rate) increases, and at the first frame
+    of a segment; for a constant frame rate this is the sampling of protocol `tubedetr`. If there are n > max_frames
+    samples, those of number floor(j * n / max_frames), j < max_frames, are kept.
     """
     count = len(elapsed)
     slot = np.floor(elapsed * rate + 1e-9)
@@ -48,7 +48,7 @@ def extract(
     tell: Callable[[str], object] = lambda note: None,
     **parameters: Any,
 ) -> dict[str, Any]:
-    """The FRAMES columns of one video file, by `sample`; timeline: the video's, read if not given."""
+    """Return the FRAMES columns of a video file, as `sample`; timeline: the video's, read from it if not given."""
     return sample(FrameReader(path, timeline), segments, tell=tell, **parameters)
 
 
@@ -63,17 +63,17 @@ def sample(
     tell: Callable[[str], object] = lambda note: None,
     watch: Callable[[Iterable, int], Iterable] = lambda frames, total: frames,
 ) -> dict[str, Any]:
-    """The FRAMES columns of one video: its time grid's frames as JPEG, no side longer than max_side.
+    """Return the FRAMES columns of a video: the frames of its time grid as JPEG.
 
-    rate is in frames a second, quality is JPEG's 1..100. tell: called with what the user should know of the video,
-    in words. watch: iterates over the frames, of which there are at most so many, and may show how far it is.
-    Raises InputError if fewer than half of the wanted frames can be decoded, or if a file is cut off before the
-    last one.
+    rate: frames per second; max_side: maximum side of a stored frame, px; quality: of JPEG, 1 to 100. tell: called
+    with notes for the user about the video. watch(frames, total): wraps the iteration over frames to show progress.
+    Raises InputError if fewer than half of the sampled frames can be decoded, or if a truncated file lacks a part
+    of a segment.
     """
     path = str(reader.path)
     timeline, segments = reader.timeline, list(segments)
     if timeline.missing and any(end < 0 or end > len(timeline) for _, end in segments):
-        raise InputError(timeline.missing, path, "fetch the video again; `vcma check` finds all of its kind")
+        raise InputError(timeline.missing, path, "download the video again; `vcma check` finds all such videos")
     grid = time_grid(segments, timeline.elapsed, rate, max_frames)
     frames, times, files, colours = [], [], [], []
     for index, time, picture in watch(reader.read(grid), len(grid)):
@@ -84,7 +84,9 @@ def sample(
             colours.append(colour_histogram(picture))
     if reader.size is None or len(frames) < _BEARABLE * len(grid):
         found = f"only {len(frames)}" if frames else "none"
-        raise InputError(f"{found} of {len(grid)} wanted frames could be decoded", path, "fetch the video again")
+        raise InputError(
+            f"{found} of {len(grid)} sampled frames could be decoded", path, "download the video again"
+        )
     for note in (*timeline.notes, *_notes(reader, grid, frames)):
         tell(note)
     return {
@@ -101,7 +103,7 @@ def sample(
 
 
 def _jpeg(picture: Picture, max_side: int, quality: int) -> np.ndarray | None:
-    """A picture as JPEG, uint8 [bytes], no side longer than max_side; None if it cannot be coded."""
+    """Encode an image as JPEG, uint8 [bytes], no side longer than max_side; None if that fails."""
     cv2 = opencv()
     height, width = picture.shape[:2]
     scale = max_side / max(width, height)
@@ -113,7 +115,7 @@ def _jpeg(picture: Picture, max_side: int, quality: int) -> np.ndarray | None:
 
 
 def _notes(reader: Pictures, grid: np.ndarray, found: list[int]) -> Iterator[str]:
-    """What reading the frames of a grid showed of the video, in words."""
+    """Yield notes about problems met while reading the frames of a grid."""
     if reader.broken:
         yield f"{reader.broken} of its {len(reader.timeline):,} frames cannot be decoded"
     if len(found) < len(grid):
@@ -125,6 +127,6 @@ def _notes(reader: Pictures, grid: np.ndarray, found: list[int]) -> Iterator[str
     if reader.resized and reader.size:
         frame, (width, height) = reader.resized
         yield (
-            f"its pictures change from {reader.size[0]}x{reader.size[1]} to {width}x{height} by frame {frame}: "
-            "later ones are fitted into the first size, with black bars"
+            f"its frame size changes from {reader.size[0]}x{reader.size[1]} to {width}x{height} by frame {frame}: "
+            "later frames are fitted into the first size, with black bars"
         )

@@ -1,8 +1,8 @@
-"""Which frames a video has, and when each is shown: its native indices and its clock.
+"""Native frame indices and presentation times of a video.
 
-A frame's native index is its rank in the order of presentation, among the frames that the container stores; one
-that is damaged keeps its index. Where packets do not tell the frames beyond doubt, it is the rank among the frames
-that a decode from the first one gives.
+A frame's native index is its rank in presentation order among the frames stored in the container; damaged frames
+keep their index. If the packets do not determine the frames unambiguously, it is the rank among the frames obtained
+by decoding from the start.
 """
 
 from __future__ import annotations
@@ -19,26 +19,27 @@ from vcma.video.container import clock_may_jump, header_rates, open_video
 from vcma.video.decoder import Decoder
 from vcma.video.packets import Packets, read_packets
 
-ASSUMED_FPS = 25.0  # where nothing says how fast frames are shown
-_MAX_FPS = 1000.0  # of a header that the times do not contradict
-_JUMP = 10.0  # s; a longer gap in a stream whose clock may jump is a jump, as FFmpeg and players take it
-_ROUNDING = 1.01e-3  # s; containers round times to milliseconds, a remuxed file's finer unit does not undo it
-_HOLE = 1.0  # s without a frame in a video whose other frames are evenly spaced
-_SLACK = 1.0  # s that a header may promise too much; of short videos a tenth
-_OFTEN = 20  # a clock that falls at more than one of so many frames tells nothing
+ASSUMED_FPS = 25.0  # frame rate if it is unknown
+_MAX_FPS = 1000.0  # maximum frame rate taken from a header when there are no times to check it
+_JUMP = 10.0  # s; a longer gap is a jump of the clock if the format allows jumps, as in FFmpeg and players
+_ROUNDING = 1.01e-3  # s; containers round times to milliseconds, also before remuxing to a finer unit
+_HOLE = 1.0  # s; a longer gap without frames is reported if the other frames are evenly spaced
+_SLACK = 1.0  # s by which a header may overstate the duration; at most a tenth of the duration
+_OFTEN = 20  # times are not used if they jump at more than one in this many frames
 
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
     """The native frames of one video.
 
-    time float64 [n], s, strictly rising: when each is shown, on the clock that a player shows, which begins with
-    the file's first stream: later than 0 for a picture that starts after the sound. fps: frames a second, by the
-    times; constant: whether they are evenly spaced, within rounding. missing: how much of what the header promises
-    there is not, in words; empty where that is so little that headers may be off by it. notes: what else is odd.
+    time float64 [n], s, strictly ascending: presentation times on a player's clock, which starts with the file's
+    first stream, so that the first frame is later than 0 if sound starts before it. fps: frames per second, from
+    the times; constant: whether frames are evenly spaced, within rounding. missing: description of a missing end
+    compared with the header, empty if the difference is within the tolerance of headers. notes: other
+    irregularities, in words.
 
-    pts int64 [n]: times of presentation by which the decoder's frames are known, in stream units; None where they
-    are counted. key int64 [k]: native indices of key frames that can be sought; none where seeking is not exact.
+    pts int64 [n]: presentation times by which decoded frames are identified, in stream units; None if frames are
+    counted instead. key int64 [k]: native indices of key frames for seeking; empty if seeking is not exact.
     """
 
     time: np.ndarray
@@ -54,19 +55,19 @@ class Timeline:
 
     @property
     def elapsed(self) -> np.ndarray:
-        """Seconds since the first picture, float64 [n]; of an even spacing without the container's rounding."""
+        """Time since the first frame, s, float64 [n]; without the container's rounding if evenly spaced."""
         if self.constant and self.fps > 0:
             return np.arange(len(self.time)) / self.fps
         return self.time - self.time[:1]
 
     def seconds(self, frame: np.ndarray) -> np.ndarray:
-        """When native frames [...] begin; n and beyond, the end: when the last one is over."""
+        """Return the times at which native frames [...] begin, s; for indices >= n, the end of the last frame."""
         step = 1 / (self.fps or ASSUMED_FPS)
         return np.append(self.time, self.time[-1] + step)[np.minimum(frame, len(self.time))]
 
 
 def read_timeline(path: Path) -> Timeline:
-    """Read a video's timeline: by its packets where they tell, else by decoding all of it. Raises InputError."""
+    """Read a video's timeline from its packets if they suffice, else by decoding all frames. Raises InputError."""
     with open_video(path) as (container, stream):
         packets = read_packets(container, stream, path)
         clock = _Clock.of(container, stream, packets)
@@ -79,25 +80,26 @@ def read_timeline(path: Path) -> Timeline:
         shown = {}
         seconds, notes = clock.seconds(_decoded(path))
     if not len(seconds):
-        raise InputError("none of its frames can be decoded", path, "fetch it again")
+        raise InputError("none of its frames can be decoded", path, "download it again")
     if not (np.diff(seconds) > 0).all():
-        raise InputError("the times of its frames do not rise", path, "convert it: ffmpeg -i FILE -c copy NEW.mkv")
+        what = "the times of its frames are not ascending"
+        raise InputError(what, path, "convert it: ffmpeg -i FILE -c copy NEW.mkv")
     fps, constant = _frame_rate(seconds, clock)
     return Timeline(seconds, fps, constant, _missing(packets, len(seconds)), notes, **shown)
 
 
 def _decoded(path: Path) -> list[int | None]:
-    """Presentation times of all frames, in the order in which a decode gives them."""
+    """Decode all frames and return their presentation times."""
     with Decoder(path) as decoder:
         return [shown.frame.pts for shown in decoder.frames()]
 
 
 @dataclass(frozen=True)
 class _Clock:
-    """A frame of presentation time pts is shown at (pts - begin) * unit + shift seconds.
+    """Conversion of presentation times to seconds: (pts - begin) * unit + shift.
 
-    timed: the file says when frames are shown, if not they are counted; jumps: times may be discontinuous; rates:
-    frames a second by the header, the likeliest first.
+    timed: the file stores presentation times, otherwise frames are counted; jumps: times may be discontinuous;
+    rates: frames per second in the header, the most likely first.
     """
 
     begin: int
@@ -124,30 +126,30 @@ class _Clock:
         return self.rates[0] if self.rates else ASSUMED_FPS
 
     def seconds(self, stamps: Sequence[int | None]) -> tuple[np.ndarray, tuple[str, ...]]:
-        """When frames in the order of presentation are shown, by their times; and what is odd of it."""
+        """Return the times [n] of frames in presentation order, s, and notes about irregularities."""
         known = np.array([i for i, stamp in enumerate(stamps) if stamp is not None], np.int64)
         counted = np.arange(len(stamps)) / self.rate
         if not self.timed or not len(stamps):
             return counted, ()
         if 2 * len(known) < len(stamps):
-            return counted, ("most of its frames have no time: they are counted",)
+            return counted, ("most of its frames have no time; times are computed from the frame rate",)
         pts = np.array([stamp for stamp in stamps if stamp is not None], np.int64)
-        given = (pts - self.begin) * self.unit * 1000 / 1000 + self.shift  # to the last bit as OpenCV computes it
+        given = (pts - self.begin) * self.unit * 1000 / 1000 + self.shift  # the same rounding as in OpenCV
         gap = np.diff(given)
         restart = (gap <= 0) | (self.jumps & (gap > _JUMP))
         if _OFTEN * restart.sum() > len(given):
-            return counted, ("its times fall again and again: its frames are counted",)
+            return counted, ("its times decrease repeatedly; times are computed from the frame rate",)
         if restart.any():
             gap[restart] = 1 / self.rate
             given = given[0] + np.concatenate([[0.0], np.cumsum(gap)])
-            notes: tuple[str, ...] = (f"its clock starts anew {restart.sum()} times: it is taken to run on",)
+            notes: tuple[str, ...] = (f"its clock restarts {restart.sum()} times and is treated as continuous",)
         else:
             notes = _holes(given)
         return (given if len(known) == len(stamps) else _between(given, known, len(stamps), self.rate)), notes
 
 
 def _holes(seconds: np.ndarray) -> tuple[str, ...]:
-    """What of a video with evenly spaced frames is not there, in words: damage to a container leaves no packet."""
+    """Describe gaps between otherwise evenly spaced frames: a damaged container may lack packets."""
     gap = np.diff(seconds)
     hole = gap > _HOLE
     even = len(gap) and (np.abs(gap - np.median(gap)) <= 2 * _ROUNDING).sum() >= len(gap) - hole.sum()
@@ -158,7 +160,7 @@ def _holes(seconds: np.ndarray) -> tuple[str, ...]:
 
 
 def _between(seconds: np.ndarray, at: np.ndarray, count: int, rate: float) -> np.ndarray:
-    """Times of all of `count` frames, from those that the frames `at` have."""
+    """Interpolate the times of `count` frames from those known for the frames `at`."""
     frame = np.arange(count)
     found = np.interp(frame, at, seconds)
     found = np.where(frame < at[0], seconds[0] - (at[0] - frame) / rate, found)
@@ -166,7 +168,7 @@ def _between(seconds: np.ndarray, at: np.ndarray, count: int, rate: float) -> np
 
 
 def _frame_rate(seconds: np.ndarray, clock: _Clock) -> tuple[float, bool]:
-    """Frames a second, and whether they are evenly spaced: by the header if the times agree, else their mean."""
+    """Return the frame rate (the header's if the times agree, else their mean), and whether it is constant."""
     if len(seconds) < 2:
         return next((rate for rate in clock.rates if rate <= _MAX_FPS), 0.0), True
     elapsed, frame = seconds - seconds[0], np.arange(len(seconds))

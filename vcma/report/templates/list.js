@@ -1,4 +1,4 @@
-// The list of samples: filters, order and keys. What is chosen stands in the address, so that it can be linked to.
+// The list of samples: filters, order and keys. The selection is stored in the URL, so that it can be linked to.
 "use strict";
 
 const form = document.getElementById("filters");
@@ -35,7 +35,7 @@ function apply() {
   const chosen = Object.fromEntries(new FormData(form));
   const kept = items.filter((item) => wanted(item, chosen));
   if (chosen.sort) kept.sort(order(chosen));
-  // Taken out, not hidden: thousands of hidden rows make a browser's layout slow.
+  // Removed instead of hidden: thousands of hidden rows make a browser's layout slow.
   if (!whole || kept.length < items.length || chosen.sort) list.replaceChildren(...kept.map((item) => item.node));
   whole = kept.length === items.length && !chosen.sort;
   document.getElementById("count").textContent = kept.length === 1 ? "1 sample" : `${kept.length} samples`;

@@ -1,4 +1,4 @@
-// A sample: the video with boxes laid over it in native pixels, the timeline, and what belongs together lit together.
+// A sample's page: the video with boxes in native pixels, the timeline, and highlighting of related elements.
 "use strict";
 
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -8,7 +8,7 @@ const overlay = document.getElementById("overlay");
 const [begin, end] = data.segment;
 const inside = (frame, span) => span[0] <= frame && frame < span[1];
 
-// The native frame of the picture shown at a time, and the middle of that picture's time.
+// The native frame shown at a time of the film, and the middle of that frame's interval.
 const shownAt = (time) => film.frame[Math.min(Math.floor(time * film.rate + 1e-3), film.frame.length - 1)];
 const lastBefore = (values, value) => {
   let low = 0;
@@ -20,7 +20,7 @@ const lastBefore = (values, value) => {
 };
 const timeOf = (frame) => (Math.max(lastBefore(film.frame, frame), 0) + 0.5) / film.rate;
 
-// A tube's box in a native frame: linear between its points, held before the first and behind the last.
+// A tube's box in a native frame: linear between its points, constant before the first and after the last.
 function boxAt(tube, frame) {
   const i = lastBefore(tube.frame, frame);
   if (i < 0) return tube.box[0];
@@ -29,7 +29,7 @@ function boxAt(tube, frame) {
   return tube.box[i].map((value, side) => value * (1 - part) + tube.box[i + 1][side] * part);
 }
 
-// Whether no detection confirms a tube's box in a native frame, by the nearest of its points.
+// Whether a tube's box in a native frame is interpolated, by the nearest of its points.
 function interpolatedAt(tube, frame) {
   const i = lastBefore(tube.frame, frame);
   const later = i >= 0 && i + 1 < tube.frame.length && frame >= Math.floor((tube.frame[i] + tube.frame[i + 1] + 1) / 2);
@@ -89,8 +89,8 @@ function step(by) {
   if (film.frame[i] !== undefined) seek(film.frame[i]);
 }
 
-// The picture that is on screen, where the browser tells; else what the clock says. A picture's own time is rounded
-// to milliseconds in WebM, so half a picture is added; one that comes late, while a seek goes on, is out of date.
+// The film frame on screen if the browser reports it, else the one at the video's current time. WebM rounds a frame's time
+// to milliseconds, so half a frame is added; a report that arrives during a seek is out of date.
 function follow() {
   if (video.requestVideoFrameCallback) {
     const shown = (_, meta) => { if (!video.seeking) draw(shownAt(meta.mediaTime + 0.5 / film.rate)); video.requestVideoFrameCallback(shown); };
