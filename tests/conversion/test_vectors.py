@@ -197,4 +197,4 @@ def test_which_encoder_made_them_is_asked_for_and_kept(project, encoder, tmp_pat
     convert(project, "--max-tubes", 1)
     with pytest.raises(InputError, match="computed from other tubes"):
         tubes = artifacts(project) / "tubes" / f"{VIDEOS[0]}.h5"
-        read_embeddings(artifacts(project) / "embeddings", VIDEOS[0], tubes)
+        read_embeddings(artifacts(project) / "embeddings" / tubes.name, tubes)

@@ -66,7 +66,7 @@ def test_regions_are_embedded_once_and_again_where_anything_has_changed(project)
         read = artifact.read(schemas.EMBEDDINGS, path)
         assert len(read["crop_offset"]) == len(artifact.read(schemas.TUBES, tubes)["tube_score"]) + 1
         assert (np.diff(read["crop_offset"]) <= 2).all() and len(read["embedding"])
-        assert read_embeddings(path.parent, path.stem, tubes).encoder.endswith(" context 0.15")
+        assert read_embeddings(path, tubes).encoder.endswith(" context 0.15")
     call(project, "embed_tubes", "--force")
     assert contents(artifacts(project) / "embeddings") == first
     shutil.copytree(project / "clip", project / "moved")

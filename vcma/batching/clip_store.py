@@ -66,7 +66,7 @@ class ClipStore:
         if self._embeddings is None:
             return None
         folder, encoder = self._embeddings
-        found = read_embeddings(folder, video, video_file(self.folder, video))
+        found = read_embeddings(video_file(folder, video), video_file(self.folder, video))
         if found.encoder != encoder:
             what = f"was made with encoder {found.encoder}, not {encoder}"
             raise InputError(what, video_file(folder, video), _EMBED)
