@@ -4,8 +4,8 @@
 
 Tubes are generated in the real schema (VidSTG: 24 tubes of 64 frames with 1,024 features; 18,914 clips of 4.3
 sentences, see data_sets.py) and streamed from HDF5 as in training, including their geometry; a share of VidSTG's
-clips is measured and extrapolated. The plain loop computes the same updates on the same clips with one sentence per step,
-in alternation. One thread; peak memory is measured before the plain loop runs.
+clips is measured and extrapolated. The plain loop computes the same updates on the same clips with one sentence per
+step, in alternation. One thread; peak memory is measured before the plain loop runs.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--share", type=float, default=0.003, help="share of VidSTG's clips to measure")
     options.add_argument("--rounds", type=int, default=3, help="repetitions")
-    options.add_argument("--tubes", type=int, default=SIZES["vidstg"][1], help="tubes per video of VidSTG")
+    options.add_argument("--tubes", type=int, default=SIZES["vidstg"][1], help="tubes per clip of VidSTG")
     options.add_argument("--json", type=Path, help="write the results to this file")
     options.add_argument("--one", metavar="SIZE", help=argparse.SUPPRESS)
     args = options.parse_args()

@@ -55,7 +55,7 @@ def ground_queries(run: StageRun, split: str, posterior: str, untrained: bool) -
         inputs["model"] = grounder.weights
     vocabulary = grounder.encoder.vocabulary
     clips.read_as(vocabulary.class_names, vocabulary.attribute_names, vocabulary.feature)
-    clips.see_by(run.artifact("embeddings"), vocabulary.region_text)
+    clips.use_embeddings(run.artifact("embeddings"), vocabulary.region_text)
     clips.max_frames = grounder.max_frames
     answers = {}
     if not untrained:

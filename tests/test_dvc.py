@@ -12,6 +12,9 @@ import yaml
 
 from demo.run import EMPTY, LOCKS
 from tests.conftest import ROOT
+from vcma.report.ablation import write_sweeps
+
+SWEEP = ((0.5, 0, 0.2), (0.5, 1, 0.42), (0, 1, 0.3))  # alpha, beta, m_vIoU
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -59,10 +62,6 @@ def experimental_project(folder: Path) -> None:
     (folder / "dvc.yaml").write_text(yaml.safe_dump(chosen, sort_keys=False))
     shutil.copy(ROOT / "pipeline.yaml", folder)
     (folder / "artifacts" / "demo").mkdir(parents=True)
-    (folder / "results" / "demo").mkdir(parents=True)
-    (folder / "results" / "demo" / "sweep_beta.csv").write_text(
-        "beta,m_vIoU,low,high\n0,0.2,0.2,0.2\n1,0.42,0.4,0.5\n"
-    )
     rounds = [{"round": i, "score_p": 0.1 * i, "score_q": 0.05, "elbo": -1.0 + i, "best": False} for i in (0, 1)]
     history = {"score": "m_vIoU", "sentences": 330, "rounds": rounds}
     (folder / "artifacts" / "demo" / "em_history.json").write_text(json.dumps(history))
@@ -93,11 +92,18 @@ def test_experiments_read_well_in_a_terminal_and_plots_show_training_and_sweep(t
     assert "…" not in shown and max(map(len, shown.splitlines())) <= 120, shown
     difference = run(tmp_path, "dvc", "metrics", "diff")
     assert "m_vIoU" in difference and "0.08015" in difference and len(difference.splitlines()) == 5, difference
+    assert "failed" not in run(tmp_path, "dvc", "plots", "show")  # without an ablation, too
+    results = tmp_path / "results" / "demo"
+    results.mkdir(parents=True)
+    header = "variant,alpha,beta,seed,split,query_type,m_tIoU,m_vIoU,vIoU@0.3,vIoU@0.5"
+    rows = [f"em,{alpha},{beta},0,test,all,0,{score},0,0" for alpha, beta, score in SWEEP]
+    (results / "ablation.csv").write_text("\n".join([header, *rows]) + "\n")
+    write_sweeps(results / "ablation.csv", results)
     assert "failed" not in run(tmp_path, "dvc", "plots", "show")
     page = (tmp_path / "dvc_plots" / "index.html").read_text()
-    for name in ("p and q by round", "ELBO by round", "m_vIoU by beta"):
+    for name in ("p and q by round", "ELBO by round", "m_vIoU by alpha, demo", "m_vIoU by beta, demo"):
         assert name in page or name.replace(" ", "_") in page
-    assert '"field": "score_p"' in page and '"field": "score_q"' in page and '"m_vIoU": "0.42"' in page
+    assert '"field": "score_p"' in page and '"field": "score_q"' in page and '"m_vIoU": "0.4200"' in page
 
 
 def test_byte_code_and_partial_files_rerun_no_stage_and_an_edit_does(tmp_path):

@@ -8,14 +8,17 @@ import sys
 
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 
 import vcma
 from tests.api.conftest import make_model
 from tests.conftest import ROOT, make_tubes
+from tests.text.encoders import save_encoder
+from vcma.api.video_tubes import embed, sampled_frames
 from vcma.commands.ground import ground_command
 from vcma.pipeline import artifact, schemas
-from vcma.video.decoding import read_frames
+from vcma.video.decoding import FrameReader, read_frames
 
 SENTENCES = ["the dog runs and follows the ball", "who is next to the dog?", "a person"]
 
@@ -100,6 +103,35 @@ def test_tubes_are_kept_and_read_again(untrained, found, project, tmp_path):
     assert told["schema"] == schemas.TUBES.tag and told["params"]["link_tubes"]["alpha"] == 0.5
 
 
+def test_embeddings_are_made_of_the_frames_that_tubes_are_made_of(project, tmp_path, monkeypatch):
+    config = yaml.safe_load((project / "pipeline.yaml").read_text())
+    config["datasets"]["clips"]["encoder"] = str(save_encoder(tmp_path / "clip"))
+    (tmp_path / "pipeline.yaml").write_text(yaml.safe_dump(config))
+    decoded, read, shown = [], FrameReader.read, []
+    monkeypatch.setattr(FrameReader, "read", lambda self, frames: decoded.append(1) or read(self, frames))
+    pipeline = vcma.load(config=tmp_path / "pipeline.yaml", untrained=True)
+    video = pipeline.find_tubes(project / "clip.mp4", watch=lambda items, total, what: shown.append(what) or items)
+    [answer] = pipeline.ground(video, "the dog")
+    assert len(decoded) == 1 and "embed" in shown
+    # Those of an artifact are read, where they are of the same tubes and encoder.
+    video.save(tmp_path / "tubes.h5")
+    frames = sampled_frames(video.pictures, pipeline.project.section("extract_frames"))
+    columns = embed(pipeline.embedding_encoder(), frames, video.tubes, **pipeline.project.section("embed_tubes"))
+    tubes = vcma.artifact_info(tmp_path / "tubes.h5")["content"]
+    artifact.write(schemas.EMBEDDINGS, tmp_path / "embeddings.h5", columns, {}, {"tubes": tubes})
+    given = project / "clip.mp4", tmp_path / "tubes.h5"
+    decoded.clear()
+    again = pipeline.ground(pipeline.read_tubes(*given, embeddings=tmp_path / "embeddings.h5"), "the dog")
+    assert again[0].to_json() == answer.to_json() and not decoded
+    artifact.write(schemas.EMBEDDINGS, tmp_path / "old.h5", columns, {}, {"tubes": "other"})
+    with pytest.raises(vcma.InputError, match="computed from other tubes"):
+        pipeline.read_tubes(*given, embeddings=tmp_path / "old.h5")
+    columns["encoder"] = "clip:other.1 context 0.15"
+    artifact.write(schemas.EMBEDDINGS, tmp_path / "other.h5", columns, {}, {"tubes": tubes})
+    with pytest.raises(vcma.InputError, match=r"is by encoder clip:other.1 context 0.15, not clip:"):
+        pipeline.read_tubes(*given, embeddings=tmp_path / "other.h5")
+
+
 def test_beta_weighs_the_relations_and_zero_reads_none(untrained, found):
     def posterior(**changes):
         return untrained.with_settings(**changes).ground(found, SENTENCES[:1])[0].posterior
@@ -132,7 +164,7 @@ def test_tubes_that_a_model_cannot_read_are_refused(project, found, model, tmp_p
 
     refused("are tubes of detector x, the model needs those of", detector="x")
     refused("has features of width 1, the model", feature=columns["feature"][:, :1])
-    refused("its class_name are not those", class_name=np.array(["cat", *columns["class_name"][1:]], object))
+    refused("class_name differs from", class_name=np.array(["cat", *columns["class_name"][1:]], object))
     # In another order they are the same.
     order = np.arange(len(columns["class_name"]))[::-1]
     shuffled = {"class_name": columns["class_name"][order], "class_prob": columns["class_prob"][:, order]}

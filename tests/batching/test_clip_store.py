@@ -75,7 +75,7 @@ def test_a_model_reads_every_file_in_the_order_it_was_trained_on(tmp_path):
             "attribute_name differs from that of the other videos",
         ),
         ({"feature": np.zeros((29, 5), np.float16)}, "has features of width 5, others of 6"),
-        ({"detector": "another"}, "is of detector another"),
+        ({"detector": "another"}, "was made with detector another"),
     ],
 )
 def test_tubes_of_two_kinds_are_told_with_the_file(tmp_path, change, told):
@@ -160,5 +160,5 @@ def test_a_stray_file_is_ignored_and_told(tmp_path, capsys):
     )
     clips = ClipStore(tmp_path / "tubes", 12, ["b", "without tubes"])
     assert clips.describe()["detector"] == "test" and [p.name for p in clips.files()] == ["b.h5"]
-    with pytest.raises(InputError, match="holds no tubes of a video of this data set"):
+    with pytest.raises(InputError, match="contains no tubes of this data set's videos"):
         ClipStore(tmp_path / "tubes", 12, ["c"]).describe()

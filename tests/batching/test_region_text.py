@@ -62,11 +62,11 @@ def test_only_what_is_seen_in_the_segment_counts_where_there_is_any(tubes):
         np.concatenate([looks.frame, later.frame]),
         np.concatenate([looks.embedding, later.embedding]),
     )
-    early, late = crop(tubes, 0, 15, 40, both).seen, crop(tubes, 15, 40, 40, both).seen
+    early, late = crop(tubes, 0, 15, 40, both).embedding, crop(tubes, 15, 40, 40, both).embedding
     np.testing.assert_allclose(early[:3], regions("dog", "ball", "adult"), atol=1e-5)
     np.testing.assert_allclose(late[:3], regions("adult", "ball", "adult"), atol=1e-5)
     assert not early[3].any() and not late[3].any()
-    assert crop(tubes, 0, -1, 40).seen.shape == (4, 0)
+    assert crop(tubes, 0, -1, 40).embedding.shape == (4, 0)
 
 
 def test_a_relation_lasts_as_long_as_crops_show_it_where_its_weight_says_so(tubes):

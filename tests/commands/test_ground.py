@@ -244,12 +244,12 @@ def test_ground_without_a_sentence_is_bad_usage(project, words):
         ((LONG, "--untrained"), "long: no such video; check its path"),
         ((__file__, "--untrained", "--out", "/dev/null/out"), "/dev/null/out: is not a writable folder"),
         ((__file__, "--untrained", "--out", LONG), "long: is not a writable folder"),
-        ((__file__, "--model", "old"), "old: not a usable model"),
+        ((__file__, "--model", "old"), "old/model.json: has format vcma-model/4, not vcma-model/"),
     ],
 )
 def test_what_is_missing_is_told_before_the_video_is_looked_at(project, tmp_path, monkeypatch, words, told):
     monkeypatch.chdir(tmp_path)
-    storage.write_json(tmp_path / "old" / "model.json", {"format": "vcma-model/4"})
+    storage.write_json(tmp_path / "old" / "model.json", {"format": "vcma-model/5"})
     options = ["--query", "who?", "--config", project / "pipeline.yaml", "--out", tmp_path / "out"]
     done = CliRunner().invoke(ground_command, [*map(str, options), *words])
     assert told in str(done.exception) + done.output and not (tmp_path / "out").exists()

@@ -15,8 +15,10 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+import vcma
 from tests.conftest import ROOT
 from tests.faults.workshop import draw_video, tiny_network
+from tests.text.encoders import save_encoder
 from vcma.commands import ground_folder
 from vcma.commands.ground import ground_command
 
@@ -135,6 +137,34 @@ def test_a_second_run_does_what_is_new_alone(project):
     assert {name for name, at in snapshot(out, ".h5").items() if at != tubes[name]} == {".vcma/tubes/a.mp4.h5"}
 
 
+def test_tubes_are_embedded_once_and_anew_by_another_encoder(project):
+    def use(encoder: Path | None) -> None:
+        config = yaml.safe_load((project / "pipeline.yaml").read_text())
+        config["datasets"]["clips"]["encoder"] = encoder and str(encoder)
+        (project / "pipeline.yaml").write_text(yaml.safe_dump(config))
+
+    write_table(project / "table.csv", ROWS[:1])
+    ground(project)
+    without, out = answers(project), project / "out"
+    tubes = snapshot(out / ".vcma" / "tubes", ".h5")
+    use(save_encoder(project / "clip"))
+    ground(project)
+    embeddings = snapshot(out / ".vcma" / "embeddings", ".h5")
+    assert embeddings.keys() == tubes.keys() and snapshot(out / ".vcma" / "tubes", ".h5") == tubes
+    found = answers(project)
+    assert any(found[sample]["tube_probability"] != without[sample]["tube_probability"] for sample in found)
+    video = project / "my clips" / "a.mp4"
+    alone = vcma.load(config=project / "pipeline.yaml", untrained=True).ground(video, ROWS[0][1])[0].to_json()
+    assert alone == {key: value for key, value in found["a.mp4/2"].items() if key in alone}
+    films = snapshot(out, ".mp4")
+    ground(project)
+    assert snapshot(out / ".vcma" / "embeddings", ".h5") == embeddings and snapshot(out, ".mp4") == films
+    use(save_encoder(project / "other", seed=1))
+    ground(project)
+    assert not snapshot(out / ".vcma" / "embeddings", ".h5").items() & embeddings.items()
+    assert snapshot(out / ".vcma" / "tubes", ".h5") == tubes
+
+
 def test_films_of_earlier_runs_go_and_other_files_stay(project):
     ground(project)
     films = project / "out" / "films"
@@ -173,7 +203,7 @@ def test_a_sentence_without_a_table_is_looked_for_in_every_clip(project):
     # A name that is no text cannot be told in a table.
     odd = os.path.join(os.fsencode(project / "my clips"), b"\xff.mp4")  # noqa: PTH118
     shutil.copy(project / "my clips" / "a.mp4", odd)
-    assert "skipped ?.mp4: its name is not UTF-8 text" in ground(project, "--query", "a dog", table="")
+    assert "skipped ?.mp4: its name is no UTF-8 text" in ground(project, "--query", "a dog", table="")
     os.remove(odd)  # noqa: PTH107
     # The films of this run are no clips of the next one, wherever they are.
     (project / "my clips" / "grounded").mkdir()

@@ -66,7 +66,7 @@ def test_tubedetr_numbers_questions_before_captions(project):
         CAPTION: ([5, 31], {}),
         SECOND: ([10, 30], {5: [0, 0, 1, 1]}),
     }
-    assert "left out: 2 members that no prediction needs, e.g. declarative_viou, vid_metrics" in told
+    assert "left out: 2 members that are not predictions, e.g. declarative_viou, vid_metrics" in told
     assert "convert: 3 of 4 sentences of test, 3 boxes" in told
 
 
@@ -106,7 +106,7 @@ def test_predictions_survive_the_way_there_and_back(project, form):
     expected, found = read(ours), read(project / "back.json")
     if form == "tubedetr":  # its model sees 5 frames a second: of 25, from the segment's first frame on
         expected = {n: (s, {f: b for f, b in boxes.items() if f % 5 == 0}) for n, (s, boxes) in expected.items()}
-        assert "left out: 84 boxes of frames that TubeDETR does not sample" in told
+        assert "left out: 84 boxes in frames that TubeDETR does not sample" in told
     assert found == expected and len(found) == 3
 
 
@@ -149,26 +149,26 @@ QTYPES = {"0": {"sted": [0, 1], "qtype": "declarative"}, "1": {"sted": [0, 1], "
 @pytest.mark.parametrize(
     ("content", "form", "message"),
     [
-        ([], "tubedetr", "is no JSON object"),
+        ([], "tubedetr", "is not a JSON object"),
         ({"predictions": {}}, "tubedetr", "has no predictions and video_predictions"),
-        (tubedetr({"9": {"sted": [0, 1]}}, {}), "tubedetr", "number 9 is none of the 4 sentences"),
-        (tubedetr(QTYPES, {}), "tubedetr", "2 of 2 numbers have other query types in the annotations"),
+        (tubedetr({"9": {"sted": [0, 1]}}, {}), "tubedetr", "number 9 is not one of the 4 sentences"),
+        (tubedetr(QTYPES, {}), "tubedetr", "query types of 2 of 2 numbers differ from the annotations"),
         (tubedetr({"0": {"sted": [0, 1]}}, {"0": {"5": [[0, 0, 1, 1]]}}), "tubedetr", "try --from stcat"),
         (tubedetr({"0": {"sted": [0]}}, {}), "tubedetr", "number 0 has no sted [begin, end]"),
         (tubedetr({"0": {"sted": [0, 1]}}, {"0_5": {"boxes": []}}), "tubedetr", "0_5 has no single box"),
         (
             {"predictions": {}, "video_predictions": {"0": {"sted": [0, 1]}}, "vid2names": {"0": "200"}},
             "stcat",
-            "1 of 1 numbers have other videos in the annotations",
+            "videos of 1 of 1 numbers differ from the annotations",
         ),
         (
             {"predictions": {}, "video_predictions": {"0": {"sted": [0, 1]}}, "vid2sents": {"0": "a cat"}},
             "stcat",
-            "1 of 1 numbers have other sentences in the annotations",
+            "sentences of 1 of 1 numbers differ from the annotations",
         ),
-        ([{"video_id": 1, "score": 1}], "coco", "is a list of results, without videos"),
+        ([{"video_id": 1, "score": 1}], "coco", "is a list of results without videos"),
         ({"videos": [{"id": 1}], "annotations": [{"video_id": 2, "bboxes": [[0, 0, 1, 1]]}]}, "coco", "lacks 2"),
-        ({CAPTION: {"span": [0.5, 1]}}, "vcma", "frame 0.5 is not a non-negative integer"),
+        ({CAPTION: {"span": [0.5, 1]}}, "vcma", "frame 0.5 is not an integer"),
         ({"other": {"span": [0, 1]}}, "coco", "has no videos"),
     ],
 )
@@ -199,8 +199,8 @@ def test_coco_videos_are_named_by_sample_or_by_video_and_sentence(project):
         QUESTION: ([6, 8], {6: [2, 2, 6, 6], 7: [3, 3, 7, 7]}),
         SECOND: ([7, 20], {7: [1, 2, 4, 6]}),
     }
-    assert "1 tracks of a lower score than another of their sample, e.g. 100" in told
-    assert "1 videos that no single sample of the split has, e.g. 100" in told
+    assert "1 tracks with a lower score than another of their sample, e.g. 100" in told
+    assert "1 videos that do not match exactly one sample of the split, e.g. 100" in told
 
 
 def test_mot_text_with_a_table_of_spans(project):
@@ -211,12 +211,12 @@ def test_mot_text_with_a_table_of_spans(project):
     told = convert(project, project / "mot", project / "ours.json", "--from", "mot")
     assert read(project / "ours.json") == {CAPTION: ([0, 2], {0: [10, 10, 15, 15], 1: [11, 10, 16, 15]})}
     assert "1 samples whose video has no text file, e.g. 200/1/captions/0" in told
-    assert "1 spans of no sample of the split, e.g. none" in told
+    assert "1 spans that match no sample of the split, e.g. none" in told
     for row, message in (
-        (f"{CAPTION},1,3,", "has 2 tracks, and line 2 of the spans names none"),
-        (f"{CAPTION},1,3,9", "has no track 9, which line 2 of the spans names"),
-        (f"{CAPTION},1,x,4", "line 2 is no sample,begin,end,track"),
-        (f"{CAPTION},0.04,0.1,4", "frame 0.04 is no whole number: seconds?"),
+        (f"{CAPTION},1,3,", "has 2 tracks, but line 2 of the spans does not say which"),
+        (f"{CAPTION},1,3,9", "has no track 9, which line 2 of the spans refers to"),
+        (f"{CAPTION},1,x,4", "line 2 is not sample,begin,end,track"),
+        (f"{CAPTION},0.04,0.1,4", "frame 0.04 is not an integer: is it in seconds?"),
     ):
         (project / "mot" / "spans.csv").write_text(f"sample,begin,end,track\n{row}\n")
         told = convert(project, project / "mot", project / "o.json", "--from", "mot", code=1)
@@ -228,15 +228,15 @@ def test_what_is_no_box_or_of_no_frame_is_left_out_and_counted(project):
     write(project / "theirs.json", {CAPTION: {"span": [0, 9], "boxes": boxes}, QUESTION: {"span": [9, 3]}})
     told = convert(project, project / "theirs.json", project / "ours.json", "--boxes", "xywh")
     assert read(project / "ours.json") == {CAPTION: ([0, 9], {4: [0, 0, 1, 1]})}
-    for line in ("1 boxes that are not finite", "1 boxes of frames that their video does not have"):
+    for line in ("1 boxes that are not finite", "1 boxes in frames outside their video"):
         assert f"left out: {line}, e.g. {CAPTION}" in told
-    assert "left out: 1 second boxes of one frame" in told and "1 samples without a usable span" in told
+    assert "left out: 1 second boxes for one frame" in told and "1 samples without a usable span" in told
 
 
 def test_what_only_our_format_holds_is_told(project):
     write(project / "ours.json", {CAPTION: {"span": [1, 2], "doubts": [], "absent": 0.5}})
     told = convert(project, project / "ours.json", project / "theirs.json", "--to", "stcat")
-    assert "left out: 2 members of each prediction beside span and boxes, e.g. absent, doubts" in told
+    assert "left out: 2 members of each prediction besides span and boxes, e.g. absent, doubts" in told
 
 
 def test_clips_have_no_numbers(tmp_path):
@@ -245,7 +245,7 @@ def test_clips_have_no_numbers(tmp_path):
     )
     write(tmp_path / "theirs.json", tubedetr({"0": {"sted": [0, 1]}}, {}))
     told = convert(tmp_path, tmp_path / "theirs.json", tmp_path / "o.json", "--from", "tubedetr", code=1)
-    assert "clips have no numbers in other programs" in told
+    assert "the format clips has no sentence numbers" in told
 
 
 def test_a_few_numbers_that_disagree_are_kept_and_told():
@@ -254,4 +254,4 @@ def test_a_few_numbers_that_disagree_are_kept_and_told():
     dropped = Dropped()
     found = checked_numbers(map(str, range(20)), order, told, Path("theirs.json"), dropped)
     assert found["7"].id == "s7"
-    assert list(dropped.lines()) == ["kept: 1 of 20 numbers, with other query types as annotated"]
+    assert list(dropped.lines()) == ["kept: 1 of 20 numbers with other query types than annotated"]

@@ -190,15 +190,15 @@ def test_what_cannot_be_used_is_counted(project):
     told = convert(project, mot(project, rows), "--from", "mot", "--class-name", "person")
     for line in (
         "1 boxes marked to be ignored (confidence 0), e.g. 100.txt",
-        "1 boxes whose id is below 0, e.g. 100.txt",
-        "2 boxes without an area in the picture, e.g. 100",
+        "1 boxes with a negative id, e.g. 100.txt",
+        "2 boxes without area in the frame, e.g. 100",
         "1 boxes or scores that are not finite, e.g. 100",
-        "1 boxes of frames behind the video's end, e.g. 100",
-        "1 second boxes of a track in one frame, e.g. 100",
-        "1 parts of scores beyond 0 to 1, e.g. 100",
+        "1 boxes in frames after the end of the video, e.g. 100",
+        "1 further boxes of a track in one frame, e.g. 100",
         "1 files of videos that the data set does not have, e.g. elsewhere.txt",
     ):
         assert f"left out: {line}\n" in told
+    assert "changed: 1 scores clipped to the range from 0 to 1, e.g. 100\n" in told
     found = tubes(project)
     assert found["frame"][found["position"]].tolist() == [0, 6, 7]
     assert found["box"].tolist() == [[10, 20, 40, 40], [12, 20, 42, 40], [50, 20, 64, 40]]
@@ -209,9 +209,12 @@ def test_a_bad_video_among_others_is_skipped_and_told(project):
     mot(project, [(0, 7, 10, 20, 30, 20, 1)], "200")
     source = [mot(project, [(1, 7, 10, 20, 30, 20, 1)]), "--from", "mot", "--class-name", "person"]
     told = convert(project, *source)
-    assert "skipped: 200: 200: a frame has a number below 1: numbers count from 0; say --first-frame 0" in told
+    assert (
+        "skipped: 200: 200: a frame number is below 1: numbers are probably counted from 0; pass --first-frame 0"
+        in told
+    )
     assert "convert: 1 videos, 1 tubes, 0 empty, 1 skipped" in told
-    assert "say --first-frame 0" in convert(project, *source, "--strict", code=1)
+    assert "pass --first-frame 0" in convert(project, *source, "--strict", code=1)
 
 
 def test_masks_of_a_smaller_picture_are_scaled_and_those_of_another_shape_refused(project):
@@ -226,7 +229,7 @@ def test_masks_of_a_smaller_picture_are_scaled_and_those_of_another_shape_refuse
     convert(project, *single)
     assert tubes(project)["box"].tolist() == [[10, 20, 40, 40]]
     small.resize((32, 32)).save(folder / "00000.png")
-    assert "its pictures are 32 x 32, the video 64 x 48: another shape" in convert(project, *source, code=1)
+    assert "its frames are 32 x 32, the video 64 x 48: another aspect ratio" in convert(project, *source, code=1)
 
 
 def test_pictures_that_are_no_masks_are_one_line(project):
@@ -236,17 +239,17 @@ def test_pictures_that_are_no_masks_are_one_line(project):
     whole = folder / "00000.png"
     Image.fromarray(picture([(1, 10, 20, 30, 20)])).save(whole)
     for name, content, message in (
-        ("00001.png", whole.read_bytes()[:-30], "not readable as a picture"),
-        ("mask.png", whole.read_bytes(), "its name has no frame number"),
+        ("00001.png", whole.read_bytes()[:-30], "not readable as an image"),
+        ("mask.png", whole.read_bytes(), "file name without a frame number"),
     ):
         (folder / name).write_bytes(content)
         told = convert(project, *source, code=1)
         assert message in told and told.count("\n") == 1
         (folder / name).unlink()
     Image.new("RGB", (WIDTH, HEIGHT)).save(folder / "00001.png")
-    assert "is a picture in colours (RGB), no mask" in convert(project, *source, code=1)
+    assert "is a colour image (RGB), not a mask" in convert(project, *source, code=1)
     Image.new("L", (8, 6)).save(folder / "00001.png")
-    assert "has another size than the masks before" in convert(project, *source, code=1)
+    assert "differs in size from the masks before" in convert(project, *source, code=1)
 
 
 def test_255_is_left_open_beside_other_objects(project):
@@ -255,7 +258,7 @@ def test_255_is_left_open_beside_other_objects(project):
     mask = picture([(1, 10, 20, 30, 20), (255, 0, 0, 5, 5)])
     Image.fromarray(mask).save(folder / "00000.png")
     told = convert(project, project / "masks", "--from", "masks", "--class-name", "person")
-    assert "left out: 1 masks of the value 255, which leaves pixels open, e.g. 100" in told
+    assert "left out: 1 masks of value 255, which means unlabelled, e.g. 100" in told
     assert tubes(project)["box"].tolist() == [[10, 20, 40, 40]]
 
 
@@ -286,12 +289,12 @@ def test_linked_tubes_are_spared(project):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1,-1,10,20,30,40,1\n", "all ids are below 0: detections, no tracks"),
+        ("1,-1,10,20,30,40,1\n", "all ids are negative: detections, not tracks"),
         ("1,7,10,20\n", "line 1 has 4 fields"),
-        ("1,7,10,20,a,b\n", "line 1 holds what is no number"),
-        ("1,7.5,10,20,3,3\n", "an id is no whole number"),
-        ("1.5,7,10,20,3,3\n", "frame 1.5 is no whole number: seconds?"),
-        ("900,7,10,20,3,3\n", "frame 899 of a video of 50 frames: another frame rate, or another video"),
+        ("1,7,10,20,a,b\n", "line 1 contains a field that is not a number"),
+        ("1,7.5,10,20,3,3\n", "an id is not an integer"),
+        ("1.5,7,10,20,3,3\n", "frame 1.5 is not an integer: is it in seconds?"),
+        ("900,7,10,20,3,3\n", "frame 899 of a video of 50 frames: another frame rate or another video"),
     ],
 )
 def test_a_text_that_is_none_of_tracks_is_one_line(project, text, message):
@@ -307,9 +310,9 @@ def test_bad_use_is_told(project):
     assert "say what the tracks are: --class-name NAME" in convert(project, *source, code=2)
     named = [*source, "--class-name", "person"]
     single = [project / "mot" / "100.txt", *named[1:]]
-    assert "is of which of the 2 videos?; name it with --video" in convert(project, *single, code=1)
+    assert "does not say which of 2 videos it belongs to; name it with --video" in convert(project, *single, code=1)
     assert "no video '300' in the data set" in convert(project, *single, "--video", "300", code=1)
-    assert "name the folder of the masks" in convert(
+    assert "give the folder of the masks" in convert(
         project, single[0], "--from", "masks", "--class-name", "x", "--video", "100", code=1
     )
     twice = {"videos": [{"id": i, "name": "100"} for i in (1, 2)], "annotations": []}

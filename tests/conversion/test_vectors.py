@@ -163,7 +163,9 @@ def test_lengths_are_made_one_and_rows_of_zeros_left_out(project, encoder, tmp_p
     vectors[1] = np.nan
     vectors[2] *= 0
     told = convert(project, "--embeddings", save_rows(tmp_path / "rows", lambda _: vectors))
-    assert f"left out: {2 * 3} vectors that are zero or not finite: boxes not embedded, e.g. {VIDEOS[0]}" in told
+    assert (
+        f"left out: {2 * 3} vectors that are zero or not finite: boxes without embedding, e.g. {VIDEOS[0]}" in told
+    )
     assert f"changed: {2 * (count - 3)} vectors scaled to unit length, e.g. {VIDEOS[0]}" in told
     for video in VIDEOS:
         np.testing.assert_allclose(np.linalg.norm(embeddings(project, video)["embedding"], axis=1), 1, atol=2e-3)
@@ -193,6 +195,6 @@ def test_which_encoder_made_them_is_asked_for_and_kept(project, encoder, tmp_pat
     assert str(embeddings(project, VIDEOS[0])["encoder"]) == f"{encoder.name} context 0"
     convert(project)  # other tubes: the vectors are no longer theirs, which reading them says
     convert(project, "--max-tubes", 1)
-    with pytest.raises(InputError, match="made of other tubes"):
+    with pytest.raises(InputError, match="computed from other tubes"):
         tubes = artifacts(project) / "tubes" / f"{VIDEOS[0]}.h5"
-        read_embeddings(artifacts(project) / "embeddings", VIDEOS[0], tubes)
+        read_embeddings(artifacts(project) / "embeddings" / tubes.name, tubes)

@@ -99,13 +99,13 @@ def test_embeddings_of_other_tubes_are_refused(encoder, tubes, tmp_path):
     ]
     columns = embed(encoder, frames_of(tubes), tubes, points=2, context=0.1, batch=3)
     artifact.write(schemas.EMBEDDINGS, tmp_path / "seen" / "a.h5", columns, {}, {"tubes": content[0]})
-    assert len(read_embeddings(tmp_path / "seen", "a", paths[0]).tube) == 6
+    assert len(read_embeddings(tmp_path / "seen" / "a.h5", paths[0]).tube) == 6
     with pytest.raises(
         InputError, match=r"was computed from other tubes than .*; make it again: python stages/embed"
     ):
-        read_embeddings(tmp_path / "seen", "a", paths[1])
+        read_embeddings(tmp_path / "seen" / "a.h5", paths[1])
     with pytest.raises(InputError, match=r"no such artifact; make it again: python stages/embed_tubes.py"):
-        read_embeddings(tmp_path / "seen", "b", paths[1])
+        read_embeddings(tmp_path / "seen" / "b.h5", paths[1])
 
 
 def test_the_columns_are_an_artifact_even_of_a_video_without_tubes(encoder, tubes, tmp_path):

@@ -28,7 +28,7 @@ def clip(boxes: list[tuple[float, float, float, float]], score: list[float] | No
         class_prob=np.zeros((N, 0), np.float32),
         attribute_prob=np.zeros((N, 0), np.float32),
         score=np.array(score or [0.9] * N, np.float32),
-        seen=np.zeros((N, 0), np.float32),
+        embedding=np.zeros((N, 0), np.float32),
         size=(100.0, 100.0),
     )
 

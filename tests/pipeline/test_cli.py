@@ -33,7 +33,7 @@ def test_a_stage_reads_the_working_folders_configuration_or_says_which(tmp_path,
     done = CliRunner().invoke(link_tubes, [*given, "--help"])
     told = " ".join(done.output.split())
     assert done.exit_code == 0 and f"[default: {alpha or clones};" in told
-    using = f"link_tubes: no pipeline.yaml with 'datasets:' here or above, using {ROOT / 'pipeline.yaml'}"
+    using = f"link_tubes: found no pipeline.yaml with 'datasets:' here or above, using {ROOT / 'pipeline.yaml'}"
     assert (using in told) == (alpha is None)
 
 

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM end a program wherever they find it, once, and clean-up is left to finish."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -61,6 +62,27 @@ def test_a_signal_ends_the_program_though_its_exception_is_swallowed(where, name
     assert done.stdout == "cleaned up\n"
     assert done.stderr == f"error: stopped by {name}; nothing is left half-written\n"
     assert done.returncode == 128 + getattr(signal, name)
+
+
+@pytest.mark.parametrize("dvc", [True, False])
+def test_a_stage_ends_with_the_dvc_that_runs_it(dvc):
+    stage = """
+import time
+from vcma.pipeline.exit_codes import exit_on_error
+with exit_on_error():
+    print("at work", flush=True)
+    time.sleep({seconds})
+    print("finished", flush=True)
+"""
+    program = stage.format(seconds=60 if dvc else 1)
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {program!r}])"
+    environment = {k: v for k, v in os.environ.items() if k != "DVC_STAGE"} | ({"DVC_STAGE": "a"} if dvc else {})
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "env": environment}
+    process = subprocess.Popen([sys.executable, "-c", parent], **pipe)
+    assert process.stdout.readline() == "at work\n"
+    process.kill()
+    told = process.communicate(timeout=30)[0]  # until the stage has closed the pipe
+    assert told == ("error: stopped by SIGTERM; nothing is left half-written\n" if dvc else "finished\n")
 
 
 def test_a_command_leaves_the_signals_as_they_were(tmp_path):

@@ -24,8 +24,9 @@ def test_a_sweep_is_at_the_commonest_value_of_the_other_parameter_over_all_sente
     assert alpha == "alpha,m_vIoU,low,high\n0.25,0.3000,0.3000,0.3000\n0.5,0.4500,0.4000,0.5000\n"
 
 
-@pytest.mark.parametrize("name", ["sweep_alpha.csv", "sweep_beta.csv"])
+@pytest.mark.parametrize("name", ["sweep_alpha.csv", "sweep_beta.csv", "dvc.yaml"])
 def test_the_committed_sweeps_are_those_of_the_committed_ablation(tmp_path, name):
     results = ROOT / "results" / "demo_full"
-    write_sweeps(results / "ablation.csv", tmp_path)
-    assert (tmp_path / name).read_bytes() == (results / name).read_bytes()
+    (tmp_path / "demo_full").mkdir()
+    write_sweeps(results / "ablation.csv", tmp_path / "demo_full")
+    assert (tmp_path / "demo_full" / name).read_bytes() == (results / name).read_bytes()

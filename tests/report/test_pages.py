@@ -150,8 +150,12 @@ def test_answers_without_a_model_are_named_so_and_what_nobody_annotated_has_no_s
     (folder / "truth_test.h5").unlink()
     for name in ("scores", "reference_points"):
         storage.write_json(folder / f"{name}.json", {})
+    samples = artifact.read(schemas.SAMPLES, folder / "samples.h5")
+    samples["query_type"][:] = "unknown"  # as the clips of a user are indexed
+    artifact.write(schemas.SAMPLES, folder / "samples.h5", samples, {"dataset": "clips"}, {})
     render(tmp_path)
     text = (folder / "report" / "index.html").read_text()
+    assert "<option>declarative</option>" in text  # read off the sentence
     assert "there are no annotations, so nothing is scored." in text and "Validation m_vIoU" not in text
     for absent in ("vIoU", "tIoU", "best first", ">unknown<", "the truth", "Score at least", "No metrics"):
         assert absent not in text, absent

@@ -66,7 +66,7 @@ def test_regions_are_embedded_once_and_again_where_anything_has_changed(project)
         read = artifact.read(schemas.EMBEDDINGS, path)
         assert len(read["crop_offset"]) == len(artifact.read(schemas.TUBES, tubes)["tube_score"]) + 1
         assert (np.diff(read["crop_offset"]) <= 2).all() and len(read["embedding"])
-        assert read_embeddings(path.parent, path.stem, tubes).encoder.endswith(" context 0.15")
+        assert read_embeddings(path, tubes).encoder.endswith(" context 0.15")
     call(project, "embed_tubes", "--force")
     assert contents(artifacts(project) / "embeddings") == first
     shutil.copytree(project / "clip", project / "moved")
@@ -115,7 +115,7 @@ def test_a_model_is_trained_and_used_with_its_encoder_and_refused_with_another(p
     configure(project, "other", embed_tubes={"context": 0.15})
     assert "was trained with the region-text encoder clip:" in call(project, "ground_queries", code=1)
     told = call(project, "ground_queries", "--untrained", code=1)
-    assert "is by encoder clip:" in told and "run python stages/embed_tubes.py" in told
+    assert "was made with encoder clip:" in told and "run python stages/embed_tubes.py" in told
     call(project, "embed_tubes")
     call(project, "ground_queries", "--untrained", "--split", "train")
     configure(project, None)

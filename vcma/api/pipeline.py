@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vcma.api.grounding import Grounding, grounding_of
-from vcma.api.video_tubes import VideoTubes, Watch, find_tubes, open_video, tube_sections, unwatched
+from vcma.api.video_tubes import (
+    VideoTubes,
+    Watch,
+    embed,
+    find_tubes,
+    open_video,
+    sampled_frames,
+    tube_sections,
+    unwatched,
+)
 from vcma.detection.base import Detector
 from vcma.detection.prompts import prompt
 from vcma.detection.registry import load_detector
@@ -23,6 +32,7 @@ from vcma.pipeline.devices import device_error
 from vcma.pipeline.paths import is_file
 from vcma.pipeline.project import CONFIG, Project, find_config, load_project
 from vcma.pipeline.source import PACKAGE
+from vcma.pipeline.video_artifacts import read_embeddings
 from vcma.records.embeddings import Embeddings, fingerprint, made_by
 from vcma.records.query import Query
 from vcma.records.sentence import Sentence
@@ -30,6 +40,8 @@ from vcma.records.tubes import Tubes
 
 if TYPE_CHECKING:
     from vcma.inference.grounder import Grounder
+    from vcma.model.settings import UntrainedSettings
+    from vcma.text.dual_encoder import DualEncoder
 
 Video = str | Path | np.ndarray | VideoTubes
 # Settings of the E-step that can be changed after training, with the ranges of the numeric ones.
@@ -113,8 +125,10 @@ class Pipeline:
         return f"Pipeline({self.project.dataset!r} of {str(self.project.root)!r}, {model}{changes})"
 
     def prepare(self) -> None:
-        """Load all that grounding needs; raises InputError if the model is damaged or of another detector."""
-        _ = self._grounder_for
+        """Load all that grounding needs; raises InputError if the model is damaged or of another detector, or the
+        encoder is not usable."""
+        _ = self._untrained if self.model is None else self._trained
+        self.embedding_encoder()
 
     def with_settings(self, **changes: Any) -> Pipeline:
         """Return the same pipeline with other settings of the E-step, e.g. beta=0.5, without training again.
@@ -136,7 +150,8 @@ class Pipeline:
         sentences: str | Sequence[str] = (),
         watch: Watch = unwatched,
     ) -> VideoTubes:
-        """Detect all objects of the detector's classes in a video and link them into tubes.
+        """Detect all objects of the detector's classes in a video, link them into tubes, and embed the tubes if
+        answers need their embeddings.
 
         This is the slow part; its result serves any number of sentences. video: a file, or frames uint8 [n, height,
         width, 3], RGB, at `fps` frames per second. sentences: prompt of an open-vocabulary detector, ignored by any
@@ -146,8 +161,13 @@ class Pipeline:
         pictures, sections, notes = open_video(video, fps), tube_sections(self.project), list[str]()
         threads = 0 if self.device == "cpu" else os.cpu_count() or 1
         detector = self.detector.prompted(self.prompt_of(sentences))
-        tubes = find_tubes(pictures, detector, sections, threads=threads, tell=notes.append, watch=watch)
-        return VideoTubes.of(pictures, Tubes.of(tubes), sections, notes)
+        frames = sampled_frames(pictures, sections["extract_frames"], tell=notes.append, watch=watch)
+        tubes = Tubes.of(find_tubes(frames, detector, sections, threads=threads, watch=watch))
+        found = VideoTubes.of(pictures, tubes, sections, notes)
+        if (encoder := self.embedding_encoder()) is not None:
+            how = self.project.section("embed_tubes")
+            found.keep(Embeddings.of(embed(encoder, frames, tubes, watch, **how)))
+        return found
 
     def prompt_of(self, sentences: str | Sequence[str]) -> tuple[str, ...]:
         """Return the prompt of an open-vocabulary detector for these sentences; empty for any other detector."""
@@ -155,15 +175,35 @@ class Pipeline:
             return ()
         return prompt(_parsed(parse(sentences, self.project)))
 
-    def read_tubes(self, video: str | Path | np.ndarray, path: str | Path, fps: float | None = None) -> VideoTubes:
+    def read_tubes(
+        self,
+        video: str | Path | np.ndarray,
+        path: str | Path,
+        fps: float | None = None,
+        *,
+        embeddings: str | Path | None = None,
+    ) -> VideoTubes:
         """Return a video with its tubes read from an artifact: saved ones, a stage's, or another tracker's.
 
-        Raises InputError if they do not fit the video or the model.
+        embeddings: an artifact with the embeddings of these tubes; without it they are computed when needed. Raises
+        InputError if tubes or embeddings do not fit the video, each other, or the model.
         """
         tubes = Tubes.of(artifact.read(schemas.TUBES, Path(path)))
         if self.model is not None:
             tubes = self._fitting_model(tubes, Path(path))
-        return VideoTubes.of(open_video(video, fps), tubes, tube_sections(self.project))
+        found = VideoTubes.of(open_video(video, fps), tubes, tube_sections(self.project))
+        if embeddings is not None:
+            found.keep(self._fitting_encoder(read_embeddings(Path(embeddings), Path(path)), Path(embeddings)))
+        return found
+
+    def _fitting_encoder(self, embeddings: Embeddings, path: Path) -> Embeddings:
+        """Return the embeddings; raises InputError if answers need those of another encoder or context."""
+        if (encoder := self.embedding_encoder()) is not None:
+            wanted = fingerprint(encoder.name, self.project.section("embed_tubes")["context"])
+            if embeddings.encoder != wanted:
+                what = f"is by encoder {embeddings.encoder}, not {wanted}"
+                raise InputError(what, path, "omit the embeddings, which computes them")
+        return embeddings
 
     def _fitting_model(self, tubes: Tubes, path: Path) -> Tubes:
         """Return the tubes with labels in the model's order; InputError if it was trained on other features."""
@@ -197,53 +237,63 @@ class Pipeline:
     def _predictions(self, video: VideoTubes, queries: Sequence[Query]) -> list:
         from vcma.model.clip import crop
 
-        grounder = self._grounder_for(video.tubes)
-        clip = crop(video.tubes, video.begin, video.end, grounder.max_frames, self._embeddings(video, grounder))
+        grounder, encoder = self._grounder_for(video.tubes), self.embedding_encoder()
+        embeddings = video.embedded_by(encoder, self.project) if encoder else None
+        clip = crop(video.tubes, video.begin, video.end, grounder.max_frames, embeddings)
         if not len(clip.tube):
             raise InputError(
                 "nothing was detected", str(video.pictures.path), "lower detect_proposals.score_threshold"
             )
         return grounder.in_clip(video.tubes, clip, _parsed(queries))
 
-    def _embeddings(self, video: VideoTubes, grounder: Grounder) -> Embeddings | None:
-        """Embed the tubes with the data set's region-text encoder, if the grounder uses it."""
-        if self.project.encoder is None or grounder.encoder.region_text is None:
+    def embedding_encoder(self) -> DualEncoder | None:
+        """Return the data set's region-text encoder if answers need embeddings of tubes, else None."""
+        if self.project.encoder is None:
             return None
+        if self.model is not None:
+            reads = self._trained.encoder.region_text is not None
+        else:
+            reads = self._untrained[0].reads_region_text
         from vcma.text.dual_encoder import cached_encoder
 
-        return video.embedded_by(cached_encoder(self.project.encoder, self.device), self.project)
+        return cached_encoder(self.project.encoder, self.device) if reads else None
 
-    @cached_property
-    def _grounder_for(self) -> Callable[[Tubes], Grounder]:
-        from vcma.inference.grounder import Grounder
-
+    def _grounder_for(self, tubes: Tubes) -> Grounder:
         if self.model is not None:
-            trained = Grounder.trained(
-                self.model,
-                self.project.root,
-                self.detector.fingerprint,
-                self.device,
-                changes=self.changes,
-                seeing=self.project.encoder,
-            )
-            self._check_context(trained.encoder.vocabulary.region_text)
-            return lambda tubes: trained
-        from vcma.inference.untrained import label_encoder, settings_of
-        from vcma.text.dual_encoder import needed_encoder
+            return self._trained
+        from vcma.inference.grounder import Grounder
+        from vcma.inference.untrained import label_encoder
         from vcma.text.region_text import RegionText
 
+        (settings, max_frames), encoder = self._untrained, self.embedding_encoder()
+        names, relations = tuple(tubes.common_classes), settings.region_text_time > 0
+        region_text = RegionText(encoder, settings.prompts, names, relations) if encoder else None
+        labels = label_encoder(names, tubes.attribute_name, tubes.feature.shape[1], region_text)
+        return Grounder.untrained(settings, max_frames, labels, self.device)
+
+    @cached_property
+    def _trained(self) -> Grounder:
+        from vcma.inference.grounder import Grounder
+
+        assert self.model is not None
+        trained = Grounder.trained(
+            self.model,
+            self.project.root,
+            self.detector.fingerprint,
+            self.device,
+            changes=self.changes,
+            seeing=self.project.encoder,
+        )
+        self._check_context(trained.encoder.vocabulary.region_text)
+        return trained
+
+    @cached_property
+    def _untrained(self) -> tuple[UntrainedSettings, int]:
+        """The settings without a model and the maximum number of frames per clip."""
+        from vcma.inference.untrained import settings_of
+
         settings, max_frames = settings_of(self.project.section("untrained"))
-        changed = replace(settings, **self.changes)
-        seeing = needed_encoder(self.project.encoder, changed.reads_region_text)
-
-        def untrained(tubes: Tubes) -> Grounder:
-            names, relations = tuple(tubes.common_classes), changed.region_text_time > 0
-            region_text = RegionText(seeing, changed.prompts, names, relations) if seeing else None
-            labels = names, tubes.attribute_name, tubes.feature.shape[1]
-            encoder = label_encoder(*labels, region_text)
-            return Grounder.untrained(changed, max_frames, encoder, self.device)
-
-        return untrained
+        return replace(settings, **self.changes), max_frames
 
     def _check_context(self, trained_with: str) -> None:
         """Raise InputError if a model was trained on crops with another context; empty: it uses no encoder."""

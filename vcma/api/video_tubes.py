@@ -53,7 +53,7 @@ class VideoTubes:
     end: int
     notes: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    _embeddings: dict[str, Embeddings] = field(default_factory=dict, repr=False)
+    _embeddings: dict[str, Embeddings] = field(default_factory=dict, repr=False)  # by their fingerprint
 
     @classmethod
     def of(
@@ -87,16 +87,17 @@ class VideoTubes:
         """Frames per second; 25 if unknown."""
         return self.timeline.fps or ASSUMED_FPS
 
-    def embedded_by(self, encoder: DualEncoder, project: Project) -> Embeddings:
-        """Embed the tubes with a region-text encoder; cached, the first call decodes the video again."""
-        from vcma.embedding.tube_embeddings import embed
+    def keep(self, embeddings: Embeddings) -> None:
+        """Store embeddings of the tubes, so that `embedded_by` need not compute them."""
+        self._embeddings[embeddings.encoder] = embeddings
 
-        how = project.section("embed_tubes")
-        key = fingerprint(encoder.name, how["context"])
+    def embedded_by(self, encoder: DualEncoder, project: Project) -> Embeddings:
+        """Return the tubes' embeddings by a region-text encoder; if none are stored, decode the video again."""
+        key = fingerprint(encoder.name, project.section("embed_tubes")["context"])
         if key not in self._embeddings:
-            whole = [(0, len(self.timeline))]
-            frames = sample(self.pictures, whole, **project.section("extract_frames"))
-            self._embeddings[key] = Embeddings.of(embed(encoder, frames, self.tubes, **how))
+            frames = sampled_frames(self.pictures, project.section("extract_frames"))
+            self.keep(Embeddings.of(embed(encoder, frames, self.tubes, **project.section("embed_tubes"))))
+        return self._embeddings[key]
         return self._embeddings[key]
 
     def save(self, path: str | Path) -> None:
@@ -136,35 +137,50 @@ def tube_sections(project: Project) -> dict[str, dict[str, Any]]:
     return {name: project.section(name) for name in ("extract_frames", "detect_proposals", "link_tubes")}
 
 
-def find_tubes(
+def sampled_frames(
     pictures: Pictures,
+    sampling: Mapping[str, Any],
+    *,
+    tell: Callable[[str], object] = lambda note: None,
+    watch: Watch = unwatched,
+) -> Columns:
+    """Return the FRAMES columns of a whole video. sampling: the section `extract_frames`.
+
+    tell: called with what is amiss with the video, in words; what there is of it is searched.
+    """
+    if pictures.timeline.missing:
+        tell(pictures.timeline.missing)
+    whole = [(0, len(pictures.timeline))]
+    return sample(pictures, whole, tell=tell, watch=partial(watch, what="decode"), **sampling)
+
+
+def find_tubes(
+    frames: Columns,
     detector: Detector,
     sections: Mapping[str, Mapping[str, Any]],
     *,
     threads: int = 0,
-    tell: Callable[[str], object] = lambda note: None,
     watch: Watch = unwatched,
 ) -> Columns:
-    """Sample a whole video's frames, detect regions and link them over time; returns the TUBES columns.
+    """Detect regions in a video's frames and link them over time; returns the TUBES columns.
 
-    sections: as returned by `tube_sections`. threads: as in `propose`. tell: called with a description of each
-    irregularity of the video; undecodable parts are left out.
+    frames: the FRAMES columns. sections: as returned by `tube_sections`. threads: as in `propose`.
     """
     from vcma.detection.proposals import propose
     from vcma.linking.linker import link
 
-    if pictures.timeline.missing:
-        tell(pictures.timeline.missing)
-    frames = sample(
-        pictures,
-        [(0, len(pictures.timeline))],
-        tell=tell,
-        watch=partial(watch, what="decode"),
-        **sections["extract_frames"],
-    )
     how = {key: value for key, value in sections["detect_proposals"].items() if key != "precision"}
     found = propose(detector, frames, threads=threads, watch=lambda r: watch(r, len(r), what="detect"), **how)
     return link(found, **sections["link_tubes"])
+
+
+def embed(
+    encoder: DualEncoder, frames: Columns, tubes: Tubes, watch: Watch = unwatched, **parameters: Any
+) -> Columns:
+    """Return the EMBEDDINGS columns of a video's tubes. parameters: the section `embed_tubes`."""
+    from vcma.embedding import tube_embeddings
+
+    return tube_embeddings.embed(encoder, frames, tubes, watch=partial(watch, what="embed"), **parameters)
 
 
 def _searched(sampled: np.ndarray, timeline: Timeline, sampling: Mapping[str, Any]) -> tuple[int, int]:

@@ -1,1 +1,1 @@
-"""Sentences and clips as batches of tensors: what training and inference both read."""
+"""Batches of clips and sentences as tensors, for training and inference."""

@@ -1,4 +1,4 @@
-"""Batches over a corpus: clips with all their sentences, shuffled by a seed or sorted by size."""
+"""Iteration over a corpus in batches of clips with all their sentences, shuffled by a seed or sorted by size."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from vcma.model.batch import Batch
 from vcma.model.clip import Clip
 from vcma.records.sentence import Sentence, grouped
 
-UNTRAINED_CLIPS = 8  # clips of a batch without a model, whose size changes no answer
-_WINDOW = 8  # batches among which clips are sorted by size, which bounds the clips in memory
+UNTRAINED_CLIPS = 8  # clips per batch without a model; does not affect predictions
+_WINDOW = 8  # number of batches over which clips are sorted by size; bounds the clips in memory
 
 Loaded = tuple[list[Clip], list[Sentence], Batch]  # the clip of each sentence, the sentences in order, the batch
 
@@ -29,9 +29,9 @@ def batches(
     frames: int = 0,
     labels: Mapping[str, Label] | None = None,
 ) -> Iterator[Loaded]:
-    """Batches of `size` clips with all their sentences, shuffled by the seed; clips without a tube are left out.
+    """Yield batches of `size` clips with all their sentences, shuffled by the seed; skips clips without tubes.
 
-    frames and labels as in Encoder.batch; frames are drawn by the seed.
+    frames and labels as in Encoder.batch; the seed also determines the sampled frames.
     """
     random = np.random.default_rng((*seed, 1))
     groups = grouped(sentences)
@@ -44,10 +44,10 @@ def batches(
 def batches_by_size(
     clips: ClipStore, encoder: Encoder, sentences: Iterable[Sentence], size: int
 ) -> Iterator[Loaded]:
-    """Batches of `size` clips with all their frames and sentences, those of like size together.
+    """Yield batches of `size` clips with all their frames and sentences, grouping clips of similar size.
 
-    Padding is work, too: of a batch in the order of the sentences more than half can be padding. The posterior of a
-    sentence does not depend on what its clip shares a batch with, but for the last digits.
+    This reduces padding, which can be more than half of a batch in the order of the sentences. The posterior of a
+    sentence does not depend on the other clips of the batch, except for rounding.
     """
     groups = grouped(sentences)
     present = ((clip, group) for key, group in groups.items() if (clip := clips(key)) is not None)
@@ -58,13 +58,13 @@ def batches_by_size(
 
 
 def _loaded(encoder: Encoder, present: Sequence[tuple[Clip, list[Sentence]]], *how: Any) -> Loaded:
-    """The batch of clips with their sentences; how: labels, frames and randomness of Encoder.batch."""
+    """Build the batch of clips and sentences; how: labels, frames and random of Encoder.batch."""
     batch = encoder.batch([c for c, _ in present], [g for _, g in present], *how)
     return [c for c, group in present for _ in group], [s for _, group in present for s in group], batch
 
 
 def shuffled(keys: Sequence[Any], size: int, seed: tuple[int, ...]) -> Iterator[list[Any]]:
-    """Parts of `size` keys in a random order that follows from the seed alone; the last may be shorter."""
+    """Yield parts of `size` keys in a random order determined by the seed; the last part can be shorter."""
     order = np.random.default_rng(seed).permutation(len(keys))
     for i in range(0, len(keys), size):
         yield [keys[j] for j in order[i : i + size]]

@@ -1,4 +1,4 @@
-"""Clips from the tubes on disk: what training and grounding read, in bounded memory."""
+"""Access to clips of the tubes on disk, with a cache of bounded size."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from vcma.records.columns import Columns
 from vcma.records.embeddings import Embeddings, made_by
 from vcma.records.tubes import Tubes
 
-_ONE_DETECTOR = "make all tubes of a data set with one detector"
+_ONE_DETECTOR = "use the same detector for all videos of a data set"
 _LINK = "run python stages/link_tubes.py"
 _EMBED = "run python stages/embed_tubes.py"
 
 
 class ClipStore:
-    """The clips of a tubes folder by (video, begin, end), the latest kept in memory up to `cache_bytes`.
+    """Clips of a tubes folder by (video, begin, end), with an LRU cache of at most `cache_bytes`.
 
-    videos: those of the data set; files of others in the folder are none of its tubes. A clip without a tube is
-    None: its sentences get a flagged fallback. Classes and attributes of every video stand in one order, that of
-    the first video or of `read_as`, whatever the order in its file; classes that one video alone was prompted with
-    stand behind them.
+    videos: the videos of the data set; other files in the folder are ignored. A clip without tubes is None, and its
+    sentences get a flagged fallback. The classes and attributes of all videos are reordered to that of the first
+    video or of `read_as`; video-specific classes of a prompted detector follow.
     """
 
     def __init__(self, folder: Path, max_frames: int, videos: Iterable[str], cache_bytes: int = 2 << 30):
@@ -38,49 +37,49 @@ class ClipStore:
         self._embeddings: tuple[Path, str] | None = None
 
     def tubes(self, video: str) -> Tubes | None:
-        """The tubes of a video; None if the pipeline has none for it (its failure was reported).
+        """Return the tubes of a video; None if its processing failed, which was reported.
 
-        Raises InputError where the tubes of two videos come from different detectors, or have other classes,
-        attributes or features.
+        Raises InputError if the detector, classes, attributes or feature width differ from those of other videos.
         """
         tubes = read_tubes(self.folder, video)
         if tubes is None:
             return None
         self._detector = self._detector or tubes.detector
         if tubes.detector != self._detector:
-            what = f"is of detector {tubes.detector}, other videos' tubes are of {self._detector}"
+            what = f"was made with detector {tubes.detector}, other videos' tubes with {self._detector}"
             raise InputError(what, video_file(self.folder, video), _ONE_DETECTOR)
         return self._labelled(tubes, video)
 
     def read_as(self, class_names: Iterable[str], attribute_names: Iterable[str], feature: int) -> None:
-        """Give all tubes' classes and attributes in the order of these names; feature: the width of theirs."""
+        """Set the order of classes and attributes for all tubes; feature: required feature width."""
         self._labels = tuple(map(str, class_names)), tuple(map(str, attribute_names)), feature
 
-    def see_by(self, embeddings: Path, encoder: str) -> None:
-        """Give clips what a region-text encoder sees, from a folder; encoder: the fingerprint of what made it.
+    def use_embeddings(self, embeddings: Path, encoder: str) -> None:
+        """Add region-text embeddings from a folder to clips.
 
-        Without one, an empty fingerprint, clips have nothing of the kind.
+        encoder: fingerprint that the embeddings must have; empty: clips have no embeddings.
         """
         self._embeddings = (embeddings, encoder) if encoder else None
 
-    def _seen(self, video: str) -> Embeddings | None:
-        """What an encoder sees in the tubes of a video; raises InputError where it is another encoder."""
+    def _embeddings_of(self, video: str) -> Embeddings | None:
+        """Embeddings of the tubes of a video; raises InputError if another encoder made them."""
         if self._embeddings is None:
             return None
         folder, encoder = self._embeddings
-        found = read_embeddings(folder, video, video_file(self.folder, video))
+        found = read_embeddings(video_file(folder, video), video_file(self.folder, video))
         if found.encoder != encoder:
-            raise InputError(f"is by encoder {found.encoder}, not {encoder}", video_file(folder, video), _EMBED)
+            what = f"was made with encoder {found.encoder}, not {encoder}"
+            raise InputError(what, video_file(folder, video), _EMBED)
         return found
 
     def encoder_of(self, embeddings: Path, encoder: str) -> str:
-        """The fingerprint of a folder of embeddings; raises InputError where it is empty or not by `encoder`."""
+        """Return the fingerprint of a folder of embeddings; raises InputError if empty or not by `encoder`."""
         for path in self.files():
             found = str(artifact.read(schemas.EMBEDDINGS, embeddings / path.name, ("encoder",))["encoder"])
             if made_by(found) != encoder:
-                raise InputError(f"is by encoder {found}, not {encoder}", embeddings / path.name, _EMBED)
+                raise InputError(f"was made with encoder {found}, not {encoder}", embeddings / path.name, _EMBED)
             return found
-        raise InputError("holds no tubes of a video of this data set", self.folder, _LINK)
+        raise InputError("contains no tubes of this data set's videos", self.folder, _LINK)
 
     def _labelled(self, tubes: Tubes, video: str) -> Tubes:
         width = tubes.feature.shape[1]
@@ -97,7 +96,7 @@ class ClipStore:
             raise InputError(str(error), video_file(self.folder, video), _ONE_DETECTOR) from error
 
     def tubes_or_empty(self, video: str) -> Tubes:
-        """`tubes`, or those of a video that has none."""
+        """Return the tubes of a video, empty if there are none."""
         tubes = self.tubes(video)
         return no_tubes() if tubes is None else tubes
 
@@ -106,7 +105,7 @@ class ClipStore:
             self._kept.move_to_end(key)
             return self._kept[key][0]
         tubes = self.tubes(key[0])
-        clip = None if tubes is None else crop(tubes, key[1], key[2], self.max_frames, self._seen(key[0]))
+        clip = None if tubes is None else crop(tubes, key[1], key[2], self.max_frames, self._embeddings_of(key[0]))
         if clip is not None and not len(clip.tube):
             clip = None
         self._keep(key, clip)
@@ -121,21 +120,22 @@ class ClipStore:
             self._bytes -= freed
 
     def files(self) -> list[Path]:
-        """The files of those of the videos that have tubes, sorted."""
+        """Return the tubes files of the data set's videos, sorted."""
         return sorted(path for video in self.videos if (path := video_file(self.folder, video)).exists())
 
     def sources(self) -> list[Path]:
-        """Every file that clips are made of: tubes and, if clips have what an encoder sees, embeddings."""
+        """Return all files that clips are read from: tubes and, if clips have them, embeddings."""
         tubes = self.files()
-        seen = [self._embeddings[0] / path.name for path in tubes] if self._embeddings else []
-        return [*tubes, *seen]
+        embeddings = [self._embeddings[0] / path.name for path in tubes] if self._embeddings else []
+        return [*tubes, *embeddings]
 
     def describe(self) -> Columns:
-        """class_name, attribute_name, detector and a feature column of the first of the videos that has tubes; of
-        its classes those that every video has.
+        """Return class_name, attribute_name, detector and feature of the first video with tubes.
+
+        class_name excludes video-specific classes. Raises InputError if no video has tubes.
         """
         names = ("class_name", "prompted", "attribute_name", "detector", "feature")
         for path in self.files():
             found = artifact.read(schemas.TUBES, path, names)
             return found | {"class_name": found["class_name"][~found["prompted"]]}
-        raise InputError("holds no tubes of a video of this data set", self.folder, _LINK)
+        raise InputError("contains no tubes of this data set's videos", self.folder, _LINK)

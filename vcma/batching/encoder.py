@@ -1,4 +1,4 @@
-"""Sentences and clips as a batch of tensors: texts looked up, clips padded, sentences laid out flat."""
+"""Encoding of sentences and clips as a batch: text features looked up, clips padded, sentences flattened."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from vcma.text.features import WORDLLAMA, TextFeatures
 from vcma.text.label_matching import attribute_weights, class_agreement, class_weights, label_prior
 from vcma.text.region_text import RegionText
 
-Label = tuple[int, int, int]  # of a sentence: true row of tube in its clip, first and end slot, -1: unknown
+Label = tuple[int, int, int]  # ground truth: index of the tube in the clip, first and end slot; -1: unknown
 UNKNOWN: Label = (-1, -1, -1)
 
 
 class Encoder:
-    """Turns sentences and clips into batches; looks every distinct text up once.
+    """Encodes sentences and clips as batches; the features of each distinct text are computed once.
 
-    region_text: agreement of phrases with what a region-text encoder sees, if there is one.
+    region_text: agreement of phrases with tubes by a region-text encoder, if there is one.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Encoder:
         self._attribute: dict[tuple[str, ...], np.ndarray] = {}
 
     def prepare(self, sentences: Iterable[Sentence]) -> None:
-        """Look up all texts of these sentences at once, much faster than one by one."""
+        """Compute the features of all texts of these sentences, much faster than one by one."""
         sentences, texts, phrases, traits = list(sentences), set(), set(), set()
         for s in sentences:
             for e in range(len(s.heads)):
@@ -60,7 +60,7 @@ class Encoder:
         _extend(self._attribute, traits, lambda new: attribute_weights(new, self.vocabulary.attribute_names))
 
     def label_prior(self, sentence: Sentence, clip: Clip) -> Float[np.ndarray, "M N"]:
-        """label(e_i, n) of all entities: agreement with the labels, and with demands of place and rank."""
+        """Return label(e_i, n) of all entities: agreement with detector labels, place and rank attributes."""
         rows = [
             label_prior(
                 self._class_weight(sentence, e, clip),
@@ -75,25 +75,26 @@ class Encoder:
         return np.stack([row + evidence for row, evidence in zip(rows, met, strict=True)])
 
     def region_text_agreement(self, sentence: Sentence, clip: Clip) -> Float[np.ndarray, "M N"]:
-        """How well the phrases of all entities fit what a region-text encoder sees of the tubes; 0 without one."""
+        """Return the agreement of entities' phrases with the tubes by the region-text encoder; 0 without one."""
         if self.region_text is None:
             return np.zeros((len(sentence.heads), len(clip.tube)), np.float32)
         texts = (sentence.text(e) for e in range(len(sentence.heads)))
-        return np.stack([self.region_text.log_agreement(text, clip.seen) for text in texts])
+        return np.stack([self.region_text.log_agreement(text, clip.embedding) for text in texts])
 
     def _region_texts(self, sentences: Iterable[Sentence]) -> set[str]:
-        """The phrases of entities and, where the region-text encoder judges relations, of those."""
+        """Texts for the region-text encoder: phrases of entities and, if it scores relations, of relations."""
         texts = {s.text(e) for s in sentences for e in range(len(s.heads))}
         if self.region_text is None or not self.region_text.relations:
             return texts
         return texts | {s.relation_text(k) for s in sentences for k in range(len(s.relations))}
 
     def relation_region_text(self, sentence: Sentence, relation: int, clip: Clip) -> Float[np.ndarray, "N T"]:
-        """How well the crops of each tube as the subject show a relation over time, in nats; 0 where they are not
-        judged, the mean of the others for a tube without crops."""
+        """Return how well the crops of each tube, as the subject, show a relation over time, in nats.
+
+        0 if relations are not scored; the mean over all crops for a tube without crops.
+        """
         position = clip.crop_position
-        judges = self.region_text is not None and self.region_text.relations
-        if self.region_text is None or not judges or not len(clip.crops.tube):
+        if self.region_text is None or not self.region_text.relations or not len(clip.crops.tube):
             return np.zeros(position.shape, np.float32)
         subject = sentence.text(sentence.relations[relation][0])
         shown = self.region_text.log_shown(sentence.relation_text(relation), subject, clip.crops.vector)
@@ -101,15 +102,15 @@ class Encoder:
         return np.where(np.isnan(position), shown.mean(), over_time)
 
     def class_agreement(self, sentence: Sentence, entity: int, clip: Clip) -> Float[np.ndarray, " N"]:
-        """How far the class of each tube agrees with the head of one entity."""
+        """Return the agreement of each tube's class distribution with the head of an entity."""
         return class_agreement(self._class_weight(sentence, entity, clip), clip.class_prob)
 
     def knows_class(self, sentence: Sentence, entity: int, clip: Clip) -> bool:
-        """Whether a class of the clip answers to an entity by name or kind, not by likeness alone."""
+        """Return whether a class of the clip matches an entity by name or kind, not only by similarity."""
         return bool((self._class_weight(sentence, entity, clip) >= 1).any())
 
     def _class_weight(self, sentence: Sentence, entity: int, clip: Clip) -> Float[np.ndarray, " C"]:
-        """How far each class of the clip answers to one entity."""
+        """Weight of each class of the clip for an entity."""
         names = sentence.names(entity)
         if not clip.prompts:
             return self._class[names]
@@ -128,10 +129,10 @@ class Encoder:
         frames: int = 0,
         random: np.random.Generator | None = None,
     ) -> Batch:
-        """Clips and, for each, its sentences. Clips must have at least one tube and one frame.
+        """Encode clips, each with its sentences (`groups`). Clips must have at least one tube and one frame.
 
-        frames: of longer clips so many frames, one at random of each of as many equal parts; 0: all of them.
-        labels: by sample, the truth that only the supervised ceiling is told.
+        frames: number of frames sampled from longer clips, one at random from each of as many equal parts; 0: all
+        frames. labels: ground truth by sample, only for the supervised ceiling.
         """
         slots = [_slots(len(c.frame), frames, random) for c in clips]
         padded = _padded(clips, slots)
@@ -152,7 +153,7 @@ class Encoder:
     def _add(
         self, flat: _Flat, v: int, clip: Clip, sentence: Sentence, shape: tuple[int, ...], at: np.ndarray
     ) -> None:
-        """Add a sentence of clip number v; shape: N and T of the batch; at: the frames that are kept."""
+        """Add a sentence of clip number v; shape: N and T of the batch; at: sampled frames."""
         N, _ = shape
         s, first = len(flat.sentence_clip), len(flat.entity_sentence)
         flat.sentence_clip.append(v)
@@ -182,7 +183,7 @@ class Encoder:
 
 
 def _padded(clips: Sequence[Clip], slots: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """The clip columns of a batch, of the frames at `slots` of each clip, padded to the longest and fullest."""
+    """Clip columns of a batch, for the frames `slots` of each clip, padded to the maximum N and T."""
     V, N, T = len(clips), max(len(c.tube) for c in clips), max(map(len, slots))
     columns = {
         "single": np.zeros((V, N, T, len(SINGLE_FEATURES)), np.float16),
@@ -212,7 +213,7 @@ def _slots(count: int, frames: int, random: np.random.Generator | None) -> np.nd
 
 
 def _thinned(label: Label, slots: np.ndarray) -> Label:
-    """The label with first and end slot among those that were kept, at least one frame."""
+    """Convert the slots of a label to those of the sampled frames; at least one frame."""
     tube, begin, end = label
     if begin < 0:
         return label
@@ -226,7 +227,7 @@ def _extend(table: dict, keys: Iterable, look_up: Callable[[list], Iterable]) ->
 
 
 class _Flat:
-    """The sentence side of a batch while it grows."""
+    """Sentence columns of a batch under construction."""
 
     def __init__(self) -> None:
         self.sentence_clip: list[int] = []

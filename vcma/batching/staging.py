@@ -1,4 +1,4 @@
-"""Batches on their way to a device, which need not wait while the next one is put together."""
+"""Prefetching of batches in a thread and their transfer to a device."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from vcma.model.batch import Batch
 
 Item = TypeVar("Item")
 
-_AHEAD = 2  # batches made ahead of the one in use
+_AHEAD = 2  # number of prefetched batches
 
 
 def on_device(batches: Iterable[Batch], device: str) -> Iterator[Batch]:
-    """The batches on a device, in order; made ahead in a thread, for a GPU in memory that it copies from."""
+    """Yield the batches on a device, in order, prefetched in a thread; in pinned memory for a GPU."""
     staged = ahead(batches if device == "cpu" else (batch.pinned() for batch in batches))
     yield from (batch.to(device) for batch in staged)
 
 
 def ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """The items in order, of which up to _AHEAD are made one by one in a thread before they are asked for.
+    """Yield the items in order, prefetching up to _AHEAD of them in one thread.
 
-    An error while an item is made is raised in its place. Leaving early ends the thread.
+    An error in making an item is raised in its place. Closing the iterator ends the thread.
     """
     source = iter(items)
     end = object()

@@ -71,7 +71,7 @@ class EmbeddingWriter:
         columns = embedding_columns(tubes, vectors, self.settings)
         self._compare(video, tubes, vectors)
         digest = hashlib.sha256(np.ascontiguousarray(vectors).tobytes()).hexdigest()
-        inputs = {"tubes": content, "encoder": self.settings.encoder, "vectors": digest}
+        inputs = {"tubes": content, "encoder": self.encoder.name, "vectors": digest}
         artifact.write(schemas.EMBEDDINGS, video_file(self.folder, video), columns, self.params, inputs)
 
     def unit_vectors(self, vectors: np.ndarray, video: str) -> np.ndarray:

@@ -4,7 +4,8 @@ index.html         the page: every answer with its film
 answers.csv        the table
 predictions.json   the answers in the exchange format
 films/             an annotated mp4 an answer
-.vcma/             what makes a later run short: the tubes of each video, and its answers with what they follow from
+.vcma/             what makes a later run short: the tubes of each video, with an encoder their embeddings, and its
+                   answers with what they follow from
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from vcma.api import pipeline as pipeline_module
 from vcma.api import video_tubes
 from vcma.api.grounding import Grounding
 from vcma.api.pipeline import Pipeline, pipeline_of
-from vcma.api.video_tubes import find_tubes, tube_sections
+from vcma.api.video_tubes import embed, find_tubes, sampled_frames, tube_sections
 from vcma.datasets.clips import read_entries
 from vcma.datasets.entries import UnusableEntry, UnusableError
 from vcma.datasets.video_files import VideoFolder, size_and_mtime
@@ -43,8 +44,9 @@ from vcma.pipeline.source import code_digest
 from vcma.pipeline.stage_run import StageRun, stage_lock
 from vcma.pipeline.storage import read_json, write_bytes, write_json
 from vcma.pipeline.video_artifacts import video_file
-from vcma.pipeline.workers import results
+from vcma.pipeline.workers import end_workers, results
 from vcma.records.answer import Answer
+from vcma.records.columns import Columns
 from vcma.records.tubes import Tubes
 from vcma.report.names import readable_names
 from vcma.text.dual_encoder import cached_encoder
@@ -81,6 +83,12 @@ class _Work:
         click.echo(f"ground: skipped {what}: {why}", err=True)
         self.skipped[what] = str(why)
 
+    def fail(self, videos: Mapping[str, str]) -> None:
+        """Leave out videos that were reported as failed, with why."""
+        for video, why in videos.items():
+            del self.sentences[video]
+            self.skipped[video] = why
+
 
 def ground_folder(
     project: Project,
@@ -110,6 +118,7 @@ def ground_folder(
     )
     with stage_lock(run):
         _find_all_tubes(run, root, work, pipeline)
+        _embed_all_tubes(run, root, work, pipeline)
         found = _answer_all(run, root, work, pipeline, out)
         _write_results(out, root, work, found)
     videos = len({answer["video"] for answer in found.values()})
@@ -166,9 +175,7 @@ def _find_all_tubes(run: StageRun, root: Path, work: _Work, pipeline: Pipeline) 
     items = {video: (root / video, prompts[video]) for video in work.sentences}
     make = partial(_make_tubes, how, dict(run.params))
     done = per_video(run, schemas.TUBES, items, make, inputs, _count, isolated=True)
-    for video, why in done.failed.items():
-        del work.sentences[video]
-        work.skipped[video] = why
+    work.fail(done.failed)
 
 
 def _make_tubes(
@@ -176,28 +183,66 @@ def _make_tubes(
 ) -> WithNotes:
     notes: list[str] = []
     detector = cached_detector(*how).prompted(asked)
-    return WithNotes(find_tubes(FrameReader(path), detector, sections, tell=notes.append), notes)
+    frames = sampled_frames(FrameReader(path), sections["extract_frames"], tell=notes.append)
+    return WithNotes(find_tubes(frames, detector, sections), notes)
 
 
 def _count(columns: Mapping[str, Any]) -> dict[str, int]:
     return {"tubes": len(columns["tube_score"])}
 
 
+def _embed_all_tubes(run: StageRun, root: Path, work: _Work, pipeline: Pipeline) -> None:
+    """Embed the tubes of every video that have no embeddings by this encoder; only where answers read them.
+
+    A step of its own, so that another encoder does not make the tubes anew; it decodes the videos once more.
+    """
+    folder, encoder = pipeline.project.encoder, pipeline.embedding_encoder()
+    if folder is None or encoder is None:
+        return
+    sections = {name: pipeline.project.section(name) for name in ("extract_frames", "embed_tubes")}
+    step = replace(run, stage="embed", params=sections)
+    items = {video: (root / video, video_file(run.artifact("tubes"), video)) for video in work.sentences}
+
+    def inputs(video: str) -> Mapping[str, str]:
+        return {"tubes": artifact.attributes(items[video][1], schemas.TUBES)["content"], "encoder": encoder.name}
+
+    end_workers()  # they hold the detector
+    make = partial(_make_embeddings, folder, run.device, sections)
+    with stage_lock(step):
+        done = per_video(step, schemas.EMBEDDINGS, items, make, inputs, _count_regions, isolated=True)
+    work.fail(done.failed)
+    end_workers()  # they hold the encoder
+
+
+def _make_embeddings(
+    encoder: Path, device: str, sections: Mapping[str, Mapping[str, Any]], path: Path, tubes: Path
+) -> Columns:
+    frames = sampled_frames(FrameReader(path), sections["extract_frames"])
+    read = Tubes.of(artifact.read(schemas.TUBES, tubes))
+    return embed(cached_encoder(encoder, device), frames, read, **sections["embed_tubes"])
+
+
+def _count_regions(columns: Mapping[str, Any]) -> dict[str, int]:
+    return {"regions": len(columns["point"])}
+
+
 def _answer_all(run: StageRun, root: Path, work: _Work, pipeline: Pipeline, out: Path) -> dict[str, Any]:
     """The answer to every sentence by its sample id; films are written, and those of earlier runs removed."""
-    notes = run.artifact("answers")
+    notes, encoder = run.artifact("answers"), pipeline.embedding_encoder()
     known = {path.stem: _read_notes(path) for path in sorted(notes.glob("*.json"))}
     jobs: list[tuple] = []
     answers: dict[str, dict[str, Any]] = {}  # by video
     names = readable_names(work.sentences)
     for video, sentences in progress(work.sentences.items(), len(work.sentences), "answer"):
         tubes, stem = video_file(run.artifact("tubes"), video), file_stem(video)
-        key = _key(pipeline, root / video, tubes, sentences, names[video])
+        key = _key(pipeline, encoder.name if encoder else "", root / video, tubes, sentences, names[video])
         if (earlier := known.get(stem)) and earlier.is_current(key, out):
             answers[video] = earlier.answers
             continue
         try:
-            found = pipeline.ground(pipeline.read_tubes(root / video, tubes), list(sentences.values()))
+            embeddings = video_file(run.artifact("embeddings"), video) if encoder else None
+            read = pipeline.read_tubes(root / video, tubes, embeddings=embeddings)
+            found = pipeline.ground(read, list(sentences.values()))
         except InputError as error:
             work.skip(video, error)
             continue
@@ -276,7 +321,9 @@ def _read_notes(path: Path) -> _Notes | None:
     return None
 
 
-def _key(pipeline: Pipeline, video: Path, tubes: Path, sentences: Mapping[str, str], name: str) -> str:
+def _key(
+    pipeline: Pipeline, encoder: str, video: Path, tubes: Path, sentences: Mapping[str, str], name: str
+) -> str:
     """Digest of all that a video's answers, and the names of its films, follow from."""
     project = pipeline.project
     model = (
@@ -285,7 +332,7 @@ def _key(pipeline: Pipeline, video: Path, tubes: Path, sentences: Mapping[str, s
     content = artifact.attributes(tubes, schemas.TUBES)["content"]
     code = code_digest(Path(pipeline_module.__file__))
     parameters = [project.section(name) for name in ("extract_frames", "parse_queries", "embed_tubes")]
-    parameters.append({"encoder": cached_encoder(project.encoder).name if project.encoder else ""})
+    parameters.append({"encoder": encoder})
     text = json.dumps([str(video), name, content, dict(sentences), model, parameters, code], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,1 +1,1 @@
-"""Other programs' files: predictions and tubes read from theirs, predictions written as theirs."""
+"""Conversion: reading predictions and tubes from files of other programs, and writing predictions as such files."""

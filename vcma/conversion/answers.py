@@ -1,4 +1,4 @@
-"""Predictions as a file states them, made into predicted tubes, and back."""
+"""Conversion between predictions in the conventions of a file and predicted tubes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from vcma.errors import InputError
 from vcma.records.columns import offsets, rows
 from vcma.records.predicted_tubes import FRAME_LIMIT, PredictedTubes
 
-# The video of a sample with what its annotation does not say filled in where that is known.
+# Returns the video of a sample, completed where its annotation lacks properties, if they are known.
 VideoOf = Callable[[Sample], Video]
-_SECONDS = "say --times seconds where times are seconds"
+_SECONDS = "pass --times seconds if times are in seconds"
 
 
 @dataclass(frozen=True)
 class StatedAnswer:
-    """A prediction in the conventions of its file: its span, None for that of its boxes, and the times [n] and
-    boxes [n, 4] of its tube."""
+    """A prediction in the conventions of its file: span (None: that of its boxes), and times [n] and boxes [n, 4]
+    of its tube."""
 
     sample: Sample
     span: tuple[float, float] | None
@@ -36,7 +36,7 @@ class StatedAnswer:
 def predicted_tubes(
     answers: Iterable[StatedAnswer], conventions: Conventions, video_of: VideoOf, dropped: Dropped, where: Path
 ) -> PredictedTubes:
-    """Stated answers as xyxy pixels and native frames; raises InputError naming the sample that is wrong."""
+    """Convert predictions to xyxy pixels and native frames; raises InputError that identifies an invalid sample."""
     names, spans, frames, boxes = [], [], [], []
     for answer in answers:
         try:
@@ -44,7 +44,7 @@ def predicted_tubes(
             frame, box = _tube(answer, conventions, video, dropped)
             span = _span(answer, frame, conventions, video)
         except UnknownVideoError as error:
-            remedy = "put the video where the data set has it, or run python stages/extract_frames.py"
+            remedy = "put the video into the data set's video folder, or run python stages/extract_frames.py"
             raise InputError(f"sample '{answer.sample.id}': {error}", where, remedy) from None
         except ValueError as error:
             raise InputError(f"sample '{answer.sample.id}': {error}", where, _SECONDS) from None
@@ -65,24 +65,24 @@ def predicted_tubes(
 
 
 def _needed(sample: Sample, conventions: Conventions, video_of: VideoOf) -> Video:
-    """The sample's video; completed only if the conventions need it, which may mean to open a file."""
+    """Return the sample's video, completed only if the conventions require it, as that may open a file."""
     return video_of(sample) if conventions.normalised or conventions.seconds else sample.video
 
 
 def _tube(
     answer: StatedAnswer, conventions: Conventions, video: Video, dropped: Dropped
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Native frames, rising, and xyxy boxes; what is no box, or of no frame of the video, is left out."""
+    """Return native frames, ascending, and xyxy boxes, without invalid boxes and frames outside the video."""
     name = answer.sample.id
     box = conventions.to_corners(answer.box, video.width, video.height)
     frame = conventions.to_frames(answer.time, video.fps)
     kept = (np.abs(box) < FAR).all(axis=1)
     dropped.add("boxes that are not finite", name, int((~kept).sum()))
     inside = (frame >= 0) & (frame < (video.frames or FRAME_LIMIT))
-    dropped.add("boxes of frames that their video does not have", name, int((kept & ~inside).sum()))
+    dropped.add("boxes in frames outside their video", name, int((kept & ~inside).sum()))
     kept &= inside
     frame, first = np.unique(frame[kept], return_index=True)
-    dropped.add("second boxes of one frame", name, int(kept.sum()) - len(frame))
+    dropped.add("second boxes for one frame", name, int(kept.sum()) - len(frame))
     return frame, box[kept][first]
 
 
@@ -102,11 +102,11 @@ def stated_answers(
     video_of: VideoOf,
     dropped: Dropped,
 ) -> Iterator[StatedAnswer]:
-    """Predictions in the conventions of a file, those of known samples; raises InputError."""
+    """Yield predictions of known samples in the conventions of a file; raises InputError."""
     for i, name in enumerate(predictions.sample.tolist()):
         sample = samples.get(name)
         if sample is None:
-            dropped.add("predictions for no sample of the split", name)
+            dropped.add("predictions that match no sample of the split", name)
             continue
         points = rows(predictions.box_offset, i)
         begin, end = predictions.span[i].tolist()

@@ -1,11 +1,11 @@
-"""COCO's JSON for videos: boxes or masks of tracks, as CocoVID (MMTracking, TAO) or YouTube-VIS lay them out.
+"""COCO JSON for videos: boxes or masks of tracks, in the layout of CocoVID (MMTracking, TAO) or YouTube-VIS.
 
 CocoVID: `videos` [{id, name}], `images` [{id, video_id, frame_id, file_name}], `annotations` [{image_id,
 instance_id or track_id, category_id, bbox [x, y, w, h], segmentation, score}]. YouTube-VIS: `videos` [{id,
-file_names, width, height}], `annotations` [{id, video_id, category_id, bboxes or segmentations: one of each frame,
-or null}]; its results are a list of such annotations, whose videos another file names. `categories` [{id, name}] in
-both. A frame's number is its frame_id, or the number in its file name, or its place. The box of a mask reaches to
-the edges of its outermost pixels.
+file_names, width, height}], `annotations` [{id, video_id, category_id, bboxes or segmentations: one per frame, or
+null}]; its results are a list of such annotations, with the videos in another file. `categories` [{id, name}] in
+both. A frame's number is its frame_id, else the number in its file name, else its index. The box of a mask extends
+to the outer edges of its outermost pixels.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _REMEDY = "write videos, images and annotations as CocoVID, or videos and annota
 
 @dataclass(frozen=True)
 class CocoVideo:
-    """One of `videos`: its name, sentence and span where the file says them, and its rows."""
+    """One of `videos`: its name, its sentence and span if given, and its rows."""
 
     name: str
     caption: str
@@ -43,7 +43,7 @@ class CocoVideo:
 
 @dataclass(frozen=True)
 class _Line:
-    """A box of a file, None where there is neither box nor mask, with the id of its video."""
+    """A box of a file with the id of its video; box is None if there is neither box nor mask."""
 
     video: Any
     time: int
@@ -54,14 +54,14 @@ class _Line:
 
 
 def read(path: Path, videos: Path | None, dropped: Dropped) -> tuple[list[CocoVideo], dict[int, str]]:
-    """The videos of a file and the names of its categories; raises InputError where it is none.
+    """Return the videos of a file and the names of its categories; raises InputError if it is another format.
 
-    videos: the file that names the videos and categories of a list of results.
+    videos: the file that lists the videos and categories of a list of results.
     """
     value = read_json(path, _REMEDY)
     if isinstance(value, list):
         if videos is None:
-            raise InputError("is a list of results, without videos", path, "name their file: --videos FILE")
+            raise InputError("is a list of results without videos", path, "give their file: --videos FILE")
         value = {**_with_videos(read_json(videos, _REMEDY), videos), "annotations": value}
     value = _with_videos(value, path)
     try:
@@ -70,7 +70,7 @@ def read(path: Path, videos: Path | None, dropped: Dropped) -> tuple[list[CocoVi
         names = {int(c["id"]): str(c["name"]) for c in value.get("categories") or ()}
         return list(_by_video(infos, lines, dropped)), names
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        what = f"lacks {error}" if isinstance(error, KeyError) else f"is laid out otherwise ({error})"
+        what = f"lacks {error}" if isinstance(error, KeyError) else f"has another layout ({error})"
         raise InputError(what, path, _REMEDY) from error
 
 
@@ -81,14 +81,14 @@ def _with_videos(value: Any, path: Path) -> dict[str, Any]:
 
 
 def _by_video(infos: Mapping[Any, dict], lines: list[_Line], dropped: Dropped) -> Iterator[CocoVideo]:
-    of: dict[Any, list[list[float]]] = {key: [] for key in infos}
+    rows_of: dict[Any, list[list[float]]] = {key: [] for key in infos}
     for row, line in enumerate(lines):
         if line.box is None:
             dropped.add("annotations without a box or mask", f"number {row}")
         else:
-            of[line.video].append([line.time, line.track, *line.box, line.score, line.category, row])
+            rows_of[line.video].append([line.time, line.track, *line.box, line.score, line.category, row])
     for key, info in infos.items():
-        rows = TrackRows.of(of[key], len(lines), *(int(info.get(side) or 0) for side in ("width", "height")))
+        rows = TrackRows.of(rows_of[key], len(lines), *(int(info.get(side) or 0) for side in ("width", "height")))
         begin_end = tuple(map(float, info["span"])) if info.get("span") else None
         yield CocoVideo(_name(info), str(info.get("caption") or ""), begin_end, rows)  # type: ignore[arg-type]
 
@@ -99,18 +99,18 @@ def _name(info: Mapping[str, Any]) -> str:
 
 
 def _lines(value: Mapping[str, Any], infos: Mapping[Any, dict]) -> Iterator[_Line]:
-    """Every box in the order of the file, of YouTube-VIS the boxes of an annotation one by one."""
+    """Yield every box in the order of the file; the boxes of a YouTube-VIS annotation one by one."""
     images = {image["id"]: image for image in value.get("images") or ()}
     for number, annotation in enumerate(value["annotations"]):
-        told = float(annotation.get("score", 1.0)), int(annotation.get("category_id", -1))
+        score_and_category = float(annotation.get("score", 1.0)), int(annotation.get("category_id", -1))
         if "image_id" in annotation:
             image = images[annotation["image_id"]]
             box = _box(annotation.get("bbox"), annotation.get("segmentation"), image)
-            yield _Line(image["video_id"], _frame_of_image(image), _track(annotation), box, *told)
+            yield _Line(image["video_id"], _frame_of_image(image), _track(annotation), box, *score_and_category)
         else:
             info = infos[annotation["video_id"]]
             for time, box in _boxes_by_frame(annotation, info):
-                yield _Line(info["id"], time, int(annotation.get("id", number)), box, *told)
+                yield _Line(info["id"], time, int(annotation.get("id", number)), box, *score_and_category)
 
 
 def _track(annotation: Mapping[str, Any]) -> int:
@@ -119,7 +119,7 @@ def _track(annotation: Mapping[str, Any]) -> int:
         for key in ("instance_id", "track_id"):
             if key in place:
                 return int(place[key])
-    raise ValueError("an annotation has neither instance_id nor track_id: detections, no tracks")
+    raise ValueError("an annotation has neither instance_id nor track_id: detections, not tracks")
 
 
 def _frame_of_image(image: Mapping[str, Any]) -> int:
@@ -130,7 +130,7 @@ def _frame_of_image(image: Mapping[str, Any]) -> int:
 
 
 def number_in(file_name: str) -> int:
-    """The number at the end of a frame's file name; ValueError without one."""
+    """Return the number at the end of a frame's file name; raises ValueError if there is none."""
     found = re.search(r"(\d+)$", Path(file_name).stem)
     if not found:
         raise ValueError(f"the file name {file_name} has no frame number")
@@ -140,7 +140,7 @@ def number_in(file_name: str) -> int:
 def _boxes_by_frame(
     annotation: Mapping[str, Any], info: Mapping[str, Any]
 ) -> Iterator[tuple[int, list[float] | None]]:
-    """(frame number, box) of the frames in which an annotation of YouTube-VIS has something."""
+    """Yield (frame number, box) for the frames in which a YouTube-VIS annotation has a box or mask."""
     boxes, masks = annotation.get("bboxes") or [], annotation.get("segmentations") or []
     names = info.get("file_names")
     for i in range(max(len(boxes), len(masks))):
@@ -150,7 +150,7 @@ def _boxes_by_frame(
 
 
 def _box(box: Any, mask: Any, picture: Mapping[str, Any]) -> list[float] | None:
-    """[x, y, w, h] of a box, or else of a mask: RLE as pycocotools has it, or polygons; None without either."""
+    """Return [x, y, w, h] of a box, or else of a mask: RLE as in pycocotools, or polygons; None without either."""
     if box:
         x, y, w, h = map(float, box)
         return [x, y, w, h]
@@ -169,23 +169,23 @@ def _box(box: Any, mask: Any, picture: Mapping[str, Any]) -> list[float] | None:
 
 
 def answers(videos: Iterable[CocoVideo], samples: Mapping[str, Sample], dropped: Dropped) -> Iterator[StatedAnswer]:
-    """Videos as predictions: each is of the sample that its name and sentence mean; its best track is taken."""
-    sample_of = _Meaning(samples)
+    """Yield a prediction for each video, for the sample that matches its name and sentence, from its best track."""
+    sample_of = _SampleLookup(samples)
     for video in videos:
         sample, rows = sample_of(video), video.rows
         if sample is None:
-            dropped.add("videos that no single sample of the split has", video.name)
+            dropped.add("videos that do not match exactly one sample of the split", video.name)
             continue
         if len(rows):
             tracks, place = np.unique(rows.track, return_inverse=True)
             best = tracks[(np.bincount(place, rows.score) / np.bincount(place)).argmax()]
-            dropped.add("tracks of a lower score than another of their sample", video.name, len(tracks) - 1)
+            dropped.add("tracks with a lower score than another of their sample", video.name, len(tracks) - 1)
             rows = rows.at(rows.track == best)
         yield StatedAnswer(sample, video.span, rows.time, rows.box)
 
 
-class _Meaning:
-    """Which sample a video of a file stands for: the one of this id, else of this video and sentence."""
+class _SampleLookup:
+    """Finds the sample of a video of a file: that with its name as id, else that of its name and sentence."""
 
     def __init__(self, samples: Mapping[str, Sample]):
         self.samples, self.of_video = samples, {}  # type: ignore[var-annotated]
@@ -203,7 +203,7 @@ class _Meaning:
 
 
 def written(stated: Iterable[StatedAnswer]) -> dict[str, Any]:
-    """Answers as YouTube-VIS lays out tracks: a video a sample, `bboxes` with one entry a frame."""
+    """Return predictions as tracks in YouTube-VIS's layout: a video per sample, `bboxes` with one entry a frame."""
     videos, annotations = [], []
     for number, answer in enumerate(stated, start=1):
         sample, frames = answer.sample, answer.time.astype(int)

@@ -1,4 +1,4 @@
-"""What a conversion leaves out, changes or doubts, by reason, so that nothing happens without a word."""
+"""Report of what a conversion leaves out, changes or doubts, so that nothing happens silently."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 
 class Dropped:
-    """Reasons, each with how many things it concerned and the first of them."""
+    """Collects reasons, each with the number of items concerned and an example."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], tuple[int, str]] = {}
@@ -17,11 +17,11 @@ class Dropped:
         self._doubted.append(what)
 
     def add(self, reason: str, example: object, count: int = 1) -> None:
-        """Note `count` things left out; reason: what they are and why, such as "boxes that are not finite"."""
+        """Note `count` items left out. reason: what and why, e.g. "boxes that are not finite"."""
         self._count("left out", reason, example, count)
 
     def change(self, what: str, example: object, count: int = 1) -> None:
-        """Note `count` things that are used, but not as they are stored; what: such as "boxes cut to the frame"."""
+        """Note `count` items that are used in changed form. what: e.g. "boxes clipped to the frame"."""
         self._count("changed", what, example, count)
 
     def _count(self, verb: str, what: str, example: object, count: int) -> None:
@@ -30,7 +30,7 @@ class Dropped:
             self._found[verb, what] = before + count, first
 
     def lines(self) -> Iterator[str]:
-        """One line a reason, in the order of their first occurrence."""
+        """Yield one line per reason, in order of first occurrence."""
         for (verb, what), (count, first) in self._found.items():
             yield f"{verb}: {count:,} {what}, e.g. {first}"
         yield from self._doubted

@@ -1,4 +1,4 @@
-"""Predictions as MOT text and a table of spans, `spans.csv`: sample,begin,end and, of several tracks, track."""
+"""Predictions as MOT text and a table of spans, `spans.csv`: sample,begin,end and, if there are several, track."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from vcma.pipeline.storage import text_lines
 
 CONVENTIONS = mot_text.CONVENTIONS
 SPANS = "spans.csv"
-_REMEDY = "begin it with the line sample,begin,end,track"
+_REMEDY = "start it with the line sample,begin,end,track"
 
 
 def read(path: Path, spans: Path | None, samples: Mapping[str, Sample], dropped: Dropped) -> Iterator[StatedAnswer]:
-    """The answers of a text file, or of a folder with one a video; raises InputError.
+    """Yield the predictions of a text file, or of a folder with one file per video; raises InputError.
 
-    spans: the table, by default spans.csv in the folder.
+    spans: the table of spans, by default spans.csv in the folder.
     """
     names = unique_names({sample.video.id for sample in samples.values()})
     tracks_of = lru_cache(4)(lambda file: mot_text.read(file, dropped))
     for line, row in _rows(spans or (path / SPANS if path.is_dir() else path.with_name(SPANS))):
         sample = samples.get(row["sample"])
         if sample is None:
-            dropped.add("spans of no sample of the split", row["sample"])
+            dropped.add("spans that match no sample of the split", row["sample"])
             continue
         file = source_of(path, names[sample.video.id], mot_text.SUFFIXES) if path.is_dir() else path
         if file is None:
@@ -46,18 +46,18 @@ def read(path: Path, spans: Path | None, samples: Mapping[str, Sample], dropped:
 
 
 def _track(rows: TrackRows, track: int | None, place: str, file: Path) -> TrackRows:
-    """The rows of a track, or all of them where no track is named and there is only one."""
-    known = np.unique(rows.track)
-    if track is None and len(known) > 1:
-        raise InputError(f"has {len(known)} tracks, and {place} names none", file, "add the column track")
+    """Return the rows of a track, or all rows if `track` is None and there is only one."""
+    ids = np.unique(rows.track)
+    if track is None and len(ids) > 1:
+        raise InputError(f"has {len(ids)} tracks, but {place} does not say which", file, "add the column track")
     chosen = rows.at(rows.track == track) if track is not None else rows
     if not len(chosen):
-        raise InputError(f"has no track {track}, which {place} names", file, "name one of its ids")
+        raise InputError(f"has no track {track}, which {place} refers to", file, "use one of its ids")
     return chosen
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict]]:
-    """(line, {sample, begin, end, track}) of the table of spans."""
+    """Yield (line, {sample, begin, end, track}) for each row of the table of spans."""
     table = csv.DictReader(text_lines(path), skipinitialspace=True)
     if not {"sample", "begin", "end"} <= set(table.fieldnames or ()):
         raise InputError("has no columns sample, begin and end", path, _REMEDY)
@@ -68,11 +68,11 @@ def _rows(path: Path) -> Iterator[tuple[int, dict]]:
                 "sample": row["sample"], "begin": float(row["begin"]), "end": float(row["end"]), "track": track
             }  # fmt: skip
         except (TypeError, ValueError):
-            raise InputError(f"line {table.line_num} is no sample,begin,end,track", path, _REMEDY) from None
+            raise InputError(f"line {table.line_num} is not sample,begin,end,track", path, _REMEDY) from None
 
 
 def written(answers: Iterable[StatedAnswer]) -> dict[str, str]:
-    """{file name: content} of answers: a text file a video with a track a sample, and the table of spans."""
+    """Return {file name: content}: a text file per video with a track per sample, and the table of spans."""
     lines: dict[str, list[list[float]]] = {}
     spans = io.StringIO()
     table = csv.writer(spans, lineterminator="\n")

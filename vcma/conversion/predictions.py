@@ -1,4 +1,4 @@
-"""Predictions from the files of other programs, and as such files."""
+"""Predictions: reading files of other programs, and writing such files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vcma.pipeline import storage
 from vcma.records.predicted_tubes import PredictedTubes
 
 OURS = "vcma"
-# How each format writes boxes and times unless told otherwise.
+# Default conventions of each format for boxes and times.
 CONVENTIONS: Mapping[str, Conventions] = {
     OURS: Conventions(),
     "tubedetr": tubedetr.CONVENTIONS,
@@ -34,7 +34,7 @@ FORMATS = tuple(CONVENTIONS)
 
 @dataclass(frozen=True)
 class Companions:
-    """Files beside a file of predictions: the spans of MOT text, and the file with the videos of COCO results."""
+    """Files that accompany predictions: spans of MOT text, and the file that lists the videos of COCO results."""
 
     spans: Path | None = None
     videos: Path | None = None
@@ -42,7 +42,7 @@ class Companions:
 
 @dataclass(frozen=True)
 class Conversion:
-    """A conversion within one split; dropped collects what it leaves out."""
+    """A conversion within one split; `dropped` collects what is left out."""
 
     table: SampleTable
     video_of: VideoOf
@@ -53,9 +53,9 @@ class Conversion:
         return self.table.by_id()
 
     def read(self, path: Path, form: str, conventions: Conventions, beside: Companions) -> PredictedTubes:
-        """The predictions of a file of one of FORMATS; raises InputError."""
+        """Read the predictions of a file in one of FORMATS; raises InputError."""
         if form == OURS and conventions == CONVENTIONS[OURS]:
-            self._tell_extras(path)
+            self._note_extras(path)
             return exchange.named_for(exchange.read_predictions(path), self.samples, self.table.split)
         readers: dict[str, Callable[[], Any]] = {
             OURS: lambda: self._ours(path),
@@ -68,19 +68,19 @@ class Conversion:
         }
         return predicted_tubes(readers[form](), conventions, self.video_of, self.dropped, path)
 
-    def _tell_extras(self, path: Path) -> None:
-        """Note what else our own predictions hold, such as doubts; judged by the first."""
+    def _note_extras(self, path: Path) -> None:
+        """Note other members of predictions in our format, such as doubts, from the first one."""
         first = next(exchange.members(path), ("", None))[1]
         extras = sorted(set(first) - {"span", "boxes"}) if isinstance(first, dict) else []
-        self.dropped.add("members of each prediction beside span and boxes", ", ".join(extras), len(extras))
+        self.dropped.add("members of each prediction besides span and boxes", ", ".join(extras), len(extras))
 
     def _ours(self, path: Path) -> list[StatedAnswer]:
-        """Predictions by sample ids, whose boxes and times are written in other conventions."""
+        """Read predictions by sample ids whose boxes and times follow other conventions."""
         found = []
         for name, value in exchange.members(path):
             sample = self.samples.get(name.removesuffix(f"@{self.table.split}"))
             if sample is None:
-                self.dropped.add("predictions for no sample of the split", name)
+                self.dropped.add("predictions that match no sample of the split", name)
                 continue
             try:
                 begin, end = map(float, value["span"])
@@ -92,7 +92,7 @@ class Conversion:
         return found
 
     def write(self, predictions: PredictedTubes, out: Path, form: str, conventions: Conventions) -> None:
-        """Write predictions as a file of one of FORMATS, of `mot` a folder; raises InputError."""
+        """Write predictions as a file in one of FORMATS, or a folder for `mot`; raises InputError."""
         if form == OURS and conventions == CONVENTIONS[OURS]:
             storage.write_bytes(out, exchange.to_json(predictions))
             return

@@ -1,4 +1,4 @@
-"""What the results files of TubeDETR and of the STCAT family have in common."""
+"""Common parts of the results files of TubeDETR and the STCAT family."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _WANTED = ("predictions", "video_predictions")
 
 
 def results_block(value: Any, form: str, path: Path, remedy: str, dropped: Dropped) -> dict[str, Any]:
-    """The object with `predictions` and `video_predictions`: the whole file, or one of its members.
+    """Return the object with `predictions` and `video_predictions`: the whole file, or one of its members.
 
-    Of several (one data set each) that of the annotation format is taken. Raises InputError where there is none.
+    Of several (one per data set), returns that of the annotation format. Raises InputError if there is none.
     """
     if not isinstance(value, dict):
-        raise InputError("is no JSON object", path, remedy)
+        raise InputError("is not a JSON object", path, remedy)
     blocks = {name: block for name, block in {"": value, **value}.items() if _holds_predictions(block)}
     if len(blocks) > 1:
         blocks = {name: block for name, block in blocks.items() if form in name}
@@ -25,10 +25,10 @@ def results_block(value: Any, form: str, path: Path, remedy: str, dropped: Dropp
         raise InputError("has no predictions and video_predictions", path, remedy)
     (block,) = blocks.values()
     others = [name for name in block if name not in _WANTED]
-    dropped.add("members that no prediction needs", ", ".join(others[:6]), len(others))
+    dropped.add("members that are not predictions", ", ".join(others[:6]), len(others))
     odd = next((n for n, answer in block["video_predictions"].items() if not isinstance(answer, dict)), None)
     if odd is not None:
-        raise InputError(f"video_predictions of {odd} is no object", path, remedy)
+        raise InputError(f"video_predictions of {odd} is not an object", path, remedy)
     return block
 
 
@@ -37,7 +37,7 @@ def _holds_predictions(value: Any) -> bool:
 
 
 def span_of(answer: dict[str, Any], number: str, path: Path) -> tuple[float, float]:
-    """The span of one of video_predictions; raises InputError."""
+    """Return the span of a value of video_predictions; raises InputError."""
     try:
         begin, end = map(float, answer["sted"])
     except (KeyError, TypeError, ValueError):
@@ -46,7 +46,7 @@ def span_of(answer: dict[str, Any], number: str, path: Path) -> tuple[float, flo
 
 
 def only_box(boxes: Any, place: str, path: Path) -> list[float]:
-    """The one box of a list of them; raises InputError."""
+    """Return the only box of a list; raises InputError."""
     try:
         (box,) = boxes
         x1, y1, x2, y2 = map(float, box)

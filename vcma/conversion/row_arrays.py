@@ -1,4 +1,4 @@
-"""Arrays beside a file of tracks, a row for each of its boxes: .npy files and HDF5 data sets, alone or a folder."""
+"""Arrays that accompany a file of tracks, one row per box: .npy or HDF5, a single file or one per video."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _REMEDY = "save one row for each box of the file, in its order: numpy.save(FILE,
 
 
 def read_rows(path: Path, names: Sequence[str], rows: int) -> np.ndarray:
-    """The array [rows, d] of a video, float32; names: under which it may stand in a folder or an HDF5 file.
+    """Read the array [rows, d] of a video, float32. names: its possible names in a folder or HDF5 file.
 
-    Raises InputError where there is none, or one of another length.
+    Raises InputError if it is missing or has another number of rows.
     """
     file = source_of(path, names, (".npy", *_HDF5)) if path.is_dir() else path
     if file is None:
-        raise InputError(f"has no .npy or .h5 file of '{names[0]}'", path, _REMEDY)
+        raise InputError(f"has no .npy or .h5 file for '{names[0]}'", path, _REMEDY)
     value = _read(file, tuple(names))
     if value.ndim != 2 or value.dtype.kind not in "fiu":
         raise InputError(
@@ -34,13 +34,13 @@ def read_rows(path: Path, names: Sequence[str], rows: int) -> np.ndarray:
     return value.astype(np.float32)
 
 
-@lru_cache(1)  # one array may be of many videos
+@lru_cache(1)  # one file may serve many videos
 def _read(path: Path, names: tuple[str, ...]) -> np.ndarray:
     return artifact.read_foreign(path, names) if path.suffix.lower() in _HDF5 else _read_npy(path)
 
 
 def _read_npy(path: Path) -> np.ndarray:
-    """A NumPy file of numbers; one that would need unpickling is refused."""
+    """Read a NumPy file of numbers; refuses one that requires unpickling."""
     try:
         with open(path, "rb") as file:
             return np.lib.format.read_array(file, allow_pickle=False)

@@ -1,4 +1,4 @@
-"""The sentences of a split in the order of its annotation file, by which other programs number them."""
+"""Sentences of a split in the order of the annotation file, by which other programs number them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vcma.datasets.formats import ENTRY_READERS, format_of
 from vcma.errors import InputError
 from vcma.pipeline.project import Project
 
-_AGREEMENT = 0.9  # share of the numbers that must name what the annotations have; cleaned sentences differ a little
+_AGREEMENT = 0.9  # minimum share of numbers that match the annotations; some programs clean sentences slightly
 
 
 _UNKNOWN = Video("")
@@ -23,9 +23,9 @@ _UNKNOWN = Video("")
 
 @dataclass(frozen=True)
 class Sample:
-    """A sentence with its id and video as annotated; of one that cannot be used only the id is known.
+    """A sentence with its id and video as annotated; only the id is set if the entry is unusable.
 
-    file, path: the video's, as in Entry. first: first frame of its true span, None where that is not known.
+    file, path: of the video, as in Entry. first: first frame of its true span, None if unknown.
     """
 
     id: str
@@ -43,10 +43,10 @@ _FACTS = {"query_type": "query types", "video": "videos", "words": "sentences", 
 
 @dataclass(frozen=True)
 class SampleTable:
-    """The samples of one split in the order of its annotation file.
+    """The samples of a split in the order of its annotation file.
 
-    form: the annotation format; source: the annotation file, None where the split is carved out of another one.
-    unreadable: the first record whose number of sentences cannot be told, empty if there is none.
+    form: the annotation format; source: the annotation file, None if the split is carved out of another one.
+    unreadable: id of the first record whose number of sentences is unknown, empty if none.
     """
 
     form: str
@@ -59,18 +59,18 @@ class SampleTable:
         return {sample.id: sample for sample in self.samples}
 
     def numbered(self, questions_first: bool = False) -> tuple[Sample, ...]:
-        """The samples in the order of their numbers in other programs: that of the file.
+        """Return the samples in the order in which other programs number them, that of the file.
 
-        questions_first: of a VidSTG record its questions come before its captions. Raises InputError where numbers
-        cannot be told.
+        questions_first: whether the questions of a VidSTG record precede its captions. Raises InputError if the
+        numbers are not defined.
         """
         remedy = "give predictions by sample ids: --from vcma"
         if self.form == "clips":
-            raise InputError("clips have no numbers in other programs", remedy=remedy)
+            raise InputError("the format clips has no sentence numbers", remedy=remedy)
         if self.source is None:
-            raise InputError(f"the split {self.split} is carved out of another, and has no numbers", remedy=remedy)
+            raise InputError(f"split {self.split} is carved out of another and has no numbers", remedy=remedy)
         if self.unreadable:
-            raise InputError("a record is malformed, numbers behind it are unknown", self.unreadable, remedy)
+            raise InputError("malformed record: the numbers after it are unknown", self.unreadable, remedy)
         if not (questions_first and self.form == "vidstg"):
             return self.samples
 
@@ -83,14 +83,14 @@ class SampleTable:
 
 
 def read_samples(project: Project, split: str) -> SampleTable:
-    """Read the annotations of a split; no video is needed. Raises InputError."""
+    """Read the annotations of a split; needs no video. Raises InputError."""
     block = project.block
     form, splits = format_of(block), block.get("splits") or {}
     own = splits.get(split)
     if own:
         block["splits"] = {split: own}
     elif split not in splits:
-        raise InputError(f"the data set has no split {split}", "pipeline.yaml", f"it has {', '.join(splits)}")
+        raise InputError(f"the data set has no split {split}", "pipeline.yaml", f"choose from {', '.join(splits)}")
     truth = set(splits_with_truth(block)) & {split}
     entries = [e for e in ENTRY_READERS[form](project.data, block, truth) if e.split == split]
     unreadable = next((e.id for e in entries if isinstance(e, UnusableEntry) and not e.query_type), "")
@@ -109,42 +109,40 @@ def _sample(entry: Entry | UnusableEntry) -> Sample:
 def checked_numbers(
     numbers: Iterable[str],
     order: Sequence[Sample],
-    told: Mapping[str, Mapping[str, Any]],
+    stated: Mapping[str, Mapping[str, Any]],
     where: Path,
     dropped: Dropped,
 ) -> dict[str, Sample]:
-    """The sample of each number of a results file; raises InputError where they do not fit.
+    """Return the sample of each number of a results file; raises InputError if more than 10 % disagree.
 
-    A few that disagree are kept and noted in `dropped`: other programs clean sentences.
-
-    told: what the file itself says of its numbers, {query_type, video, words or first: {number: value}}; right
-    numbers agree with it.
+    stated: properties that the file states, {query_type, video, words or first: {number: value}}, to be compared
+    with the annotations. Numbers that disagree are kept and noted in `dropped`: other programs clean sentences.
     """
     remedy = "choose the --split, --dataset and --from that it was made with"
     found: dict[str, Sample] = {}
     for number in numbers:
         if not is_number(number) or int(number) >= len(order):
-            what = f"number {number} is none of the {len(order):,} sentences of the split"
+            what = f"number {number} is not one of the {len(order):,} sentences of the split"
             raise InputError(what, where, remedy)
         found[number] = order[int(number)]
-    for name, values in told.items():
+    for name, values in stated.items():
         compared = [(values[n], _fact(s, name)) for n, s in found.items() if n in values and s.sentence]
-        wrong = sum(given != known for given, known in compared if known is not None)
+        wrong = sum(given != annotated for given, annotated in compared if annotated is not None)
         if wrong > (1 - _AGREEMENT) * len(compared):
-            what = f"{wrong:,} of {len(compared):,} numbers have other {_FACTS[name]} in the annotations"
+            what = f"{_FACTS[name]} of {wrong:,} of {len(compared):,} numbers differ from the annotations"
             raise InputError(what, where, remedy)
         if wrong:
-            dropped.doubt(f"kept: {wrong:,} of {len(compared):,} numbers, with other {_FACTS[name]} as annotated")
+            dropped.doubt(f"kept: {wrong:,} of {len(compared):,} numbers with other {_FACTS[name]} than annotated")
     return found
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a whole number from 0, in plain digits."""
+    """Return whether a text is a non-negative integer in plain digits."""
     return text.isascii() and text.isdigit()
 
 
 def words(sentence: str) -> str:
-    """A sentence without case and punctuation: other programs clean sentences, and change a word or two."""
+    """Normalise a sentence for comparison: its words in lower case, without punctuation."""
     return " ".join(re.findall(r"\w+", sentence.casefold()))
 
 

@@ -1,10 +1,10 @@
 """Results of STCAT (Jin et al., NeurIPS 2022), CG-STVG and TA-STVG: `test_results.json`, or `.pt`.
 
-`predictions` {number: {frame: [[x1, y1, x2, y2]]}} holds xyxy pixels of every frame of the segment,
+`predictions` {number: {frame: [[x1, y1, x2, y2]]}} contains xyxy pixels in every frame of the segment,
 `video_predictions` {number: {"sted": [begin, end), "qtype": "declar" or "inter"}} the spans, and `vid2names` and
-`vid2sents` name the videos and sentences. Numbers count the sentences of the annotation file from 0, in VidSTG the
-captions of a record before its questions. STCAT itself writes the same with torch.save. Read off their
-engine/evaluate.py, datasets/evaluation/*_eval.py and datasets/{vidstg,hcstvg}.py.
+`vid2sents` the names of the videos and the sentences. Numbers are indices of the sentences in the annotation file;
+in VidSTG the captions of a record precede its questions. STCAT saves the same object with torch.save. Sources:
+their engine/evaluate.py, datasets/evaluation/*_eval.py and datasets/{vidstg,hcstvg}.py.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from vcma.errors import InputError
 from vcma.pipeline.storage import read_json
 
 CONVENTIONS = Conventions()
-_REMEDY = "name the test_results.json or test_results.pt that it was told to save"
+_REMEDY = "give the test_results.json or test_results.pt that the evaluation saved"
 _QUERY_TYPES = {"declar": "declarative", "inter": "interrogative", "none": ""}
 _WRITTEN_TYPES = {"declarative": "declar", "interrogative": "inter"}
 
 
 def read(path: Path, table: SampleTable, dropped: Dropped) -> Iterator[StatedAnswer]:
-    """The answers of a results file; raises InputError where it is none, or of other sentences."""
+    """Yield the predictions of a results file; raises InputError if it is not one, or is for other sentences."""
     value = _read_torch(path) if path.suffix.lower() in (".pt", ".pth") else read_json(path, _REMEDY)
     block = results_block(value, table.form, path, _REMEDY, dropped)
     tubes, answers, names = block["predictions"], block["video_predictions"], _named(block.get("vid2names"))
-    told = {
+    stated = {
         "query_type": {
             n: _QUERY_TYPES.get(str(a["qtype"]), a["qtype"]) for n, a in answers.items() if "qtype" in a
         },
@@ -43,8 +43,8 @@ def read(path: Path, table: SampleTable, dropped: Dropped) -> Iterator[StatedAns
         "words": {n: words(text) for n, text in _named(block.get("vid2sents")).items()},
     }
     spanless = [number for number in tubes if number not in answers]
-    dropped.add("sentences with boxes and no span", (spanless or [""])[0], len(spanless))
-    samples = _samples(answers, table, names, {n: v for n, v in told.items() if any(v.values())}, path, dropped)
+    dropped.add("sentences with boxes but no span", (spanless or [""])[0], len(spanless))
+    samples = _samples(answers, table, names, {n: v for n, v in stated.items() if any(v.values())}, path, dropped)
     for number, sample in samples.items():
         time, box = _tube(tubes.get(number, {}), number, path)
         yield StatedAnswer(sample, span_of(answers[number], number, path), time, box)
@@ -54,19 +54,19 @@ def _samples(
     answers: Mapping,
     table: SampleTable,
     names: dict[str, str],
-    told: dict[str, Any],
+    stated: dict[str, Any],
     path: Path,
     dropped: Dropped,
 ) -> dict[str, Sample]:
-    """The sample of each number: by its name where that is a sample's id (HC-STVG), else by the number."""
+    """Return the sample of each number: by name if all are sample ids (HC-STVG), else by number."""
     ids = table.by_id()
     if answers and all(names.get(number) in ids for number in answers):
         return {number: ids[names[number]] for number in answers}
-    return checked_numbers(answers, table.numbered(), told, path, dropped)
+    return checked_numbers(answers, table.numbered(), stated, path, dropped)
 
 
 def _named(names: Any) -> dict[str, str]:
-    """{number: text} without the numbers that stand for themselves, as TA-STVG writes the names of VidSTG."""
+    """Return {number: text} without texts that equal their number, as in TA-STVG's vid2names of VidSTG."""
     if not isinstance(names, dict):
         return {}
     return {str(number): str(name) for number, name in names.items() if str(name) != str(number)}
@@ -74,13 +74,13 @@ def _named(names: Any) -> dict[str, str]:
 
 def _tube(boxes: Any, number: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
     if not isinstance(boxes, dict) or not all(is_number(str(frame)) for frame in boxes):
-        raise InputError(f"predictions of {number} is no {{frame: [[x1, y1, x2, y2]]}}", path, _REMEDY)
+        raise InputError(f"predictions of {number} is not {{frame: [[x1, y1, x2, y2]]}}", path, _REMEDY)
     found = [only_box(box, f"frame {frame} of {number}", path) for frame, box in boxes.items()]
     return np.array(list(map(int, boxes)), np.float64), np.array(found, np.float64).reshape(-1, 4)
 
 
 def _read_torch(path: Path) -> Any:
-    """What torch.save wrote, with keys as text; nothing but containers, tensors and NumPy's numbers is admitted."""
+    """Load a file of torch.save, with keys as text; allows only containers, tensors and NumPy scalars."""
     import torch
     from numpy._core.multiarray import scalar
 
@@ -99,7 +99,7 @@ def _text_keys(value: Any) -> Any:
 
 
 def written(answers: Iterable[StatedAnswer], table: SampleTable) -> dict[str, Any]:
-    """The results file of answers."""
+    """Return predictions as a results file."""
     number = {sample.id: i for i, sample in enumerate(table.numbered())}
     block: dict[str, dict[str, Any]] = {
         name: {} for name in ("predictions", "video_predictions", "vid2names", "vid2sents")

@@ -1,4 +1,4 @@
-"""The boxes of tracks as files list them: one row a box."""
+"""Boxes of tracks as listed in files: one row per box."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike
 class TrackRows:
     """Rows of one video, in the conventions of their file.
 
-    time float64 [n]; track int64 [n], the object's id; box float64 [n, 4]; score float64 [n]; category int64 [n],
-    as the file numbers classes, -1 where it says none; row int64 [n], the place among all boxes of the file, by
-    which arrays beside it are read. total: how many boxes the file has. width, height: of the picture that the
-    boxes are measured in, px, 0 where the file does not say.
+    time float64 [n]; track int64 [n], id of the object; box float64 [n, 4]; score float64 [n]; category int64 [n],
+    class number in the file, -1 if none; row int64 [n], index among all boxes of the file, the row in arrays that
+    accompany it. total: number of boxes in the file. width, height: of the frames in which boxes are measured, px,
+    0 if the file does not state them.
     """
 
     time: np.ndarray
@@ -31,7 +31,7 @@ class TrackRows:
 
     @classmethod
     def of(cls, lines: ArrayLike, total: int, width: int = 0, height: int = 0) -> Self:
-        """From lines of (time, track, four numbers of the box, score, category, row)."""
+        """Create from lines of (time, track, four numbers of the box, score, category, row)."""
         table = np.array(lines, np.float64).reshape(-1, 9)
         whole = {name: table[:, i].astype(np.int64) for name, i in (("track", 1), ("category", 7), ("row", 8))}
         return cls(
@@ -42,6 +42,6 @@ class TrackRows:
         return len(self.time)
 
     def at(self, chosen: np.ndarray) -> TrackRows:
-        """Some of the rows, by a mask or by indices."""
+        """Return some of the rows, by a mask or indices."""
         columns = (f.name for f in fields(self) if f.name not in ("total", "width", "height"))
         return replace(self, **{name: getattr(self, name)[chosen] for name in columns})

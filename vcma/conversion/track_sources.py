@@ -1,4 +1,4 @@
-"""The tracks of each video in other programs' files."""
+"""Tracks of each video in files of other programs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vcma.conversion.sources import one_video, source_of, unique_names, videos_b
 from vcma.conversion.track_rows import TrackRows
 from vcma.errors import InputError
 
-# How each format writes boxes and times unless told otherwise.
+# Default conventions of each format for boxes and times.
 CONVENTIONS: Mapping[str, Conventions] = {
     "mot": mot_text.CONVENTIONS,
     "ultralytics": ultralytics_text.CONVENTIONS,
@@ -27,7 +27,7 @@ Reader = Callable[[], TrackRows]
 
 @dataclass(frozen=True)
 class TrackSources:
-    """A reader of the tracks of each video that has some, and the names of the file's classes by number.
+    """A reader of the tracks of each video that has any, and the names of the file's classes by number.
 
     Readers raise InputError.
     """
@@ -39,10 +39,10 @@ class TrackSources:
 def track_sources(
     form: str, path: Path, videos: Iterable[str], wanted: str | None, beside: Path | None, dropped: Dropped
 ) -> TrackSources:
-    """The tracks in a file or folder of one of FORMATS, by the ids of the data set's videos.
+    """Find the tracks of the data set's videos in a file or folder of one of FORMATS.
 
-    wanted: the video that a file without names is of. beside: the file that names the videos of COCO results.
-    Raises InputError where there is nothing of any of the videos.
+    wanted: the video of a file that names none. beside: the file that lists the videos of COCO results. Raises
+    InputError if there are no tracks of any of the videos.
     """
     if not path.exists():
         raise InputError("no such file or folder", path)
@@ -64,7 +64,7 @@ def track_sources(
     if not sources.readers:
         example = f", e.g. for '{listed[0]}'" if listed else ""
         raise InputError(
-            f"has nothing for the data set's {len(listed):,} videos{example}", path, "see docs/conversion.md"
+            f"has no tracks of the data set's {len(listed):,} videos{example}", path, "see docs/conversion.md"
         )
     return sources
 
@@ -76,7 +76,7 @@ def _same(rows: TrackRows) -> TrackRows:
 def _by_id(
     named: Sequence[tuple[str, Reader]], videos: Sequence[str], wanted: str | None, path: Path, dropped: Dropped
 ) -> dict[str, Reader]:
-    """Readers by video id instead of by the name in a file; a single one is of the video that is wanted, if any."""
+    """Map readers from names in a file to video ids; a single one belongs to the wanted video, if given."""
     if wanted is not None and len(named) == 1:
         return {one_video(videos, wanted, path): named[0][1]}
     video_of = videos_by_name(videos)
@@ -92,10 +92,10 @@ def _by_id(
 def _places(
     form: str, path: Path, videos: list[str], wanted: str | None, dropped: Dropped
 ) -> Iterator[tuple[str, Reader]]:
-    """(video, reader) of the files of MOT text or the folders of masks."""
+    """Yield (video, reader) for the files of MOT text or the folders of masks."""
     read, suffixes = {"mot": (mot_text.read, mot_text.SUFFIXES), "masks": (png_masks.read, ("",))}[form]
     if path.is_file() and form == "masks":
-        raise InputError("is a file", path, "name the folder of the masks")
+        raise InputError("is a file", path, "give the folder of the masks")
     names_of = unique_names(videos)
     alone = (form == "mot" and path.is_file()) or (form == "masks" and any(path.glob("*.png")))
     if alone or (form == "masks" and wanted in names_of and source_of(path, names_of[wanted], suffixes) is None):

@@ -1,10 +1,10 @@
-"""TubeDETR's results (Yang et al., CVPR 2022): `log_stats.json`, which `main.py --eval --test` writes.
+"""TubeDETR's results (Yang et al., CVPR 2022): `log_stats.json`, written by `main.py --eval --test`.
 
-Its member `test_vidstg_vidstg` or `test_hcstvg_hcstvg` holds `predictions` {"<number>_<frame>": {"boxes": [[x1, y1,
-x2, y2]]}}, xyxy pixels of the sampled frames of a sentence's segment, and `video_predictions` {number: {"sted":
-[begin, end), "qtype"}}. Numbers count the sentences of the annotation file from 0, in VidSTG the questions of a
-record before its captions. Without `--test` no boxes are written. Read off its engine.py, datasets/*_eval.py and
-preproc/*.py.
+The member `test_vidstg_vidstg` or `test_hcstvg_hcstvg` contains `predictions` {"<number>_<frame>": {"boxes": [[x1,
+y1, x2, y2]]}}, xyxy pixels in the sampled frames of a sentence's segment, and `video_predictions` {number: {"sted":
+[begin, end), "qtype"}}. Numbers are indices of the sentences in the annotation file; in VidSTG the questions of a
+record precede its captions. Without `--test` no boxes are written. Sources: TubeDETR's engine.py,
+datasets/*_eval.py and preproc/*.py.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from vcma.evaluation.protocols import sampled_frames
 from vcma.pipeline.storage import read_json
 
 CONVENTIONS = Conventions()
-_REMEDY = "name the log_stats.json of main.py --eval --test"
+_REMEDY = "give the log_stats.json of main.py --eval --test"
 
 
 def read(path: Path, table: SampleTable, dropped: Dropped) -> Iterator[StatedAnswer]:
-    """The answers of a results file; raises InputError where it is none, or of other sentences."""
+    """Yield the predictions of a results file; raises InputError if it is not one, or is for other sentences."""
     block = results_block(read_json(path, _REMEDY), table.form, path, _REMEDY, dropped)
     answers, tubes = block["video_predictions"], _by_number(block["predictions"], path)
-    told = {
+    stated = {
         "query_type": {number: value["qtype"] for number, value in answers.items() if "qtype" in value},
         "first": _true_starts(block.get("vid_metrics"), late=table.form == "hcstvg"),
     }
-    samples = checked_numbers({**answers, **tubes}, table.numbered(questions_first=True), told, path, dropped)
+    samples = checked_numbers({**answers, **tubes}, table.numbered(questions_first=True), stated, path, dropped)
     for number, sample in samples.items():
         if number not in answers:
-            dropped.add("sentences with boxes and no span", number)
+            dropped.add("sentences with boxes but no span", number)
             continue
         frames, boxes = tubes.get(number, ([], []))
         time, box = np.array(frames, np.float64), np.array(boxes, np.float64).reshape(-1, 4)
@@ -47,12 +47,12 @@ def read(path: Path, table: SampleTable, dropped: Dropped) -> Iterator[StatedAns
 
 
 def _by_number(predictions: Mapping[str, Any], path: Path) -> dict[str, tuple[list[int], list[Any]]]:
-    """{number: (frames, boxes)} of {"<number>_<frame>": {"boxes": [box]}}."""
+    """Group {"<number>_<frame>": {"boxes": [box]}} as {number: (frames, boxes)}."""
     found: dict[str, tuple[list[int], list[Any]]] = {}
     for key, value in predictions.items():
         number, _, frame = key.rpartition("_")
         if not (is_number(number) and is_number(frame) and isinstance(value, dict) and "boxes" in value):
-            what = f'predictions has "{key}", not "<number>_<frame>": {{"boxes": ...}}'
+            what = f'predictions contains "{key}", not "<number>_<frame>": {{"boxes": ...}}'
             raise InputError(what, path, "try --from stcat" if is_number(key) else _REMEDY)
         frames, boxes = found.setdefault(number, ([], []))
         frames.append(int(frame))
@@ -61,21 +61,21 @@ def _by_number(predictions: Mapping[str, Any], path: Path) -> dict[str, tuple[li
 
 
 def _true_starts(metrics: Any, late: bool) -> dict[str, int]:
-    """First frame of the true span of each number; TubeDETR takes HC-STVG's, counted from 1, as counted from 0."""
+    """Return the first frame of each number's true span. TubeDETR reads HC-STVG's 1-based frames as 0-based."""
     if not isinstance(metrics, dict):
         return {}
     return {n: int(m["gt_sted"][0]) - late for n, m in metrics.items() if isinstance(m, dict) and "gt_sted" in m}
 
 
 def written(answers: Iterable[StatedAnswer], table: SampleTable, dropped: Dropped) -> dict[str, Any]:
-    """The results file of answers, the boxes of the frames that TubeDETR samples."""
+    """Return predictions as a results file, with boxes in the frames that TubeDETR samples."""
     number = {sample.id: i for i, sample in enumerate(table.numbered(questions_first=True))}
     predictions: dict[str, Any] = {}
     spans: dict[str, Any] = {}
     for answer in answers:
         sample, i = answer.sample, number[answer.sample.id]
         sampled = np.isin(answer.time, _sampled(sample))
-        dropped.add("boxes of frames that TubeDETR does not sample", sample.id, int((~sampled).sum()))
+        dropped.add("boxes in frames that TubeDETR does not sample", sample.id, int((~sampled).sum()))
         for frame, box in zip(answer.time[sampled].tolist(), answer.box[sampled].tolist(), strict=True):
             predictions[f"{i}_{frame:g}"] = {"boxes": [box]}
         spans[str(i)] = {"sted": list(map(float, answer.span or ()))}

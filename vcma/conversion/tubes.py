@@ -1,4 +1,4 @@
-"""Tracks of another program as the tubes of a video."""
+"""Conversion of another program's tracks to the tubes of a video."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from vcma.conversion.video_facts import VideoFacts
 from vcma.errors import InputError
 from vcma.records.columns import Columns, offsets
 
-_COUNTING, _SHARE = 2, 0.01  # frames, and share of a video's, by which two programs may count differently
-_STRETCH = 0.02  # by which the picture's shape may differ: sizes are rounded to multiples of some number
+_COUNTING, _SHARE = 2, 0.01  # frames, and share of the video's frames, by which frame counts may differ
+_STRETCH = 0.02  # relative tolerance of the aspect ratio, as sizes are rounded when frames are resized
 
 
 @dataclass(frozen=True)
 class TubeSettings:
     """How tracks are read.
 
-    class_names: {number in the file: name}; a single class stands under None. detector: what the tubes are said to
-    be of. max_tubes: of one video at most.
+    class_names: {number in the file: name}; a single class has the key None. detector: fingerprint to store in the
+    tubes. max_tubes: maximum per video.
     """
 
     conventions: Conventions
@@ -35,7 +35,7 @@ class TubeSettings:
 
 
 class _Points(NamedTuple):
-    """Rows that are used: native frame int64 [n], xyxy box float64 [n, 4] px, and the rows of the file."""
+    """Usable points: native frame int64 [n], xyxy box float64 [n, 4] px, and their rows of the file."""
 
     frame: np.ndarray
     box: np.ndarray
@@ -48,10 +48,10 @@ class _Points(NamedTuple):
 def tube_columns(
     rows: TrackRows, facts: VideoFacts, settings: TubeSettings, dropped: Dropped
 ) -> tuple[Columns, np.ndarray]:
-    """Return the TUBES columns of one video, its best tracks with the highest sum of scores first, and of each
-    point its place among the boxes of the file, int64 [P].
+    """Return the TUBES columns of one video, and the index of each point among the boxes of the file, int64 [P].
 
-    Raises InputError where frames, boxes or classes cannot be those of the video.
+    Tubes are the best tracks, in descending order of their sum of scores. Raises InputError if frames, boxes or
+    classes cannot belong to the video.
     """
     video = facts.video
     points = _usable(_native(rows, facts, settings.conventions), facts, dropped)
@@ -81,42 +81,42 @@ def tube_columns(
 
 
 def _native(rows: TrackRows, facts: VideoFacts, conventions: Conventions) -> _Points:
-    """The rows in native frames and pixels; raises InputError where they cannot be those of the video."""
+    """Convert rows to native frames and pixels; raises InputError if they cannot belong to the video."""
     video = facts.video
     try:
         frame = conventions.to_frames(rows.time, video.fps)
     except ValueError as error:
-        raise InputError(str(error), video.id, "say --times seconds where times are seconds") from None
+        raise InputError(str(error), video.id, "pass --times seconds if times are in seconds") from None
     if len(frame) and frame.min() < 0:
-        what = f"a frame has a number below {conventions.first}: numbers count from 0"
-        raise InputError(what, video.id, "say --first-frame 0")
+        what = f"a frame number is below {conventions.first}: numbers are probably counted from 0"
+        raise InputError(what, video.id, "pass --first-frame 0")
     if len(frame) and video.frames and frame.max() >= video.frames + max(_COUNTING, _SHARE * video.frames):
-        what = f"frame {frame.max():,} of a video of {video.frames:,} frames: another frame rate, or another video"
-        raise InputError(what, video.id, "track the very file, all its frames; --stride N if every N-th")
+        what = f"frame {frame.max():,} of a video of {video.frames:,} frames: another frame rate or another video"
+        raise InputError(what, video.id, "track all frames of this video, or pass --stride N for every N-th frame")
     box = conventions.to_corners(rows.box, video.width, video.height)
     return _Points(frame, box if conventions.normalised else box * _scale(rows, facts), rows)
 
 
 def _scale(rows: TrackRows, facts: VideoFacts) -> np.ndarray:
-    """What boxes are multiplied by, where they are measured in a picture of another size."""
+    """Return the factors that convert boxes from the size of the tracked frames to that of the video."""
     if not (rows.width and rows.height):
         return np.ones(4)
     x, y = facts.video.width / rows.width, facts.video.height / rows.height
     if abs(x / y - 1) > _STRETCH:
         size = f"{rows.width} x {rows.height}, the video {facts.video.width} x {facts.video.height}"
-        raise InputError(f"its pictures are {size}: another shape", facts.video.id, "use the very video's pictures")
+        raise InputError(f"its frames are {size}: another aspect ratio", facts.video.id, "track this very video")
     return np.array([x, y, x, y])
 
 
 def _usable(points: _Points, facts: VideoFacts, dropped: Dropped) -> _Points:
-    """The points that can be used; of two of one track and frame the one with the higher score."""
+    """Return the usable points; of several boxes of a track in one frame, the one with the highest score."""
     video = facts.video
     finite = (np.abs(points.box) < boxes.FAR).all(axis=1) & np.isfinite(points.rows.score)
     cut = boxes.clip(np.where(finite[:, None], points.box, 0), video.width, video.height)
     problems = {
         "boxes or scores that are not finite": ~finite,
-        "boxes without an area in the picture": finite & (boxes.area(cut) == 0),
-        "boxes of frames behind the video's end": points.frame >= (video.frames or np.inf),
+        "boxes without area in the frame": finite & (boxes.area(cut) == 0),
+        "boxes in frames after the end of the video": points.frame >= (video.frames or np.inf),
     }
     kept = np.ones(len(points.frame), bool)
     for reason, wrong in problems.items():
@@ -124,17 +124,17 @@ def _usable(points: _Points, facts: VideoFacts, dropped: Dropped) -> _Points:
         kept &= ~wrong
     points = points.at(kept)
     score = points.rows.score
-    dropped.add("parts of scores beyond 0 to 1", video.id, int(((score < 0) | (score > 1)).sum()))
+    dropped.change("scores clipped to the range from 0 to 1", video.id, int(((score < 0) | (score > 1)).sum()))
     points = points._replace(rows=replace(points.rows, score=score.clip(0, 1)))
     points = points.at(np.lexsort((-points.rows.score, points.frame, points.rows.track)))
     first = np.ones(len(points.frame), bool)
     first[1:] = (np.diff(points.frame) != 0) | (np.diff(points.rows.track) != 0)
-    dropped.add("second boxes of a track in one frame", video.id, int((~first).sum()))
+    dropped.add("further boxes of a track in one frame", video.id, int((~first).sum()))
     return points.at(first)
 
 
 def _grid(frame: np.ndarray, frames: int, stride: int) -> np.ndarray:
-    """The frames that were looked at, rising: those with boxes, and others at their spacing, to the video's end."""
+    """Return the tracked frames, ascending: those with boxes, and others at their spacing, up to the end."""
     used = np.unique(frame)
     if not len(used):
         return np.arange(0, frames, stride)
@@ -143,10 +143,11 @@ def _grid(frame: np.ndarray, frames: int, stride: int) -> np.ndarray:
 
 
 def _best_tracks(points: _Points, count: int) -> list[int]:
-    """The ids of at most `count` tracks, by falling sum of scores.
+    """Return the ids of at most `count` tracks, in descending order of their sum of scores.
 
-    As `link_tubes` does, the next one chosen has the highest sum of its scores, each by 1 + the number of tracks
-    chosen before in its frame: a short one where nothing else is outranks a long one in a crowd.
+    Selection is greedy, as in `link_tubes`: the next track maximises the sum of its scores, each divided by 1 + the
+    number of tracks selected before in that frame, so that a short track in empty frames can outrank a long one in
+    crowded ones.
     """
     tracks, owner = np.unique(points.rows.track, return_inverse=True)
     score, frame = points.rows.score, np.unique(points.frame, return_inverse=True)[1]
@@ -165,14 +166,14 @@ def _sums(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def _classes(category: np.ndarray, counts: np.ndarray, names: Mapping[int | None, str]) -> Columns:
-    """class_name and, of each tube, the share of its points in each class; InputError for a class without name."""
+    """Return class_name, and each tube's share of points per class; raises InputError for a class without name."""
     numbers = list(names)
     if numbers == [None]:
         place = np.zeros(len(category), np.int64)
     else:
         unknown = sorted(set(category.tolist()) - set(numbers))  # type: ignore[arg-type]
         if unknown:
-            raise InputError(f"class {unknown[0]} has no name", remedy="name every class in --classes FILE")
+            raise InputError(f"class {unknown[0]} has no name", remedy="list all class names in --classes FILE")
         at = {number: i for i, number in enumerate(numbers)}
         place = np.array([at[c] for c in category.tolist()], np.int64)
     owner = np.repeat(np.arange(len(counts)), counts)

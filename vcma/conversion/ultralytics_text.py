@@ -1,8 +1,8 @@
-"""Ultralytics' tracking text, which `yolo track ... save_txt=True` writes: a file a frame, `<video>_<frame>.txt`.
+"""Ultralytics' tracking output of `yolo track ... save_txt=True`: a text file per frame, `<video>_<frame>.txt`.
 
-A line is `class x y w h [confidence] id`, centre and size in shares of the picture, or, of a segmentation, `class
-x1 y1 x2 y2 ... [confidence] id`, a polygon. Frames count from 1; with `vid_stride` those that were read. Lines
-without an id are of frames in which nothing was tracked.
+A line is `class x y w h [confidence] id`, centre and size relative to the frame, or, for segmentation, `class x1 y1
+x2 y2 ... [confidence] id`, a polygon. Frames are counted from 1; with `vid_stride`, only those read are counted.
+Lines without an id are from frames without tracks.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from vcma.pipeline.storage import text_lines
 
 CONVENTIONS = Conventions(box="cxcywh", normalised=True, first=1)
 _NAME = re.compile(r"(.+)_(\d+)\.txt")
-_REMEDY = "name the folder labels/ of yolo track with save_txt=True"
+_REMEDY = "give the folder labels/ of yolo track with save_txt=True"
 
 
 def files_by_video(folder: Path) -> dict[str, list[tuple[int, Path]]]:
-    """{video: (frame, file) of its frames, rising} of a folder, or of `labels` in it; raises InputError."""
+    """Return {video: (frame, file), ascending} of a folder, or of its subfolder `labels`; raises InputError."""
     folder = folder / "labels" if (folder / "labels").is_dir() else folder
     found: dict[str, list[tuple[int, Path]]] = {}
     for path in folder.glob("*.txt"):
         if match := _NAME.fullmatch(path.name):
             found.setdefault(match[1], []).append((int(match[2]), path))
     if not found:
-        raise InputError("holds no files <video>_<frame>.txt", folder, _REMEDY)
+        raise InputError("has no files <video>_<frame>.txt", folder, _REMEDY)
     return {video: sorted(files) for video, files in sorted(found.items())}
 
 
 def read(files: Iterable[tuple[int, Path]], dropped: Dropped) -> TrackRows:
-    """The rows of one video's (frame, file) pairs; raises InputError where they hold no tracks."""
+    """Read one video's (frame, file) pairs; raises InputError if they have no tracks."""
     lines = [
         (frame, path, _numbers(line, path)) for frame, path in files for line in text_lines(path) if line.strip()
     ]
@@ -53,7 +53,7 @@ def read(files: Iterable[tuple[int, Path]], dropped: Dropped) -> TrackRows:
 
 
 def _have_confidence(lines: list[list[float]]) -> bool:
-    """Whether a confidence precedes the ids: class, pairs of coordinates and id are an even number of values."""
+    """Return whether a confidence precedes the id: otherwise a line has an even number of values."""
     return sum(_has_id(v, True) for v in lines) > sum(_has_id(v, False) for v in lines)
 
 
@@ -62,7 +62,7 @@ def _has_id(values: list[float], confident: bool) -> bool:
 
 
 def _box(coordinates: list[float]) -> list[float]:
-    """Centre and size, of a polygon of its extent."""
+    """Return centre and size, for a polygon those of its bounding box."""
     if len(coordinates) == 4:
         return coordinates
     x, y = coordinates[::2], coordinates[1::2]
@@ -73,7 +73,7 @@ def _numbers(line: str, path: Path) -> list[float]:
     try:
         values = list(map(float, line.split()))
     except ValueError:
-        raise InputError("holds what is no number", path, _REMEDY) from None
+        raise InputError("contains a value that is not a number", path, _REMEDY) from None
     if len(values) < 5:
         raise InputError(f"a line has {len(values)} values", path, _REMEDY)
     return values

@@ -1,4 +1,4 @@
-"""A video's frame rate, length and picture size: as its frames were extracted, as annotated, or by its file."""
+"""Frame rate, length and frame size of videos: as extracted, as annotated, or read from the file."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from vcma.video.timeline import read_timeline
 
 
 class VideoFacts(NamedTuple):
-    """A video without unknowns, and when frames begin: time float64 [n] s of native frames frame int64 [n]."""
+    """A video with all its properties, and times: time float64 [n], s, at which native frames int64 [n] begin."""
 
     video: Video
     frame: np.ndarray
     time: np.ndarray
 
     def seconds(self, frame: np.ndarray) -> np.ndarray:
-        """When native frames [m] begin, s: linear between the known ones, by the frame rate beyond."""
+        """Return the times of native frames [m], s: interpolated linearly, by the frame rate outside."""
         before, after = np.minimum(frame - self.frame[0], 0), np.maximum(frame - self.frame[-1], 0)
         return np.interp(frame, self.frame, self.time) + (before + after) / self.video.fps
 
 
 class VideoLookup:
-    """What is known of the videos of a project's data set."""
+    """Looks up properties of a data set's videos."""
 
     def __init__(self, project: Project):
         self.project = project
@@ -44,7 +44,7 @@ class VideoLookup:
         return VideoFolder(video_root(self.project.block, self.project.root))
 
     def of_sample(self, sample: Sample) -> Video:
-        """The video of a sample, with what its annotation does not say looked up; 0 where nothing says it."""
+        """Return a sample's video, completed where its annotation lacks properties; 0 if they are not found."""
         video = sample.video
         if video.fps > 0 and video.width > 0 and video.height > 0:
             return video
@@ -54,7 +54,7 @@ class VideoLookup:
             return video
 
     def facts(self, video: Video, path: str) -> VideoFacts:
-        """All of a video as annotated, whose file is at `path` below the video root; raises InputError."""
+        """Return all properties of a video whose file is at `path` below the video root; raises InputError."""
         extracted = video_file(self.project.artifacts / "frames", video.id)
         if extracted.exists():
             names = ("fps", "frame_count", "width", "height", "frame", "time")

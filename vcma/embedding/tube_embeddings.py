@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby, islice
 
 import numpy as np
@@ -16,18 +16,25 @@ from vcma.video.pictures import still
 
 
 def embed(
-    encoder: DualEncoder, frames: Columns, tubes: Tubes, *, points: int, context: float, batch: int
+    encoder: DualEncoder,
+    frames: Columns,
+    tubes: Tubes,
+    *,
+    points: int,
+    context: float,
+    batch: int,
+    watch: Callable[[Iterable, int], Iterable] = lambda crops, total: crops,
 ) -> Columns:
     """Compute the EMBEDDINGS columns from the FRAMES columns and the tubes of one video.
 
     points: maximum number of crops per tube. context: margin around a box, relative to its sides. batch: crops per
-    forward pass.
+    forward pass. watch: iterates over the crops, of which there are so many, and may show progress.
     """
     stored = np.isin(tubes.frame, frames["frame"])[tubes.position]
     chosen = chosen_points(tubes, stored & np.isfinite(tubes.box).all(1), points)
     point = np.concatenate([np.zeros(0, np.int64), *chosen])
     embedding = np.zeros((len(point), encoder.width), np.float16)
-    crops = _crops(frames, tubes, point, context)
+    crops = iter(watch(_crops(frames, tubes, point, context), len(point)))
     while some := list(islice(crops, batch)):
         embedding[[row for row, _ in some]] = encoder.embed_images([image for _, image in some])
     return {

@@ -67,7 +67,7 @@ def _of_entities(encoder: Encoder, sentence: Sentence, clip: Clip) -> Iterator[s
     for entity, head in enumerate(sentence.heads):
         name, has_class = head.replace(" ", "-"), encoder.knows_class(sentence, entity, clip)
         region_text, text = encoder.region_text, sentence.text(entity)
-        similar = region_text is not None and not region_text.is_unlike(text, clip.seen)
+        similar = region_text is not None and not region_text.is_unlike(text, clip.embedding)
         labelled = has_class and not (encoder.class_agreement(sentence, entity, clip) < _FAINT).all()
         if region_text is None and not has_class and clip.class_prob.shape[1]:
             yield f"no_class:{name}"

@@ -20,23 +20,26 @@ def label_encoder(
     attribute_names: Iterable[str],
     feature: int,
     region_text: RegionText | None = None,
-    seen_by: str = "",
+    embedded_by: str = "",
 ) -> Encoder:
     """Create an encoder from the label names and feature width of tubes, without training sentences.
 
-    region_text: agreement by a region-text encoder. seen_by: fingerprint of the embeddings that it uses.
+    region_text: agreement by a region-text encoder. embedded_by: fingerprint of the embeddings that it uses.
     """
     classes, attributes = tuple(map(str, class_names)), tuple(map(str, attribute_names))
-    words = Vocabulary((), (), (), (), (), classes, attributes, feature, region_text=seen_by)
+    words = Vocabulary((), (), (), (), (), classes, attributes, feature, region_text=embedded_by)
     return Encoder(words, region_text=region_text)
 
 
-def corpus_encoder(clips: ClipStore, embeddings: Path, seeing: Path | None, settings: UntrainedSettings) -> Encoder:
+def corpus_encoder(
+    clips: ClipStore, embeddings: Path, region_encoder: Path | None, settings: UntrainedSettings
+) -> Encoder:
     """Create the `label_encoder` for the tubes of a data set.
 
-    embeddings: folder of embeddings by the region-text encoder in the folder `seeing`; None without an encoder.
+    embeddings: folder of embeddings by the region-text encoder in the folder `region_encoder`; None without an
+    encoder.
     """
-    example, encoder = clips.describe(), needed_encoder(seeing, settings.reads_region_text)
+    example, encoder = clips.describe(), needed_encoder(region_encoder, settings.reads_region_text)
     labels = example["class_name"], example["attribute_name"], example["feature"].shape[1]
     if encoder is None:
         return label_encoder(*labels)

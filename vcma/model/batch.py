@@ -1,7 +1,7 @@
-"""A batch: V clips and all their sentences, flat.
+"""A batch: V clips and all their sentences, flattened.
 
-Axes: V clips, N tubes, T frames, D appearance; S sentences, M entities, K pair relations and L actions stand flat,
-each with the row of what it belongs to, so that a clip's pair features serve all its sentences.
+Axes: V clips, N tubes, T frames, D appearance; S sentences, M entities, K pair relations and L actions are flat
+lists with indices of their clip or sentence, so that all sentences of a clip share its pair features.
 """
 
 from __future__ import annotations
@@ -17,17 +17,20 @@ NO_CANDIDATE = -1e9  # log-probability of padding
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Clips and sentences as tensors; index columns are rows of this batch.
+    """Clips and sentences as tensors; index columns refer to rows of this batch.
 
-    single and pair: geometry and motion of tubes and of pairs of tubes, float16 until `to`; present, frame, tube:
-    what is no padding; appearance: feature, classes and attributes of each tube; prominence and reliability: see
-    prominence.py. entity_rank: number of an entity within its sentence; entity_words: words with a learned vector,
-    -1 for none; entity_label: label(e, n); entity_region_text: agreement by a region-text encoder, 0 without one;
-    phrase: equal numbers for equal phrases, for the contrast's false negatives. target: row of the entity asked
-    for. labels: true tube, first and end slot of a sentence, -1: unknown, as all but for the supervised ceiling.
-    *_region_text: by that encoder, how well the subject's crops show the relation, for each tube and frame;
-    *_predicate: index in the vocabulary, -1: unseen in training; *_static: text features; *_cue: weights of what
-    the predicate's words say of geometry and motion.
+    single, pair: geometry and motion features of tubes and pairs of tubes, float16 until `to`. present: mask of the
+    frames in which a tube is present; frame, tube: masks of entries that are not padding. appearance: feature,
+    class and attribute probabilities of each tube. prominence, reliability: see prominence.py.
+
+    target: row of the entity to be grounded. labels: ground-truth tube, first and end slot; -1 for unknown, always
+    except for the supervised ceiling. entity_rank: index of an entity in its sentence. entity_words: words with a
+    learned vector, -1 for none. entity_label: label(e, n). entity_region_text: agreement by a region-text encoder,
+    0 without one. phrase: equal numbers for equal phrases, to exclude false negatives in contrastive training.
+
+    For pairs and actions, *_predicate: index in the vocabulary, -1 if unseen in training; *_static: text features;
+    *_cue: feature weights of the predicate's cue; *_region_text: how well the subject's crops show the relation, by
+    tube and frame, by the region-text encoder.
     """
 
     single: Float[Tensor, "V N T single"]
@@ -63,13 +66,13 @@ class Batch:
     action_region_text: Float[Tensor, "L N T"]
 
     def pinned(self) -> Batch:
-        """The batch in memory that a GPU copies from while it computes; the same where there is none."""
+        """Return the batch in pinned memory, for asynchronous copies to a GPU; itself without a GPU."""
         if not torch.accelerator.is_available():
             return self
         return Batch(*(getattr(self, f.name).pin_memory() for f in fields(self)))
 
     def to(self, device: str) -> Batch:
-        """The batch on a device, in float32; a pinned one without waiting for the device."""
+        """Return the batch on a device, in float32; asynchronous if it is pinned."""
         moved = (getattr(self, f.name).to(device, non_blocking=True) for f in fields(self))
         return Batch(*(t.float() if t.dtype == torch.float16 else t for t in moved))
 
@@ -79,14 +82,14 @@ class Batch:
 
     @property
     def candidates(self) -> Bool[Tensor, "M N"]:
-        """Which tubes each entity may be."""
+        """Mask of the candidate tubes of each entity."""
         return self.tube[self.entity_clip]
 
     @property
     def usable(self) -> Bool[Tensor, "V N T"]:
-        """Where a tube is present in a frame that is no padding."""
+        """Mask of the frames, without padding, in which each tube is present."""
         return self.present & self.frame[:, None]
 
     def over_candidates(self, score: Float[Tensor, "M N"]) -> Float[Tensor, "M N"]:
-        """log-softmax of scores over each entity's candidates, NO_CANDIDATE for the others."""
+        """Return the log-softmax of scores over each entity's candidates; NO_CANDIDATE for other tubes."""
         return score.masked_fill(~self.candidates, NO_CANDIDATE).log_softmax(-1).clamp(min=NO_CANDIDATE)

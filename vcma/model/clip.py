@@ -34,10 +34,10 @@ class Clip:
 
     frame: native indices. time: s. end: native frame at which the segment ends (exclusive). tube: indices among the
     video's tubes. box: xyxy in native pixels, held constant where absent. feature: mean over time, unit length.
-    score: mean detection score over the frames with the tube; interpolated points count as 0. seen: mean embedding
-    of each tube's crops by a region-text encoder, 0 without crops, of width 0 without an encoder. size: width and
-    height of the video, px. prompts: names of the last classes, specific to this video. crops: those in the
-    segment.
+    score: mean detection score over the frames with the tube; interpolated points count as 0. embedding: mean
+    embedding of each tube's crops by a region-text encoder, 0 without crops, of width 0 without an encoder. size:
+    width and height of the video, px. prompts: names of the last classes, specific to this video. crops: those in
+    the segment.
     """
 
     frame: Int[np.ndarray, " T"]
@@ -50,7 +50,7 @@ class Clip:
     class_prob: Float[np.ndarray, "N C"]
     attribute_prob: Float[np.ndarray, "N A"]
     score: Float[np.ndarray, " N"]
-    seen: Float[np.ndarray, "N W"]
+    embedding: Float[np.ndarray, "N W"]
     size: tuple[float, float]
     prompts: tuple[str, ...] = ()
     crops: Crops = _NO_CROPS
@@ -60,7 +60,7 @@ class Clip:
         """Approximate memory size, including geometry features."""
         N, T = self.present.shape
         geometry = N * T * (N * len(PAIR_FEATURES) + len(SINGLE_FEATURES) + 10) * 2
-        return geometry + self.feature.nbytes * 2 + self.seen.nbytes + self.crops.vector.nbytes
+        return geometry + self.feature.nbytes * 2 + self.embedding.nbytes + self.crops.vector.nbytes
 
     @cached_property
     def appearance(self) -> Float[np.ndarray, "N W"]:
@@ -134,14 +134,16 @@ def crop(tubes: Tubes, begin: int, end: int, max_frames: int, embeddings: Embedd
         class_prob=_finite(tubes.class_prob[tube][:, np.argsort(tubes.prompted, kind="stable")]),
         attribute_prob=_finite(tubes.attribute_prob[tube]),
         score=score.astype(np.float32),
-        seen=_seen(embeddings, tube, begin, end),
+        embedding=_mean_embedding(embeddings, tube, begin, end),
         size=(tubes.width, tubes.height),
         crops=_crops(embeddings, tube, begin, end),
         prompts=tuple(map(str, tubes.class_name[tubes.prompted])),
     )
 
 
-def _seen(embeddings: Embeddings, tube: Int[np.ndarray, " N"], begin: int, end: int) -> Float[np.ndarray, "N W"]:
+def _mean_embedding(
+    embeddings: Embeddings, tube: Int[np.ndarray, " N"], begin: int, end: int
+) -> Float[np.ndarray, "N W"]:
     """Mean embedding of the crops of each tube in native frames [begin, end), or of all if there are none."""
     inside = (embeddings.frame >= begin) & (embeddings.frame < end)
     weight = (embeddings.tube == tube[:, None]) * np.where(inside, 1.0, 1e-6)

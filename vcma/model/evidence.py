@@ -1,4 +1,4 @@
-"""The model, one forward pass of theta over a batch, and the evidence it gives: what precedes any posterior."""
+"""The model p: a forward pass of theta over a batch, and its evidence (log-prior, psi, temporal prior)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from vcma.model.settings import AlignmentSettings, Settings, UntrainedSettings
 from vcma.model.temporal_posterior import CELLS, FAMILIES, NEVER, Frames, Spans, Time, Whole, interval_prior
 from vcma.model.vocabulary import Vocabulary
 
-_UNTRAINED_FLOOR = -1.0  # lower bound of psi without a model (nat): prominence counts already where a tube is not
+_UNTRAINED_FLOOR = -1.0  # lower bound of psi without a model, nats: prominence already penalises absence
 
 
 @dataclass(frozen=True)
 class Model:
-    """theta and phi with the vocabulary they were built for."""
+    """theta and phi with their vocabulary and settings."""
 
     theta: Theta
     phi: Phi
@@ -33,7 +33,7 @@ class Model:
 
 
 def build(vocabulary: Vocabulary, static: Callable[[tuple[str, ...]], np.ndarray], settings: Settings) -> Model:
-    """A model with fresh parameters, which follow from settings.seed. static(texts) are their text features."""
+    """Build a model with initial parameters, determined by settings.seed. static(texts): their text features."""
     torch.manual_seed(settings.seed)
     priors = {name: getattr(settings, name) for name in ("label_prior", "score_prior", "region_text_prior")}
     theta = Theta(
@@ -51,9 +51,10 @@ def build(vocabulary: Vocabulary, static: Callable[[tuple[str, ...]], np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What theta says of a batch, with everything the updates need and no parameter of the model.
+    """Everything the coordinate updates need for a batch; contains no model parameters.
 
-    log p(z_i = n); psi of pairs and of actions, in nats; time, what is known of y before.
+    log_prior: log p(z_i = n). pair, action: psi of relations, nats. time: temporal prior. beta, margin: see em.py.
+    family: class of q(y).
     """
 
     log_prior: Float[Tensor, "M N"]
@@ -73,18 +74,19 @@ class Evidence:
         return self.time.gamma
 
     def detached(self) -> Evidence:
-        """Without gradient."""
+        """Return the evidence without gradient."""
         return replace(
             self, log_prior=self.log_prior.detach(), pair=self.pair.detach(), action=self.action.detach()
         )
 
     def tempered(self, factor: Float[Tensor, " S"]) -> Evidence:
-        """With frames that count by a further factor: boxes that the detector doubts say little of relations."""
+        """Return the evidence with gamma multiplied by a factor; uncertain boxes say little about relations."""
         return replace(self, time=replace(self.time, gamma=self.time.gamma * factor))
 
     def given_labels(self, batch: Batch) -> Evidence:
-        """With the truth that the batch is told as a prior that rules the rest out; it is told none but for the
-        supervised ceiling.
+        """Return the evidence with the batch's ground-truth labels as a hard prior.
+
+        Batches have no labels except for the supervised ceiling.
         """
         if not (batch.labels >= 0).any():
             return self
@@ -101,7 +103,7 @@ class Evidence:
 
 @dataclass(frozen=True, eq=False)
 class ThetaOutput:
-    """One forward pass of theta over a batch: similarities, features of pairs and of single tubes, evidence."""
+    """Output of theta for a batch: similarities, features of pairs and of single tubes, evidence."""
 
     similarity: Float[Tensor, "M V N"]
     features: tuple[Tensor, Tensor]
@@ -118,20 +120,20 @@ def forward(model: Model, batch: Batch) -> ThetaOutput:
     action = theta.action(features[1], clip[batch.action_sentence], batch.action_predicate, batch.action_static)
     log_prior = theta.log_prior(batch, similarity)
     ratios = _log_ratio(*pair), _log_ratio(*action)
-    # Learnt evidence narrows spans as far as it is trusted: a small corpus stays near the presence it starts from.
-    given = model.settings
-    settings = replace(given, margin=theta.trust * given.margin, kappa=theta.independence * given.kappa)
+    # Learned evidence shortens spans only as far as it is trusted: with a small corpus, spans stay close to the
+    # presence of the target.
+    full = model.settings
+    settings = replace(full, margin=theta.trust * full.margin, kappa=theta.independence * full.kappa)
     evidence = _evidence(settings, batch, log_prior, *ratios, theta.runs, has_relation(batch))
-    # Less so than without a model: the emission has learnt from such boxes, too.
+    # Weaker tempering than without a model, because the emission was trained on such boxes.
     return ThetaOutput(similarity, features, evidence.tempered(batch.reliability[clip].sqrt()))
 
 
 def untrained_evidence(settings: UntrainedSettings, batch: Batch) -> Evidence:
-    """What is known before any training: the detector's labels and doubts, what a region-text encoder sees, and the
-    cues, as far as boxes are sure.
+    """Return the evidence without a trained model: detector labels, prominence, region-text agreement and cues.
 
-    A sentence shows as long as its target is there, or, with probability 1 - `throughout`, in any interval, if its
-    words tell of a change that can be seen.
+    The cues are tempered by the reliability of the boxes. The span of a sentence is the interval in which its
+    target is present or, with probability 1 - `throughout` and only if a relation can be scored, any interval.
     """
     nothing = torch.zeros((), device=batch.frame.device)
     score = settings.label_prior * batch.entity_label + settings.score_prior * batch.prominence[batch.entity_clip]
@@ -149,9 +151,10 @@ def _time_prior(
     interval_table: Float[Tensor, "c c"],
     changes: Bool[Tensor, " S"],
 ) -> Float[Tensor, "S B B"]:
-    """log p(b, e): as long as the target is there, with probability `throughout`, or 1 where nothing `changes`.
+    """log p(b, e): a mixture of the target's presence and the table of interval probabilities.
 
-    Else by the table. log_prior is that of z, taken without gradient.
+    Presence has the weight `throughout`, or 1 for sentences that are not in the mask `changes`. log_prior is that
+    of z, used without gradient.
     """
     table = interval_prior(batch.frame[batch.sentence_clip], interval_table)
     if not settings.throughout:
@@ -162,7 +165,7 @@ def _time_prior(
 
 
 def presence_prior(batch: Batch, log_z: Float[Tensor, "M N"]) -> Float[Tensor, "S B B"]:
-    """log p(b, e) where a sentence shows as long as its target is there: the extents of the tubes, weighed by z."""
+    """Return log p(b, e) if the span is the interval of the target's presence: extents of tubes, weighted by z."""
     usable = batch.usable.long()
     T = usable.shape[2]
     begin, end = usable.argmax(2), T - usable.flip(2).argmax(2)
@@ -173,19 +176,19 @@ def presence_prior(batch: Batch, log_z: Float[Tensor, "M N"]) -> Float[Tensor, "
 
 
 def has_cue(batch: Batch) -> Bool[Tensor, " S"]:
-    """Which sentences state a relation or an action that a cue or the region-text encoder judges."""
+    """Return the mask of sentences with a relation or action that a cue or the region-text encoder can score."""
     pair = batch.pair_cue.any(1) | batch.pair_region_text.flatten(1).any(1)
     return _stating(batch, pair, batch.action_cue.any(1) | batch.action_region_text.flatten(1).any(1))
 
 
 def has_relation(batch: Batch) -> Bool[Tensor, " S"]:
-    """Which sentences state a relation or an action."""
+    """Return the mask of sentences with a relation or an action."""
     every = slice(None)
     return _stating(batch, every, every)
 
 
 def _stating(batch: Batch, pair: Tensor | slice, action: Tensor | slice) -> Bool[Tensor, " S"]:
-    """Which sentences state one of the chosen relations and actions."""
+    """Mask of sentences with one of the selected relations or actions."""
     found = torch.zeros_like(batch.sentence_clip, dtype=torch.bool)
     found[batch.pair_sentence[pair]] = found[batch.action_sentence[action]] = True
     return found
@@ -201,10 +204,11 @@ def _evidence(
     changes: Bool[Tensor, " S"],
     floor: float = PSI_FLOOR,
 ) -> Evidence:
-    """pair [K, N, N, T] and action [L, N, T], or 0: log p - log p0 of the emission, to which the cues are added.
+    """Combine the terms of the evidence.
 
-    changes: which sentences may show in a part of the time that their target is there; floor: lower bound of psi,
-    which an absent tube has.
+    pair [K, N, N, T], action [L, N, T]: log p - log p0 of the emission, or 0; the cues are added. changes: mask of
+    the sentences whose span can differ from the presence of their target. floor: lower bound of psi, which is also
+    its value for absent tubes.
     """
     clip = batch.sentence_clip
     pair_clip, action_clip = clip[batch.pair_sentence], clip[batch.action_sentence]

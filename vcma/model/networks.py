@@ -1,7 +1,7 @@
 """p_theta and q_phi: the alignment prior, the relation emission, and the amortised variational distribution.
 
 Axes: V clips, N tubes, T frames, S sentences, M entities, K pair relations, L actions, H width. Symbols as in the
-paper: z_i is the tube of entity i, y_t says whether frame t shows the sentence, pi is a predicate.
+paper: z_i is the tube of entity i, y_t = 1 if frame t shows the sentence, pi is a predicate.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from vcma.model.motion_features import PAIR_FEATURES, SINGLE_FEATURES
 from vcma.model.temporal_posterior import CELLS
 from vcma.model.vocabulary import Vocabulary
 
-PSI_FLOOR = -4.0  # lower bound of psi (nat); an absent tube or a tube in relation to itself has it
+PSI_FLOOR = -4.0  # lower bound of psi, nats; also the value for absent tubes and for a tube related to itself
 
-FEW_CLIPS = 10  # training clips at which a frame counts half
-TRUSTED_CLIPS = 100  # training clips at which what is learnt has half its weight
+FEW_CLIPS = 10  # number of training clips at which a frame has half its weight
+TRUSTED_CLIPS = 100  # number of training clips at which learned terms have half their weight
 
 SINGLE, PAIR = len(SINGLE_FEATURES), len(PAIR_FEATURES)
 
@@ -34,11 +34,11 @@ def _mlp(*widths: int) -> nn.Sequential:
 
 
 class WordEncoder(nn.Module):
-    """text(.): static vectors, projected, plus learned vectors of the words seen in training."""
+    """text(.): projected static vectors plus learned vectors of the training words."""
 
     def __init__(self, words: int, text: int, width: int):
         super().__init__()
-        self.learned = nn.Embedding(words + 1, width, padding_idx=0)  # row 0: a word without a vector
+        self.learned = nn.Embedding(words + 1, width, padding_idx=0)  # row 0: words without a vector
         nn.init.normal_(self.learned.weight, std=0.1)
         with torch.no_grad():
             self.learned.weight[0] = 0
@@ -46,15 +46,15 @@ class WordEncoder(nn.Module):
         self.drop = nn.Dropout(0.1)
 
     def forward(self, ids: Int[Tensor, "M words"], static: Float[Tensor, "M text"]) -> Float[Tensor, "M H"]:
-        """ids: -1 for no word, or one without a vector."""
+        """ids: indices of words; -1 for padding and words without a learned vector."""
         count = (ids >= 0).sum(1, keepdim=True).clamp(min=1)
         return self.project(static) + self.drop(self.learned(ids + 1).sum(1) / count)
 
 
 class Emission(nn.Module):
-    """p(pi | n, m, t): softmax over the training predicates and a background class of cos(f, text(pi)).
+    """p(pi | n, m, t): softmax of cos(f, text(pi)) over the training predicates and a background class.
 
-    The same class serves actions, where f sees one tube.
+    Also used for actions, where f depends on one tube.
     """
 
     def __init__(self, rates: tuple[float, ...], text: int, width: int):
@@ -72,7 +72,7 @@ class Emission(nn.Module):
         return F.normalize(torch.cat([self.project(self.static) + self.learned, self.none]), dim=-1)
 
     def log_background(self, f: Float[Tensor, "*axes H"]) -> Float[Tensor, "*axes"]:
-        """log p(none | .), the background class."""
+        """Return log p(none | .), of the background class."""
         return self._logits(f).log_softmax(-1)[..., -1]
 
     def _logits(self, f: Tensor) -> Tensor:
@@ -85,9 +85,9 @@ class Emission(nn.Module):
         predicate: Int[Tensor, " K"],
         static: Float[Tensor, "K text"],
     ) -> tuple[Float[Tensor, "K *axes"], Float[Tensor, " K"]]:
-        """log p(pi_k | .) and log p0(pi_k) of each relation.
+        """Return log p(pi_k | .) and log p0(pi_k) of each relation.
 
-        A predicate unseen in training (-1) joins the softmax through its static vector, with the smallest p0.
+        A predicate unseen in training (-1) is added to the softmax with its static vector and the minimum p0.
         """
         logits = self._logits(f)
         total = logits.logsumexp(-1)
@@ -129,12 +129,12 @@ class Theta(nn.Module):
         self.words = WordEncoder(len(vocabulary.words), vocabulary.text_width, width)
         self.vis = _mlp(vocabulary.feature + labels, width, width)
         self.tau = nn.Parameter(torch.tensor(1.0))
-        # What a small corpus teaches it has learnt from its own guesses: learnt appearance and the margin that
-        # narrows spans count as far as the corpus is large.
+        # On a small corpus the model learns from its own errors, so learned appearance and the margin, which
+        # shortens spans, are weighted by corpus size.
         self.trust = vocabulary.clips / (vocabulary.clips + TRUSTED_CLIPS)
-        # A few clips hardly tell a relation from what else their frames share: their frames count as fewer.
+        # With few clips, a relation can hardly be separated from other properties of their frames: lower kappa.
         self.independence = vocabulary.clips / (vocabulary.clips + FEW_CLIPS)
-        # log p(b, e) in tenths of the segment: a buffer, because its M-step is closed. Saved models call it `runs`.
+        # log p(b, e) in tenths of the segment; a buffer, because its M-step is in closed form.
         self.runs: Tensor
         self.register_buffer("runs", torch.zeros(CELLS, CELLS))
         self.drop = nn.Dropout(dropout)
@@ -149,20 +149,20 @@ class Theta(nn.Module):
         self.action = Emission(vocabulary.action_rate, vocabulary.text_width, inner)
 
     def similarity(self, batch: Batch) -> Float[Tensor, "M V N"]:
-        """cos(text(e), vis(n)) of every entity with every tube of every clip."""
+        """Return cos(text(e), vis(n)) for all entities and all tubes of all clips."""
         text = F.normalize(self.words(batch.entity_words, batch.entity_static), dim=-1)
         vis = F.normalize(self.vis(batch.appearance), dim=-1)
         return torch.einsum("mh,vnh->mvn", text, vis)
 
     def log_prior(self, batch: Batch, similarity: Float[Tensor, "M V N"]) -> Float[Tensor, "M N"]:
-        """log p(z_i = n | E, V), NO_CANDIDATE for padding."""
+        """Return log p(z_i = n | E, V); NO_CANDIDATE for padding."""
         own = similarity[torch.arange(len(similarity), device=similarity.device), batch.entity_clip]
         score = self.trust * self.tau.exp() * own + self.label_prior * batch.entity_label
         score = score + self.score_prior * batch.prominence[batch.entity_clip]
         return batch.over_candidates(score + self.region_text_prior * batch.entity_region_text)
 
     def features(self, batch: Batch) -> tuple[Float[Tensor, "V N N T h"], Float[Tensor, "V N T h"]]:
-        """f(n, m, t) and f(n, t)."""
+        """Return the features f(n, m, t) of pairs and f(n, t) of single tubes."""
         tube = batch.single
         if self.narrow is not None:
             appearance = self.drop(self.narrow(batch.appearance))
@@ -172,8 +172,10 @@ class Theta(nn.Module):
 
 
 class Phi(nn.Module):
-    """q_phi(Z | E, V): one amortised pass. Every entity reads its sentence, attends to the tubes of the clip, and
-    through theta's pair representation (no gradient into theta) to the tubes and frames of its relations.
+    """q_phi(Z | E, V): amortised inference in one pass.
+
+    Every entity is encoded in the context of its sentence and scored against the tubes of the clip; theta's pair
+    features, without gradient, provide the scores of its relations by tube and frame.
     """
 
     def __init__(
@@ -203,7 +205,7 @@ class Phi(nn.Module):
         self.scale = width**-0.5
 
     def forward(self, batch: Batch, f: tuple[Tensor, Tensor]) -> tuple[Float[Tensor, "M N"], Float[Tensor, "S T"]]:
-        """log q(z_i = n) and the log-odds of q(y_t)."""
+        """Return log q(z_i = n) and the log-odds of q(y_t). f: theta's features of pairs and single tubes."""
         text = self._context(batch)
         single = batch.single
         frame = batch.frame[:, None, :, None]
@@ -258,16 +260,16 @@ class Phi(nn.Module):
 
 
 def _log_mean_exp(x: Float[Tensor, "*axes T"], mask: Bool[Tensor, "*#axes T"]) -> Float[Tensor, "*axes"]:
-    """log-mean-exp over the last axis where the mask holds."""
+    """log-mean-exp over the masked entries of the last axis."""
     return x.masked_fill(~mask, NO_CANDIDATE).logsumexp(-1) - mask.sum(-1).log()
 
 
 def scores_in_clip(
     features: Float[Tensor, "V *axes H"], text: Float[Tensor, "K H"], clip: Int[Tensor, " K"]
 ) -> Float[Tensor, "K *axes"]:
-    """The dot product of each relation's vector with the features of every place of its own clip.
+    """Return the dot products of each relation's vector with the features at all positions of its clip.
 
-    clip: sorted in ascending order. No clip is copied for its relations.
+    clip: sorted in ascending order. Features are not copied per relation.
     """
     count = torch.bincount(clip, minlength=len(features))
     slot = torch.arange(len(clip), device=clip.device) - (count.cumsum(0) - count)[clip]
@@ -277,7 +279,7 @@ def scores_in_clip(
 
 
 def centred(evidence: Float[Tensor, "S T"], batch: Batch) -> Float[Tensor, "S T"]:
-    """Evidence measured against its own mean over the clip's frames."""
+    """Subtract from the evidence its mean over the clip's frames."""
     frame = batch.frame[batch.sentence_clip]
     mean = (evidence * frame).sum(1, keepdim=True) / frame.sum(1, keepdim=True)
     return evidence - mean
@@ -289,15 +291,15 @@ def cue_evidence(
     clip: Int[Tensor, " K"],
     unusable: Bool[Tensor, "K *axes"],
 ) -> Float[Tensor, "K *axes"]:
-    """What the cues of relations say of geometry and motion, less its mean.
+    """Return the scores of relation cues on geometry and motion features, minus their mean over usable positions.
 
-    The mean is over what is usable, so that a cue compares tubes and frames of one clip and nothing else.
+    A cue therefore only compares tubes and frames within a clip.
     """
     return less_its_mean(scores_in_clip(features, cue, clip), unusable)
 
 
 def less_its_mean(scores: Float[Tensor, "K *axes"], unusable: Bool[Tensor, "K *axes"]) -> Float[Tensor, "K *axes"]:
-    """The scores of each relation less their mean over what is usable."""
+    """Subtract from the scores of each relation their mean over usable positions."""
     mask = ~unusable
     axes = tuple(range(1, scores.ndim))
     mean = (scores * mask).sum(axes, keepdim=True) / mask.sum(axes, keepdim=True).clamp(min=1)
@@ -305,6 +307,6 @@ def less_its_mean(scores: Float[Tensor, "K *axes"], unusable: Bool[Tensor, "K *a
 
 
 def unusable_pairs(absent: Bool[Tensor, "V N T"]) -> Bool[Tensor, "V N N T"]:
-    """Pairs of tubes of which one is absent or both are the same."""
+    """Return the mask of pairs in which a tube is absent or both are the same tube."""
     same = torch.eye(absent.shape[1], dtype=torch.bool, device=absent.device)
     return absent[:, :, None] | absent[:, None] | same[..., None]

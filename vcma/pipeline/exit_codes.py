@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import ctypes
 import errno
 import os
 import signal
@@ -33,6 +34,7 @@ _DEFAULT_HANDLERS: dict[signal.Signals, Any] = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGTERM: signal.SIG_DFL,
 }
+_PR_SET_PDEATHSIG = 1  # of linux/prctl.h: the signal that a process gets when its parent dies
 _RETRY = 0.02  # s after which a signal whose exception was swallowed is sent again
 
 
@@ -76,7 +78,8 @@ class exit_on_error:
     """Context manager that ends the program with one line on stderr for errors that are not bugs of this program.
 
     InputError, lack of memory and refusals of the operating system: exit code 1. Ctrl-C and SIGTERM: 128 + signal.
-    Any other exception propagates. If nested, the outermost one handles the signals.
+    Any other exception propagates. If nested, the outermost one handles the signals. A stage that DVC runs ends
+    with DVC.
     """
 
     def __enter__(self) -> None:
@@ -84,6 +87,7 @@ class exit_on_error:
         self._report = sys.unraisablehook
         if self._minded:
             sys.unraisablehook = partial(_report_others, self._report)
+            _end_with_dvc()
         for number in self._minded:
             signal.signal(number, _stop)
 
@@ -103,6 +107,12 @@ class exit_on_error:
         if isinstance(error, InputError):
             click.echo(f"error: {error}", err=True)
             sys.exit(1)
+
+
+def _end_with_dvc() -> None:
+    """Have Linux send SIGTERM when DVC dies, if that started this process: else its stage would stay at work."""
+    if "DVC_STAGE" in os.environ and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _report_others(report: Callable, unraisable: Any) -> None:

@@ -27,8 +27,8 @@ class StageRun:
     """One invocation of one stage.
 
     file: the stage's source. params: the parameters of the result, part of every fingerprint. All others control
-    how to run and are part of none: the shared options (jobs, strict, force, device, scheduler, wait, memory)
-    and the stage's own modes.
+    how to run and are part of none: the shared options (jobs, strict, force, device, scheduler, wait, memory) and
+    the stage's own modes.
     """
 
     stage: str

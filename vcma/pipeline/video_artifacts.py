@@ -31,12 +31,11 @@ def read_tubes(folder: Path, video: str, *, features: bool = True) -> Tubes | No
     return Tubes.of(artifact.read(schemas.TUBES, path, None if features else _WITHOUT_FEATURES))
 
 
-def read_embeddings(folder: Path, video: str, tubes: Path) -> Embeddings:
+def read_embeddings(path: Path, tubes: Path) -> Embeddings:
     """Read the embeddings of a video's tubes; `tubes` is the file of the tubes.
 
     Raises InputError if the embeddings are missing or were computed from different tubes.
     """
-    path = video_file(folder, video)
     found = Embeddings.of(artifact.read(schemas.EMBEDDINGS, path))
     if artifact.attributes(path)["inputs"].get("tubes") != artifact.attributes(tubes)["content"]:
         raise InputError(f"was computed from other tubes than {tubes}", path, schemas.EMBEDDINGS.remedy)

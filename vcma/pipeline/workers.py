@@ -90,6 +90,17 @@ def parallel(run: StageRun, function: Callable, jobs: list[tuple], isolated: boo
         yield from outcomes
 
 
+def end_workers() -> None:
+    """End this machine's idle worker processes, before a step whose work needs other things in memory.
+
+    joblib keeps them for the next step, and would take what that loads (torch, an encoder) for a leak: it ends such
+    a worker in the midst of its work, with a warning.
+    """
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor().shutdown(wait=True)
+
+
 def _in_threads(function: Callable, jobs: list[tuple], threads: int) -> Iterator[Any]:
     """Yield function(*job) for all jobs, in any order, run in threads of this process."""
     waiting = iter(jobs)

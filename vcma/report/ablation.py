@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -17,6 +18,13 @@ from vcma.report.charts import POSTERIORS, Chart, draw_svg, figure_style
 from vcma.report.palette import BLUE, GREEN, ORANGE
 
 _SWEPT = (("alpha", "beta"), ("beta", "alpha"))  # the swept parameter, and the one at its most common value
+_PLOT = """\
+  - "m_vIoU by {name}, {dataset}":
+      x: {name}
+      y: {{sweep_{name}.csv: m_vIoU}}
+      x_label: {name}
+      y_label: m_vIoU on test
+"""
 Sweep = Mapping[str, Mapping[float, Sequence[float]]]  # query type -> value -> m_vIoU of each seed
 
 
@@ -43,6 +51,7 @@ def write_sweeps(path: Path, folder: Path) -> None:
     """Write the sweeps in an ablation.csv to a folder as sweep_alpha.csv and sweep_beta.csv, for `dvc plots show`.
 
     Each row has a value and the mean, minimum and maximum m_vIoU over seeds, over all sentences of the test split.
+    A dvc.yaml beside them defines the plots: one in the project's would fail for data sets without an ablation.
     """
     rows = [row for row in _read(path) if (row["variant"], row["split"]) == ("em", "test")]
     for name, other in _SWEPT:
@@ -50,6 +59,8 @@ def write_sweeps(path: Path, folder: Path) -> None:
         for value, scores in sorted(_sweep(rows, name, other).get("all", {}).items()):
             lines.append(f"{value:g},{np.mean(scores):.4f},{min(scores):.4f},{max(scores):.4f}")
         storage.write_bytes(folder / f"sweep_{name}.csv", ("\n".join(lines) + "\n").encode())
+    plots = "".join(_PLOT.format(name=name, dataset=json.dumps(folder.name)[1:-1]) for name, _ in _SWEPT)
+    storage.write_bytes(folder / "dvc.yaml", f"plots:\n{plots}".encode())
 
 
 def ablation_figure(path: Path, results: Sequence[Mapping], folder: Path) -> None:

@@ -39,7 +39,9 @@ def film_strip(case: Case, artifacts: Path, path: Path, count: int = 6) -> None:
     rows = strip_rows(case, frames["frame"], count)
     if not len(rows):
         raise InputError(f"no stored frame in the segment of '{case.sample}'", artifacts / "frames")
-    with rc_context(figure_style(case.sample) | _fonts(case.query.text)), warnings.catch_warnings():
+    # Hinted text is of another width at the resolution of the file than where it is measured.
+    style = figure_style(case.sample) | _fonts(case.query.text) | {"text.hinting": "none"}
+    with rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # the stage prints a note of its own
         figure = _strip_figure(case.timed_by(frames["frame"], frames["time"]), frames, rows, tubes)
         stored = io.BytesIO()

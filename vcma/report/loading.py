@@ -138,7 +138,7 @@ def _case(
     return Case(
         sample=predicted["sample"][i],
         video=predicted["video"][i],
-        query_type=str(samples["query_type"][sample_row]),
+        query_type=_query_type(str(samples["query_type"][sample_row]), parsed),
         query=parsed,
         segment=_segment(samples, sample_row, tubes),
         span=(int(predicted["span_begin"][i]), int(predicted["span_end"][i])),
@@ -157,6 +157,11 @@ def _case(
         viou=scored.viou,
         outcome=diagnose(scored.truth, tubes, tube, scored.tiou, scored.viou),
     )
+
+
+def _query_type(annotated: str, parsed: Query) -> str:
+    """What the data set says a sentence is; where it does not, what was read off the sentence."""
+    return parsed.kind if annotated == "unknown" else annotated
 
 
 def _segment(samples: Columns, i: int, tubes: Tubes) -> tuple[int, int]:

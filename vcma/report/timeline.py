@@ -40,7 +40,10 @@ def place(case: Case, span: tuple[int, int]) -> str:
 
 
 def tube_rows(case: Case, tubes: Tubes) -> list[TubeRow]:
-    """Return the presence of each tube in the segment; the answer comes first, then the tubes of entities."""
+    """Return the presence of each tube in the segment; the answer comes first, then the tubes of entities.
+
+    Tubes without a point in the segment are left out, except for the answer.
+    """
 
     def row(tube: int) -> TubeRow:
         points = rows(tubes.point_offset, tube)
@@ -50,7 +53,7 @@ def tube_rows(case: Case, tubes: Tubes) -> list[TubeRow]:
         return TubeRow(tube, tube_name(tubes, tube), parts)
 
     order = sorted(range(len(tubes)), key=lambda n: (n != case.tube, n not in case.entity_tube, n))
-    return [row(tube) for tube in order]
+    return [found for tube in order if (found := row(tube)).parts or tube == case.tube]
 
 
 def _intervals(position: np.ndarray, bridged: np.ndarray, frame: np.ndarray) -> list[tuple[int, int, bool]]:

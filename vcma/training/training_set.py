@@ -42,9 +42,11 @@ class TrainingSet:
     def of(cls, project: Project, settings: Settings, max_frames: int) -> TrainingSet:
         """Load a project's training set with the encoders that the settings require; raises as `load`."""
         artifacts, texts = project.artifacts, text_features(settings.text, project.root)
-        seeing = needed_encoder(project.encoder, settings.reads_region_text)
+        region_encoder = needed_encoder(project.encoder, settings.reads_region_text)
         relations = settings.region_text_time > 0
-        return cls.load(artifacts, artifacts / "tubes", max_frames, texts, seeing, settings.prompts, relations)
+        return cls.load(
+            artifacts, artifacts / "tubes", max_frames, texts, region_encoder, settings.prompts, relations
+        )
 
     @classmethod
     def load(
@@ -53,14 +55,14 @@ class TrainingSet:
         tubes: Path,
         max_frames: int,
         texts: TextFeatures = WORDLLAMA,
-        seeing: DualEncoder | None = None,
+        region_encoder: DualEncoder | None = None,
         prompts: str = "",
         relations: bool = False,
     ) -> TrainingSet:
         """Read samples.h5 and queries.h5 of a data set.
 
-        tubes: folder of its tubes. seeing: region-text encoder. prompts: its prompts. relations: whether it also
-        scores relations. Raises InputError without training sentences, tubes, or embeddings by that encoder.
+        tubes: folder of its tubes. region_encoder: region-text encoder. prompts: its prompts. relations: whether it
+        also scores relations. Raises InputError without training sentences, tubes, or embeddings by that encoder.
         """
         samples = artifact.read(schemas.SAMPLES, artifacts / "samples.h5")
         queries = artifact.read(schemas.QUERIES, artifacts / "queries.h5")
@@ -78,10 +80,10 @@ class TrainingSet:
         width = example["feature"].shape[1]
         clips.read_as(example["class_name"], example["attribute_name"], width)
         embeddings = artifacts / "embeddings"
-        seen_by = clips.encoder_of(embeddings, seeing.name) if seeing else ""
-        clips.see_by(embeddings, seen_by)
-        words = vocabulary(train, example["class_name"], example["attribute_name"], width, texts, seen_by)
-        region_text = RegionText(seeing, prompts, words.class_names, relations) if seeing else None
+        embedded_by = clips.encoder_of(embeddings, region_encoder.name) if region_encoder else ""
+        clips.use_embeddings(embeddings, embedded_by)
+        words = vocabulary(train, example["class_name"], example["attribute_name"], width, texts, embedded_by)
+        region_text = RegionText(region_encoder, prompts, words.class_names, relations) if region_encoder else None
         encoder = Encoder(words, texts, region_text)
         encoder.prepare(train)
         return cls(samples, queries, train, clips, encoder, words, str(example["detector"]))

@@ -1,4 +1,4 @@
-"""How a model does on the sentences of a split with truth: what the early stop is chosen by."""
+"""Evaluation of a model on an annotated split, for early stopping and tuning."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from vcma.records.tubes import Tubes
 
 @dataclass(frozen=True)
 class Judged:
-    """One sentence with its clip, whose geometry need not be in memory, and its posteriors by p and by q."""
+    """A sentence with its clip, whose geometry features may not be in memory, and its posteriors by p and q."""
 
     sentence: Sentence
     clip: Clip
@@ -36,13 +36,13 @@ class Judged:
     q: SentencePosterior
 
     def answer(self, posterior: str = "p", decoding: Decoding | None = None) -> Answer:
-        """The answer of p or of q."""
+        """Return the prediction by p or q."""
         chosen = self.p if posterior == "p" else self.q
         return predict(self.sentence, self.clip, chosen, decoding or Decoding()).answer
 
 
 class Validation:
-    """Sentences with their truth. The score is m_vIoU, or m_tIoU where the truth has no boxes."""
+    """Sentences with ground truth. The score is m_vIoU, or m_tIoU if the ground truth has no boxes."""
 
     def __init__(
         self, sentences: Sequence[Sentence], truth: Columns, clips: ClipStore, encoder: Encoder, device: str
@@ -57,11 +57,11 @@ class Validation:
         encoder.prepare(self.sentences)
 
     def judged(self, model: Model) -> list[Judged]:
-        """The posteriors of every sentence that has a tube, in their order."""
+        """Return the posteriors of all sentences whose clip has tubes, in order."""
         return self._judged(model.settings.batch_clips, lambda batch: posteriors(model, batch, self.device))
 
     def judged_untrained(self, settings: UntrainedSettings) -> list[Judged]:
-        """The same by labels and cues alone; q is p."""
+        """Like `judged`, without a trained model, by labels and cues; q equals p."""
         return self._judged(
             UNTRAINED_CLIPS, lambda batch: ((p, p) for p in untrained_posteriors(settings, batch, self.device))
         )
@@ -70,18 +70,18 @@ class Validation:
         self, batch_clips: int, both: Callable[[Batch], Iterable[tuple[SentencePosterior, SentencePosterior]]]
     ) -> list[Judged]:
         judged = [
-            Judged(sentence, replace(clip), p, q)  # a copy without geometry, which all clips at once would not fit
+            Judged(sentence, replace(clip), p, q)  # a copy without cached geometry, to bound memory
             for clips, sentences, batch in self._batches(batch_clips)
             for sentence, clip, (p, q) in zip(sentences, clips, both(batch), strict=True)
         ]
         return sorted(judged, key=lambda j: self._place[j.sentence.sample])
 
     def windowed(self, model: Model | None, window: tuple[float, float]) -> list[Answer]:
-        """The answers of a model's prior alone, or of the labels alone without a model, over a fixed window."""
+        """Predict over a fixed window by a model's prior only, or by labels only without a model."""
         return [windowed(*row, window) for row in self.priors(model)]
 
     def priors(self, model: Model | None) -> Iterator[tuple[Sentence, Clip, np.ndarray]]:
-        """Every sentence that has a tube, with its clip and its log-prior [M, N], of the labels without a model."""
+        """Yield every sentence whose clip has tubes, with clip and log-prior [M, N], by labels without a model."""
         if model is None:
             for sentence in self.sentences:
                 clip = self.clips(sentence.clip)
@@ -96,20 +96,20 @@ class Validation:
         return ahead(batches_by_size(self.clips, self.encoder, self.sentences, batch_clips))
 
     def scores(self, answers: list[Answer] | PredictedTubes) -> Scores:
-        """The answers' scores by the data set's default protocol, a row each sample of the truth."""
+        """Score answers with the data set's default protocol; one row per sample of the ground truth."""
         predictions = boxes_of(answers, self.tubes, self._video) if isinstance(answers, list) else answers
         return score(self.truth, predictions, protocols_for(self.truth)[0])
 
     def mean(self, answers: list[Answer]) -> float:
-        """Mean score of the answers; NaN without any."""
+        """Return the mean score of answers; NaN without answers."""
         return self.mean_of(self.scores(answers)) if answers else float("nan")
 
     def mean_of(self, scores: Scores) -> float:
-        """The mean of `metric`."""
+        """Return the mean of `metric`."""
         return float(np.nanmean(scores.viou if self.metric == "m_vIoU" else scores.tiou))
 
     def tubes(self, video: str) -> Tubes | None:
-        """The tubes of a video, kept in memory."""
+        """Return the tubes of a video, cached."""
         if video not in self._tubes:
             self._tubes[video] = self.clips.tubes(video)
         return self._tubes[video]
