@@ -51,8 +51,8 @@ def pack(plain: Mapping[str, Any], where: Path | str = "predictions") -> Predict
 def named_for(predictions: PredictedTubes, samples: Iterable[str], split: str) -> PredictedTubes:
     """Rename predictions to the sample ids of a split.
 
-    Where one annotation file serves two splits, the ids of one of them end in `@split` (`with_unique_ids`). Files of
-    other programs have no such suffix, and neither has an index of only one of the two splits.
+    Where one annotation file serves two splits, the ids of one of them end in `@split` (`with_unique_ids`). Files
+    of other programs have no such suffix, and neither has an index of only one of the two splits.
     """
     of_split, given = set(samples), set(predictions.sample)
     full_name = {name.removesuffix(f"@{split}"): name for name in of_split}
