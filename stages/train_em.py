@@ -106,13 +106,19 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
 
         def keep(done: list[dict]) -> None:
             rounds.keep(done)
-            bar.set_postfix(p=f"{done[-1]['score_p']:.3f}", q=f"{done[-1]['score_q']:.3f}")
+            if len(truth["sample"]):
+                bar.set_postfix(p=f"{done[-1]['score_p']:.3f}", q=f"{done[-1]['score_q']:.3f}")
             bar.update()
 
         history = fit(trainer, epoch, partial(round_row, validation), keep, history, run.device)
     rounds.finish()
     fit_contrast(contrast, epoch, run.device)
-    extra, folder = {"max_frames": max_frames}, run.artifact("model")
+    source = {
+        "dataset": run.project.dataset,
+        "format": run.block["format"],
+        "validated": bool(len(truth["sample"])),
+    }
+    extra, folder = {"max_frames": max_frames, "trained_on": source}, run.artifact("model")
     decoding = tuned(validation, validation.judged(model))
     save_model(folder, model, train.detector, extra | describe_decoding(decoding))
     window = tuned_window(validation, contrast)

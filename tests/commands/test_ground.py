@@ -249,7 +249,7 @@ def test_ground_without_a_sentence_is_bad_usage(project, words):
 )
 def test_what_is_missing_is_told_before_the_video_is_looked_at(project, tmp_path, monkeypatch, words, told):
     monkeypatch.chdir(tmp_path)
-    storage.write_json(tmp_path / "old" / "model.json", {"format": "vcma-model/5"})
+    storage.write_json(tmp_path / "old" / "model.json", {"format": "vcma-model/4"})
     options = ["--query", "who?", "--config", project / "pipeline.yaml", "--out", tmp_path / "out"]
     done = CliRunner().invoke(ground_command, [*map(str, options), *words])
     assert told in str(done.exception) + done.output and not (tmp_path / "out").exists()

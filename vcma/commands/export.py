@@ -36,7 +36,7 @@ def export_command(project: Project, out: Path) -> None:
     files = (str(p.relative_to(folder)) for p in sorted(folder.rglob("*")) if p.is_file())
     manifest = {
         "format": FORMAT,
-        "dataset": project.dataset,
+        "dataset": description["trained_on"]["dataset"],
         "detector": {"fingerprint": description["detector"], "block": project.block.get("detector")},
         "parameters": {name: project.section(name) for name in SECTIONS},
         "files": copy_files(folder, out, files),
@@ -46,7 +46,7 @@ def export_command(project: Project, out: Path) -> None:
     write_json(out / MANIFEST, manifest)  # last: a folder without it is not a complete export
     if needed:
         click.echo(f"export: the model needs {needed}", err=True)
-    click.echo(f"export: the model trained on {project.dataset} -> {out}", err=True)
+    click.echo(f"export: the model trained on {manifest['dataset']} -> {out}", err=True)
 
 
 def _encoders_needed(model: Model) -> str:
@@ -101,9 +101,10 @@ learned from sentences only. Expect lower scores on videos unlike those it was t
 
 def _facts(project: Project, description: dict[str, Any], encoder: str) -> dict[str, str]:
     vocabulary, detector = description["vocabulary"], project.detector
-    chosen = _chosen_on_validation(project, description["settings"]["stop"])
+    source = description["trained_on"]
+    chosen = _chosen_on_validation(description["settings"]["stop"]) if source["validated"] else ""
     facts = {
-        "Trained on": f"the train split of `{project.dataset}` ({project.block.get('format')}): "
+        "Trained on": f"the train split of `{source['dataset']}` ({source['format']}): "
         f"sentences and videos, no box and no span{chosen}",
         "Features": f"of `{description['detector']}`; the model cannot be used with another detector",
         "Detector": ", ".join(f"{key} `{value}`" for key, value in sorted(detector.items())),
@@ -113,10 +114,7 @@ def _facts(project: Project, description: dict[str, Any], encoder: str) -> dict[
     return facts | ({"Needs": encoder} if encoder else {})
 
 
-def _chosen_on_validation(project: Project, stop: str) -> str:
-    """State what train_em chose on an annotated validation split, empty if the data set has none."""
-    truth = project.artifacts / "truth_val.h5"
-    if not truth.exists() or not len(artifact.read(schemas.TRUTH, truth, ("sample",))["sample"]):
-        return ""
+def _chosen_on_validation(stop: str) -> str:
+    """State what train_em chose on an annotated validation split."""
     chosen = "the EM round, the span length penalty" if stop == "val" else "the span length penalty"
     return f"; {chosen} and the temperature were chosen on the annotated validation split"
