@@ -81,7 +81,7 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     from vcma.model.evidence import build
     from vcma.model.settings import Settings
     from vcma.training.instruments import round_row
-    from vcma.training.model_files import describe_decoding, save_model, save_nothing
+    from vcma.training.model_files import describe_decoding, describe_source, save_model, save_nothing
     from vcma.training.resume import Rounds
     from vcma.training.trainer import Trainer, fit, fit_contrast
     from vcma.training.training_set import TrainingSet
@@ -95,6 +95,7 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     texts = train.encoder.texts
     model, contrast = (build(train.vocabulary, texts.embed, settings).to(run.device) for _ in range(2))
     truth = artifact.read(schemas.TRUTH, run.artifact("truth_val.h5"))
+    validated = len(truth["sample"])
     validation, epoch = train.validation("val", truth, run.device), train.epochs(settings)
     sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *train.clips.sources()]
     trainer = Trainer(model, train.steps(settings))
@@ -106,19 +107,15 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
 
         def keep(done: list[dict]) -> None:
             rounds.keep(done)
-            if len(truth["sample"]):
+            if validated:
                 bar.set_postfix(p=f"{done[-1]['score_p']:.3f}", q=f"{done[-1]['score_q']:.3f}")
             bar.update()
 
         history = fit(trainer, epoch, partial(round_row, validation), keep, history, run.device)
     rounds.finish()
     fit_contrast(contrast, epoch, run.device)
-    source = {
-        "dataset": run.project.dataset,
-        "format": run.block["format"],
-        "validated": bool(len(truth["sample"])),
-    }
-    extra, folder = {"max_frames": max_frames, "trained_on": source}, run.artifact("model")
+    extra = {"max_frames": max_frames, "trained_on": describe_source(run.project, bool(validated))}
+    folder = run.artifact("model")
     decoding = tuned(validation, validation.judged(model))
     save_model(folder, model, train.detector, extra | describe_decoding(decoding))
     window = tuned_window(validation, contrast)

@@ -15,6 +15,7 @@ from vcma.model.decoding import Decoding
 from vcma.model.evidence import Model, build
 from vcma.model.settings import Settings
 from vcma.model.vocabulary import Vocabulary
+from vcma.pipeline.project import Project
 from vcma.pipeline.storage import read_json, write_bytes, write_json
 from vcma.records.embeddings import made_by
 from vcma.text.dual_encoder import DualEncoder
@@ -119,6 +120,11 @@ def decoding_of(description: dict[str, Any]) -> Decoding:
 def describe_decoding(decoding: Decoding) -> dict[str, float]:
     """Return the entries of a model's description for decoding; `brevity` is the length penalty."""
     return {"temperature": decoding.temperature, "brevity": decoding.length_penalty}
+
+
+def describe_source(project: Project, validated: bool) -> dict[str, Any]:
+    """Return the model description's entry `trained_on`; validated: whether validation was annotated."""
+    return {"dataset": project.dataset, "format": project.block["format"], "validated": validated}
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
