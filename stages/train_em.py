@@ -95,31 +95,28 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     texts = train.encoder.texts
     model, contrast = (build(train.vocabulary, texts.embed, settings).to(run.device) for _ in range(2))
     truth = artifact.read(schemas.TRUTH, run.artifact("truth_val.h5"))
-    validated = len(truth["sample"])
     validation, epoch = train.validation("val", truth, run.device), train.epochs(settings)
     sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *train.clips.sources()]
     trainer = Trainer(model, train.steps(settings))
-    ledger = run.project.artifacts / ".ledger" / "train_em.safetensors"
-    rounds = Rounds(ledger, result_key(run, sources, texts.name), trainer)
+    rounds = Rounds(run.artifact(".ledger/train_em.safetensors"), result_key(run, sources, texts.name), trainer)
     history = [] if run.force else rounds.resume()
     with progress(None, settings.warm_up + settings.rounds, run.stage) as bar:
         bar.update(len(history))
 
         def keep(done: list[dict]) -> None:
             rounds.keep(done)
-            if validated:
+            if len(truth["sample"]):
                 bar.set_postfix(p=f"{done[-1]['score_p']:.3f}", q=f"{done[-1]['score_q']:.3f}")
             bar.update()
 
         history = fit(trainer, epoch, partial(round_row, validation), keep, history, run.device)
     rounds.finish()
     fit_contrast(contrast, epoch, run.device)
-    extra = {"max_frames": max_frames, "trained_on": describe_source(run.project, bool(validated))}
-    folder = run.artifact("model")
-    decoding = tuned(validation, validation.judged(model))
+    extra = {"max_frames": max_frames, "trained_on": describe_source(run.project, truth)}
+    folder, decoding = run.artifact("model"), tuned(validation, validation.judged(model))
     save_model(folder, model, train.detector, extra | describe_decoding(decoding))
-    window = tuned_window(validation, contrast)
-    save_model(folder / "contrast", contrast, train.detector, extra | {"window": window})
+    extra["window"] = tuned_window(validation, contrast)
+    save_model(folder / "contrast", contrast, train.detector, extra)
     summary = {"score": validation.metric, "sentences": len(train.sentences), "rounds": history}
     storage.write_json(run.artifact("em_history.json"), summary)
     return run.done(f"{counted_sentences(len(train.sentences))}, {len(history)} epochs", folder)

@@ -17,6 +17,7 @@ from vcma.model.settings import Settings
 from vcma.model.vocabulary import Vocabulary
 from vcma.pipeline.project import Project
 from vcma.pipeline.storage import read_json, write_bytes, write_json
+from vcma.records.columns import Columns
 from vcma.records.embeddings import made_by
 from vcma.text.dual_encoder import DualEncoder
 from vcma.text.region_text import RegionText
@@ -122,9 +123,10 @@ def describe_decoding(decoding: Decoding) -> dict[str, float]:
     return {"temperature": decoding.temperature, "brevity": decoding.length_penalty}
 
 
-def describe_source(project: Project, validated: bool) -> dict[str, Any]:
-    """Return the model description's entry `trained_on`; validated: whether validation was annotated."""
-    return {"dataset": project.dataset, "format": project.block["format"], "validated": validated}
+def describe_source(project: Project, truth: Columns) -> dict[str, Any]:
+    """Return the model description's entry `trained_on`. truth: the TRUTH columns of the validation split."""
+    annotated = bool(len(truth["sample"]))
+    return {"dataset": project.dataset, "format": project.block["format"], "validated": annotated}
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
