@@ -98,8 +98,7 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     validation, epoch = train.validation("val", truth, run.device), train.epochs(settings)
     sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *train.clips.sources()]
     trainer = Trainer(model, train.steps(settings))
-    ledger = run.project.artifacts / ".ledger" / "train_em.safetensors"
-    rounds = Rounds(ledger, result_key(run, sources, texts.name), trainer)
+    rounds = Rounds(run.lock.with_suffix(".safetensors"), result_key(run, sources, texts.name), trainer)
     history = [] if run.force else rounds.resume()
     with progress(None, settings.warm_up + settings.rounds, run.stage) as bar:
         bar.update(len(history))
@@ -113,11 +112,7 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
         history = fit(trainer, epoch, partial(round_row, validation), keep, history, run.device)
     rounds.finish()
     fit_contrast(contrast, epoch, run.device)
-    source = {
-        "dataset": run.project.dataset,
-        "format": run.block["format"],
-        "validated": bool(len(truth["sample"])),
-    }
+    source = {"dataset": run.project.dataset, "format": run.block["format"], "validated": len(truth["sample"]) > 0}
     extra, folder = {"max_frames": max_frames, "trained_on": source}, run.artifact("model")
     decoding = tuned(validation, validation.judged(model))
     save_model(folder, model, train.detector, extra | describe_decoding(decoding))
