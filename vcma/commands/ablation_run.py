@@ -1,4 +1,4 @@
-"""One run of an ablation: one training with one seed, scored on validation and test, and the key of its result."""
+"""One run of an ablation: training with one seed and scoring on validation and test; the key of its result."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from vcma.training.validation import Validation
 
 SPLITS = ("val", "test")
-AnswersBySplit = dict[str, Any]  # split -> what `Validation.scores` takes
+AnswersBySplit = dict[str, Any]  # split -> argument of `Validation.scores`
 
 
 def run_key(spec: RunSpec, root: Path, artifacts: Path, tubes: Path, encoder: Path | None) -> str:
-    """Digest of all that a run follows from: settings, code, and what its inputs hold.
+    """Return the digest of everything that determines a run: settings, code and contents of its inputs.
 
     encoder: the folder of the data set's region-text encoder.
     """
@@ -58,7 +58,7 @@ def _text_encoder(choice: str, root: Path) -> str:
 
 @dataclass(frozen=True)
 class _Data:
-    """What every run of one folder of tubes reads; validation: the sentences of each split with their truth."""
+    """Inputs shared by the runs on one folder of tubes; validation: each split's sentences with ground truth."""
 
     training: TrainingSet
     truth: Mapping[str, Columns]
@@ -66,8 +66,11 @@ class _Data:
 
 
 def make_run(spec: RunSpec, root: Path, artifacts: Path, tubes: Path, encoder: Path | None, out: Path) -> None:
-    """Train and score one run, and write its result to `out`: spec, seconds, the scores of each sample by variant
-    and split (one training may score several variants), and under `extra` history and calibration."""
+    """Train and score one run and write the result to `out`.
+
+    The result has the spec, seconds, the scores of each sample by variant and split (one training may score several
+    variants), and under `extra` history and calibration.
+    """
     start = time.perf_counter()
     texts, prompts = spec.settings["text"], spec.settings["prompts"]
     seeing, relations = encoder if spec.reads_region_text else None, spec.settings["region_text_time"] > 0
@@ -103,7 +106,7 @@ def _training_set(
 
 
 def _answers(spec: RunSpec, data: _Data, artifacts: Path) -> tuple[dict[str, AnswersBySplit], dict[str, Any]]:
-    """The answers of each variant that a run scores, and its history and calibration where there are any."""
+    """Return the answers of each variant that a run scores, and its history and calibration if it has any."""
     from vcma.model.evidence import build
     from vcma.model.settings import Settings, UntrainedSettings
     from vcma.training.trainer import fit_contrast
@@ -134,7 +137,7 @@ def _reference(spec: RunSpec, data: _Data, split: str) -> Any:
 
 
 def _windowed(data: _Data, model: Model | None) -> AnswersBySplit:
-    """The answers of a model's prior, or of the labels without one, over the window that is best on validation."""
+    """Return the answers of a model's prior, or of the labels, over the best window on validation."""
     from vcma.training.tuning import tuned_window
 
     window = tuned_window(data.validation["val"], model)
@@ -142,7 +145,7 @@ def _windowed(data: _Data, model: Model | None) -> AnswersBySplit:
 
 
 def _fit(model: Model, data: _Data, alignments: Mapping[str, Label] | None) -> History:
-    """Train a model by EM up to its best round on validation, which it is left in; returns the history."""
+    """Train a model by EM, restore its best round, and return the history."""
     from vcma.training.instruments import round_row
     from vcma.training.trainer import Trainer, fit
 
@@ -162,7 +165,7 @@ def _fit(model: Model, data: _Data, alignments: Mapping[str, Label] | None) -> H
 def _answers_of_em(
     spec: RunSpec, data: _Data, model: Model, history: History
 ) -> tuple[dict[str, AnswersBySplit], dict[str, Any]]:
-    """The answers by p, and what else EM's run scores; history, how it is decoded, and its calibration."""
+    """Return the answers of an EM run's variants, and its history, decoding and calibration."""
     from vcma.model.decoding import Decoding
     from vcma.training.model_files import describe_decoding
     from vcma.training.tuning import error_of_calibration, tuned
@@ -191,10 +194,10 @@ def _answers_of_em(
 
 
 def true_alignments(training: TrainingSet, artifacts: Path) -> dict[str, Label]:
-    """The truth of the training sentences, for the supervised ceiling alone.
+    """Return the true alignment of each training sentence, for the supervised ceiling only.
 
-    By sample: the row of the target's best tube in its clip (-1: none fits), the first and the end slot of the
-    true span. Raises InputError where the data set has no truth_train.h5.
+    By sample: the row of the target's best tube in its clip (-1: none overlaps enough), and the first and end slot
+    of the true span. Raises InputError if the data set has no truth_train.h5.
     """
     from vcma.training.calibration import RIGHT, mean_iou
 

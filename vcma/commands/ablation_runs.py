@@ -1,8 +1,8 @@
 """All runs of an ablation, in parallel and resumable.
 
-Every run leaves a file below `artifacts/<dataset>/ablation/`, named by the digest of all that it follows from: a
-run that is there is not made again. The stages up to the tubes are those of the pipeline; tubes of another alpha
-are linked beside them.
+Every run writes a file below `artifacts/<dataset>/ablation/`, named by the digest of everything that determines
+it; a run whose file exists is not repeated. Frames and proposals are the pipeline's; tubes for other values of alpha
+are linked into separate folders.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from vcma.records.columns import Columns
 
 
 def make_runs(project: Project, specs: Sequence[RunSpec], jobs: int) -> list[dict[str, Any]]:
-    """Make every run that is missing, in parallel, and return the results of all of them, in order."""
+    """Make every missing run, in parallel, and return the results of all runs, in order."""
     import joblib
 
     artifacts = project.artifacts
@@ -40,7 +40,7 @@ def make_runs(project: Project, specs: Sequence[RunSpec], jobs: int) -> list[dic
     keys = [run_key(spec, *read, tubes[spec.alpha], project.encoder) for spec in specs]
     paths = [artifacts / "ablation" / f"{key}.json" for key in keys]
     missing = [(spec, path) for spec, path in zip(specs, paths, strict=True) if not path.exists()]
-    # Runs that read the same follow one another, so that a worker reads it once; the configured alpha comes first.
+    # Runs with the same inputs are consecutive, so that a worker loads them once; the configured alpha comes first.
     missing.sort(key=lambda item: (item[0].alpha != own, item[0].alpha, item[0].reads_region_text))
     click.echo(f"ablate: {len(specs)} runs, {len(specs) - len(missing)} made before", err=True)
     work = (
@@ -54,7 +54,7 @@ def make_runs(project: Project, specs: Sequence[RunSpec], jobs: int) -> list[dic
 
 
 def _link_tubes(project: Project, alpha: float, jobs: int) -> Path:
-    """The tubes of another alpha, made beside the data set's own with the linker's other parameters unchanged."""
+    """Link tubes with another alpha and all other parameters unchanged, and return their folder."""
     from vcma.linking.linker import link
 
     folder = project.artifacts / "ablation" / f"alpha-{alpha:g}"

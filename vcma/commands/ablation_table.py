@@ -1,4 +1,4 @@
-"""What came of an ablation: its long-form table, and the variants and comparisons with intervals as Markdown."""
+"""Results of an ablation: a long-form CSV table, and variants and comparisons with intervals as Markdown."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from vcma.records.columns import Columns
 
 _MEASURES = ("m_tIoU", "m_vIoU", "vIoU@0.3", "vIoU@0.5")
 COLUMNS = ("variant", "alpha", "beta", "seed", "split", "query_type", *_MEASURES)
-# How each is to be read, in the table.
+# Descriptions of the variants, in the order of the table.
 DESCRIPTIONS = {
     "em": "EM, as configured",
     "q": "the same, decoded from q_phi in one pass",
-    "unvalidated": "no validation truth: the round by the ELBO, spans decoded as they are",
-    "no_none": "no `none` class (its weight 0)",
+    "unvalidated": "no validation annotations: round chosen by the ELBO, no length penalty",
+    "no_none": "no background class (`none_weight` 0)",
     "no_relations": "no relations (beta 0)",
     "no_time": "no temporal latent (the whole segment)",
-    "no_presence": "no presence: any interval as likely as that in which the target is there",
-    "no_margin": "no margin: spans of all frames above the mean",
-    "frames": "time: frames, q(y) of the paper's form",
-    "amortised": "pure amortised (no refinement)",
-    "no_label_prior": "label prior off",
-    "no_score_prior": "detector's doubt off",
+    "no_presence": "no presence prior (`throughout` 0)",
+    "no_margin": "no evidence threshold (`margin` 0)",
+    "frames": "independent frames (`time: frames`), the paper's form of q(y)",
+    "amortised": "amortised only (`refinements` 0)",
+    "no_label_prior": "no label prior",
+    "no_score_prior": "no score prior",
     "region_text": "region-text encoder instead of labels and colours",
-    "region_text_labels": "region-text encoder beside them",
-    "no_cues": "relation prior off (`none` 1)",
-    "bare": "all of our switches off (priors, `none`, runs, margin)",
-    "contrast": "phrase-video contrast alone, window tuned",
-    "untrained": "label and relation prior, untrained",
-    "untrained_region_text": "the same, region-text encoder instead of labels and colours",
-    "untrained_region_text_labels": "the same, region-text encoder beside them",
-    "label_prior": "label prior untrained, window tuned",
+    "region_text_labels": "region-text encoder beside labels and colours",
+    "no_cues": "no predicate cues (`relation_prior` 0, `none_weight` 1)",
+    "bare": "all of our additions off: the paper's form",
+    "contrast": "phrase-video contrast only, with a tuned window",
+    "untrained": "untrained: labels, scores and predicate cues",
+    "untrained_region_text": "untrained, region-text encoder instead of labels and colours",
+    "untrained_region_text_labels": "untrained, region-text encoder beside labels and colours",
+    "label_prior": "labels only, with a tuned window",
     "supervised": "supervised ceiling (true tubes and spans)",
     "oracle": "oracle (best tube, true span)",
     "chance": "chance",
@@ -57,7 +57,7 @@ def write_csv(path: Path, results: Sequence[Mapping[str, Any]], truths: Mapping[
 def long_form(
     results: Sequence[Mapping[str, Any]], truths: Mapping[str, Columns]
 ) -> Iterator[dict[str, str | float | int]]:
-    """One row a run, split and query type, `all` being every type; truths: the TRUTH columns by split."""
+    """Yield one row per run, split and query type (`all`: every type). truths: the TRUTH columns by split."""
     for result in results:
         spec = result["spec"]
         for variant in (v for v in result if v in DESCRIPTIONS):
@@ -77,7 +77,7 @@ def long_form(
 
 
 def _query_types(truth: Columns) -> list[tuple[str, np.ndarray]]:
-    """(query type, which samples are of it), the last one `all`."""
+    """Return pairs (query type, mask of its samples), the last one `all`."""
     query_type = np.asarray(truth["query_type"], dtype=str)
     masks = [(str(name), query_type == name) for name in np.unique(query_type)]
     return [*masks, ("all", np.ones(len(query_type), bool))]
@@ -85,7 +85,7 @@ def _query_types(truth: Columns) -> list[tuple[str, np.ndarray]]:
 
 @dataclass(frozen=True)
 class Ablation:
-    """The results of all runs with the truth of the test split; alpha and beta are the configured ones."""
+    """Results of all runs with the ground truth of the test split; alpha and beta: the configured values."""
 
     results: Sequence[Mapping[str, Any]]
     truth: Columns
@@ -93,7 +93,7 @@ class Ablation:
     beta: float
 
     def viou(self, variant: str, alpha: float | None = None, beta: float | None = None) -> np.ndarray:
-        """vIoU [seed, sample] on test of a variant; alpha and beta are the configured ones unless given."""
+        """Return the vIoU [seed, sample] of a variant on test; alpha and beta default to the configured values."""
         alpha = self.alpha if alpha is None else alpha
         beta = self._usual_beta(variant) if beta is None else beta
         return np.array(
@@ -108,7 +108,7 @@ class Ablation:
         return 0.0 if variant == "no_relations" else self.beta
 
     def sweep(self, name: str) -> dict[float, np.ndarray]:
-        """vIoU of EM, as `viou`, by each value of `alpha` or `beta` that some run has, in order."""
+        """Return EM's vIoU, as `viou`, for each value of `alpha` or `beta` that was run, in ascending order."""
         which = ("alpha", "beta").index(name)
         values = sorted({_alpha_and_beta(result)[which] for result in self.results if "em" in result})
         found = {value: self.viou("em", **{name: value}) for value in values}
@@ -116,17 +116,17 @@ class Ablation:
 
     @property
     def configured(self) -> list[Mapping[str, Any]]:
-        """The runs of EM as configured, one a seed."""
+        """The runs of EM as configured, one per seed."""
         return [r for r in self.results if "em" in r and _alpha_and_beta(r) == (self.alpha, self.beta)]
 
     def mean(self, scores: np.ndarray) -> tuple[float, float, float]:
-        """Mean over seeds and samples, with its 95 % interval over videos."""
+        """Return the mean over seeds and samples with its 95 % bootstrap interval over videos."""
         from vcma.evaluation.bootstrap import mean_with_interval
 
         return mean_with_interval(scores.mean(0), self.truth["video"])
 
     def difference(self, one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
-        """Paired difference of means over seeds, one minus other, with its 95 % interval over videos."""
+        """Return the paired difference of means over seeds, one minus other, with its 95 % interval over videos."""
         from vcma.evaluation.bootstrap import mean_with_interval
 
         return mean_with_interval(one.mean(0) - other.mean(0), self.truth["video"])
@@ -138,7 +138,7 @@ def _alpha_and_beta(result: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def markdown(ablation: Ablation) -> str:
-    """The table of the variants and the comparisons that are claimed, as Markdown; without EM just the table."""
+    """Format the table of variants and the comparisons as Markdown; without EM only the table."""
     em = ablation.viou("em")
     lines = list(_variant_table(ablation, em))
     if not len(em):
@@ -149,11 +149,11 @@ def markdown(ablation: Ablation) -> str:
         values = [r["extra"][when]["test"] for r in ablation.configured]
         lines += ["", f"{when.replace('_', ' ')}, test: {np.mean(values):.3f} ± {np.std(values):.3f}."]
     seconds = [r["seconds"] for r in ablation.results if "em" in r]
-    return "\n".join([*lines, "", f"Seconds a run, median: {np.median(seconds):.0f} (one core each)."])
+    return "\n".join([*lines, "", f"Seconds per run, median: {np.median(seconds):.0f} (one core each)."])
 
 
 def _variant_table(ablation: Ablation, em: np.ndarray) -> Iterator[str]:
-    yield "| variant | m_vIoU, test | seeds | EM minus it, 95 % interval |"
+    yield "| variant | m_vIoU, test | seeds | EM minus the variant, 95 % interval |"
     yield "|---|---|---|---|"
     for variant, description in DESCRIPTIONS.items():
         scores = ablation.viou(variant)
@@ -165,19 +165,19 @@ def _variant_table(ablation: Ablation, em: np.ndarray) -> Iterator[str]:
 
 
 def _shares(ablation: Ablation, em: np.ndarray) -> Iterator[str]:
-    """What EM's score is of the others', over all and by query type."""
+    """Yield EM's score as a share of others', overall and by query type."""
     scores = {variant: ablation.viou(variant) for variant in ("contrast", "supervised", "oracle")}
     others = {variant: s for variant, s in scores.items() if len(s)}
     if others:
         shares = (f"{em.mean() / np.nanmean(s):.2f} of {DESCRIPTIONS[variant]}" for variant, s in others.items())
-        yield f"EM's m_vIoU is {'; '.join(shares)}."
+        yield f"EM's m_vIoU as a share: {'; '.join(shares)}."
     for query_type, rows in _query_types(ablation.truth)[:-1]:
         means = (f"{variant} {100 * np.nanmean(s[:, rows]):.1f}" for variant, s in {"em": em, **others}.items())
         yield f"{query_type}: {', '.join(means)}."
 
 
 def _rounds(ablation: Ablation) -> Iterator[str]:
-    """Where p and q start and end on validation."""
+    """Yield the scores of p and q on validation after the first epoch and in the round kept."""
     histories = [r["extra"]["history"] for r in ablation.configured]
     for key in ("score_p", "score_q"):
         first, kept = np.mean([(h[0][key], _kept_round(h)[key]) for h in histories], axis=0)
@@ -189,7 +189,7 @@ def _kept_round(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 
 def _sweep(ablation: Ablation, name: str) -> Iterator[str]:
-    """EM's score over alpha or beta, and how much the best value is ahead of others."""
+    """Yield EM's score over alpha or beta, and the lead of the best value over others."""
     scores = ablation.sweep(name)
     means = {value: float(np.nanmean(s)) for value, s in scores.items()}
     yield ""

@@ -1,4 +1,4 @@
-"""The runs of an ablation: which variants there are, what each changes, and the sweeps over alpha and beta."""
+"""The runs of an ablation: its variants, what each changes, and the sweeps over alpha and beta."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 BETAS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
-# With some hundred videos so many rounds suffice (seen on validation), and a run stays near a minute.
+# With a few hundred videos this many rounds suffice (by validation scores), and a run takes two minutes.
 SHORT = {"rounds": 8, "patience": 3}
-# What each variant changes of train_em's settings; each is the full model otherwise.
+# The settings of train_em that each variant changes; all others are those of the full model.
 CHANGES: Mapping[str, Mapping[str, Any]] = {
     "em": {},
     "no_none": {"none_weight": 0.0},
@@ -21,28 +21,28 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "amortised": {"refinements": 0},
     "no_label_prior": {"label_prior": 0.0},
     "no_score_prior": {"score_prior": 0.0},
-    # Without the cues nothing holds the emission up at first: its weights were chosen anew, on validation.
+    # Without cues the emission is uninformative at first, so `none_weight` was chosen again on validation.
     "no_cues": {"relation_prior": 0.0, "none_weight": 1.0},
-    # Every switch of ours off: what is then left is nearest to the paper's text.
+    # All our additions off: closest to the paper's text.
     "bare": {
         **dict.fromkeys(
             ("relation_prior", "label_prior", "score_prior", "none_weight", "margin", "throughout"), 0.0
         ),
         "time": "frames",
     },
-    # No truth of validation either: neither the round nor how spans are decoded is chosen by it.
+    # No validation annotations: they choose neither the round nor the decoding of spans.
     "unvalidated": {"stop": "elbo"},
     "supervised": {},
 }
-# With the data set's region-text encoder, which no other variant reads: instead of labels and colours, or beside.
+# With the data set's region-text encoder, which no other variant uses: instead of labels and colours, or added.
 REGION_TEXT: Mapping[str, Mapping[str, Any]] = {"region_text": {"label_prior": 0.0}, "region_text_labels": {}}
 UNTRAINED = "untrained"
-SEEDLESS = (UNTRAINED, "label_prior", "oracle", "chance")  # nothing is trained, so one run each
+SEEDLESS = (UNTRAINED, "label_prior", "oracle", "chance")  # nothing is trained: one run each
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run: a variant at alpha and beta with a seed, and train_em's settings in force."""
+    """One run: a variant, alpha and seed, with the settings of train_em."""
 
     variant: str
     alpha: float
@@ -61,10 +61,10 @@ class RunSpec:
 def run_specs(
     train_em: Mapping[str, Any], untrained: Mapping[str, Any], alpha: float, seeds: Sequence[int], encoder: bool
 ) -> list[RunSpec]:
-    """Every run: the sweeps over alpha and beta, the variants, and the references, for each seed.
+    """List every run: sweeps over alpha and beta, variants and baselines, for each seed.
 
-    train_em, untrained: those sections of pipeline.yaml; alpha: the configured one; encoder: whether the data set
-    has a region-text encoder, for the variants that read it.
+    train_em, untrained: sections of pipeline.yaml. alpha: the configured value. encoder: whether the data set has a
+    region-text encoder, which some variants need.
     """
     specs = []
     without, region_text = {"region_text_prior": 0.0, "region_text_time": 0.0}, REGION_TEXT if encoder else {}
