@@ -1,8 +1,8 @@
 """All runs of an ablation, in parallel and resumable.
 
 Every run writes a file below `artifacts/<dataset>/ablation/`, named by the digest of everything that determines
-it; a run whose file exists is not repeated. Frames and proposals are the pipeline's; tubes for other values of alpha
-are linked into separate folders.
+it; a run whose file exists is not repeated. Frames and proposals are the pipeline's; tubes for other values of
+alpha are linked into separate folders.
 """
 
 from __future__ import annotations
