@@ -114,10 +114,11 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     fit_contrast(contrast, epoch, run.device)
     source = {"dataset": run.project.dataset, "format": run.block["format"], "validated": len(truth["sample"]) > 0}
     extra, folder = {"max_frames": max_frames, "trained_on": source}, run.artifact("model")
-    decoding = tuned(validation, validation.judged(model))
-    save_model(folder, model, train.detector, extra | describe_decoding(decoding))
-    window = tuned_window(validation, contrast)
-    save_model(folder / "contrast", contrast, train.detector, extra | {"window": window})
+    save_model(
+        folder, model, train.detector, extra | describe_decoding(tuned(validation, validation.judged(model)))
+    )
+    window = {"window": tuned_window(validation, contrast)}
+    save_model(folder / "contrast", contrast, train.detector, extra | window)
     summary = {"score": validation.metric, "sentences": len(train.sentences), "rounds": history}
     storage.write_json(run.artifact("em_history.json"), summary)
     return run.done(f"{counted_sentences(len(train.sentences))}, {len(history)} epochs", folder)
