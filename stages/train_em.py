@@ -91,13 +91,12 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
         return run.done("nothing trained: ground_queries is untrained", save_nothing(run.project.artifacts))
     settings = Settings.of(parameters)
     train = TrainingSet.of(run.project, settings, max_frames)
-    train.clips.cache_bytes = int(run.memory * 2**30)
-    texts = train.encoder.texts
+    train.clips.cache_bytes, texts = int(run.memory * 2**30), train.encoder.texts
     model, contrast = (build(train.vocabulary, texts.embed, settings).to(run.device) for _ in range(2))
     truth = artifact.read(schemas.TRUTH, run.artifact("truth_val.h5"))
     validation, epoch = train.validation("val", truth, run.device), train.epochs(settings)
-    sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *train.clips.sources()]
     trainer = Trainer(model, train.steps(settings))
+    sources = [run.artifact("samples.h5"), run.artifact("queries.h5"), *train.clips.sources()]
     rounds = Rounds(run.lock.with_suffix(".safetensors"), result_key(run, sources, texts.name), trainer)
     history = [] if run.force else rounds.resume()
     with progress(None, settings.warm_up + settings.rounds, run.stage) as bar:
@@ -114,9 +113,8 @@ def train_em(run: StageRun, max_frames: int, **parameters: float) -> None:
     fit_contrast(contrast, epoch, run.device)
     source = {"dataset": run.project.dataset, "format": run.block["format"], "validated": len(truth["sample"]) > 0}
     extra, folder = {"max_frames": max_frames, "trained_on": source}, run.artifact("model")
-    save_model(
-        folder, model, train.detector, extra | describe_decoding(tuned(validation, validation.judged(model)))
-    )
+    decoding = describe_decoding(tuned(validation, validation.judged(model)))
+    save_model(folder, model, train.detector, extra | decoding)
     window = {"window": tuned_window(validation, contrast)}
     save_model(folder / "contrast", contrast, train.detector, extra | window)
     summary = {"score": validation.metric, "sentences": len(train.sentences), "rounds": history}
