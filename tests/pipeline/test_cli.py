@@ -52,10 +52,10 @@ def test_the_memory_for_clips_is_an_option_and_may_stand_under_run(tmp_path, mon
         pass
 
     class _Training:
-        clips = SimpleNamespace(cache_bytes=0)
+        clips, encoder = SimpleNamespace(cache_bytes=0), SimpleNamespace(texts=None)
 
         @property
-        def encoder(self):
+        def vocabulary(self):
             raise _ReadError
 
     training = _Training()
