@@ -203,7 +203,7 @@ def test_a_sentence_without_a_table_is_looked_for_in_every_clip(project):
     # A name that is no text cannot be told in a table.
     odd = os.path.join(os.fsencode(project / "my clips"), b"\xff.mp4")  # noqa: PTH118
     shutil.copy(project / "my clips" / "a.mp4", odd)
-    assert "skipped ?.mp4: its name is no UTF-8 text" in ground(project, "--query", "a dog", table="")
+    assert "skipped ?.mp4: its name is not valid UTF-8" in ground(project, "--query", "a dog", table="")
     os.remove(odd)  # noqa: PTH107
     # The films of this run are no clips of the next one, wherever they are.
     (project / "my clips" / "grounded").mkdir()

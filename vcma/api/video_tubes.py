@@ -146,7 +146,7 @@ def sampled_frames(
 ) -> Columns:
     """Return the FRAMES columns of a whole video. sampling: the section `extract_frames`.
 
-    tell: called with what is amiss with the video, in words; what there is of it is searched.
+    tell: called with notes for the user about a damaged video, whose decodable part is searched.
     """
     if pictures.timeline.missing:
         tell(pictures.timeline.missing)

@@ -12,5 +12,5 @@ from vcma.commands.convert_tubes import convert_tubes
 def convert_command() -> None:
     """Read other programs' predictions and tubes, or write predictions as theirs.
 
-    Whatever is left out is told. docs/conversion.md describes the formats.
+    What is left out is reported. docs/conversion.md describes the formats.
     """

@@ -1,4 +1,4 @@
-"""What the conversions have in common: the options on how boxes and times are written, and what they tell."""
+"""Options shared by the conversions: how boxes and times are written, and the report of what was left out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OPTIONS = (
 
 
 def conventions_options(function: Callable) -> Callable:
-    """Give a command the options that `described` takes."""
+    """Add the options that `described` takes to a command."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
@@ -29,7 +29,7 @@ def conventions_options(function: Callable) -> Callable:
 def described(
     usual: Conventions, boxes: str | None, normalised: bool | None, times: str | None, first_frame: str | None
 ) -> Conventions:
-    """A format's conventions with what the options say otherwise."""
+    """Return a format's conventions, overridden by the given options."""
     said: dict[str, Any] = {
         "box": boxes,
         "normalised": normalised,
@@ -40,6 +40,6 @@ def described(
 
 
 def tell(dropped: Dropped) -> None:
-    """Say on stderr what a conversion left out."""
+    """Report on stderr what a conversion left out."""
     for line in dropped.lines():
         click.echo(line, err=True)

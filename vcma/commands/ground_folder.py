@@ -74,7 +74,7 @@ _TABLE = (
 
 @dataclass
 class _Work:
-    """What is to be done: the sentences of each video by sample id, and what was left out, with why."""
+    """Work to do: the sentences of each video by sample id, and the videos left out with their reasons."""
 
     sentences: dict[str, dict[str, str]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class _Work:
         self.skipped[what] = str(why)
 
     def fail(self, videos: Mapping[str, str]) -> None:
-        """Leave out videos that were reported as failed, with why."""
+        """Leave out videos that were reported as failed, with the reason."""
         for video, why in videos.items():
             del self.sentences[video]
             self.skipped[video] = why
@@ -134,7 +134,7 @@ def _read_work(root: Path, texts: Sequence[str], table: Path | None, out: Path) 
         if made_here in (root / video).resolve().parents:
             continue
         if (name := video.encode("utf-8", "replace").decode()) != video:
-            work.skip(name, "its name is no UTF-8 text; rename it")
+            work.skip(name, "its name is not valid UTF-8; rename it")
         else:
             work.sentences[video] = {f"{video}/{i}": text for i, text in enumerate(texts)}
     if table and not is_file(table):
@@ -158,7 +158,7 @@ def _read_work(root: Path, texts: Sequence[str], table: Path | None, out: Path) 
 
 
 def _find_all_tubes(run: StageRun, root: Path, work: _Work, pipeline: Pipeline) -> None:
-    """Make the tubes of every video that has none of these parameters; those of failed ones leave the work."""
+    """Compute the tubes of every video without up-to-date ones; videos that fail are left out."""
     prompts = {video: pipeline.prompt_of([*sentences.values()]) for video, sentences in work.sentences.items()}
     project = run.project
     how = (project.detector, project.root, run.device, run.params["detect_proposals"]["precision"])
@@ -192,9 +192,9 @@ def _count(columns: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _embed_all_tubes(run: StageRun, root: Path, work: _Work, pipeline: Pipeline) -> None:
-    """Embed the tubes of every video that have no embeddings by this encoder; only where answers read them.
+    """Embed the tubes of every video without embeddings by this encoder, if answers need them.
 
-    A step of its own, so that another encoder does not make the tubes anew; it decodes the videos once more.
+    A separate step, so that another encoder does not recompute the tubes; it decodes the videos once more.
     """
     folder, encoder = pipeline.project.encoder, pipeline.embedding_encoder()
     if folder is None or encoder is None:
@@ -227,7 +227,7 @@ def _count_regions(columns: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _answer_all(run: StageRun, root: Path, work: _Work, pipeline: Pipeline, out: Path) -> dict[str, Any]:
-    """The answer to every sentence by its sample id; films are written, and those of earlier runs removed."""
+    """Return the answer to every sentence by sample id; writes films and removes those of earlier runs."""
     notes, encoder = run.artifact("answers"), pipeline.embedding_encoder()
     known = {path.stem: _read_notes(path) for path in sorted(notes.glob("*.json"))}
     jobs: list[tuple] = []
@@ -270,7 +270,7 @@ def _answer_all(run: StageRun, root: Path, work: _Work, pipeline: Pipeline, out:
 
 
 def _told(video: str, name: str, samples: Sequence[str], found: Sequence[Grounding]) -> dict[str, dict[str, Any]]:
-    """The answers in one video by sample id, as predictions.json has them; name: how those of its films begin."""
+    """Return the answers in one video by sample id, as in predictions.json; name: prefix of its films' names."""
     return {
         sample: {
             "video": video,
@@ -286,7 +286,7 @@ def _told(video: str, name: str, samples: Sequence[str], found: Sequence[Groundi
 def _write_video(
     video: str, path: Path, tubes: Path, films: Sequence[tuple[Path, Answer, str]], place: Path, notes: dict
 ) -> tuple[str, dict | InputError]:
-    """Write a video's films, then the notes that they are there; returns its answers."""
+    """Write a video's films, then the record that they are complete; returns its answers."""
     try:
         columns = artifact.read(schemas.TUBES, tubes)
         write_films(FrameReader(path), [Film(*film) for film in films], Tubes.of(columns))
@@ -298,7 +298,7 @@ def _write_video(
 
 @dataclass(frozen=True)
 class _Notes:
-    """The answers in a video of an earlier run, and the key of what they follow from."""
+    """Answers in a video of an earlier run, with the digest of everything that determines them."""
 
     key: str
     answers: dict[str, dict[str, Any]]
@@ -312,7 +312,7 @@ class _Notes:
 
 
 def _read_notes(path: Path) -> _Notes | None:
-    """None where the file is not what was written."""
+    """Return the record of an earlier run; None if it is missing or damaged."""
     with suppress(InputError, KeyError, TypeError, AttributeError):
         value = read_json(path, "")
         notes = _Notes(value["key"], value["answers"])
@@ -324,7 +324,7 @@ def _read_notes(path: Path) -> _Notes | None:
 def _key(
     pipeline: Pipeline, encoder: str, video: Path, tubes: Path, sentences: Mapping[str, str], name: str
 ) -> str:
-    """Digest of all that a video's answers, and the names of its films, follow from."""
+    """Return the digest of everything that determines a video's answers and the names of its films."""
     project = pipeline.project
     model = (
         read_json(pipeline.model / "model.json", "train again") if pipeline.model else project.section("untrained")
