@@ -55,7 +55,7 @@ CLASSES = "fastestdet/coco.names"
 PARTS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "as configured": ({}, {}),
     "12 tubes": ({"max_tubes": 12}, {}),
-    "without the detector's doubt": ({}, {"score_prior": 0.0}),
+    "without the score prior": ({}, {"score_prior": 0.0}),
     "without labels": ({}, {"label_prior": 0.0}),
     "without cues": ({}, {"relation_prior": 0.0}),
     "time by cues alone": ({}, {"throughout": 0.0}),

@@ -52,6 +52,33 @@ NAMES, PROMPTS = ("person", "table"), ("ball", "man", "man in blue coat", "man i
 
 
 @pytest.mark.parametrize(
+    ("noun", "denoted", "resembling"),
+    [
+        ("swan", {"bird"}, set()),
+        ("jeep", {"car"}, set()),
+        ("ball", {"sports ball"}, set()),
+        ("bike", {"bicycle", "motorbike"}, set()),
+        ("goat", set(), {"dog", "cow"}),
+        ("puppy", {"dog"}, set()),
+        ("zebra", set(), {"dog", "cow"}),
+        ("tractor", set(), {"car", "motorbike"}),
+        ("guitar", set(), set()),
+    ],
+)
+def test_nouns_match_the_class_of_their_kind_and_resemble_others(noun, denoted, resembling):
+    names = ["person", "bird", "dog", "cow", "car", "motorbike", "bicycle", "sports ball", "refrigerator"]
+    weights = dict(zip(names, class_weights([(noun,)], names)[0].tolist(), strict=True))
+    assert {name for name, w in weights.items() if w == 1} == denoted
+    assert {name for name, w in weights.items() if w == 0.5} == resembling
+    if not denoted | resembling:  # any object but a person may be meant
+        assert all(0.1 <= w < 0.5 for name, w in weights.items() if name != "person")
+
+
+def test_what_a_noun_denotes_resembles_other_classes_where_its_own_is_missing():
+    assert class_weights([("puppy",)], ["cow", "car"])[0].tolist() == [0.5, 0]
+
+
+@pytest.mark.parametrize(
     ("words", "whole", "answering"),
     [
         # The phrase itself most, its noun and what the noun is half, the other man's phrase not at all.

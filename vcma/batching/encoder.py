@@ -19,7 +19,7 @@ from vcma.records.demand import demands_of
 from vcma.records.noun_phrases import noun_phrase
 from vcma.records.sentence import Sentence
 from vcma.text.features import WORDLLAMA, TextFeatures
-from vcma.text.label_matching import attribute_weights, class_agreement, class_weights, label_prior
+from vcma.text.label_matching import RESEMBLANCE, attribute_weights, class_agreement, class_weights, label_prior
 from vcma.text.region_text import RegionText
 
 Label = tuple[int, int, int]  # ground truth: index of the tube in the clip, first and end slot; -1: unknown
@@ -108,6 +108,10 @@ class Encoder:
     def knows_class(self, sentence: Sentence, entity: int, clip: Clip) -> bool:
         """Return whether a class of the clip matches an entity by name or kind, not only by similarity."""
         return bool((self._class_weight(sentence, entity, clip) >= 1).any())
+
+    def resembles_class(self, sentence: Sentence, entity: int, clip: Clip) -> bool:
+        """Return whether a class of the clip matches an entity, or at least resembles it."""
+        return bool((self._class_weight(sentence, entity, clip) >= RESEMBLANCE).any())
 
     def _class_weight(self, sentence: Sentence, entity: int, clip: Clip) -> Float[np.ndarray, " C"]:
         """Weight of each class of the clip for an entity."""

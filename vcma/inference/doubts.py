@@ -40,12 +40,12 @@ def absence(encoder: Encoder, sentence: Sentence, clip: Clip) -> float:
     """Return the probability that the target of a sentence is absent from the clip; -1 if it cannot be estimated.
 
     It is estimated from the detector class that matches the target by name or kind, otherwise from the region-text
-    encoder, otherwise from the similarity of class names.
+    encoder, otherwise from classes that resemble it.
     """
     target = sentence.target
     if encoder.region_text is not None and not encoder.knows_class(sentence, target, clip):
         agreement = encoder.region_text_agreement(sentence, clip)[target]
-    elif encoder.vocabulary.class_names:
+    elif encoder.resembles_class(sentence, target, clip):
         agreement = encoder.class_agreement(sentence, target, clip)
     else:
         return -1.0

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vcma.records.noun_phrases import head_of
+from vcma.text.noun_kinds import KIND_OF, resembling
 from vcma.text.static_vectors import static_vectors
 
 # Basic colour terms (Berlin and Kay) and common synonyms; "navy" matches blue or black.
@@ -50,12 +51,8 @@ HYPERNYMS = {
     "baby": ("baby", "child", "person"),
     "infant": ("baby", "child", "person"),
     "toddler": ("baby", "child", "person"),
-    "puppy": ("dog",),
-    "kitten": ("cat",),
     "vehicle": ("car", "truck", "bus", "van"),
-    "automobile": ("car",),
     "bag": ("bag", "handbag", "backpack", "suitcase"),
-    "watercraft": ("boat", "watercraft"),
     "animal": ("dog", "cat", "horse", "bird", "cow", "sheep", "elephant", "bear", "zebra", "giraffe", "rabbit"),
 }  # fmt: skip
 # Synonyms, of which a detector may use any.
@@ -104,7 +101,9 @@ _IDLE = frozenset(
     )
 )
 
-_SIMILAR = 0.15  # temperature of the softmax that turns cosines of static vectors into class weights
+RESEMBLANCE = 0.5  # weight of a class that resembles what a noun denotes
+_CERTAIN = 0.5  # cosine of static vectors from which a class resembles a noun fully; lower ones in proportion
+_ANY_THING = 0.1  # weight of every class that is not a person for a noun that nothing is known about
 
 
 def class_weights(
@@ -116,8 +115,9 @@ def class_weights(
     """Return how well each detector class matches each phrase: float32 [len(phrases), C] in [0, 1].
 
     A phrase is its words, the head last. A class matches by the name or a known hypernym or synonym of the head,
-    else of another word ('toy bear'), else, softly and at most 0.5, by the cosine of static vectors. prompts: noun
-    phrases that a detector was prompted with; they come last among the C classes and also match by their heads.
+    else of another word ('toy bear'). Else the classes that resemble the head match with 0.5: known ones, or in
+    proportion to the cosine of static vectors, with all classes but people as a fallback. prompts: noun phrases
+    that a detector was prompted with; they come last among the C classes and also match by their heads.
     wholes: the `noun_phrase` of each phrase; a prompt with exactly these words matches better than any other class.
     """
     names = [_parts(name) for name in class_names]
@@ -135,15 +135,25 @@ def class_weights(
         else:
             unknown.append(row)
     if unknown and names:
-        heads = static_vectors([phrases[row][-1] for row in unknown])
-        cosine = heads @ static_vectors([" ".join(sorted(parts)) for parts in names]).T
-        likely = np.exp((cosine - cosine.max(axis=1, keepdims=True)) / _SIMILAR)
-        weights[unknown] = likely / likely.max(axis=1, keepdims=True) * 0.5
+        weights[unknown] = _resemblance([phrases[row][-1] for row in unknown], names)
     for row, whole in enumerate(wholes):
         if whole in prompts and whole != head_of(whole):
             _prefer(weights[row, len(class_names) :], prompts, whole)
             weights[row, : len(class_names)] *= _BY_HEAD
     return weights
+
+
+def _resemblance(heads: Sequence[str], names: Sequence[set[str]]) -> np.ndarray:
+    """Return how much each class resembles what a head noun denotes: float32 [len(heads), C], at most 0.5."""
+    cosine = static_vectors(heads) @ static_vectors([" ".join(sorted(parts)) for parts in names]).T
+    found = RESEMBLANCE * np.clip(cosine, 0, None) / np.maximum(cosine.max(axis=1, keepdims=True), _CERTAIN)
+    things = [not parts & set(PEOPLE) for parts in names]
+    found = np.maximum(found, np.where(things, _ANY_THING, 0))
+    for row, head in enumerate(heads):
+        known = [bool(_with_synonyms(resembling(head)) & parts) for parts in names]
+        if any(known):
+            found[row] = np.where(known, RESEMBLANCE, 0)
+    return found.astype(np.float32)
 
 
 _BY_HEAD = 0.5  # weight of class "man" for "man in red coat" if that is a class, too
@@ -163,7 +173,11 @@ def _matching_names(word: str) -> set[str]:
     kinds = HYPERNYMS.get(word, ())
     if not kinds and (word in ROLES or word.endswith(("man", "men", "woman", "women", "ist"))):
         kinds = PEOPLE
-    return {word, joined, *SYNONYMS.get(word, ()), *SYNONYMS.get(joined, ()), *kinds}
+    return _with_synonyms({word, joined, *KIND_OF.get(word, ())}) | set(kinds)
+
+
+def _with_synonyms(words: Iterable[str]) -> set[str]:
+    return {name for word in words for name in (word, *SYNONYMS.get(word, ()))}
 
 
 def _parts(name: str) -> set[str]:
