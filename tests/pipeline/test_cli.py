@@ -6,6 +6,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from stages.ground_queries import ground_queries
 from stages.link_tubes import link_tubes
 from stages.train_em import train_em
 from tests.conftest import ROOT
@@ -66,3 +67,23 @@ def test_the_memory_for_clips_is_an_option_and_may_stand_under_run(tmp_path, mon
         done = CliRunner().invoke(train_em, ["--config", str(tmp_path / "pipeline.yaml"), *words])
         assert isinstance(done.exception, _ReadError), done.output
         assert training.clips.cache_bytes == expected * 2**30
+
+
+@pytest.mark.parametrize(
+    ("stage", "section", "change", "message"),
+    [
+        (ground_queries, "ground_queries", {"untrained": 11}, "'untrained' is 11, expected true or false"),
+        (ground_queries, "ground_queries", {"untrained": "yes"}, "'untrained' is yes, expected true or false"),
+        (link_tubes, "link_tubes", {"max_tubes": True}, "'max_tubes' is True, expected a number or a text"),
+        (link_tubes, "run", {"strict": 1}, "'strict' is 1, expected true or false"),
+    ],
+)
+def test_a_number_for_a_flag_or_a_flag_for_a_number_is_refused(
+    tmp_path, monkeypatch, stage, section, change, message
+):
+    config = yaml.safe_load((ROOT / "pipeline.yaml").read_text())
+    config[section] = config.get(section, {}) | change
+    (tmp_path / "pipeline.yaml").write_text(yaml.safe_dump(config))
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(stage, [])
+    assert done.exit_code == 1 and message in done.stderr and done.stderr.count("\n") == 1

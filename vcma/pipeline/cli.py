@@ -174,8 +174,8 @@ class StageCommand(click.Command):
             keys = ", ".join(_SHARED_OPTIONS)
             raise InputError("has an invalid section 'run:'", project.root / CONFIG, f"allowed keys: {keys}")
         given = {key: value for key, value in section.items() if value is not None}
-        _check_values(given, "run", project)
-        own = {p.name for p in self.params if isinstance(p, _Mode)}
+        own = {str(p.name): p for p in self.params if isinstance(p, _Mode)}
+        _check_values(given, "run", own, project)
         return {key: value for key, value in given.items() if key in own}
 
     def _check_keys(self, section: Mapping, project: Project) -> None:
@@ -187,7 +187,7 @@ class StageCommand(click.Command):
                 option = "--" + str(key).replace("_", "-")
                 what = f"section '{self.name}' has the key '{key}', but {self.name}.py has no option {option}"
                 raise InputError(what, config, f"allowed keys: {', '.join(map(str, options)) or 'none'}")
-        _check_values(section, str(self.name), project)
+        _check_values(section, str(self.name), {str(p.name): p for p in self.params}, project)
         for name, option in options.items():
             if name not in section:
                 raise InputError(f"section '{self.name}' lacks the key '{name}' for the option {option}", config)
@@ -197,11 +197,17 @@ class StageCommand(click.Command):
             return super().invoke(ctx)
 
 
-def _check_values(section: Mapping, name: str, project: Project) -> None:
-    """Raise InputError if a value is one that no option accepts: missing, a list, infinite or NaN."""
+def _check_values(section: Mapping, name: str, options: Mapping[str, click.Parameter], project: Project) -> None:
+    """Raise InputError if a value is one that no option accepts: missing, a list, infinite or NaN, a number for a
+    flag, or true and false for anything else.
+    """
     for key, value in section.items():
         if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
             raise InputError(f"section '{name}' has no usable value for '{key}': {value}", project.root / CONFIG)
+        flag = key in options and isinstance(options[key].type, click.types.BoolParamType)
+        if key in options and isinstance(value, bool) != flag:
+            expected = "true or false" if flag else "a number or a text"
+            raise InputError(f"section '{name}': '{key}' is {value}, expected {expected}", project.root / CONFIG)
 
 
 def stage(*shared: str, example: str) -> Callable[[Callable], StageCommand]:
