@@ -56,14 +56,14 @@ def project(root: Path) -> Path:
     """Copy the stages and the library to an empty folder, as a project with the data set `clips`."""
     from tests.faults.workshop import tiny_network
 
-    for name in ("stages", "vcma", "envs/detectors"):
+    for name in ("stages", "vcma", "envs/detectors", "envs/encoders"):
         shutil.copytree(turns.ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(turns.ROOT / "dvc.yaml", root)
     config = yaml.safe_load((turns.ROOT / "pipeline.yaml").read_text())
     config["dataset"] = "clips"
     config["datasets"] = {"clips": config["datasets"]["clips"] | {"detector": tiny_network(root)}}
     (root / "pipeline.yaml").write_text(yaml.safe_dump(config))
-    for name in ("demo/detector.pth", "data/clips/clips.csv"):
+    for name in ("demo/detector.pth", "demo/encoder/config.json", "data/clips/clips.csv"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
     return root
@@ -159,6 +159,7 @@ def by_videos(counts: list[int], dvc: bool) -> dict[str, dict[int, Cost]]:
 
 def no_op(root: Path) -> Cost:
     """Cost of `dvc repro` in an up-to-date project; outputs of the later stages are placeholders."""
+    (root / "artifacts/clips/embeddings").mkdir()
     for out in LATER:
         path = root / "artifacts/clips" / out
         path.parent.mkdir(exist_ok=True)
