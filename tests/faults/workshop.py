@@ -87,6 +87,14 @@ def make_project(folder: Path, videos: int, frames: int = 24, **sections: dict) 
     return folder
 
 
+def make_extracted_project(folder: Path, videos: int, frames: int = 24) -> Path:
+    """A project as by `make_project`, up to its extracted frames."""
+    project = make_project(folder, videos, frames)
+    for stage in ("index_dataset", "extract_frames"):
+        run(project, stage)
+    return project
+
+
 def artifacts(project: Path) -> Path:
     return project / "artifacts" / "clips"
 

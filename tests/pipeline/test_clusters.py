@@ -32,10 +32,7 @@ PROGRAMS = {
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
-    folder = workshop.make_project(tmp_path_factory.mktemp("a cluster"), VIDEOS)
-    for stage in ("index_dataset", "extract_frames"):
-        run(folder, stage)
-    return folder
+    return workshop.make_extracted_project(tmp_path_factory.mktemp("a cluster"), VIDEOS)
 
 
 @pytest.fixture

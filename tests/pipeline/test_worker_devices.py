@@ -18,10 +18,7 @@ VIDEOS = 4
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    folder = workshop.make_project(tmp_path_factory.mktemp("devices"), VIDEOS, 12)
-    for stage in ("index_dataset", "extract_frames"):
-        run(folder, stage)
-    return folder
+    return workshop.make_extracted_project(tmp_path_factory.mktemp("devices"), VIDEOS, 12)
 
 
 @pytest.fixture(scope="module")

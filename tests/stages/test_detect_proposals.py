@@ -14,10 +14,7 @@ VIDEOS = 3
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    folder = workshop.make_project(tmp_path_factory.mktemp("device"), VIDEOS, 12)
-    for stage in ("index_dataset", "extract_frames"):
-        run(folder, stage)
-    return folder
+    return workshop.make_extracted_project(tmp_path_factory.mktemp("device"), VIDEOS, 12)
 
 
 def proposals(project):

@@ -266,7 +266,7 @@ class Pipeline:
         from vcma.text.region_text import RegionText
 
         (settings, max_frames), encoder = self._untrained, self.embedding_encoder()
-        names, relations = tuple(tubes.common_classes), settings.region_text_time > 0
+        names, relations = tuple(tubes.common_classes), settings.scores_relations
         region_text = RegionText(encoder, settings.prompts, names, relations) if encoder else None
         labels = label_encoder(names, tubes.attribute_name, tubes.feature.shape[1], region_text)
         return Grounder.untrained(settings, max_frames, labels, self.device)

@@ -93,9 +93,9 @@ class Encoder:
 
         0 if relations are not scored; the mean over all crops for a tube without crops.
         """
-        position = clip.crop_position
         if self.region_text is None or not self.region_text.relations or not len(clip.crops.tube):
-            return np.zeros(position.shape, np.float32)
+            return np.zeros(clip.present.shape, np.float32)
+        position = clip.crop_position
         subject = sentence.text(sentence.relations[relation][0])
         shown = self.region_text.log_shown(sentence.relation_text(relation), subject, clip.crops.vector)
         over_time = np.interp(position, np.arange(len(shown)), shown).astype(np.float32)

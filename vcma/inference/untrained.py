@@ -43,7 +43,7 @@ def corpus_encoder(
     labels = example["class_name"], example["attribute_name"], example["feature"].shape[1]
     if encoder is None:
         return label_encoder(*labels)
-    region_text = RegionText(encoder, settings.prompts, tuple(example["class_name"]), settings.region_text_time > 0)
+    region_text = RegionText(encoder, settings.prompts, tuple(example["class_name"]), settings.scores_relations)
     return label_encoder(*labels, region_text, clips.encoder_of(embeddings, encoder.name))
 
 

@@ -27,7 +27,12 @@ class AlignmentSettings:
     @property
     def reads_region_text(self) -> bool:
         """Whether the data set's region-text encoder is used: one of its weights is not 0."""
-        return bool(self.region_text_prior or self.region_text_time)
+        return bool(self.region_text_prior) or self.scores_relations
+
+    @property
+    def scores_relations(self) -> bool:
+        """Whether the region-text encoder also scores relations over time."""
+        return self.region_text_time > 0
 
 
 @dataclass(frozen=True)

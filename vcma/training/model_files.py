@@ -110,7 +110,7 @@ def trained_region_text(
     if found.name != needed:
         what = f"the model was trained with the region-text encoder {needed}, not {found.name}"
         raise InputError(what, encoder, remedy)
-    return RegionText(found, settings.prompts, vocabulary.class_names, settings.region_text_time > 0)
+    return RegionText(found, settings.prompts, vocabulary.class_names, settings.scores_relations)
 
 
 def decoding_of(description: dict[str, Any]) -> Decoding:

@@ -43,7 +43,7 @@ class TrainingSet:
         """Load a project's training set with the encoders that the settings require; raises as `load`."""
         artifacts, texts = project.artifacts, text_features(settings.text, project.root)
         region_encoder = needed_encoder(project.encoder, settings.reads_region_text)
-        relations = settings.region_text_time > 0
+        relations = settings.scores_relations
         return cls.load(
             artifacts, artifacts / "tubes", max_frames, texts, region_encoder, settings.prompts, relations
         )
