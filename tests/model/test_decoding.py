@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vcma.model.decoding import assign, best_interval, native_span, tempered
+from vcma.model.decoding import best_interval, native_span, tempered
+from vcma.model.sentence_posteriors import assign
 from vcma.model.temporal_posterior import CELLS, NEVER, cell_counts, interval_prior
 from vcma.training.calibration import TEMPERATURES, calibration_error, fitted_temperature
 

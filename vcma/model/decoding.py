@@ -75,25 +75,6 @@ def _earlier(q: Float[np.ndarray, "B B"]) -> Float[np.ndarray, "B B"]:
     return until_end[0] - border[:, None] * until_end[1] - until_begin.T @ share
 
 
-def assign(log_posterior: Float[np.ndarray, "M N"]) -> Int[np.ndarray, " M"]:
-    """Assign a different tube to each entity such that the sum of log-posteriors is maximal.
-
-    -inf marks tubes that are not candidates. If there are more entities than tubes, the remaining ones get their
-    own best tube; entities without candidates get -1.
-    """
-    from scipy.optimize import linear_sum_assignment  # slow import (0.5 s), not needed for --help
-
-    M, N = log_posterior.shape
-    if N == 0:
-        return np.full(M, -1, dtype=np.int64)
-    score = np.where(np.isfinite(log_posterior), log_posterior, -1e6)
-    chosen = score.argmax(axis=1).astype(np.int64)
-    entity, tube = linear_sum_assignment(-score)
-    chosen[entity] = tube
-    chosen[~np.isfinite(log_posterior).any(axis=1)] = -1
-    return chosen
-
-
 def native_span(frame: Int[np.ndarray, " T"], end: int, begin_slot: int, end_slot: int) -> tuple[int, int]:
     """Convert an interval [begin_slot, end_slot) of sampled frames to native frames; see `frame_borders`.
 
@@ -107,15 +88,14 @@ def predict(
     sentence: Sentence, clip: Clip, posterior: SentencePosterior, decoding: Decoding = _UNTUNED
 ) -> Prediction:
     """Decode one sentence's posterior over its clip."""
-    entity = assign(posterior.log_z)
     begin, end = best_interval(posterior.log_intervals, decoding.length_penalty)
     span = native_span(clip.frame, clip.end, begin, end)
     return Prediction(
-        answer=Answer(sentence.sample, int(clip.tube[entity[sentence.target]]), *span),
+        answer=Answer(sentence.sample, int(clip.tube[posterior.tube[sentence.target]]), *span),
         video=sentence.video,
         flags=() if sentence.relations else ("no_relation",),
         target=sentence.target,
-        entity_tube=clip.tube[entity],
+        entity_tube=clip.tube[posterior.tube],
         candidate=clip.tube,
         posterior=tempered(posterior.log_z, decoding.temperature).astype(np.float32),
         moment=clip.frame,

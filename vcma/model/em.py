@@ -21,10 +21,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from vcma.model.batch import Batch
+from vcma.model.batch import NO_CANDIDATE, Batch
 from vcma.model.evidence import Evidence, Model, ThetaOutput, has_relation
 from vcma.model.temporal_posterior import Frames, Spans, Whole
 
@@ -168,6 +168,16 @@ def refined(e: Evidence, batch: Batch, log_z: Float[Tensor, "M N"], rounds: int)
         q = e_step(e, batch, q, rounds)
         log_z = q.log_z
     return q
+
+
+def given_tubes(e: Evidence, batch: Batch, q: Posterior, tube: Int[Tensor, " M"]) -> Posterior:
+    """Return the posterior with every entity at the given tube: its y is the span of these tubes.
+
+    q(y) averages over tubes; the span of one prediction should be that of its own tubes.
+    """
+    log_z = torch.full_like(q.log_z, NO_CANDIDATE).scatter(1, tube[:, None], 0.0)
+    e = replace(e, time=replace(e.time, log_prior=e.span_prior.given(batch, log_z)))
+    return update_y(e, batch, Posterior(log_z, q.time, offset(e, batch, log_z.exp())))
 
 
 def amortised(model: Model, batch: Batch, output: ThetaOutput) -> Posterior:

@@ -50,17 +50,35 @@ def build(vocabulary: Vocabulary, static: Callable[[tuple[str, ...]], np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
+class SpanPrior:
+    """p(b, e): with probability `throughout` the presence of the target, otherwise the table of intervals.
+
+    table: log-probabilities of intervals. throughout: 1 for sentences whose span is the presence of their target.
+    """
+
+    table: Float[Tensor, "S B B"]
+    throughout: Float[Tensor, " S"]
+
+    def given(self, batch: Batch, log_z: Float[Tensor, "M N"]) -> Float[Tensor, "S B B"]:
+        """Return log p(b, e) under q(z), without gradient."""
+        throughout = self.throughout[:, None, None]
+        anywhere = self.table + (1 - throughout).log().clamp(min=NEVER)
+        return torch.logaddexp(anywhere, presence_prior(batch, log_z.detach()) + throughout.log()).clamp(min=NEVER)
+
+
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """Everything the coordinate updates need for a batch; contains no model parameters.
 
-    log_prior: log p(z_i = n). pair, action: psi of relations, nats. time: temporal prior. beta, margin: see em.py.
-    family: class of q(y).
+    log_prior: log p(z_i = n). pair, action: psi of relations, nats. time: temporal prior. span_prior: the same given
+    q(z). beta, margin: see em.py. family: class of q(y).
     """
 
     log_prior: Float[Tensor, "M N"]
     pair: Float[Tensor, "K N N T"]
     action: Float[Tensor, "L N T"]
     time: Time
+    span_prior: SpanPrior
     beta: float
     margin: float
     family: type[Spans] | type[Frames] | type[Whole]
@@ -144,26 +162,6 @@ def untrained_evidence(settings: UntrainedSettings, batch: Batch) -> Evidence:
     return e.tempered(batch.reliability[batch.sentence_clip])
 
 
-def _time_prior(
-    settings: AlignmentSettings,
-    batch: Batch,
-    log_prior: Float[Tensor, "M N"],
-    interval_table: Float[Tensor, "c c"],
-    changes: Bool[Tensor, " S"],
-) -> Float[Tensor, "S B B"]:
-    """log p(b, e): a mixture of the target's presence and the table of interval probabilities.
-
-    Presence has the weight `throughout`, or 1 for sentences that are not in the mask `changes`. log_prior is that
-    of z, used without gradient.
-    """
-    table = interval_prior(batch.frame[batch.sentence_clip], interval_table)
-    if not settings.throughout:
-        return table
-    throughout = torch.where(changes, settings.throughout, 1.0)[:, None, None]
-    anywhere = table + (1 - throughout).log().clamp(min=NEVER)
-    return torch.logaddexp(anywhere, presence_prior(batch, log_prior.detach()) + throughout.log()).clamp(min=NEVER)
-
-
 def presence_prior(batch: Batch, log_z: Float[Tensor, "M N"]) -> Float[Tensor, "S B B"]:
     """Return log p(b, e) if the span is the interval of the target's presence: extents of tubes, weighted by z."""
     usable = batch.usable.long()
@@ -221,12 +219,15 @@ def _evidence(
         shown = batch.pair_region_text[:, :, None].expand_as(no_pair)
         pair = pair + settings.region_text_time * less_its_mean(shown, no_pair)
         action = action + settings.region_text_time * less_its_mean(batch.action_region_text, no_action)
-    time_prior = _time_prior(settings, batch, log_prior, interval_table, changes)
+    # Without a change in its words, a sentence's span is the presence of its target.
+    throughout = torch.where(changes, settings.throughout, 1.0 if settings.throughout else 0.0)
+    span_prior = SpanPrior(interval_prior(frame, interval_table), throughout)
     return Evidence(
         log_prior=log_prior,
         pair=pair.clamp(min=floor).masked_fill(no_pair, floor),
         action=action.clamp(min=floor).masked_fill(no_action, floor),
-        time=Time(frame, settings.kappa / frame.sum(1), time_prior),
+        time=Time(frame, settings.kappa / frame.sum(1), span_prior.given(batch, log_prior)),
+        span_prior=span_prior,
         beta=settings.beta,
         margin=settings.margin,
         family=FAMILIES[settings.time],

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from vcma.model.batch import Batch
-from vcma.model.em import Posterior, by_relation, infer, objective_parts, refined
+from vcma.model.em import Posterior, by_relation, given_tubes, infer, objective_parts, refined
 from vcma.model.evidence import Evidence, Model, forward, untrained_evidence
 from vcma.model.settings import UntrainedSettings
 
@@ -19,11 +20,13 @@ from vcma.model.settings import UntrainedSettings
 class SentencePosterior:
     """Posteriors of one sentence, float32, without padding.
 
-    log_z: log q(z_i = n). y: q(y_t = 1). log_intervals: log q(b, e) of intervals of frames. evidence: E_q[psi] of
-    each relation, pairs first, then actions. objective: terms of F (`objective_parts`).
+    log_z: log q(z_i = n). tube: the tubes assigned to the entities. y: q(y_t = 1), by p given these tubes.
+    log_intervals: log q(b, e) of intervals of frames, likewise. evidence: E_q[psi] of each relation, pairs first,
+    then actions. objective: terms of F (`objective_parts`).
     """
 
     log_z: Float[np.ndarray, "M N"]
+    tube: Int[np.ndarray, " M"]
     y: Float[np.ndarray, " T"]
     log_intervals: Float[np.ndarray, "B B"]
     evidence: Float[np.ndarray, "R T"]
@@ -37,8 +40,12 @@ def posteriors(model: Model, batch: Batch, device: str) -> Iterator[tuple[Senten
     with torch.no_grad():
         moved = batch.to(device)
         output = forward(model, moved)
-        both = [_by_sentence(moved, output.evidence, q) for q in infer(model, moved, output)]
-    yield from zip(*both, strict=True)
+        p, q = infer(model, moved, output)
+        tubes = [_assigned(moved, posterior) for posterior in (p, q)]
+        shown = given_tubes(output.evidence, moved, p, tubes[0])
+        by_p = _by_sentence(moved, output.evidence, p, tubes[0], shown)
+        by_q = _by_sentence(moved, output.evidence, q, tubes[1], q)  # phi predicts y independently of z
+    yield from zip(by_p, by_q, strict=True)
 
 
 def untrained_posteriors(settings: UntrainedSettings, batch: Batch, device: str) -> list[SentencePosterior]:
@@ -46,7 +53,9 @@ def untrained_posteriors(settings: UntrainedSettings, batch: Batch, device: str)
     with torch.no_grad():
         moved = batch.to(device)
         e = untrained_evidence(settings, moved)
-        return _by_sentence(moved, e, refined(e, moved, e.log_prior, settings.refinements))
+        p = refined(e, moved, e.log_prior, settings.refinements)
+        tube = _assigned(moved, p)
+        return _by_sentence(moved, e, p, tube, given_tubes(e, moved, p, tube))
 
 
 def log_priors(model: Model, batch: Batch, device: str) -> list[Float[np.ndarray, "M N"]]:
@@ -60,9 +69,21 @@ def log_priors(model: Model, batch: Batch, device: str) -> list[Float[np.ndarray
     return [prior[owner == s][:, :n] for s, n in enumerate(tubes)]
 
 
-def _by_sentence(batch: Batch, e: Evidence, q: Posterior) -> list[SentencePosterior]:
+def _assigned(batch: Batch, q: Posterior) -> Int[Tensor, " M"]:
+    """Return the tubes assigned to the entities of every sentence; see `assign`."""
+    log_z = torch.where(batch.candidates, q.log_z, -torch.inf).cpu().numpy()
+    counts = torch.bincount(batch.entity_sentence, minlength=len(batch.target)).tolist()
+    tube = np.concatenate([assign(own) for own in np.split(log_z, np.cumsum(counts)[:-1])])
+    return torch.as_tensor(tube, device=q.log_z.device)
+
+
+def _by_sentence(
+    batch: Batch, e: Evidence, q: Posterior, tube: Int[Tensor, " M"], shown: Posterior
+) -> list[SentencePosterior]:
+    """Split a batch's posterior q; y and intervals are those of the posterior `shown`, given the tubes."""
     pair, action = (evidence.cpu().numpy() for evidence in by_relation(e, batch, q.z))
-    log_z, y, log_intervals = (x.cpu().numpy() for x in (q.log_z, q.y, q.time.intervals))
+    log_z, y, log_intervals = (x.cpu().numpy() for x in (q.log_z, shown.y, shown.time.intervals))
+    assigned = tube.cpu().numpy()
     terms = objective_parts(e, batch, q).cpu().numpy()
     owner = batch.entity_sentence.cpu().numpy()
     pair_owner, action_owner = batch.pair_sentence.cpu().numpy(), batch.action_sentence.cpu().numpy()
@@ -72,5 +93,27 @@ def _by_sentence(batch: Batch, e: Evidence, q: Posterior) -> list[SentencePoster
         n, t = tubes[clip], frames[clip]
         evidence = np.concatenate([pair[pair_owner == s], action[action_owner == s]])[:, :t]
         intervals = log_intervals[s, : t + 1, : t + 1]
-        found.append(SentencePosterior(log_z[owner == s][:, :n], y[s, :t], intervals, evidence, terms[s]))
+        mine = owner == s
+        found.append(
+            SentencePosterior(log_z[mine][:, :n], assigned[mine], y[s, :t], intervals, evidence, terms[s])
+        )
     return found
+
+
+def assign(log_posterior: Float[np.ndarray, "M N"]) -> Int[np.ndarray, " M"]:
+    """Assign a different tube to each entity such that the sum of log-posteriors is maximal.
+
+    -inf marks tubes that are not candidates. If there are more entities than tubes, the remaining ones get their
+    own best tube; entities without candidates get -1.
+    """
+    from scipy.optimize import linear_sum_assignment  # slow import (0.5 s), not needed for --help
+
+    M, N = log_posterior.shape
+    if N == 0:
+        return np.full(M, -1, dtype=np.int64)
+    score = np.where(np.isfinite(log_posterior), log_posterior, -1e6)
+    chosen = score.argmax(axis=1).astype(np.int64)
+    entity, tube = linear_sum_assignment(-score)
+    chosen[entity] = tube
+    chosen[~np.isfinite(log_posterior).any(axis=1)] = -1
+    return chosen

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vcma.model.decoding import WINDOWS, Decoding, assign, tempered, windowed
+from vcma.model.decoding import WINDOWS, Decoding, tempered, windowed
 from vcma.model.evidence import Model
 from vcma.training.calibration import RIGHT, calibration_error, fitted_temperature, mean_iou
 from vcma.training.validation import Judged, Validation
@@ -54,7 +54,7 @@ def choices(
     rows = {sample: i for i, sample in enumerate(validation.truth["sample"])}
     which, log_z, chosen, right = [], [], [], []
     for i, j in enumerate(judged):
-        slot = int(assign(j.p.log_z)[j.sentence.target])
+        slot = int(j.p.tube[j.sentence.target])
         tubes = validation.tubes(j.sentence.video)
         assert tubes is not None  # its clip has some
         iou = mean_iou(validation.truth, rows[j.sentence.sample], tubes, int(j.clip.tube[slot]))
