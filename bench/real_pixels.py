@@ -57,6 +57,7 @@ PARTS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "12 tubes": ({"max_tubes": 12}, {}),
     "without the score prior": ({}, {"score_prior": 0.0}),
     "without labels": ({}, {"label_prior": 0.0}),
+    "without co-presence": ({}, {"co_presence": 0.0}),
     "without cues": ({}, {"relation_prior": 0.0}),
     "time by cues alone": ({}, {"throughout": 0.0}),
     "time by presence alone": ({}, {"throughout": 1.0}),

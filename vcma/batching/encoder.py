@@ -12,6 +12,7 @@ from vcma.model.batch import Batch
 from vcma.model.clip import Clip
 from vcma.model.motion_features import PAIR_FEATURES, SINGLE_FEATURES
 from vcma.model.place_evidence import place_evidence
+from vcma.model.presence import presence
 from vcma.model.prominence import prominence, reliability
 from vcma.model.relation_cues import PAIR_CUES, SINGLE_CUES, cues
 from vcma.model.vocabulary import Vocabulary
@@ -105,6 +106,20 @@ class Encoder:
         """Return the agreement of each tube's class distribution with the head of an entity."""
         return class_agreement(self._class_weight(sentence, entity, clip), clip.class_prob)
 
+    def presence(self, sentence: Sentence, clip: Clip) -> Float[np.ndarray, " M"]:
+        """Return the probability that each entity has a tube in the clip; -1 where it cannot be estimated.
+
+        It is estimated from the detector class that matches the entity by name or kind, otherwise from the
+        region-text encoder, otherwise from classes that resemble it.
+        """
+        found = np.full(len(sentence.heads), -1.0)
+        for e in range(len(found)):
+            if self.region_text is not None and not self.knows_class(sentence, e, clip):
+                found[e] = presence(self.region_text_agreement(sentence, clip)[e], clip.score)
+            elif self.resembles_class(sentence, e, clip):
+                found[e] = presence(self.class_agreement(sentence, e, clip), clip.score)
+        return found
+
     def knows_class(self, sentence: Sentence, entity: int, clip: Clip) -> bool:
         """Return whether a class of the clip matches an entity by name or kind, not only by similarity."""
         return bool((self._class_weight(sentence, entity, clip) >= 1).any())
@@ -165,6 +180,7 @@ class Encoder:
         label, region_text = np.zeros((2, len(sentence.heads), N), np.float32)
         label[:, : len(clip.tube)] = self.label_prior(sentence, clip)
         region_text[:, : len(clip.tube)] = self.region_text_agreement(sentence, clip)
+        present = self.presence(sentence, clip).clip(min=0)
         for rank in range(len(sentence.heads)):
             words = sentence.words(rank)
             flat.entity_sentence.append(s)
@@ -173,6 +189,7 @@ class Encoder:
             flat.entity_static.append(self._static[" ".join(words)])
             flat.entity_label.append(label[rank])
             flat.entity_region_text.append(region_text[rank])
+            flat.entity_present.append(present[rank])
             flat.phrase.append(" ".join(words))
         for k, (subject, predicate, other) in enumerate(sentence.relations):
             static, shown = self._static[predicate], np.zeros(shape, np.float32)
@@ -242,6 +259,7 @@ class _Flat:
         self.entity_static: list[np.ndarray] = []
         self.entity_label: list[np.ndarray] = []
         self.entity_region_text: list[np.ndarray] = []
+        self.entity_present: list[float] = []
         self.phrase: list[str] = []
         self.pairs: list[tuple] = []
         self.actions: list[tuple] = []
@@ -270,6 +288,7 @@ class _Flat:
             "entity_static": np.array(self.entity_static, np.float32).reshape(-1, width),
             "entity_label": np.array(self.entity_label, np.float32).reshape(-1, N),
             "entity_region_text": np.array(self.entity_region_text, np.float32).reshape(-1, N),
+            "entity_present": np.array(self.entity_present, np.float32),
             "phrase": np.array([number[p] for p in self.phrase], np.int64),
             "pair_sentence": column(self.pairs, 0),
             "pair_subject": column(self.pairs, 1),

@@ -27,35 +27,13 @@ if TYPE_CHECKING:
     from vcma.batching.encoder import Encoder  # with torch, which --help need not wait for
     from vcma.model.clip import Clip
 
-# Intercept and slope of the log-odds that the target is present, given the class agreement of the best tube plus
-# its log mean score. From a logistic regression on real clips, with their own sentences as positives and sentences
-# of clips with other classes as negatives; videos of three concatenated clips gave the same values within 0.2.
-# Colours were not informative.
-_PRESENT, _BY_FIT = 2.4, 1.3
-_MIN_SCORE = 0.01
 _FAINT = log_agreement(np.array(0.2))  # agreement of a tube with class probability 0.2; a mismatch below
-
-
-def absence(encoder: Encoder, sentence: Sentence, clip: Clip) -> float:
-    """Return the probability that the target of a sentence is absent from the clip; -1 if it cannot be estimated.
-
-    It is estimated from the detector class that matches the target by name or kind, otherwise from the region-text
-    encoder, otherwise from classes that resemble it.
-    """
-    target = sentence.target
-    if encoder.region_text is not None and not encoder.knows_class(sentence, target, clip):
-        agreement = encoder.region_text_agreement(sentence, clip)[target]
-    elif encoder.resembles_class(sentence, target, clip):
-        agreement = encoder.class_agreement(sentence, target, clip)
-    else:
-        return -1.0
-    fit = float((agreement + np.log(np.maximum(clip.score, _MIN_SCORE))).max())
-    return float(1 / (1 + np.exp(_PRESENT + _BY_FIT * fit)))
 
 
 def doubted(prediction: Prediction, encoder: Encoder, sentence: Sentence, clip: Clip, tubes: Tubes) -> Prediction:
     """Return the prediction with its flags, absence probability and interpolated share."""
-    absent, answer = absence(encoder, sentence, clip), prediction.answer
+    present, answer = encoder.presence(sentence, clip)[sentence.target], prediction.answer
+    absent = float(1 - present) if present >= 0 else -1.0
     interpolated = tubes.interpolated_share(answer.tube, answer.begin, answer.end)
     flags = [*sentence.flags, *prediction.flags, *_of_entities(encoder, sentence, clip)]
     flags += ["absent"] if absent > 0.5 else []

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vcma.model.batch import NO_CANDIDATE, Batch
 from vcma.model.networks import PSI_FLOOR, Phi, Theta, cue_evidence, less_its_mean, unusable_pairs
+from vcma.model.presence import co_presence
 from vcma.model.settings import AlignmentSettings, Settings, UntrainedSettings
 from vcma.model.temporal_posterior import CELLS, FAMILIES, NEVER, Frames, Spans, Time, Whole, interval_prior
 from vcma.model.vocabulary import Vocabulary
@@ -157,6 +158,7 @@ def untrained_evidence(settings: UntrainedSettings, batch: Batch) -> Evidence:
     score = settings.label_prior * batch.entity_label + settings.score_prior * batch.prominence[batch.entity_clip]
     score = score + settings.region_text_prior * batch.entity_region_text
     log_prior = batch.over_candidates(score)
+    log_prior = batch.over_candidates(log_prior + settings.co_presence * co_presence(batch, log_prior))
     no_table = batch.single.new_zeros(CELLS, CELLS)
     e = _evidence(settings, batch, log_prior, nothing, nothing, no_table, has_cue(batch), _UNTRAINED_FLOOR)
     return e.tempered(batch.reliability[batch.sentence_clip])

@@ -15,6 +15,8 @@ from vcma.model.em import Posterior, by_relation, given_tubes, infer, objective_
 from vcma.model.evidence import Evidence, Model, forward, untrained_evidence
 from vcma.model.settings import UntrainedSettings
 
+_TIE = 1e-4  # weight of the posterior itself in the assignment, so that entities of unknown presence get their best
+
 
 @dataclass(frozen=True, eq=False)
 class SentencePosterior:
@@ -70,8 +72,15 @@ def log_priors(model: Model, batch: Batch, device: str) -> list[Float[np.ndarray
 
 
 def _assigned(batch: Batch, q: Posterior) -> Int[Tensor, " M"]:
-    """Return the tubes assigned to the entities of every sentence; see `assign`."""
-    log_z = torch.where(batch.candidates, q.log_z, -torch.inf).cpu().numpy()
+    """Return the tubes assigned to the entities of every sentence; see `assign`.
+
+    An entity other than the target may have no tube: the less likely that it has one, the less can it take the
+    target's best tube away.
+    """
+    found = batch.entity_present.clone()
+    found[batch.target] = 1
+    score = torch.logaddexp((1 - found).log()[:, None], found.log()[:, None] + q.log_z) + _TIE * q.log_z
+    log_z = torch.where(batch.candidates, score, -torch.inf).cpu().numpy()
     counts = torch.bincount(batch.entity_sentence, minlength=len(batch.target)).tolist()
     tube = np.concatenate([assign(own) for own in np.split(log_z, np.cumsum(counts)[:-1])])
     return torch.as_tensor(tube, device=q.log_z.device)

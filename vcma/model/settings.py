@@ -39,6 +39,8 @@ class AlignmentSettings:
 class UntrainedSettings(AlignmentSettings):
     """Settings for grounding without a trained model: keys of `untrained:` in pipeline.yaml, and fixed values."""
 
+    co_presence: float
+
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> UntrainedSettings:
         """Select the settings from a mapping that may have other keys; raises KeyError for a missing one."""
