@@ -16,8 +16,8 @@ from vcma.records.sentence import grouped, sentences
 @click.option("--split", type=click.Choice(["train", "val", "test"]), help="Split to ground.")
 @click.option(
     "--posterior",
-    type=click.Choice(["p", "q"]),
-    help="Posterior to decode: p_theta(Z | E, R, V) or q_phi(Z | E, V).",
+    type=click.Choice(["p", "q", "both"]),
+    help="Posterior to decode: p_theta(Z | E, R, V), q_phi(Z | E, V) or their geometric mean.",
 )
 @click.option(
     "--untrained",

@@ -433,7 +433,7 @@ def test_the_ablation_makes_its_table_and_resumes(project, tmp_path, monkeypatch
     assert (tmp_path / "ablation.csv").read_bytes() == table
     rows = list(csv.DictReader(table.decode().splitlines()))
     assert tuple(rows[0]) == ablation_table.COLUMNS
-    assert {r["variant"] for r in rows} == {*names, "q", "no_relations"}
+    assert {r["variant"] for r in rows} == {*names, "p", "q", "no_relations"}
     assert {(r["alpha"], r["beta"]) for r in rows if r["variant"] == "em"} == {
         ("0.0", "1.0"), ("0.5", "0.0"), ("0.5", "1.0"),
     }  # fmt: skip

@@ -74,7 +74,7 @@ def test_a_posterior_does_not_depend_on_what_shares_its_batch():
         pairs = [
             pair for _, told, batch in found for pair in zip(told, posteriors(model, batch, "cpu"), strict=True)
         ]
-        return {s.sample: p for s, (p, _) in pairs}
+        return {s.sample: found.both for s, found in pairs}
 
     alone, together = by_sample(1), by_sample(4)
     for sample, p in alone.items():

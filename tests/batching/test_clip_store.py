@@ -47,7 +47,7 @@ def test_the_order_of_classes_in_a_file_moves_no_answer(tmp_path):
     clips = ClipStore(tmp_path, 12, ["a", "b"])
     for one, other in zip(vars(clips.tubes("a")).values(), vars(clips.tubes("b")).values(), strict=True):
         np.testing.assert_array_equal(one, other)
-    settings, _ = settings_of(yaml.safe_load((ROOT / "pipeline.yaml").read_text())["train_em"])
+    settings, _ = settings_of(yaml.safe_load((ROOT / "pipeline.yaml").read_text())["untrained"])
     encoder = label_encoder(tubes["class_name"], tubes["attribute_name"], 6)
     grounder = Grounder.untrained(settings, 12, encoder, "cpu")
     found = grounder.in_corpus(clips, [Sentence.of(DOG, video, video, 0, -1) for video in "ab"])

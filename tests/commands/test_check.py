@@ -83,7 +83,7 @@ def test_the_parameters_of_every_stage_are_tried(tmp_path, clip):
     good = yaml.safe_load((ROOT / "pipeline.yaml").read_text())
     for stage, change, told in (
         ("link_tubes", {"alpha": 2}, "2.0 is not in the range 0<=x<=1"),
-        ("ground_queries", {"posterior": "r"}, "'r' is not one of 'p', 'q'"),
+        ("ground_queries", {"posterior": "r"}, "'r' is not one of 'p', 'q', 'both'"),
         ("render_report", {"exmples": 3}, "has the key 'exmples'"),
         ("train_em", {"text": "no/such folder"}, "no/such folder"),
         ("train_em", {"prompts": "a photo"}, "'a photo' does not contain {} exactly once"),

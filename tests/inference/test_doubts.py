@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import make_tubes
-from vcma.inference.doubts import absence, explained
+from vcma.inference.doubts import explained
 from vcma.inference.grounder import Grounder
 from vcma.inference.untrained import label_encoder
 from vcma.model.clip import crop
@@ -15,7 +15,7 @@ from vcma.records.tubes import Tubes
 SETTINGS = UntrainedSettings(
     beta=1.0, kappa=8.0, label_prior=1.25, score_prior=1.0, relation_prior=1.0,
     region_text_prior=1.0, region_text_time=0.0, prompts="a photo of {}", time="span", margin=0.5, throughout=0.5,
-    refinements=3,
+    co_presence=1.0, refinements=3,
 )  # fmt: skip
 
 
@@ -79,8 +79,8 @@ def test_absence_is_a_calibrated_rule_of_class_and_score(tubes):
     odds = []
     for score in (0.8, 0.8 / np.e):
         clip = crop(Tubes.of(tubes | {"score": np.full(len(tubes["score"]), score, np.float32)}), 0, -1, 40)
-        p = absence(encoder, asked("dog"), clip)
-        odds.append(np.log(p / (1 - p)))
+        (present,) = encoder.presence(asked("dog"), clip)
+        odds.append(np.log((1 - present) / present))
     assert odds[1] - odds[0] == pytest.approx(1.3, abs=1e-4)
 
 

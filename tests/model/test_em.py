@@ -40,7 +40,7 @@ SETTINGS = Settings(
 UNTRAINED = UntrainedSettings(
     beta=1.0, kappa=8.0, label_prior=2.0, score_prior=1.0, relation_prior=1.0,
     region_text_prior=1.0, region_text_time=0.0, prompts="{}", time="span", margin=0.5, refinements=3,
-    throughout=0.5,
+    throughout=0.5, co_presence=1.0,
 )  # fmt: skip
 
 
@@ -240,9 +240,9 @@ def test_the_order_of_the_tubes_does_not_matter():
         **{name: getattr(clip, name)[order] for name in ("tube", "box", "present", "feature", "class_prob")},
         attribute_prob=clip.attribute_prob[order],
     )
-    ((p, q),) = posteriors(model, encoder.batch([clip], [TOLD[:1]]), "cpu")
-    ((p2, q2),) = posteriors(model, encoder.batch([moved], [TOLD[:1]]), "cpu")
-    for one, other in ((p, p2), (q, q2)):
+    (before,) = posteriors(model, encoder.batch([clip], [TOLD[:1]]), "cpu")
+    (after,) = posteriors(model, encoder.batch([moved], [TOLD[:1]]), "cpu")
+    for one, other in zip(before, after, strict=True):
         assert np.allclose(one.log_z[:, order], other.log_z, atol=1e-4)
         assert np.allclose(one.y, other.y, atol=1e-4)
         assert np.allclose(np.exp(one.log_intervals), np.exp(other.log_intervals), atol=1e-4)
@@ -254,12 +254,13 @@ def test_padding_changes_nothing():
     encoder = Encoder(words)
     encoder.prepare(TOLD)
     small, large = (crop(Tubes.of(make_tubes(*size)), 0, -1, 64) for size in ((0, 3, 5), (1, 6, 12)))
-    ((alone, _),) = posteriors(model, encoder.batch([small], [TOLD[:1]]), "cpu")
-    (padded, _), _ = posteriors(model, encoder.batch([small, large], [TOLD[:1], TOLD[1:2]]), "cpu")
-    assert np.allclose(alone.log_z, padded.log_z, atol=1e-4)
-    assert np.allclose(alone.y, padded.y, atol=1e-4)
-    assert np.allclose(np.exp(alone.log_intervals), np.exp(padded.log_intervals), atol=1e-4)
-    assert alone.evidence.shape == padded.evidence.shape == (2, 5)
+    (single,) = posteriors(model, encoder.batch([small], [TOLD[:1]]), "cpu")
+    first, _ = posteriors(model, encoder.batch([small, large], [TOLD[:1], TOLD[1:2]]), "cpu")
+    for alone, padded in zip(single, first, strict=True):
+        assert np.allclose(alone.log_z, padded.log_z, atol=1e-4)
+        assert np.allclose(alone.y, padded.y, atol=1e-4)
+        assert np.allclose(np.exp(alone.log_intervals), np.exp(padded.log_intervals), atol=1e-4)
+        assert alone.evidence.shape == padded.evidence.shape == (2, 5)
 
 
 def test_a_killed_training_ends_as_an_uninterrupted_one():
@@ -331,7 +332,7 @@ def test_training_learns_whom_a_verb_speaks_of():
     fit(Trainer(model), lambda number: batches, unscored, lambda rows: None, [], "cpu")
     # The last four sentences name no colour: only what was learnt of "run" can tell the tubes apart.
     found = list(posteriors(model, encoder.batch(clips[20:], groups[20:]), "cpu"))
-    assert [int(p.log_z[0].argmax()) for p, _ in found] == movers[20:]
+    assert [int(f.p.log_z[0].argmax()) for f in found] == movers[20:]
 
 
 def trained(told, tubes, texts=WORDLLAMA):
@@ -376,7 +377,7 @@ def test_odd_corpora_train_and_ground(what):
     if len(told) == 1:
         assert all(term["contrast"] == 0 for term in terms)
     if what == "one tube":
-        assert all(np.allclose(p.log_z, 0, atol=1e-4) for p, _ in found)
+        assert all(np.allclose(f.p.log_z, 0, atol=1e-4) for f in found)
 
 
 def test_of_two_starts_the_one_with_the_higher_objective_at_one_offset_is_kept():

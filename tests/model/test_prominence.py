@@ -22,15 +22,16 @@ def clip():
 def test_doubt_cover_and_size_each_count(clip):
     assert np.ptp(prominence(clip)) == 0
     doubted = prominence(replace(clip, score=np.float32([0.5, 0.25, 0.5])))
-    assert doubted[0] - doubted[1] == pytest.approx(2 * np.log(2), rel=1e-5)
+    assert doubted[0] - doubted[1] == pytest.approx(3 * np.log(2), rel=1e-5)
     present = clip.present.copy()
     present[1, 4:] = False
     brief = prominence(replace(clip, present=present))
     assert brief[0] - brief[1] == pytest.approx(np.log(2), rel=1e-5)
     box = clip.box.copy()
-    box[1] = [10, 10, 25, 25]
+    box[1], box[2] = [10, 10, 20, 20], [0, 0, 100, 100]
     small = prominence(replace(clip, box=box))
-    assert small[0] - small[1] == pytest.approx(3 / 8 * np.log(4), rel=1e-5)
+    assert small[0] - small[1] == pytest.approx(3 / 8 * np.log(3), rel=1e-5)  # 1 % of the frame, of 3
+    assert small[0] == small[2]  # both are large
 
 
 def test_a_detector_of_half_the_scores_says_the_same(clip):

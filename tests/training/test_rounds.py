@@ -96,12 +96,12 @@ def test_a_round_is_measured_by_query_type():
     assert row["score_p"] == pytest.approx(scores.viou.mean())
     for i, name in enumerate(query_types([row])):
         j = judged[i]
-        z = np.exp(j.p.log_z[j.sentence.target])
+        z = np.exp(j.posteriors.p.log_z[j.sentence.target])
         assert row[f"m_vIoU {name}"] == pytest.approx(scores.viou[i])
         assert row[f"m_tIoU {name}"] == pytest.approx(scores.tiou[i])
         assert row[f"H_z {name}"] == pytest.approx(-(z * np.log(z)).sum(), abs=1e-5)
         terms = [row[f"{term} {name}"] for term in ("alignment", "time", "relations")]
-        assert terms == pytest.approx(j.p.objective.tolist())
+        assert terms == pytest.approx(j.posteriors.p.objective.tolist())
         start = validation.encoder.label_prior(j.sentence, j.clip)[j.sentence.target]
         start = np.exp(SETTINGS.label_prior * start + SETTINGS.score_prior * prominence(j.clip))
         assert row[f"moved {name}"] == pytest.approx((z * np.log(z / (start / start.sum()))).sum(), abs=1e-5)
@@ -112,8 +112,8 @@ def test_the_terms_of_the_objective_are_those_of_the_e_step():
     validation, model = measured()
     alone = replace(model, settings=replace(model.settings, beta=0.0))
     for j in validation.judged(alone):
-        assert j.p.objective[2] == 0  # no relation is read
-        assert j.p.objective[0] <= 1e-5  # a KL divergence from the prior, negated
+        assert j.posteriors.p.objective[2] == 0  # no relation is read
+        assert j.posteriors.p.objective[0] <= 1e-5  # a KL divergence from the prior, negated
 
 
 def test_rounds_become_a_table_and_a_figure(tmp_path):

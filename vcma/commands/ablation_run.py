@@ -180,11 +180,11 @@ def _answers_of_em(
     def calibration_error(temperature: float) -> dict[str, float]:
         return {split: error_of_calibration(data.validation[split], judged[split], temperature) for split in SPLITS}
 
-    found = {spec.variant: answers("p")}
+    found = {spec.variant: answers("both")}
     if spec.variant == "em" and spec.beta == 0:
         found["no_relations"] = found["em"]
     elif spec.variant == "em":
-        found["q"] = answers("q")
+        found |= {posterior: answers(posterior) for posterior in ("p", "q")}
     return found, {
         "history": history,
         **describe_decoding(decoding),

@@ -19,7 +19,8 @@ COLUMNS = ("variant", "alpha", "beta", "seed", "split", "query_type", *_MEASURES
 # Descriptions of the variants, in the order of the table.
 DESCRIPTIONS = {
     "em": "EM, as configured",
-    "q": "the same, decoded from q_phi in one pass",
+    "p": "the same, decoded from p_theta only",
+    "q": "the same, decoded from q_phi only, in one pass",
     "unvalidated": "no validation annotations: round chosen by the ELBO, no length penalty",
     "no_none": "no background class (`none_weight` 0)",
     "no_relations": "no relations (beta 0)",

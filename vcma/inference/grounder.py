@@ -48,16 +48,16 @@ class Grounder:
         root: Path,
         detector: str,
         device: str,
-        posterior: str = "p",
+        posterior: str = "both",
         changes: Mapping[str, Any] = MappingProxyType({}),
         seeing: Path | None = None,
     ) -> Grounder:
         """Load the model in a folder.
 
         root: folder relative to which the path of its text encoder is resolved. detector: fingerprint of the tubes'
-        detector. posterior: "p" or "q". changes: settings of the E-step that override the model's. seeing: folder
-        of the data set's region-text encoder. Raises InputError if the model is missing, damaged, or was trained
-        with another detector or encoder.
+        detector. posterior: a field of `Posteriors`. changes: settings of the E-step that override the model's.
+        seeing: folder of the data set's region-text encoder. Raises InputError if the model is missing, damaged,
+        or was trained with another detector or encoder.
         """
         model, description = load_model(folder, detector, changes)
         words = model.vocabulary
@@ -66,7 +66,7 @@ class Grounder:
         model = model.to(device)
 
         def of_model(batch: Batch) -> Iterable[SentencePosterior]:
-            return (p if posterior == "p" else q for p, q in posteriors(model, batch, device))
+            return (getattr(found, posterior) for found in posteriors(model, batch, device))
 
         return cls(
             encoder,

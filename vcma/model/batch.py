@@ -26,7 +26,8 @@ class Batch:
     target: row of the entity to be grounded. labels: ground-truth tube, first and end slot; -1 for unknown, always
     except for the supervised ceiling. entity_rank: index of an entity in its sentence. entity_words: words with a
     learned vector, -1 for none. entity_label: label(e, n). entity_region_text: agreement by a region-text encoder,
-    0 without one. entity_present: probability that an entity has a tube, 0 if it is unknown. phrase: equal numbers for equal phrases, to exclude false negatives in contrastive training.
+    0 without one. entity_present: probability that an entity has a tube, 0 if it is unknown. phrase: equal numbers
+    for equal phrases, to exclude false negatives in contrastive training.
 
     For pairs and actions, *_predicate: index in the vocabulary, -1 if unseen in training; *_static: text features;
     *_cue: feature weights of the predicate's cue; *_region_text: how well the subject's crops show the relation, by

@@ -71,8 +71,8 @@ class SpanPrior:
 class Evidence:
     """Everything the coordinate updates need for a batch; contains no model parameters.
 
-    log_prior: log p(z_i = n). pair, action: psi of relations, nats. time: temporal prior. span_prior: the same given
-    q(z). beta, margin: see em.py. family: class of q(y).
+    log_prior: log p(z_i = n). pair, action: psi of relations, nats. time: temporal prior. span_prior: p(b, e) given
+    q(z), from which it was made. beta, margin: see em.py. family: class of q(y).
     """
 
     log_prior: Float[Tensor, "M N"]

@@ -20,7 +20,7 @@ _MIN_SCORE = 0.01
 def presence(agreement: Float[np.ndarray, " N"], score: Float[np.ndarray, " N"]) -> float:
     """Return the probability that one of a clip's tubes is an entity.
 
-    agreement: log-agreement of each tube with the entity, at most about 0. score: mean detection score of each tube.
+    agreement: log-agreement of each tube with the entity. score: mean detection score of each tube.
     """
     fit = float((agreement + np.log(np.maximum(score, _MIN_SCORE))).max())
     return float(1 / (1 + np.exp(-(_PRESENT + _BY_FIT * fit))))
@@ -30,9 +30,9 @@ def co_presence(batch: Batch, log_z: Float[Tensor, "M N"]) -> Float[Tensor, "M N
     """Return the log-probability that each tube of an entity meets the entities related to it.
 
     For an entity i and a related entity j that has a tube with probability a_j, it is
-    log(1 - a_j + a_j sum_m p(z_j = m) share(n, m)), summed over all j, where share(n, m) is the share of the shorter
-    tube's frames in which both tubes are present. A rider and his motorbike are visible together; an entity that the
-    detector does not know says nothing (a_j = 0).
+    log(1 - a_j + a_j sum_m p(z_j = m) share(n, m)), summed over all j, where share(n, m) is the share of the
+    shorter tube's frames in which both tubes are present. A rider and his motorbike are visible together; an entity
+    that the detector does not know says nothing (a_j = 0).
     """
     present = batch.usable.float()
     both, frames = torch.einsum("vnt,vmt->vnm", present, present), present.sum(2)

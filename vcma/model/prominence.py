@@ -4,10 +4,10 @@ Clutter tubes have low detection scores, are short and small. The log-odds relat
 
     prominence(n) = 3 log(mean score) + log(share of frames) + 3/8 mean(log(min(share of the frame area, 3 %)))
 
-Real and drawn data sets with three detectors agree on a plateau of coefficients; these are within it. 3 % of the
-frame is a "large" object by COCO's definition (96 x 96 of 640 x 480 px): above it, size says nothing, and without
-the limit, clutter that fills half of the frame outranks a car. Only differences within a clip matter, so the scale of
-a detector's scores does not.
+Real and drawn data sets with three detectors agree on a plateau of coefficients, within which these are. 3 % of
+the frame is a "large" object by COCO's definition (96 x 96 of 640 x 480 px): above it, size says nothing, and
+without the limit, clutter that fills half of the frame outranks a car. Only differences within a clip matter, so
+the scale of a detector's scores does not.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from vcma.model.batch import Batch
 from vcma.model.em import Posterior, by_relation, given_tubes, infer, objective_parts, refined
 from vcma.model.evidence import Evidence, Model, forward, untrained_evidence
 from vcma.model.settings import UntrainedSettings
+from vcma.model.temporal_posterior import Frames, Spans, Whole
 
 _TIE = 1e-4  # weight of the posterior itself in the assignment, so that entities of unknown presence get their best
 
@@ -35,19 +37,34 @@ class SentencePosterior:
     objective: Float[np.ndarray, " 3"]
 
 
-def posteriors(model: Model, batch: Batch, device: str) -> Iterator[tuple[SentencePosterior, SentencePosterior]]:
-    """Yield (p, q) for every sentence of a batch, in order."""
+class Posteriors(NamedTuple):
+    """Posteriors of one sentence: p_theta(Z | E, R, V), q_phi(Z | E, V), and their normalised geometric mean.
+
+    p and q approximate the same posterior, one by coordinate updates and one by a network, and their errors differ.
+    """
+
+    p: SentencePosterior
+    q: SentencePosterior
+    both: SentencePosterior
+
+
+def posteriors(model: Model, batch: Batch, device: str) -> Iterator[Posteriors]:
+    """Yield the posteriors of every sentence of a batch, in order."""
     model.theta.eval()
     model.phi.eval()
     with torch.no_grad():
         moved = batch.to(device)
         output = forward(model, moved)
         p, q = infer(model, moved, output)
-        tubes = [_assigned(moved, posterior) for posterior in (p, q)]
-        shown = given_tubes(output.evidence, moved, p, tubes[0])
-        by_p = _by_sentence(moved, output.evidence, p, tubes[0], shown)
-        by_q = _by_sentence(moved, output.evidence, q, tubes[1], q)  # phi predicts y independently of z
-    yield from zip(by_p, by_q, strict=True)
+        e, log_z = output.evidence, moved.over_candidates((p.log_z + q.log_z) / 2)
+        of_p, of_q, of_both = (_assigned(moved, x) for x in (p.log_z, q.log_z, log_z))
+        both = replace(p, log_z=log_z, time=given_tubes(e, moved, p, of_both).time.mean(q.time))  # type: ignore
+        found = [
+            _by_sentence(moved, e, p, of_p, given_tubes(e, moved, p, of_p).time),
+            _by_sentence(moved, e, q, of_q, q.time),  # phi predicts y independently of z
+            _by_sentence(moved, e, both, of_both, both.time),
+        ]
+    yield from map(Posteriors._make, zip(*found, strict=True))
 
 
 def untrained_posteriors(settings: UntrainedSettings, batch: Batch, device: str) -> list[SentencePosterior]:
@@ -56,8 +73,8 @@ def untrained_posteriors(settings: UntrainedSettings, batch: Batch, device: str)
         moved = batch.to(device)
         e = untrained_evidence(settings, moved)
         p = refined(e, moved, e.log_prior, settings.refinements)
-        tube = _assigned(moved, p)
-        return _by_sentence(moved, e, p, tube, given_tubes(e, moved, p, tube))
+        tube = _assigned(moved, p.log_z)
+        return _by_sentence(moved, e, p, tube, given_tubes(e, moved, p, tube).time)
 
 
 def log_priors(model: Model, batch: Batch, device: str) -> list[Float[np.ndarray, "M N"]]:
@@ -71,7 +88,7 @@ def log_priors(model: Model, batch: Batch, device: str) -> list[Float[np.ndarray
     return [prior[owner == s][:, :n] for s, n in enumerate(tubes)]
 
 
-def _assigned(batch: Batch, q: Posterior) -> Int[Tensor, " M"]:
+def _assigned(batch: Batch, log_z: Float[Tensor, "M N"]) -> Int[Tensor, " M"]:
     """Return the tubes assigned to the entities of every sentence; see `assign`.
 
     An entity other than the target may have no tube: the less likely that it has one, the less can it take the
@@ -79,19 +96,20 @@ def _assigned(batch: Batch, q: Posterior) -> Int[Tensor, " M"]:
     """
     found = batch.entity_present.clone()
     found[batch.target] = 1
-    score = torch.logaddexp((1 - found).log()[:, None], found.log()[:, None] + q.log_z) + _TIE * q.log_z
-    log_z = torch.where(batch.candidates, score, -torch.inf).cpu().numpy()
+    score = torch.logaddexp((1 - found).log()[:, None], found.log()[:, None] + log_z) + _TIE * log_z
     counts = torch.bincount(batch.entity_sentence, minlength=len(batch.target)).tolist()
-    tube = np.concatenate([assign(own) for own in np.split(log_z, np.cumsum(counts)[:-1])])
-    return torch.as_tensor(tube, device=q.log_z.device)
+    of_sentence = np.split(score.cpu().numpy(), np.cumsum(counts)[:-1])
+    tubes = batch.tube.sum(1)[batch.sentence_clip].tolist()
+    tube = np.concatenate([assign(own[:, :n]) for own, n in zip(of_sentence, tubes, strict=True)])
+    return torch.as_tensor(tube, device=log_z.device)
 
 
 def _by_sentence(
-    batch: Batch, e: Evidence, q: Posterior, tube: Int[Tensor, " M"], shown: Posterior
+    batch: Batch, e: Evidence, q: Posterior, tube: Int[Tensor, " M"], time: Spans | Frames | Whole
 ) -> list[SentencePosterior]:
-    """Split a batch's posterior q; y and intervals are those of the posterior `shown`, given the tubes."""
+    """Split a batch's posterior q into sentences; time: temporal posterior given the assigned tubes."""
     pair, action = (evidence.cpu().numpy() for evidence in by_relation(e, batch, q.z))
-    log_z, y, log_intervals = (x.cpu().numpy() for x in (q.log_z, shown.y, shown.time.intervals))
+    log_z, y, log_intervals = (x.cpu().numpy() for x in (q.log_z, time.y, time.intervals))
     assigned = tube.cpu().numpy()
     terms = objective_parts(e, batch, q).cpu().numpy()
     owner = batch.entity_sentence.cpu().numpy()
@@ -103,9 +121,7 @@ def _by_sentence(
         evidence = np.concatenate([pair[pair_owner == s], action[action_owner == s]])[:, :t]
         intervals = log_intervals[s, : t + 1, : t + 1]
         mine = owner == s
-        found.append(
-            SentencePosterior(log_z[mine][:, :n], assigned[mine], y[s, :t], intervals, evidence, terms[s])
-        )
+        found.append(SentencePosterior(log_z[mine][:, :n], assigned[mine], y[s, :t], intervals, evidence, terms[s]))
     return found
 
 

@@ -36,7 +36,7 @@ def round_row(validation: Validation, model: Model) -> dict[str, float]:
     at = {sample: i for i, sample in enumerate(validation.truth["sample"])}
     rows = np.array([at[j.sentence.sample] for j in judged])
     right = np.full(len(judged), np.nan)
-    compared, *_, is_right = choices(validation, judged)
+    compared, *_, is_right = choices(validation, judged, "p")
     right[compared] = is_right
     own = np.array([_of_posterior(j, validation, model.settings) for j in judged])
     values = np.column_stack([scores.viou[rows], scores.tiou[rows], right, own])
@@ -48,7 +48,7 @@ def round_row(validation: Validation, model: Model) -> dict[str, float]:
 
 def _of_posterior(judged: Judged, validation: Validation, settings: Settings) -> Float[np.ndarray, " 6"]:
     """MEASURES of one sentence, from `moved` on."""
-    target, p = judged.sentence.target, judged.p
+    target, p = judged.sentence.target, judged.posteriors.p
     label = validation.encoder.label_prior(judged.sentence, judged.clip)[target]
     start = settings.label_prior * label + settings.score_prior * prominence(judged.clip)
     log_start = start - np.logaddexp.reduce(start)

@@ -16,13 +16,13 @@ LENGTH_PENALTIES = (0.0, 2.0, -2.0, 4.0, -4.0, 6.0, 8.0, -8.0, 12.0, 16.0, -16.0
 
 
 def tuned(validation: Validation, judged: Sequence[Judged]) -> Decoding:
-    """Tune decoding on p.
+    """Tune decoding of both posteriors together.
 
     length_penalty: the candidate with the best score, 0 without ground truth. temperature: calibrates the
     probability of the chosen tube, 1 without ground-truth boxes.
     """
     scores = [
-        validation.mean([j.answer("p", Decoding(length_penalty=penalty)) for j in judged])
+        validation.mean([j.answer(decoding=Decoding(length_penalty=penalty)) for j in judged])
         for penalty in LENGTH_PENALTIES
     ]
     penalty = LENGTH_PENALTIES[int(np.nanargmax(scores))] if not np.isnan(scores).all() else 0.0
@@ -44,9 +44,9 @@ def error_of_calibration(validation: Validation, judged: Sequence[Judged], tempe
 
 
 def choices(
-    validation: Validation, judged: Sequence[Judged]
+    validation: Validation, judged: Sequence[Judged], posterior: str = "both"
 ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray, np.ndarray]:
-    """Return the chosen tube of every sentence with ground-truth boxes.
+    """Return the tube that a posterior chooses for every sentence with ground-truth boxes.
 
     For each of n such sentences: its index in `judged`, the target's log-posterior [N], the index of the chosen
     tube, and whether that tube is correct.
@@ -54,13 +54,14 @@ def choices(
     rows = {sample: i for i, sample in enumerate(validation.truth["sample"])}
     which, log_z, chosen, right = [], [], [], []
     for i, j in enumerate(judged):
-        slot = int(j.p.tube[j.sentence.target])
+        found = getattr(j.posteriors, posterior)
+        slot = int(found.tube[j.sentence.target])
         tubes = validation.tubes(j.sentence.video)
         assert tubes is not None  # its clip has some
         iou = mean_iou(validation.truth, rows[j.sentence.sample], tubes, int(j.clip.tube[slot]))
         if np.isfinite(iou):
             which.append(i)
-            log_z.append(j.p.log_z[j.sentence.target])
+            log_z.append(found.log_z[j.sentence.target])
             chosen.append(slot)
             right.append(iou > RIGHT)
     return np.array(which, int), log_z, np.array(chosen, int), np.array(right, bool)

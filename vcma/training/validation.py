@@ -17,7 +17,7 @@ from vcma.model.batch import Batch
 from vcma.model.clip import Clip
 from vcma.model.decoding import Decoding, predict, windowed
 from vcma.model.evidence import Model
-from vcma.model.sentence_posteriors import SentencePosterior, log_priors, posteriors, untrained_posteriors
+from vcma.model.sentence_posteriors import Posteriors, log_priors, posteriors, untrained_posteriors
 from vcma.model.settings import UntrainedSettings
 from vcma.records.answer import Answer, boxes_of
 from vcma.records.columns import Columns
@@ -28,17 +28,15 @@ from vcma.records.tubes import Tubes
 
 @dataclass(frozen=True)
 class Judged:
-    """A sentence with its clip, whose geometry features may not be in memory, and its posteriors by p and q."""
+    """A sentence with its clip, whose geometry features may not be in memory, and its posteriors."""
 
     sentence: Sentence
     clip: Clip
-    p: SentencePosterior
-    q: SentencePosterior
+    posteriors: Posteriors
 
-    def answer(self, posterior: str = "p", decoding: Decoding | None = None) -> Answer:
-        """Return the prediction by p or q."""
-        chosen = self.p if posterior == "p" else self.q
-        return predict(self.sentence, self.clip, chosen, decoding or Decoding()).answer
+    def answer(self, posterior: str = "both", decoding: Decoding | None = None) -> Answer:
+        """Return the prediction by p, q or both."""
+        return predict(self.sentence, self.clip, getattr(self.posteriors, posterior), decoding or Decoding()).answer
 
 
 class Validation:
@@ -61,18 +59,17 @@ class Validation:
         return self._judged(model.settings.batch_clips, lambda batch: posteriors(model, batch, self.device))
 
     def judged_untrained(self, settings: UntrainedSettings) -> list[Judged]:
-        """Like `judged`, without a trained model, by labels and cues; q equals p."""
+        """Like `judged`, without a trained model, by labels and cues; all posteriors are the same."""
         return self._judged(
-            UNTRAINED_CLIPS, lambda batch: ((p, p) for p in untrained_posteriors(settings, batch, self.device))
+            UNTRAINED_CLIPS,
+            lambda batch: (Posteriors(p, p, p) for p in untrained_posteriors(settings, batch, self.device)),
         )
 
-    def _judged(
-        self, batch_clips: int, both: Callable[[Batch], Iterable[tuple[SentencePosterior, SentencePosterior]]]
-    ) -> list[Judged]:
+    def _judged(self, batch_clips: int, posteriors_of: Callable[[Batch], Iterable[Posteriors]]) -> list[Judged]:
         judged = [
-            Judged(sentence, replace(clip), p, q)  # a copy without cached geometry, to bound memory
+            Judged(sentence, replace(clip), found)  # a copy without cached geometry, to bound memory
             for clips, sentences, batch in self._batches(batch_clips)
-            for sentence, clip, (p, q) in zip(sentences, clips, both(batch), strict=True)
+            for sentence, clip, found in zip(sentences, clips, posteriors_of(batch), strict=True)
         ]
         return sorted(judged, key=lambda j: self._place[j.sentence.sample])
 
