@@ -153,6 +153,7 @@ def untrained_evidence(settings: UntrainedSettings, batch: Batch) -> Evidence:
 
     The cues are tempered by the reliability of the boxes. The span of a sentence is the interval in which its
     target is present or, with probability 1 - `throughout` and only if a relation can be scored, any interval.
+    Related entities are expected to be visible together.
     """
     nothing = torch.zeros((), device=batch.frame.device)
     score = settings.label_prior * batch.entity_label + settings.score_prior * batch.prominence[batch.entity_clip]
@@ -161,6 +162,7 @@ def untrained_evidence(settings: UntrainedSettings, batch: Batch) -> Evidence:
     log_prior = batch.over_candidates(log_prior + settings.co_presence * co_presence(batch, log_prior))
     no_table = batch.single.new_zeros(CELLS, CELLS)
     e = _evidence(settings, batch, log_prior, nothing, nothing, no_table, has_cue(batch), _UNTRAINED_FLOOR)
+    e = replace(e, pair=e.pair * known_pairs(batch)[:, None, None, None])
     return e.tempered(batch.reliability[batch.sentence_clip])
 
 
@@ -175,9 +177,19 @@ def presence_prior(batch: Batch, log_z: Float[Tensor, "M N"]) -> Float[Tensor, "
     return total.log().clamp(min=NEVER).view(-1, T + 1, T + 1)
 
 
+def known_pairs(batch: Batch) -> Bool[Tensor, " K"]:
+    """Return the mask of relations whose entities, other than the target, may have a tube.
+
+    The relation to an entity that the detector does not know would be measured to some other object.
+    """
+    known = batch.entity_present > 0
+    known[batch.target] = True
+    return known[batch.pair_subject] & known[batch.pair_object]
+
+
 def has_cue(batch: Batch) -> Bool[Tensor, " S"]:
     """Return the mask of sentences with a relation or action that a cue or the region-text encoder can score."""
-    pair = batch.pair_cue.any(1) | batch.pair_region_text.flatten(1).any(1)
+    pair = known_pairs(batch) & (batch.pair_cue.any(1) | batch.pair_region_text.flatten(1).any(1))
     return _stating(batch, pair, batch.action_cue.any(1) | batch.action_region_text.flatten(1).any(1))
 
 

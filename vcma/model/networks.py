@@ -171,11 +171,38 @@ class Theta(nn.Module):
         return self.pair_out(F.relu(hidden)), self.alone(tube)
 
 
+class OverTime(nn.Module):
+    """Log-odds of the frames of each relation, from its features in a window of 13 frames.
+
+    The emission judges every frame alone; the begin and end of an action show only in the frames around it.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.gate = nn.Linear(width, width)
+        self.drop = nn.Dropout(0.1)
+        self.near = nn.Conv1d(2 * width, width, 5, padding=2)
+        self.far = nn.Conv1d(width, width, 5, padding=4, dilation=2)
+        self.out = nn.Linear(width, 1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(
+        self, f: Float[Tensor, "K T h"], text: Float[Tensor, "K h"], frame: Bool[Tensor, "K T"]
+    ) -> Float[Tensor, "K T"]:
+        """f: expected features of its tubes. text: vector of its predicate. frame: frames that are not padding."""
+        mask = frame[:, None]
+        x = torch.cat([f, f * self.gate(text)[:, None]], -1).transpose(1, 2)
+        x = F.relu(self.near(self.drop(x) * mask)) * mask
+        x = x + F.relu(self.far(x))
+        return self.out(x.transpose(1, 2))[..., 0]
+
+
 class Phi(nn.Module):
     """q_phi(Z | E, V): amortised inference in one pass.
 
-    Every entity is encoded in the context of its sentence and scored against the tubes of the clip; theta's pair
-    features, without gradient, provide the scores of its relations by tube and frame.
+    Every entity is encoded in the context of its sentence and scored against the tubes of the clip; theta's
+    features of pairs and tubes, without gradient, provide the scores of its relations by tube and frame.
     """
 
     def __init__(
@@ -202,6 +229,7 @@ class Phi(nn.Module):
         self.pair_static = nn.Linear(vocabulary.text_width, inner)
         self.action_static = nn.Linear(vocabulary.text_width, inner)
         self.weight = nn.Parameter(torch.tensor([1.0, 1.0, 0.0]))  # relation on z, relation on y, offset of y
+        self.pair_time, self.action_time = OverTime(inner), OverTime(inner)
         self.scale = width**-0.5
 
     def forward(self, batch: Batch, f: tuple[Tensor, Tensor]) -> tuple[Float[Tensor, "M N"], Float[Tensor, "S T"]]:
@@ -220,10 +248,20 @@ class Phi(nn.Module):
         score = score.masked_fill(~batch.candidates, NO_CANDIDATE)
         first = score.log_softmax(-1)
 
-        pair, action = self._evidence(batch, f)
+        pair_f, action_f = (F.normalize(x.detach(), dim=-1) for x in f)
+        pair_text = self.pair_text[batch.pair_predicate + 1] + self.pair_static(batch.pair_static)
+        action_text = self.action_text[batch.action_predicate + 1] + self.action_static(batch.action_static)
+        pair_clip, action_clip = (
+            batch.sentence_clip[batch.pair_sentence],
+            batch.sentence_clip[batch.action_sentence],
+        )
+        absent = ~batch.usable
+        pair = scores_in_clip(pair_f, pair_text, pair_clip)
+        pair = pair.masked_fill(unusable_pairs(absent)[pair_clip], PSI_FLOOR)
+        action = scores_in_clip(action_f, action_text, action_clip).masked_fill(absent[action_clip], PSI_FLOOR)
         s, o = batch.pair_subject, batch.pair_object
-        over_time = _log_mean_exp(pair, batch.frame[batch.sentence_clip[batch.pair_sentence]][:, None, None])
-        alone = _log_mean_exp(action, batch.frame[batch.sentence_clip[batch.action_sentence]][:, None])
+        over_time = _log_mean_exp(pair, batch.frame[pair_clip][:, None, None])
+        alone = _log_mean_exp(action, batch.frame[action_clip][:, None])
         extra = torch.zeros_like(score)
         extra = extra.index_add(0, s, (over_time + first[o][:, None]).logsumexp(-1))
         extra = extra.index_add(0, o, (over_time + first[s][:, :, None]).logsumexp(1))
@@ -234,7 +272,15 @@ class Phi(nn.Module):
         time = torch.zeros(len(batch.sentence_clip), pair.shape[-1], device=z.device)
         time = time.index_add(0, batch.pair_sentence, torch.einsum("knmt,kn,km->kt", pair, z[s], z[o]))
         time = time.index_add(0, batch.action_sentence, torch.einsum("knt,kn->kt", action, z[batch.action_subject]))
-        return log_z.clamp(min=NO_CANDIDATE), self.weight[1] * centred(time, batch) + self.weight[2]
+        log_odds = self.weight[1] * centred(time, batch) + self.weight[2]
+        pair_z = (z[s][:, :, None] * z[o][:, None]).flatten(1)
+        pair_x = expected_in_clip(pair_f.flatten(1, 2), pair_z, pair_clip)
+        action_x = expected_in_clip(action_f, z[batch.action_subject], action_clip)
+        shown = self.pair_time(pair_x, pair_text, batch.frame[pair_clip])
+        log_odds = log_odds.index_add(0, batch.pair_sentence, shown)
+        shown = self.action_time(action_x, action_text, batch.frame[action_clip])
+        log_odds = log_odds.index_add(0, batch.action_sentence, shown)
+        return log_z.clamp(min=NO_CANDIDATE), log_odds
 
     def _context(self, batch: Batch) -> Tensor:
         own = self.words(batch.entity_words, batch.entity_static)
@@ -246,17 +292,6 @@ class Phi(nn.Module):
         alone = batch.action_subject
         context = context.index_add(0, alone, self.context["alone"](torch.cat([action, own[alone]], -1)))
         return own + F.relu(context)
-
-    def _evidence(self, batch: Batch, f: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        pair_f, action_f = (F.normalize(x.detach(), dim=-1) for x in f)
-        absent = ~batch.usable
-        pair_text = self.pair_text[batch.pair_predicate + 1] + self.pair_static(batch.pair_static)
-        action_text = self.action_text[batch.action_predicate + 1] + self.action_static(batch.action_static)
-        clip = batch.sentence_clip[batch.pair_sentence]
-        pair = scores_in_clip(pair_f, pair_text, clip).masked_fill(unusable_pairs(absent)[clip], PSI_FLOOR)
-        clip = batch.sentence_clip[batch.action_sentence]
-        action = scores_in_clip(action_f, action_text, clip).masked_fill(absent[clip], PSI_FLOOR)
-        return pair, action
 
 
 def _log_mean_exp(x: Float[Tensor, "*axes T"], mask: Bool[Tensor, "*#axes T"]) -> Float[Tensor, "*axes"]:
@@ -271,11 +306,24 @@ def scores_in_clip(
 
     clip: sorted in ascending order. Features are not copied per relation.
     """
-    count = torch.bincount(clip, minlength=len(features))
-    slot = torch.arange(len(clip), device=clip.device) - (count.cumsum(0) - count)[clip]
-    padded = text.new_zeros(len(features), int(count.max()), text.shape[1]).index_put((clip, slot), text)
+    padded, slot = _by_clip(text, clip, len(features))
     scores = torch.bmm(padded, features.flatten(1, -2).transpose(1, 2))
     return scores[clip, slot].view(-1, *features.shape[1:-1])
+
+
+def expected_in_clip(
+    features: Float[Tensor, "V P T H"], z: Float[Tensor, "K P"], clip: Int[Tensor, " K"]
+) -> Float[Tensor, "K T H"]:
+    """Return the expected features of each relation under weights z of its clip's tubes or pairs; see above."""
+    padded, slot = _by_clip(z, clip, len(features))
+    return torch.bmm(padded, features.flatten(2))[clip, slot].view(-1, *features.shape[2:])
+
+
+def _by_clip(rows: Float[Tensor, "K w"], clip: Int[Tensor, " K"], clips: int) -> tuple[Tensor, Tensor]:
+    """Rows by clip, padded [V, k, w], and the position [K] of each row within its clip."""
+    count = torch.bincount(clip, minlength=clips)
+    slot = torch.arange(len(clip), device=clip.device) - (count.cumsum(0) - count)[clip]
+    return rows.new_zeros(clips, int(count.max()), rows.shape[1]).index_put((clip, slot), rows), slot
 
 
 def centred(evidence: Float[Tensor, "S T"], batch: Batch) -> Float[Tensor, "S T"]:
