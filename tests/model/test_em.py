@@ -17,6 +17,7 @@ from vcma.model.batch import NO_CANDIDATE
 from vcma.model.clip import crop
 from vcma.model.decoding import best_interval
 from vcma.model.evidence import build, forward, untrained_evidence
+from vcma.model.networks import OverTime
 from vcma.model.sentence_posteriors import posteriors, untrained_posteriors
 from vcma.model.settings import Settings, UntrainedSettings
 from vcma.model.vocabulary import vocabulary
@@ -194,6 +195,64 @@ def test_the_update_of_runs_is_the_enumerated_expectation(seed):
         assert float(found.exp().sum()) == pytest.approx(1, abs=1e-4)
         y = [sum(float(found[r].exp()) for r in score if r[0] <= t < r[1]) for t in range(frames)]
         assert updated.y[s, :frames].tolist() == pytest.approx(y, abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_given_tubes_the_span_is_the_enumerated_posterior_of_these_tubes(seed):
+    """q(b, e) is proportional to p(b, e) exp(gamma sum over the span of beta psi + a), with a of the same tubes."""
+    words, batch = batch_of()
+    model = build(words, static_vectors, replace(SETTINGS, seed=seed, time="span", throughout=0.5))
+    tensors = batch.to("cpu")
+    with torch.no_grad():
+        e = forward(model, tensors).evidence
+    q = random_posterior(e, tensors, seed)
+    tube = q.log_z.argmin(1).where(tensors.candidates.all(1), torch.zeros((), dtype=torch.int64))
+    found = em.given_tubes(e, tensors, q, tube)
+    assert found.z.argmax(1).equal(tube)
+    for s in range(len(TOLD)):
+        mine = (tensors.entity_sentence == s).nonzero()[:, 0].tolist()
+        z, frames, gamma = tube[mine].tolist(), int(e.frame[s].sum()), float(e.gamma[s])
+        silent = complete_log_likelihood(e, tensors, torch.zeros(len(TOLD)), s, z, [0] * frames)
+        psi = []
+        for t in range(frames):
+            y = [int(t == moment) for moment in range(frames)]
+            shown = complete_log_likelihood(e, tensors, torch.zeros(len(TOLD)), s, z, y)
+            psi.append((shown - silent) / gamma)
+        relations = bool((tensors.pair_sentence == s).any() or (tensors.action_sentence == s).any())
+        a = -(sum(psi) / frames + e.beta * e.margin * relations)
+        present = tensors.usable[tensors.sentence_clip[s], z[TOLD[s].target]].nonzero()[:, 0]
+        extent = int(present[0]), int(present[-1]) + 1
+        table, weight = e.span_prior.table[s].exp(), float(e.span_prior.throughout[s])
+        score = {
+            (b, end): math.log((1 - weight) * float(table[b, end]) + weight * ((b, end) == extent) + 1e-30)
+            + gamma * (sum(psi[b:end]) + a * (end - b))
+            for b, end in itertools.combinations(range(frames + 1), 2)
+        }
+        total = float(torch.tensor(list(score.values())).logsumexp(0))
+        for span, value in score.items():
+            assert math.exp(float(found.time.log_q[s][span])) == pytest.approx(math.exp(value - total), abs=1e-3)
+
+
+@pytest.mark.parametrize("time", ["frames", "span", "whole"])
+def test_both_is_the_normalised_geometric_mean_of_p_and_q(time):
+    model, batch, _ = setting(1, time=time)
+    for p, q, both in posteriors(model, batch, "cpu"):
+        product = np.exp((p.log_z + q.log_z) / 2)
+        np.testing.assert_allclose(np.exp(both.log_z), product / product.sum(1, keepdims=True), atol=1e-5)
+        if (both.tube == p.tube).all() and time != "frames":  # p's span is given its tubes
+            product = np.exp((p.log_intervals + q.log_intervals) / 2)
+            np.testing.assert_allclose(np.exp(both.log_intervals), product / product.sum(), atol=1e-5)
+
+
+def test_q_reads_the_features_of_a_window_of_frames():
+    torch.manual_seed(0)
+    over_time = OverTime(8).eval()
+    torch.nn.init.normal_(over_time.out.weight)
+    f, text, frame = torch.randn(1, 30, 8), torch.randn(1, 8), torch.ones(1, 30, dtype=torch.bool)
+    moved = f.clone()
+    moved[0, 15] += 1
+    changed = (over_time(moved, text, frame) != over_time(f, text, frame))[0].nonzero()[:, 0].tolist()
+    assert changed[0] == 9 and changed[-1] == 21  # six frames on either side
 
 
 @pytest.mark.parametrize("time", ["frames", "span", "whole"])

@@ -44,7 +44,7 @@ def test_em_trains_on_any_text_features(choice, encoder):
     texts = text_features(str(encoder) if choice == "encoder" else choice, encoder)
     terms, found = trained(TOLD[:3], [make_tubes(i) for i in range(3)], texts)
     assert all(np.isfinite(value) for term in terms for value in term.values())
-    assert all(np.allclose(np.exp(p.log_z).sum(1), 1, atol=1e-4) for p, _ in found)
+    assert all(np.allclose(np.exp(f.both.log_z).sum(1), 1, atol=1e-4) for f in found)
 
 
 def test_an_unknown_word_neither_breaks_nor_dominates():
