@@ -31,8 +31,10 @@ def predicted(tubes: dict, *sentences: Sentence) -> list:
 
 @pytest.fixture
 def tubes() -> dict:
-    """Four tubes: two adults, a dog and a ball, all sure."""
-    return make_tubes(0, gaps=False) | {"class_prob": np.eye(3, dtype=np.float16)[[0, 0, 1, 2]]}
+    """Four tubes: two adults, a dog and a ball, all sure and of constant appearance."""
+    made = make_tubes(0, gaps=False)
+    feature = np.eye(4, made["feature"].shape[1], dtype=np.float16)[np.repeat(np.arange(4), len(made["frame"]))]
+    return made | {"class_prob": np.eye(3, dtype=np.float16)[[0, 0, 1, 2]], "feature": feature}
 
 
 def test_what_is_plainly_there_is_doubted_by_nothing(tubes):

@@ -8,6 +8,7 @@ The flags of a prediction are those of the parser for its sentence, and
     cut:HEAD               an entity's phrase exceeds the input length of the region-text encoder
     absent                 the target is absent from the video with probability above 0.5
     interpolated           more than half of the predicted boxes are interpolated
+    changes                the appearance of the predicted tube changes: it may follow several objects in turn
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vcma.inference.appearance_change import SEVERAL_OBJECTS, cosine_over_time
 from vcma.records.answer import Prediction
 from vcma.records.sentence import Sentence
 from vcma.records.tubes import Tubes
@@ -38,6 +40,8 @@ def doubted(prediction: Prediction, encoder: Encoder, sentence: Sentence, clip: 
     flags = [*sentence.flags, *prediction.flags, *_of_entities(encoder, sentence, clip)]
     flags += ["absent"] if absent > 0.5 else []
     flags += ["interpolated"] if interpolated > 0.5 else []
+    if answer.tube >= 0 and cosine_over_time(tubes, answer.tube, answer.begin, answer.end) < SEVERAL_OBJECTS:
+        flags.append("changes")
     return replace(prediction, flags=tuple(dict.fromkeys(flags)), absent=absent, interpolated=interpolated)
 
 
@@ -70,5 +74,6 @@ _TEXTS = {
     "cut": "the phrase for '{name}' is too long for the region-text encoder and was truncated",
     "misspelt": "an unknown word was read as '{read}' ({name})",
     "not_judged": "'{name}' is not evaluated: the answer may contradict it",
+    "changes": "what is in the boxes changes within the span; they may follow several objects in turn",
     "interpolated": "most of the boxes are interpolated between detections",
 }

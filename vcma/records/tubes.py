@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,11 @@ class Tubes:
 
     def __len__(self) -> int:
         return len(self.tube_score)
+
+    @cached_property
+    def feature_sum(self) -> np.ndarray:
+        """Sum float32 [D] of the features of all points, each of unit length."""
+        return unit_rows(self.feature).sum(0)
 
     def with_labels(self, class_names: Sequence[str], attribute_names: Sequence[str]) -> Tubes:
         """Return the tubes with classes and attributes reordered to match these names, prompted classes last.
@@ -135,6 +141,12 @@ class Tubes:
         if not len(self.class_name):
             return ""
         return str(self.class_name[self.class_prob[tube].argmax()])
+
+
+def unit_rows(feature: np.ndarray) -> np.ndarray:
+    """Return features [n, D] as float32 of unit length; 0 for those that are not finite."""
+    values = np.where(np.isfinite(feature).all(1, keepdims=True), feature, 0).astype(np.float32)
+    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-6)
 
 
 def _order(column: str, names: np.ndarray, wanted: Sequence[str]) -> np.ndarray | None:
