@@ -60,7 +60,7 @@ def trained(train: TrainingSet, validation: Validation, settings: Settings) -> t
     """Train a model; returns the history of rounds and the vIoU of each sample after the last."""
     trainer = Trainer(build(train.vocabulary, train.encoder.texts.embed, settings), train.steps(settings))
     history = fit(trainer, train.epochs(settings), partial(round_row, validation), lambda _: None, [], "cpu")
-    answers = [j.answer("p") for j in validation.judged(trainer.ema)]
+    answers = [j.answer() for j in validation.judged(trainer.ema)]
     return history, validation.scores(answers).viou
 
 
