@@ -244,6 +244,14 @@ def test_both_is_the_normalised_geometric_mean_of_p_and_q(time):
             np.testing.assert_allclose(np.exp(both.log_intervals), product / product.sum(), atol=1e-5)
 
 
+def test_without_coordinate_updates_every_posterior_is_q():
+    model, batch, _ = setting(1, time="span")
+    (_, q, _), *_ = posteriors(model, batch, "cpu")
+    for found in next(posteriors(replace(model, settings=replace(model.settings, refinements=0)), batch, "cpu")):
+        np.testing.assert_array_equal(found.log_z, q.log_z)
+        np.testing.assert_array_equal(found.log_intervals, q.log_intervals)
+
+
 def test_q_reads_the_features_of_a_window_of_frames():
     torch.manual_seed(0)
     over_time = OverTime(8).eval()

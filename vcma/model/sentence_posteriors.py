@@ -41,6 +41,7 @@ class Posteriors(NamedTuple):
     """Posteriors of one sentence: p_theta(Z | E, R, V), q_phi(Z | E, V), and their normalised geometric mean.
 
     p and q approximate the same posterior, one by coordinate updates and one by a network, and their errors differ.
+    Without coordinate updates (`refinements: 0`) all three are q.
     """
 
     p: SentencePosterior
@@ -55,16 +56,16 @@ def posteriors(model: Model, batch: Batch, device: str) -> Iterator[Posteriors]:
     with torch.no_grad():
         moved = batch.to(device)
         output = forward(model, moved)
-        p, q = infer(model, moved, output)
-        e, log_z = output.evidence, moved.over_candidates((p.log_z + q.log_z) / 2)
-        of_p, of_q, of_both = (_assigned(moved, x) for x in (p.log_z, q.log_z, log_z))
-        both = replace(p, log_z=log_z, time=given_tubes(e, moved, p, of_both).time.mean(q.time))  # type: ignore
-        found = [
-            _by_sentence(moved, e, p, of_p, given_tubes(e, moved, p, of_p).time),
-            _by_sentence(moved, e, q, of_q, q.time),  # phi predicts y independently of z
-            _by_sentence(moved, e, both, of_both, both.time),
-        ]
-    yield from map(Posteriors._make, zip(*found, strict=True))
+        (p, q), e = infer(model, moved, output), output.evidence
+        by_q = _by_sentence(moved, e, q, _assigned(moved, q.log_z), q.time)  # phi predicts y independently of z
+        by_p = by_both = by_q
+        if model.settings.refinements:
+            log_z = moved.over_candidates((p.log_z + q.log_z) / 2)
+            of_p, of_both = _assigned(moved, p.log_z), _assigned(moved, log_z)
+            both = replace(p, log_z=log_z, time=given_tubes(e, moved, p, of_both).time.mean(q.time))  # type: ignore
+            by_p = _by_sentence(moved, e, p, of_p, given_tubes(e, moved, p, of_p).time)
+            by_both = _by_sentence(moved, e, both, of_both, both.time)
+    yield from map(Posteriors, by_p, by_q, by_both)
 
 
 def untrained_posteriors(settings: UntrainedSettings, batch: Batch, device: str) -> list[SentencePosterior]:
