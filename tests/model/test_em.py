@@ -234,13 +234,15 @@ def test_given_tubes_the_span_is_the_enumerated_posterior_of_these_tubes(seed):
 
 
 @pytest.mark.parametrize("time", ["frames", "span", "whole"])
-def test_both_is_the_normalised_geometric_mean_of_p_and_q(time):
+def test_both_is_the_weighted_geometric_mean_of_p_and_q(time):
     model, batch, _ = setting(1, time=time)
+    weight = model.vocabulary.clips / (model.vocabulary.clips + 100) / 2
+    assert 0 < weight < 0.5
     for p, q, both in posteriors(model, batch, "cpu"):
-        product = np.exp((p.log_z + q.log_z) / 2)
+        product = np.exp((1 - weight) * p.log_z + weight * q.log_z)
         np.testing.assert_allclose(np.exp(both.log_z), product / product.sum(1, keepdims=True), atol=1e-5)
         if (both.tube == p.tube).all() and time != "frames":  # p's span is given its tubes
-            product = np.exp((p.log_intervals + q.log_intervals) / 2)
+            product = np.exp((1 - weight) * p.log_intervals + weight * q.log_intervals)
             np.testing.assert_allclose(np.exp(both.log_intervals), product / product.sum(), atol=1e-5)
 
 

@@ -7,7 +7,7 @@ intervals, updated exactly. `Frames`: the paper's product over frames, each with
 Axes: S sentences, T frames; intervals are [S, T+1, T+1] by begin and end. Each family has `y`, the marginals
 q(y_t = 1), 0 on padding; `intervals`, log q(b, e) (for `Frames`, restricted to intervals); `bound`, its part of F,
 E_q[log p(y)] + H[q(y)]; `updated(time, a, evidence)`, the closed-form coordinate update for evidence
-beta sum_k E[psi_k], in nats per frame; and `mean(other)`, the normalised geometric mean with another posterior.
+beta sum_k E[psi_k], in nats per frame; and `mixed(other, weight)`, the geometric mean with another posterior.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ class Spans:
         """-E_q[log guess], mean over sentences, in nats."""
         return -(self.log_q.exp() * guess.log_q.clamp(min=-50)).sum((1, 2)).mean()
 
-    def mean(self, other: Spans) -> Spans:
-        """Normalised geometric mean of both."""
-        return Spans(_normalised((self.log_q + other.log_q) / 2), self.log_p)
+    def mixed(self, other: Spans, weight: float) -> Spans:
+        """Normalised weighted geometric mean; weight: that of the other, in [0, 1]."""
+        return Spans(_normalised((1 - weight) * self.log_q + weight * other.log_q), self.log_p)
 
     def chosen(self, first: Bool[Tensor, " S"], other: Spans) -> Spans:
         """This where `first` holds, elsewhere the other."""
@@ -114,8 +114,8 @@ class Frames:
         frame = self.time.frame
         return F.binary_cross_entropy_with_logits(guess.log_odds[frame], torch.sigmoid(self.log_odds)[frame])
 
-    def mean(self, other: Frames) -> Frames:
-        return replace(self, log_odds=(self.log_odds + other.log_odds) / 2)
+    def mixed(self, other: Frames, weight: float) -> Frames:
+        return replace(self, log_odds=(1 - weight) * self.log_odds + weight * other.log_odds)
 
     def chosen(self, first: Bool[Tensor, " S"], other: Frames) -> Frames:
         """This where `first` holds, elsewhere the other."""
@@ -152,7 +152,7 @@ class Whole:
     def cross_entropy(self, guess: Whole) -> Float[Tensor, ""]:
         return self.time.gamma.new_zeros(())
 
-    def mean(self, other: Whole) -> Whole:
+    def mixed(self, other: Whole, weight: float) -> Whole:
         return self
 
     def chosen(self, first: Bool[Tensor, " S"], other: Whole) -> Whole:
