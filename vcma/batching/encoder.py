@@ -112,10 +112,10 @@ class Encoder:
         It is estimated from the detector class that matches the entity by name or kind, otherwise from the
         region-text encoder, otherwise from classes that resemble it.
         """
-        found = np.full(len(sentence.heads), -1.0)
+        found, region_text = np.full(len(sentence.heads), -1.0), self.region_text_agreement(sentence, clip)
         for e in range(len(found)):
             if self.region_text is not None and not self.knows_class(sentence, e, clip):
-                found[e] = presence(self.region_text_agreement(sentence, clip)[e], clip.score)
+                found[e] = presence(region_text[e], clip.score)
             elif self.resembles_class(sentence, e, clip):
                 found[e] = presence(self.class_agreement(sentence, e, clip), clip.score)
         return found

@@ -64,7 +64,7 @@ def posteriors(model: Model, batch: Batch, device: str) -> Iterator[Posteriors]:
             weight = model.theta.trust / 2
             log_z = moved.over_candidates((1 - weight) * p.log_z + weight * q.log_z)
             of_p, of_both = _assigned(moved, p.log_z), _assigned(moved, log_z)
-            both = replace(p, log_z=log_z, time=given_tubes(e, moved, p, of_both).time.mixed(q.time, weight))  # type: ignore
+            both = replace(p, log_z=log_z, time=given_tubes(e, moved, p, of_both).time.mixed(q.time, weight))  # type: ignore[arg-type]
             by_p = _by_sentence(moved, e, p, of_p, given_tubes(e, moved, p, of_p).time)
             by_both = _by_sentence(moved, e, both, of_both, both.time)
     yield from map(Posteriors, by_p, by_q, by_both)
@@ -131,17 +131,12 @@ def _by_sentence(
 def assign(log_posterior: Float[np.ndarray, "M N"]) -> Int[np.ndarray, " M"]:
     """Assign a different tube to each entity such that the sum of log-posteriors is maximal.
 
-    -inf marks tubes that are not candidates. If there are more entities than tubes, the remaining ones get their
-    own best tube; entities without candidates get -1.
+    log_posterior: finite, with at least one tube. If there are more entities than tubes, the remaining ones get
+    their own best tube.
     """
     from scipy.optimize import linear_sum_assignment  # slow import (0.5 s), not needed for --help
 
-    M, N = log_posterior.shape
-    if N == 0:
-        return np.full(M, -1, dtype=np.int64)
-    score = np.where(np.isfinite(log_posterior), log_posterior, -1e6)
-    chosen = score.argmax(axis=1).astype(np.int64)
-    entity, tube = linear_sum_assignment(-score)
+    chosen = log_posterior.argmax(axis=1).astype(np.int64)
+    entity, tube = linear_sum_assignment(log_posterior, maximize=True)
     chosen[entity] = tube
-    chosen[~np.isfinite(log_posterior).any(axis=1)] = -1
     return chosen
