@@ -251,10 +251,8 @@ class Phi(nn.Module):
         pair_f, action_f = (F.normalize(x.detach(), dim=-1) for x in f)
         pair_text = self.pair_text[batch.pair_predicate + 1] + self.pair_static(batch.pair_static)
         action_text = self.action_text[batch.action_predicate + 1] + self.action_static(batch.action_static)
-        pair_clip, action_clip = (
-            batch.sentence_clip[batch.pair_sentence],
-            batch.sentence_clip[batch.action_sentence],
-        )
+        pair_clip = batch.sentence_clip[batch.pair_sentence]
+        action_clip = batch.sentence_clip[batch.action_sentence]
         absent = ~batch.usable
         pair = scores_in_clip(pair_f, pair_text, pair_clip)
         pair = pair.masked_fill(unusable_pairs(absent)[pair_clip], PSI_FLOOR)
