@@ -254,15 +254,27 @@ def test_without_coordinate_updates_every_posterior_is_q():
         np.testing.assert_array_equal(found.log_intervals, q.log_intervals)
 
 
-def test_q_reads_the_features_of_a_window_of_frames():
+@pytest.mark.parametrize(("trained", "reached"), [(30, range(9, 22)), (12, range(3, 28, 2)), (60, range(9, 22))])
+def test_q_reads_a_window_of_thirteen_frames_as_far_apart_as_in_training(trained, reached):
     torch.manual_seed(0)
-    over_time = OverTime(8).eval()
+    over_time = OverTime(8, trained).eval()
     torch.nn.init.normal_(over_time.out.weight)
     f, text, frame = torch.randn(1, 30, 8), torch.randn(1, 8), torch.ones(1, 30, dtype=torch.bool)
     moved = f.clone()
     moved[0, 15] += 1
     changed = (over_time(moved, text, frame) != over_time(f, text, frame))[0].nonzero()[:, 0].tolist()
-    assert changed[0] == 9 and changed[-1] == 21  # six frames on either side
+    assert changed == sorted(set(reached))
+
+
+def test_padding_does_not_change_what_q_reads():
+    torch.manual_seed(0)
+    over_time = OverTime(8, 12).eval()
+    torch.nn.init.normal_(over_time.out.weight)
+    f, text = torch.randn(1, 25, 8), torch.randn(1, 8)
+    own = over_time(f, text, torch.ones(1, 25, dtype=torch.bool))
+    padded = torch.cat([f, torch.randn(1, 40, 8)], 1)
+    frame = torch.arange(65)[None] < 25
+    torch.testing.assert_close(over_time(padded, text, frame)[:, :25], own)
 
 
 @pytest.mark.parametrize("time", ["frames", "span", "whole"])

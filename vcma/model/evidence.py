@@ -46,7 +46,7 @@ def build(vocabulary: Vocabulary, static: Callable[[tuple[str, ...]], np.ndarray
     )
     for emission, names in ((theta.pair, vocabulary.pairs), (theta.action, vocabulary.actions)):
         emission.static.copy_(torch.as_tensor(static(names)))
-    phi = Phi(vocabulary, width=settings.width, **priors)
+    phi = Phi(vocabulary, width=settings.width, train_frames=settings.train_frames, **priors)
     return Model(theta, phi, vocabulary, settings)
 
 

@@ -174,15 +174,18 @@ class Theta(nn.Module):
 class OverTime(nn.Module):
     """Log-odds of the frames of each relation, from its features in a window of 13 frames.
 
-    The emission judges every frame alone; the begin and end of an action show only in the frames around it.
+    The emission judges every frame alone; the begin and end of an action show only in the frames around it. Of a
+    longer clip, training samples `train_frames` frames. Frames of a window are as far apart in inference as in
+    training: T / train_frames, for a clip of T frames.
     """
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, train_frames: int):
         super().__init__()
+        self.train_frames = train_frames
         self.gate = nn.Linear(width, width)
         self.drop = nn.Dropout(0.1)
-        self.near = nn.Conv1d(2 * width, width, 5, padding=2)
-        self.far = nn.Conv1d(width, width, 5, padding=4, dilation=2)
+        self.near = nn.Linear(5 * 2 * width, width)
+        self.far = nn.Linear(5 * width, width)
         self.out = nn.Linear(width, 1)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
@@ -191,11 +194,21 @@ class OverTime(nn.Module):
         self, f: Float[Tensor, "K T h"], text: Float[Tensor, "K h"], frame: Bool[Tensor, "K T"]
     ) -> Float[Tensor, "K T"]:
         """f: expected features of its tubes. text: vector of its predicate. frame: frames that are not padding."""
-        mask = frame[:, None]
-        x = torch.cat([f, f * self.gate(text)[:, None]], -1).transpose(1, 2)
-        x = F.relu(self.near(self.drop(x) * mask)) * mask
-        x = x + F.relu(self.far(x))
-        return self.out(x.transpose(1, 2))[..., 0]
+        mask = frame[..., None]
+        step = (frame.sum(1) / self.train_frames).round().long().clamp(min=1)
+        x = torch.cat([f, f * self.gate(text)[:, None]], -1)
+        x = F.relu(self.near(frames_around(self.drop(x) * mask, step))) * mask
+        x = x + F.relu(self.far(frames_around(x, 2 * step)))
+        return self.out(x)[..., 0]
+
+
+def frames_around(x: Float[Tensor, "K T h"], step: Int[Tensor, " K"]) -> Float[Tensor, "K T 5*h"]:
+    """Return the features of five frames, `step` frames apart, around every frame; 0 outside the clip."""
+    K, T, _ = x.shape
+    row, frame, place = (torch.arange(n, device=x.device) + first for n, first in ((K, 0), (T, 0), (5, -2)))
+    at = frame[:, None] + step[:, None, None] * place
+    near = x[row[:, None, None], at.clamp(0, T - 1)]
+    return (near * ((at >= 0) & (at < T))[..., None]).flatten(2)
 
 
 class Phi(nn.Module):
@@ -210,6 +223,7 @@ class Phi(nn.Module):
         vocabulary: Vocabulary,
         *,
         width: int,
+        train_frames: int,
         label_prior: float,
         score_prior: float,
         region_text_prior: float,
@@ -229,7 +243,7 @@ class Phi(nn.Module):
         self.pair_static = nn.Linear(vocabulary.text_width, inner)
         self.action_static = nn.Linear(vocabulary.text_width, inner)
         self.weight = nn.Parameter(torch.tensor([1.0, 1.0, 0.0]))  # relation on z, relation on y, offset of y
-        self.pair_time, self.action_time = OverTime(inner), OverTime(inner)
+        self.pair_time, self.action_time = (OverTime(inner, train_frames) for _ in range(2))
         self.scale = width**-0.5
 
     def forward(self, batch: Batch, f: tuple[Tensor, Tensor]) -> tuple[Float[Tensor, "M N"], Float[Tensor, "S T"]]:

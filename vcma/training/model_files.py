@@ -22,7 +22,7 @@ from vcma.records.embeddings import made_by
 from vcma.text.dual_encoder import DualEncoder
 from vcma.text.region_text import RegionText
 
-_FORMAT = "vcma-model/6"
+_FORMAT = "vcma-model/7"
 _MAX_WIDTH = 1 << 12  # a larger width indicates a damaged description, and would exhaust memory
 _REMEDY = "train again: python stages/train_em.py"
 
