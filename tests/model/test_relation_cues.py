@@ -43,6 +43,9 @@ FLEES = [(0.5 + 0.05 * t, 0.5) for t in range(8)]
         ("behind", [(0.5, 0.45)] * 8, [(0.5, 0.5)] * 8),
         ("left of", [LEFT] * 8, [RIGHT] * 8),
         ("right of", [RIGHT] * 8, [LEFT] * 8),
+        ("push", RUNS, FLEES),
+        ("pull", FLEES, RUNS),
+        ("lift", [(0.5, 0.6)] * 8, [(0.5, 0.4)] * 8),
     ],
 )
 def test_a_cue_prefers_the_right_direction(predicate, subject, other):
@@ -53,12 +56,32 @@ def test_a_cue_prefers_the_right_direction(predicate, subject, other):
     assert told[0, 1] > told[1, 0]
 
 
-def test_jumping_is_told_from_standing():
+@pytest.mark.parametrize("other", [[RIGHT] * 8, RUNS], ids=["standing", "walking"])
+def test_jumping_is_told_from(other):
     up = [(0.2, 0.5 - 0.1 * (t % 2)) for t in range(8)]
-    _, single = geometry([up, [RIGHT] * 8])
+    _, single = geometry([up, other])
     cue = torch.as_tensor(cues(["jump up"], SINGLE_CUES, SINGLE_FEATURES))
     told = cue_evidence(cue, single, torch.tensor([0]), torch.zeros(1, 2, 8, dtype=torch.bool)).mean(-1)[0]
     assert told[0] > told[1]
+
+
+@pytest.mark.parametrize(
+    ("predicate", "other"),
+    [
+        ("in front of", [(0.9, 0.5)] * 8),
+        ("behind", [(0.9, 0.5)] * 8),
+        ("hold", [(0.5, 0.5)] * 8),
+        ("throw", [(0.5 - 0.02 * t, 0.5) for t in range(8)]),
+    ],
+)
+def test_a_cue_prefers_the_nearer_thing_or_the_one_that_leaves(predicate, other):
+    """Of the first tube's relations to the second and to `other`, the cue prefers the first."""
+    own = FLEES if predicate == "throw" else [(0.3, 0.5)] * 8
+    pair, _ = geometry([[(0.28, 0.5)] * 8, own, other])
+    same = torch.eye(3, dtype=torch.bool)[None, ..., None].expand(1, 3, 3, 8)
+    cue = torch.as_tensor(cues([predicate], PAIR_CUES, PAIR_FEATURES))
+    told = cue_evidence(cue, pair, torch.tensor([0]), same).mean(-1)[0]
+    assert told[0, 1] > told[0, 2]
 
 
 # Every predicate of the drawn world as its sentences say it, and the 49 of VidSTG's validation annotations, most
