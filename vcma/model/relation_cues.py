@@ -15,26 +15,29 @@ from jaxtyping import Float
 Weights = Mapping[str, float]
 
 _ABOVE: Weights = {"below": 2, "aside": -2}
-_BENEATH: Weights = {"below": -2, "aside": -2}
-_NEAR: Weights = {"distance": -2, "gap_y": -1}
+_BENEATH: Weights = {"below": -2, "aside": -2, "gap_y": -1}
+_NEAR: Weights = {"distance": -2, "gap_y": -1, "apart_speed": -1}
 _LEFT: Weights = {"right": 2}
 _RIGHT: Weights = {"right": -2}
 _INSIDE: Weights = {"subject_inside": 2}
-_FRONT: Weights = {"lower_edge": -2, "distance": -1, "gap_x": -1}
-_BEHIND: Weights = {"lower_edge": 2, "distance": -1, "gap_x": -1}
+_FRONT: Weights = {"lower_edge": -2, "distance": -2, "gap_x": -1}
+_BEHIND: Weights = {"lower_edge": 2, "distance": -2, "gap_x": -1}
 _TOWARDS: Weights = {"subject_nears": 1, "subject_nears_slow": 1}
 _AWAY: Weights = {"subject_nears": -1, "subject_nears_slow": -1}
 _AFTER: Weights = {"subject_nears": 1, "object_flees": 1, "subject_nears_slow": 1, "object_flees_slow": 1}
 _CONTACT: Weights = {"gap_x": -1, "gap_y": -1, "distance": -2}
+_HELD: Weights = {"gap_x": -1, "gap_y": -1, "distance": -2, "below": -1}
 _LIFTED: Weights = {"gap_x": -1, "gap_y": -1, "distance": -1, "below": -2}
 _TOGETHER: Weights = {"gap_x": -1, "gap_y": -1, "comotion": 2}
+_RIDDEN: Weights = {"gap_x": -1, "gap_y": -1, "comotion": 2, "aside": -2}
 _PUSHED: Weights = {"gap_x": -1, "gap_y": -1, "comotion": 2, "object_flees": 1, "object_flees_slow": 1}
 _PULLED: Weights = {"gap_x": -1, "gap_y": -1, "comotion": 2, "object_flees": -1, "object_flees_slow": -1}
-_FLIES: Weights = {"apart_speed": 1, "object_flees": 1, "object_flees_slow": 1, "distance": -1}
-_JUMPS: Weights = {"unrest_y": 2, "jerk_y": 4, "speed": 2, "speed_slow": -2}  # fast, but not far
-_WAVES: Weights = {"unrest_width": 2, "speed_slow": -1}
-_SPINS: Weights = {"unrest_width": 2, "growth": 1, "speed_slow": -1}
-_FALLS: Weights = {"aspect": 4}
+_FLIES: Weights = {"apart_speed": 1, "object_flees": 1, "object_flees_slow": 1, "gap_y": -1}
+# Up and down on the spot: fast over one frame, but not over several.
+_JUMPS: Weights = {"unrest_y": 4, "unrest_x": -2, "jerk_y": 6, "speed": 4, "speed_slow": -6}
+_WAVES: Weights = {"unrest_width": 2, "speed_slow": -4}
+_SPINS: Weights = {"unrest_width": 4, "growth": 1, "speed_slow": -2}
+_FALLS: Weights = {"aspect": 4, "unrest_height": 4, "speed_slow": -1}
 _GOES: Weights = {"speed": 1, "speed_slow": 1}
 
 
@@ -57,11 +60,13 @@ PAIR_CUES: Mapping[str, Weights] = _phrases(
     ("right of", _RIGHT),
     ("inside", _INSIDE),
     ("next to | close to | beside | near | by | speak to | talk to | say to", _NEAR),
-    ("carry | ride | drive | walk with | away with", _TOGETHER),
+    ("carry | drive | walk with | away with", _TOGETHER),
+    ("ride", _RIDDEN),
     ("push", _PUSHED),
     ("pull | drag | lead", _PULLED),
     ("lift | raise | pick up", _LIFTED),
-    ("hold | hug | touch | grab | kiss | pat | caress | bite | feed", _CONTACT),
+    ("hold | grab", _HELD),
+    ("hug | touch | kiss | pat | caress | bite | feed", _CONTACT),
     ("hold hand of | shake hand with | put hand on | lean on | lean against | put on", _CONTACT),
     ("hand to | give to | pass to", _CONTACT),
     ("kick | throw | hit | toss", _FLIES),
