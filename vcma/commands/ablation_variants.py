@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vcma.model.settings import Settings
+
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 BETAS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 # With a few hundred videos this many rounds suffice (by validation scores), and a run takes two minutes.
@@ -52,7 +54,7 @@ class RunSpec:
 
     @property
     def reads_region_text(self) -> bool:
-        return bool(self.settings["region_text_prior"] or self.settings["region_text_time"])
+        return Settings.of(self.settings).reads_region_text
 
     @property
     def beta(self) -> float:
