@@ -311,8 +311,7 @@ def test_f_is_a_bound_of_the_enumerated_log_normaliser():
 
 def test_the_order_of_the_tubes_does_not_matter():
     words, _ = batch_of()
-    # Converged, since of two starts that reach nearly the same F, rounding decides which one is used.
-    model = build(words, static_vectors, replace(SETTINGS, refinements=20))
+    model = build(words, static_vectors, SETTINGS)
     encoder = Encoder(words)
     encoder.prepare(TOLD[:1])
     clip = crop(Tubes.of(make_tubes(3, 5, 9)), 0, -1, 64)

@@ -28,6 +28,9 @@ from vcma.model.batch import NO_CANDIDATE, Batch
 from vcma.model.evidence import Evidence, Model, ThetaOutput, has_relation
 from vcma.model.temporal_posterior import Frames, Spans, Whole
 
+# Two starts that converge to one optimum have the same F up to this, nats; rounding must not choose between them.
+SAME_F = 1e-2
+
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
@@ -149,7 +152,7 @@ def infer(model: Model, batch: Batch, output: ThetaOutput) -> tuple[Posterior, P
         found = [refined(e, batch, log_z, model.settings.refinements) for log_z in (q.log_z, e.log_prior)]
         a = (found[0].a + found[1].a) / 2  # F is comparable only at equal offsets
         reached = [objective(e, batch, update_y(e, batch, replace(posterior, a=a))) for posterior in found]
-        first = reached[1] > reached[0]
+        first = reached[1] > reached[0] + SAME_F
         entity = first[batch.entity_sentence][:, None]
         chosen = Posterior(
             torch.where(entity, found[1].log_z, found[0].log_z),
