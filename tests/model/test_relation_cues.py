@@ -66,17 +66,16 @@ def test_jumping_is_told_from(other):
 
 
 @pytest.mark.parametrize(
-    ("predicate", "other"),
+    ("predicate", "own", "other"),
     [
-        ("in front of", [(0.9, 0.5)] * 8),
-        ("behind", [(0.9, 0.5)] * 8),
-        ("hold", [(0.5, 0.5)] * 8),
-        ("throw", [(0.5 - 0.02 * t, 0.5) for t in range(8)]),
+        ("in front of", [(0.3, 0.5)] * 8, [(0.9, 0.5)] * 8),
+        ("behind", [(0.3, 0.5)] * 8, [(0.9, 0.5)] * 8),
+        ("hold", [(0.3, 0.5)] * 8, [(0.5, 0.5)] * 8),
+        ("throw", FLEES, [(0.5 - 0.02 * t, 0.5) for t in range(8)]),
     ],
 )
-def test_a_cue_prefers_the_nearer_thing_or_the_one_that_leaves(predicate, other):
-    """Of the first tube's relations to the second and to `other`, the cue prefers the first."""
-    own = FLEES if predicate == "throw" else [(0.3, 0.5)] * 8
+def test_a_cue_prefers_the_nearer_thing_or_the_one_that_leaves(predicate, own, other):
+    """Of the first tube's relations to `own` and to `other`, the cue prefers the first."""
     pair, _ = geometry([[(0.28, 0.5)] * 8, own, other])
     same = torch.eye(3, dtype=torch.bool)[None, ..., None].expand(1, 3, 3, 8)
     cue = torch.as_tensor(cues([predicate], PAIR_CUES, PAIR_FEATURES))

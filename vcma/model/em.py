@@ -29,7 +29,7 @@ from vcma.model.evidence import Evidence, Model, ThetaOutput, has_relation
 from vcma.model.temporal_posterior import Frames, Spans, Whole
 
 # Two starts that converge to one optimum have the same F up to this, nats; rounding must not choose between them.
-SAME_F = 1e-2
+_SAME_F = 1e-2
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +142,7 @@ def infer(model: Model, batch: Batch, output: ThetaOutput) -> tuple[Posterior, P
     """Return (p, q): p_theta(Z | E, R, V) by coordinate updates, and the amortised q_phi(Z | E, V). No gradient.
 
     Mean-field inference has local optima: the updates start from both q_phi and the prior, and the result with the
-    higher F at a common offset is used.
+    higher F at a common offset is used, that of q_phi if both reach nearly the same.
     """
     with torch.no_grad():
         e = output.evidence.given_labels(batch)
@@ -152,7 +152,7 @@ def infer(model: Model, batch: Batch, output: ThetaOutput) -> tuple[Posterior, P
         found = [refined(e, batch, log_z, model.settings.refinements) for log_z in (q.log_z, e.log_prior)]
         a = (found[0].a + found[1].a) / 2  # F is comparable only at equal offsets
         reached = [objective(e, batch, update_y(e, batch, replace(posterior, a=a))) for posterior in found]
-        first = reached[1] > reached[0] + SAME_F
+        first = reached[1] > reached[0] + _SAME_F
         entity = first[batch.entity_sentence][:, None]
         chosen = Posterior(
             torch.where(entity, found[1].log_z, found[0].log_z),
